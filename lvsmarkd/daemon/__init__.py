@@ -1,0 +1,1 @@
+"""The loop that keeps it so: one writer, one pass at a time."""

@@ -1,0 +1,1 @@
+"""What the operator states: lvsmarkd.toml and the annotations in keepalived.conf."""

@@ -1,0 +1,1 @@
+"""What packets meet: one backend per kind of firewall."""

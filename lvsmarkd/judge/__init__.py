@@ -1,0 +1,1 @@
+"""The pure core: what must hold, what differs, what to do about it."""

@@ -1,0 +1,1 @@
+"""keepalived.conf as keepalived reads it: physical lines, logical lines, blocks, configuration."""

@@ -1,0 +1,32 @@
+"""Declarations: the operator's statement of which flows belong to a mark."""
+
+from dataclasses import dataclass
+
+from lvsmarkd.model.flow import PortRange, Transport
+from lvsmarkd.model.origin import Origin
+from lvsmarkd.model.service import Network
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """A transport with one range of ports, or with every port where ``ports`` is None."""
+
+    transport: Transport
+    ports: PortRange | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One declaration, as written; names of instances are not resolved yet.
+
+    ``to`` holds networks (a plain address is a host network) and names of vrrp_instances;
+    ``ports`` is empty where the whole destination is meant, of every protocol.
+    """
+
+    mark: int
+    to: tuple[Network | str, ...]
+    ports: tuple[Ports, ...]
+    origin: Origin
+    accept: bool = False
+    not_from_mac: tuple[str, ...] = ()
+    in_interface: str | None = None

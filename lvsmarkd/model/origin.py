@@ -1,0 +1,39 @@
+"""Where a thing was written, so that every message can point at it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Origin:
+    """A place in a file: a line (from 1), or a key path where lines are not known.
+
+    ``str()`` gives what an editor or an operator can follow: ``file:12`` or
+    ``file: mark[0].ports[1]``.
+    """
+
+    file: str
+    line: int = 0
+    key: str = ""
+
+    def __str__(self) -> str:
+        if self.line:
+            return f"{self.file}:{self.line}"
+        return f"{self.file}: {self.key}" if self.key else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong, or surprising, in a text that was read.
+
+    ``message`` is one sentence: what was found, what was expected, what to do.
+    ``marks`` names the marks it is about, where that is known; a problem that is
+    ``fatal`` for them leaves their last good state in force.
+    """
+
+    origin: Origin
+    message: str
+    marks: tuple[int, ...] = ()
+    fatal: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.origin}: {self.message}"

@@ -1,0 +1,49 @@
+"""What keepalived programmes into IPVS for a mark."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from lvsmarkd.model.origin import Origin
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+MAX_MARK = 0xFFFF_FFFF
+
+
+class Family(StrEnum):
+    """An address family, under the names keepalived and nftables give it."""
+
+    INET = "inet"
+    INET6 = "inet6"
+
+    @classmethod
+    def of(cls, address: Address | Network) -> "Family":
+        """The family of an address or a network."""
+        return cls.INET if address.version == 4 else cls.INET6
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ServiceKey:
+    """The key of a service in IPVS: mark 5 inet and mark 5 inet6 are two services."""
+
+    family: Family
+    mark: int
+
+    def __str__(self) -> str:
+        return f"fwmark {self.mark} {self.family}"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service by mark, as keepalived would programme it.
+
+    ``real_ports`` are the ports of its real servers (0 or none left out). In a service
+    by mark they say nothing reliable about the ports clients use: they serve suggestions.
+    """
+
+    key: ServiceKey
+    origins: tuple[Origin, ...]
+    group: str | None = None
+    real_ports: tuple[int, ...] = ()

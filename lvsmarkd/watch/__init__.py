@@ -1,0 +1,1 @@
+"""Sources of wake-ups: each says why to look, never what is there."""
