@@ -1,10 +1,11 @@
 """Declarations: the operator's statement of which flows belong to a mark."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from lvsmarkd.model.flow import PortRange, Transport
-from lvsmarkd.model.origin import Origin
-from lvsmarkd.model.service import Network
+from lvsmarkd.model.flow import Flow, PortRange, Transport
+from lvsmarkd.model.origin import Origin, Problem
+from lvsmarkd.model.service import Network, ServiceKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +31,20 @@ class Declaration:
     accept: bool = False
     not_from_mac: tuple[str, ...] = ()
     in_interface: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredFlow:
+    """One flow of a service, whether to accept it too, and the declaration it comes from."""
+
+    flow: Flow
+    accept: bool
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """All declarations together, names resolved. The flows of one service are disjoint."""
+
+    flows: Mapping[ServiceKey, tuple[DeclaredFlow, ...]] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()

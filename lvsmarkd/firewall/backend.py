@@ -1,0 +1,80 @@
+"""What every backend can do, and how it fails."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from lvsmarkd.model.observed import Observed
+from lvsmarkd.model.plan import Plan
+from lvsmarkd.model.rule import Rule
+
+
+class Trouble(StrEnum):
+    """Why a firewall could not be read or written; each class has its own patience."""
+
+    BUSY = "busy"
+    """Somebody holds the lock; the same call will pass later."""
+    GONE = "gone"
+    """The tool is not there, hangs, was killed or may not."""
+    REJECTED = "rejected"
+    """The kernel or the tool refuses what was asked."""
+
+
+class FirewallError(Exception):
+    """A call that failed: nothing of it is in force. ``str()`` is a sentence."""
+
+    def __init__(self, trouble: Trouble, message: str) -> None:
+        super().__init__(message)
+        self.trouble = trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a plan: the rules that were refused, each with the reason."""
+
+    rejected: tuple[tuple[Rule, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which firewall it is: `iptables-nft`, `iptables-legacy`; and its version."""
+
+    name: str
+    version: str
+
+
+class Backend(Protocol):
+    """One kind of firewall. All calls block and are bounded in time.
+
+    ``slots`` is how many ports one rule may name, ``last`` whether our jump belongs at the
+    end of its hook.
+    """
+
+    @property
+    def identity(self) -> Identity:
+        """Which firewall it is."""
+
+    @property
+    def slots(self) -> int:
+        """How many ports one rule may name, a range counting two."""
+
+    @property
+    def last(self) -> bool:
+        """Whether our jump belongs at the end of its hook, not at its head."""
+
+    def observe(self) -> Observed:
+        """Read what is there. What cannot be read is Unknown in the answer, no error."""
+
+    def apply(self, plan: Plan) -> Applied:
+        """Carry out the plan's steps, each family's at once.
+
+        Raises FirewallError where a family's could not be carried out at all.
+        """
+
+    def purge(self) -> Plan:
+        """Remove all that is ours and nothing else; gives what was done."""
+
+
+OnSpawn = Callable[[int], None]
+"""Called with the process id of each program started, so that its changes are known as ours."""

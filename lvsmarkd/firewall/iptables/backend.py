@@ -1,0 +1,223 @@
+"""The iptables backend: reads with iptables-save, writes with iptables-restore --noflush."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from lvsmarkd.firewall.backend import Applied, FirewallError, Identity, OnSpawn, Trouble
+from lvsmarkd.firewall.iptables.backup import Backup
+from lvsmarkd.firewall.iptables.chains import SEATS, TABLES, is_plain_jump, own_rule
+from lvsmarkd.firewall.iptables.listing import Listing, ListingError, read_listing
+from lvsmarkd.firewall.iptables.program import WRITE_TIMEOUT, Completed, run
+from lvsmarkd.firewall.iptables.script import script
+from lvsmarkd.firewall.iptables.settle import settle
+from lvsmarkd.firewall.iptables.syntax import Syntax, read_rule
+from lvsmarkd.firewall.iptables.toolset import Toolset, Variant, tools_of
+from lvsmarkd.firewall.iptables.walk import Walk
+from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.observed import Chain, ForeignRule, Observed, Unknown
+from lvsmarkd.model.plan import Dissolve, Plan, Step
+from lvsmarkd.model.rule import Place, Plane, Rule, Spot
+from lvsmarkd.model.service import Family
+
+LOCK_SECONDS = 5
+"""How long iptables-restore waits for the lock. Never without: 1.8.9 legacy waits for ever."""
+SLOTS = 15
+"""Ports in one multiport match; a range counts two (measured: 16 are refused)."""
+_LEGACY_TABLES = {
+    Family.INET: Path("/proc/self/net/ip_tables_names"),
+    Family.INET6: Path("/proc/self/net/ip6_tables_names"),
+}
+_NO_BINARY = "the programs ip6tables-save and ip6tables-restore were not found: install iptables"
+
+
+@dataclass(slots=True)
+class IptablesBackend:
+    """One variant of iptables, IPv4 and IPv6.
+
+    ``backup`` saves the ruleset before the first write ever. ``on_spawn`` hears of every
+    program that is about to write.
+    """
+
+    toolset: Toolset
+    backup: Backup
+    last: bool = False
+    on_spawn: OnSpawn = lambda _pid: None
+    _understood: dict[str, Syntax] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> Identity:
+        """``iptables-nft`` or ``iptables-legacy``."""
+        return Identity(f"iptables-{self.toolset.variant}", self.toolset.version)
+
+    @property
+    def slots(self) -> int:
+        """15, see SLOTS."""
+        return SLOTS
+
+    def observe(self) -> Observed:
+        """Read mangle and filter of both families."""
+        fresh: dict[str, Syntax] = {}
+        with ThreadPoolExecutor(len(Family)) as both:
+            read = dict(zip(Family, both.map(self._tables, Family), strict=True))
+        chains: dict[Spot, Chain | Unknown] = {}
+        foreign: list[ForeignRule] = []
+        refusing = set()
+        for family, tables in read.items():
+            for place, seat in SEATS.items():
+                spot = Spot(Plane.RUNTIME, family, place)
+                table = tables[seat.table]
+                if isinstance(table, Unknown):
+                    chains[spot] = table
+                    continue
+                chains[spot] = self._chain(spot, table, fresh)
+                foreign += self._foreign(spot, table, fresh)
+            accepts = tables[SEATS[Place.ACCEPT].table]
+            if isinstance(accepts, Listing) and accepts.policies.get("INPUT") == "DROP":
+                refusing.add(family)
+        self._understood = fresh
+        remarks = tuple(self._mixed())
+        return Observed(chains, tuple(foreign), frozenset(refusing), remarks)
+
+    def apply(self, plan: Plan) -> Applied:
+        """Write the steps, one transaction per family and table."""
+        if plan.steps:
+            self.backup.save_once(self.toolset)
+        rejected: list[tuple[Rule, str]] = []
+        for family in Family:
+            steps = [step for step in plan.steps if step.spot.family is family]
+            if steps:
+                rejected += settle(steps, partial(self._write, family))
+        return Applied(tuple(rejected))
+
+    def purge(self) -> Plan:
+        """Remove our chains and the jumps to them."""
+        observed = self.observe()
+        steps: list[Step] = []
+        for spot, chain in observed.chains.items():
+            if isinstance(chain, Unknown):
+                if spot.family in self.toolset.tools:
+                    raise FirewallError(Trouble.GONE, f"{spot}: {chain.reason}")
+            elif chain.exists or chain.anchors:
+                steps.append(Dissolve(spot, chain.anchors))
+        plan = Plan(steps=tuple(steps))
+        for family in Family:
+            own = [step for step in steps if step.spot.family is family]
+            if own:
+                self._write(family, own)
+        return plan
+
+    def _tables(self, family: Family) -> dict[str, Listing | Unknown]:
+        return {table: self._table(family, table) for table in TABLES}
+
+    def _table(self, family: Family, table: str) -> Listing | Unknown:
+        tools = self.toolset.tools.get(family)
+        if tools is None:
+            return Unknown(_NO_BINARY)
+        if self.toolset.variant is Variant.LEGACY and not _legacy_table(family, table):
+            return Listing()  # asking for it would load the kernel module and make the table
+        try:
+            answer = run([tools.save, "-c", "-t", table])
+            if answer.status != 0:
+                return Unknown(f"{tools.save} failed: {answer.error or answer.status}")
+            return read_listing(answer.output, table)
+        except (FirewallError, ListingError) as error:
+            return Unknown(str(error))
+
+    def _read(self, text: str, fresh: dict[str, Syntax]) -> Syntax:
+        """Understand a rule once: nearly all rules are those of the last look."""
+        syntax = self._understood.get(text) or read_rule(text)
+        fresh[text] = syntax
+        return syntax
+
+    def _chain(self, spot: Spot, table: Listing, fresh: dict[str, Syntax]) -> Chain:
+        seat = SEATS[spot.place]
+        rules, aliens, packets = [], [], []
+        for line in table.rules.get(seat.chain, ()):
+            rule = own_rule(self._read(line.text, fresh), spot.family, spot.place)
+            if rule is None:
+                aliens.append(line.text)
+            else:
+                rules.append(rule)
+                packets.append(line.packets)
+        anchors = sum(
+            is_plain_jump(self._read(line.text, fresh), line.text, seat.chain)
+            for line in table.rules.get(seat.hook, ())
+        )
+        return Chain(
+            seat.chain in table.policies, anchors, tuple(rules), tuple(aliens), tuple(packets)
+        )
+
+    def _foreign(
+        self, spot: Spot, table: Listing, fresh: dict[str, Syntax]
+    ) -> Iterator[ForeignRule]:
+        seat = SEATS[spot.place]
+        known = {chain: table.rules.get(chain, []) for chain in table.policies}
+        hooks = [(seat.hook, False)]
+        if spot.place is Place.MARK:
+            hooks.append(("INPUT", True))  # a mark set here still comes before IPVS
+        for hook, later in hooks:
+            yield from Walk(
+                spot, seat.table, hook, known, lambda text: self._read(text, fresh), later
+            ).foreign()
+
+    def _mixed(self) -> Iterator[Finding]:
+        """Report rules in the other variant: the kernel evaluates both rulesets."""
+        other = self.toolset.variant.other
+        for family, tools in tools_of(other).items():
+            for table in TABLES:
+                if other is Variant.LEGACY and not _legacy_table(family, table):
+                    continue
+                if tools == self.toolset.tools.get(family):
+                    continue
+                answer = run([tools.save, "-t", table])
+                count = answer.output.count("\n-A ")
+                if answer.status == 0 and count:
+                    yield Finding(
+                        Kind.MIXED,
+                        Severity.WARNING,
+                        f"table {table} of iptables-{other} ({family}) holds {count} rule(s) beside"
+                        f" {self.identity.name}, which lvsmarkd uses: the kernel evaluates both;"
+                        " move them to one variant",
+                        family=family,
+                    )
+
+    def _write(self, family: Family, steps: list[Step]) -> None:
+        tools = self.toolset.tools.get(family)
+        if tools is None:
+            raise FirewallError(Trouble.GONE, _NO_BINARY)
+        try:
+            text = script(steps, last=self.last)
+        except ValueError as error:
+            raise FirewallError(Trouble.REJECTED, str(error)) from error
+        answer = run(
+            [tools.restore, "--noflush", "-w", str(LOCK_SECONDS)],
+            stdin=text,
+            timeout=WRITE_TIMEOUT,
+            on_spawn=self.on_spawn,
+        )
+        if answer.status != 0:
+            raise _failure(tools.restore, answer)
+
+
+def _legacy_table(family: Family, table: str) -> bool:
+    try:
+        return table in _LEGACY_TABLES[family].read_text().split()
+    except OSError:
+        return False
+
+
+def _failure(program: str, answer: Completed) -> FirewallError:
+    said = " ".join(answer.error.split()) or f"exit status {answer.status}"
+    name = Path(program).name
+    if answer.status < 0:
+        return FirewallError(Trouble.GONE, f"{name} was killed by signal {-answer.status}")
+    if "xtables lock" in said or "temporarily unavailable" in said:
+        return FirewallError(Trouble.BUSY, f"somebody holds the xtables lock: {said}")
+    if "Permission denied" in said or "Operation not permitted" in said:
+        return FirewallError(
+            Trouble.GONE, f"{name} may not write (CAP_NET_ADMIN is needed): {said}"
+        )
+    return FirewallError(Trouble.REJECTED, f"{name} refused: {said}")

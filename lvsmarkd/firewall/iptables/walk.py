@@ -1,0 +1,128 @@
+"""The way of a packet through a hook, flattened: foreign rules in the order they are met.
+
+Jumps are followed; each rule keeps the matches of the jumps that lead to it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from lvsmarkd.firewall.iptables.chains import SEATS
+from lvsmarkd.firewall.iptables.listing import Line
+from lvsmarkd.firewall.iptables.syntax import Syntax, set_mark_of
+from lvsmarkd.model.observed import (
+    Effect,
+    ForeignRule,
+    Leave,
+    MarkGuard,
+    Obscured,
+    Refuse,
+    Side,
+)
+from lvsmarkd.model.rule import Accept, Match, Place, SetMark, Spot
+
+DEPTH = 16
+"""Jumps deeper than this are not followed; the kernel's own limit on jumps is of that order."""
+LENGTH = 50_000
+"""Rules met after this many are not judged: a tree of jumps can grow without bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """What led to a chain."""
+
+    path: tuple[Match, ...] = ()
+    partial: bool = False
+    guards: tuple[MarkGuard, ...] = ()
+    depth: int = 0
+
+
+@dataclass(slots=True)
+class Walk:
+    """A walk through one hook of one table.
+
+    ``later`` says that the hook comes after the one that our jump is in. ``read`` understands
+    a rule's text.
+    """
+
+    spot: Spot
+    table: str
+    hook: str
+    rules: Mapping[str, list[Line]]
+    read: Callable[[str], Syntax]
+    later: bool = False
+    side: Side = Side.AHEAD
+    met: int = 0
+
+    def foreign(self) -> Iterator[ForeignRule]:
+        """All foreign rules with an effect, in order."""
+        if self.later:
+            self.side = Side.BEHIND
+        yield from self._chain(self.hook, _Way())
+
+    def _chain(self, chain: str, way: _Way) -> Iterator[ForeignRule]:
+        own = SEATS[self.spot.place]
+        unsure = way.partial
+        for line in self.rules.get(chain, ()):
+            self.met += 1
+            if self.met > LENGTH:
+                return
+            rule = self.read(line.text)
+            if rule.stale_only or rule.match.in_interface == "lo":
+                continue
+            if rule.target == own.chain:
+                self.side = Side.BEHIND
+                continue
+            here = _Way(
+                (*way.path, rule.match) if rule.match != Match() else way.path,
+                unsure or rule.partial,
+                (*way.guards, *rule.guards),
+                way.depth + 1,
+            )
+            if rule.target in self.rules or rule.goto:
+                if here.depth < DEPTH:
+                    yield from self._chain(rule.target, here)
+                if rule.goto and chain == self.hook:
+                    yield self._foreign(Leave(), here, chain, line)
+                unsure = unsure or rule.goto
+                continue
+            if rule.target == "RETURN" and chain != self.hook:
+                unsure = True  # what follows in this chain is met by some packets only
+                continue
+            effect = effect_of(rule, self.spot.place)
+            if effect is not None:
+                yield self._foreign(effect, here, chain, line)
+
+    def _foreign(self, effect: Effect, way: _Way, chain: str, line: Line) -> ForeignRule:
+        return ForeignRule(
+            self.spot,
+            self.side,
+            effect,
+            way.path,
+            f"table {self.table}, chain {chain}",
+            f"-A {chain} {line.text}",
+            way.partial,
+            way.guards,
+            self.later,
+        )
+
+
+def effect_of(rule: Syntax, place: Place) -> Effect | None:
+    """What a rule does that matters at a place; None for what does not (LOG, counters…)."""
+    mark = set_mark_of(rule)
+    if mark is not None:
+        return SetMark(*mark)
+    match rule.target:
+        case "ACCEPT":
+            return Accept() if place is Place.ACCEPT else Leave()
+        case "RETURN":
+            return Leave()
+        case "DROP" | "REJECT":
+            return Refuse()
+        case "MARK" | "HMARK" | "TPROXY":
+            return Obscured(rule.target)
+        case "CONNMARK" if "--restore-mark" in rule.options:
+            return Obscured("CONNMARK --restore-mark")
+        case "SET" if "--map-mark" in rule.options:
+            return Obscured("SET --map-mark")
+        case _:
+            return None

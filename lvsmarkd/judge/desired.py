@@ -1,0 +1,158 @@
+"""What must hold: services, their flows, and the rules that mark them.
+
+The last good state is an input: what cannot be read, or is refused, leaves in force what was
+known before. Only a whole reading takes a service away.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from lvsmarkd.judge.layout import rules_of
+from lvsmarkd.judge.suggestion import Suggestion, suggest
+from lvsmarkd.model.declaration import Declared, DeclaredFlow
+from lvsmarkd.model.flow import Flow
+from lvsmarkd.model.keepalived import Fitness, Reading, VrrpInstance
+from lvsmarkd.model.origin import Problem
+from lvsmarkd.model.rule import AH_PROTOCOL, VRRP_PROTOCOL, Accept, Match, Place, Rule
+from lvsmarkd.model.service import Family, Service, ServiceKey
+
+
+class Coverage(StrEnum):
+    """Where a service's flows come from."""
+
+    DECLARED = "declared"
+    INFERRED = "inferred"
+    NONE = "none"
+    """Nowhere: a foreign rule marks it, or nothing does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The operator's choices that bear on what must hold."""
+
+    infer: bool = False
+    vrrp_accept: bool = True
+    local: bool = False
+    slots: int = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What must hold.
+
+    ``removable`` is false while the configuration cannot be trusted to be whole: no rule is
+    taken away then. ``held`` are marks whose declarations are refused: their rules stay as
+    they are. ``unused`` are declared keys that no service has.
+    """
+
+    services: Mapping[ServiceKey, Service] = field(default_factory=dict)
+    flows: Mapping[ServiceKey, tuple[DeclaredFlow, ...]] = field(default_factory=dict)
+    coverage: Mapping[ServiceKey, Coverage] = field(default_factory=dict)
+    suggestions: Mapping[ServiceKey, Suggestion] = field(default_factory=dict)
+    unused: Mapping[ServiceKey, DeclaredFlow] = field(default_factory=dict)
+    instances: tuple[VrrpInstance, ...] = ()
+    rules: frozenset[Rule] = frozenset()
+    problems: tuple[Problem, ...] = ()
+    held: frozenset[int] = frozenset()
+    removable: bool = True
+
+    @property
+    def checksum(self) -> int:
+        """48 bits over all rules: equal on all directors of a cluster that agree."""
+        text = "\n".join(sorted(f"{r.family} {r.place} {r}" for r in self.rules))
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
+
+
+def desired(
+    reading: Reading, declared: Declared, policy: Policy, before: Desired | None = None
+) -> Desired:
+    """What must hold by a reading and the declarations; ``before`` is the last good state."""
+    services = _services(reading, before)
+    instances = reading.instances
+    if reading.fitness is not Fitness.WHOLE and before is not None:
+        instances = reading.instances or before.instances
+    held = frozenset(mark for p in declared.problems if p.fatal for mark in p.marks)
+    flows = {key: _flows(key, declared, held, before) for key in services}
+    coverage = {key: Coverage.DECLARED if flows[key] else Coverage.NONE for key in services}
+    bare = [service for key, service in services.items() if not flows[key]]
+    suggestions = _suggestions(bare, instances, flows)
+    if policy.infer:
+        for key, suggestion in suggestions.items():
+            inferred = () if key.mark in held else suggestion.flows()
+            if inferred:
+                flows[key], coverage[key] = inferred, Coverage.INFERRED
+    rules = [
+        rule
+        for key, own in flows.items()
+        for rule in rules_of(key, own, slots=policy.slots, local=policy.local)
+    ]
+    if policy.vrrp_accept:
+        rules += _vrrp_rules(instances)
+    return Desired(
+        services=services,
+        flows=flows,
+        coverage=coverage,
+        suggestions=suggestions,
+        unused={k: f[0] for k, f in declared.flows.items() if k not in services and f},
+        instances=instances,
+        rules=frozenset(rules),
+        problems=(*reading.problems, *declared.problems),
+        held=held,
+        removable=reading.fitness is Fitness.WHOLE,
+    )
+
+
+def _services(reading: Reading, before: Desired | None) -> dict[ServiceKey, Service]:
+    known = {} if reading.fitness is Fitness.WHOLE or before is None else dict(before.services)
+    return known | {service.key: service for service in reading.services}
+
+
+def _flows(
+    key: ServiceKey, declared: Declared, held: frozenset[int], before: Desired | None
+) -> tuple[DeclaredFlow, ...]:
+    """The flows of a service; for a refused declaration, those it had before."""
+    now = declared.flows.get(key, ())
+    if key.mark not in held:
+        return now
+    if before is not None and before.coverage.get(key) is Coverage.DECLARED:
+        return before.flows[key]
+    return tuple(own for own in now if not _contested(key, own.flow, declared))
+
+
+def _contested(key: ServiceKey, flow: Flow, declared: Declared) -> bool:
+    return any(
+        flow.overlaps(other.flow)
+        for rival, others in declared.flows.items()
+        if rival.family is key.family and rival.mark != key.mark
+        for other in others
+    )
+
+
+def _suggestions(
+    bare: Iterable[Service],
+    instances: Iterable[VrrpInstance],
+    flows: Mapping[ServiceKey, tuple[DeclaredFlow, ...]],
+) -> dict[ServiceKey, Suggestion]:
+    first = {service.key: suggest(service, instances, ()) for service in bare}
+    claims = [(key.mark, own.flow) for key, many in flows.items() for own in many]
+    claims += [(key.mark, own.flow) for key, s in first.items() for own in s.flows()]
+    return {service.key: suggest(service, instances, claims) for service in bare}
+
+
+def _vrrp_rules(instances: Iterable[VrrpInstance]) -> list[Rule]:
+    """Accept VRRP in the families its instances speak: protocol 112, and for IPv4 with
+    ``auth_type AH`` protocol 51 (IPv6 never uses AH).
+    """
+    rules = set()
+    for instance in instances:
+        families = {Family.of(vip) for vip in instance.vips} or {Family.INET}
+        protocols = {(family, VRRP_PROTOCOL) for family in families}
+        if instance.auth_ah and Family.INET in families:
+            protocols.add((Family.INET, AH_PROTOCOL))
+        rules |= {
+            Rule(family, Place.ACCEPT, Match(protocol=protocol), Accept())
+            for family, protocol in protocols
+        }
+    return list(rules)

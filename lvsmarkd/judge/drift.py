@@ -1,0 +1,180 @@
+"""Own rules: what is missing, altered, stale or double, and the steps that mend it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from lvsmarkd.judge.desired import Desired
+from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.observed import Chain, ForeignRule, Leave, Obscured, Observed, Side, Unknown
+from lvsmarkd.model.plan import AddRule, Anchor, Dissolve, RemoveRule, Rewrite, Step
+from lvsmarkd.model.rule import Place, Rule, SetMark, Spot, flows_of
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found at one spot, and the steps for it."""
+
+    findings: tuple[Finding, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+
+def judge_spot(
+    spot: Spot,
+    desired: Desired,
+    observed: Observed,
+    *,
+    last: bool,
+    lingers: Callable[[Rule], bool],
+) -> Verdict:
+    """Judge one spot.
+
+    ``last`` says that our jump belongs at the end of its hook instead of its head.
+    ``lingers`` says of a rule whose service is gone that its time has not come yet: a
+    service leaves the file before it leaves the kernel.
+    """
+    want = [r for r in desired.rules if r.family is spot.family and r.place is spot.place]
+    chain = observed.chains.get(spot)
+    match chain:
+        case None:
+            return Verdict()
+        case Unknown(reason):
+            return _unread(spot, want, reason)
+    return _Chain(spot, chain, want, observed.foreign, last).judge(
+        lambda rule: _stays(rule, desired, want, lingers)
+    )
+
+
+def _stays(
+    rule: Rule, desired: Desired, want: Iterable[Rule], lingers: Callable[[Rule], bool]
+) -> bool:
+    """Whether a rule that is not wanted is left for now; never one that harms a wanted one."""
+    if desired.removable and rule.mark not in desired.held and not lingers(rule):
+        return False
+    return not any(rule.contradicts(other) for other in want)
+
+
+def _unread(spot: Spot, want: list[Rule], reason: str) -> Verdict:
+    """Unknown is not absent: no writes. It matters only where a rule is wanted."""
+    severity = Severity.WARNING if want else Severity.NOTE
+    message = f"the {spot} rules could not be read, so nothing is changed there: {reason}"
+    return Verdict((Finding(Kind.UNKNOWN, severity, message, None, spot.plane, spot.family),))
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    spot: Spot
+    chain: Chain
+    want: list[Rule]
+    foreign: tuple[ForeignRule, ...]
+    last: bool
+
+    def judge(self, stays: Callable[[Rule], bool]) -> Verdict:
+        there = Counter(self.chain.rules)
+        wanted = set(self.want)
+        missing = sorted(wanted - there.keys(), key=_order)
+        extra = {rule: n for rule, n in there.items() if rule not in wanted}
+        kept = [rule for rule in extra if stays(rule)]
+        gone = [rule for rule in extra if rule not in kept]
+        if not wanted and not kept:
+            return self._dissolve(gone)
+        repeats = {rule: n - 1 for rule, n in there.items() if n > 1 and rule not in gone}
+        findings = [*self._missing(missing, gone), *self._surplus(gone, repeats)]
+        steps: list[Step] = []
+        if not self.chain.exists or self.chain.aliens:
+            steps.append(Rewrite(self.spot, tuple(sorted([*wanted, *kept], key=_order))))
+        else:
+            steps += [AddRule(self.spot, rule) for rule in missing]
+            steps += [RemoveRule(self.spot, r) for r in gone for _ in range(there[r])]
+            steps += [RemoveRule(self.spot, r) for r, n in repeats.items() for _ in range(n)]
+        anchor = self._anchor()
+        if anchor is not None:
+            findings.append(anchor)
+            steps.append(Anchor(self.spot, self.chain.anchors))
+        return Verdict(tuple(findings), tuple(steps))
+
+    def _find(self, kind: Kind, severity: Severity, message: str, rule: Rule | None) -> Finding:
+        service = rule.service if rule else None
+        detail = str(rule) if rule else ""
+        return Finding(
+            kind, severity, message, service, self.spot.plane, self.spot.family, (), detail
+        )
+
+    def _missing(self, missing: list[Rule], gone: list[Rule]) -> Iterator[Finding]:
+        """A missing rule beside one that resembles it was altered; both mean lost packets."""
+        for rule in missing:
+            like = next((g for g in gone if g.match == rule.match or g.mark == rule.mark), None)
+            if like is None:
+                message = f"no rule has {rule.match} {rule.action}; applying the plan adds it"
+                yield self._find(Kind.MISSING, Severity.CRITICAL, message, rule)
+            else:
+                message = f"the rule reads “{like}” and should read “{rule}”"
+                yield self._find(
+                    Kind.ALTERED, Severity.CRITICAL, f"{message}; applying the plan mends it", rule
+                )
+
+    def _surplus(self, gone: list[Rule], repeats: dict[Rule, int]) -> Iterator[Finding]:
+        replaced = {rule.mark for rule in self.want}
+        for rule in gone:
+            if rule.mark not in replaced:
+                message = (
+                    f"“{rule}” serves nothing that keepalived uses; applying the plan removes it"
+                )
+                yield self._find(Kind.STALE, Severity.WARNING, message, rule)
+        for rule, count in repeats.items():
+            message = f"“{rule}” is there {count + 1} times; applying the plan leaves one"
+            yield self._find(Kind.DUPLICATE, Severity.WARNING, message, rule)
+        for text in self.chain.aliens:
+            message = (
+                f"our chain holds a rule that is not ours: {text}; applying the plan removes it"
+            )
+            yield self._find(Kind.ALTERED, Severity.WARNING, message, None)
+
+    def _anchor(self) -> Finding | None:
+        """Judge the jump: one, and where nothing keeps our packets from its rules."""
+        name = f"the jump to our chain ({self.spot})"
+        if self.chain.anchors == 0:
+            message = f"{name} is not there, so none of its rules is met; applying the plan adds it"
+            return self._find(Kind.MISSING, Severity.CRITICAL, message, None)
+        if self.chain.anchors > 1:
+            message = f"{name} is there {self.chain.anchors} times; applying the plan leaves one"
+            return self._find(Kind.DUPLICATE, Severity.WARNING, message, None)
+        hindrance = self._hindrance()
+        if hindrance is None:
+            return None
+        message = (
+            f"{name} has lost its place to “{hindrance.text}”; applying the plan moves it back"
+        )
+        return self._find(Kind.ALTERED, Severity.CRITICAL, message, None)
+
+    def _hindrance(self) -> ForeignRule | None:
+        """Find the foreign rule that our jump has to pass.
+
+        At the head: one ahead that takes our packets out of the table. At the end: one behind
+        that changes their mark. At INPUT a rule ahead that refuses is an operator's word, and
+        is reported as `unaccepted`, not overruled.
+        """
+        if self.spot.place is Place.ACCEPT:
+            return None
+        side = Side.BEHIND if self.last else Side.AHEAD
+        for rule in self.foreign:
+            if rule.spot != self.spot or rule.side is not side or rule.later:
+                continue
+            harms = isinstance(rule.effect, (SetMark, Obscured) if self.last else Leave)
+            if harms and any(_meets(rule, own, marked=self.last) for own in self.want):
+                return rule
+        return None
+
+    def _dissolve(self, gone: list[Rule]) -> Verdict:
+        if not self.chain.exists and not self.chain.anchors:
+            return Verdict()
+        return Verdict(tuple(self._surplus(gone, {})), (Dissolve(self.spot, self.chain.anchors),))
+
+
+def _meets(foreign: ForeignRule, own: Rule, *, marked: bool) -> bool:
+    mark = own.mark if marked and own.mark is not None else 0
+    return any(foreign.may_match(flow, mark) for flow in flows_of(own.match))
+
+
+def _order(rule: Rule) -> tuple[int, str]:
+    return (rule.mark or 0, str(rule))

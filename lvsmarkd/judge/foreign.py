@@ -1,0 +1,195 @@
+"""Foreign rules: whether they overrule our marks, refuse our packets, mark in vain.
+
+They are read and judged, never changed.
+"""
+
+from collections.abc import Iterator
+
+from lvsmarkd.judge.desired import Coverage, Desired
+from lvsmarkd.model.declaration import DeclaredFlow
+from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.observed import ForeignRule, Leave, Obscured, Observed, Refuse, Side
+from lvsmarkd.model.rule import Accept, Place, Plane, SetMark, Spot
+from lvsmarkd.model.service import MAX_MARK, Family, ServiceKey
+
+
+def marked_by_others(key: ServiceKey, observed: Observed) -> bool:
+    """Whether some foreign rule gives packets of the family just this mark."""
+    return any(
+        isinstance(rule.effect, SetMark)
+        and rule.effect.value == key.mark
+        and rule.spot.family is key.family
+        and rule.spot.place is Place.MARK
+        for rule in observed.foreign
+    )
+
+
+def conflicts(desired: Desired, observed: Observed, *, last: bool) -> Iterator[Finding]:
+    """Foreign rules that undo our mark, or keep packets from it.
+
+    Rules do not end the way through a chain by marking, so the last writer wins (measured).
+    With our jump at the head, that is any foreign rule behind it; with it at the end, only
+    a rule ahead that lets packets leave the table harms.
+    """
+    rivals = [r for r in observed.foreign if r.spot.place is Place.MARK and _rivals(r, last=last)]
+    for key, flows in desired.flows.items():
+        for rule in rivals:
+            if rule.spot.family is not key.family or _harmless(rule, key.mark):
+                continue
+            hit = next(
+                (d for d in flows if rule.may_match(d.flow, key.mark if _writes(rule) else 0)), None
+            )
+            if hit is not None:
+                yield _conflict(rule, key, hit)
+
+
+def _writes(rule: ForeignRule) -> bool:
+    return isinstance(rule.effect, SetMark | Obscured)
+
+
+def _rivals(rule: ForeignRule, *, last: bool) -> bool:
+    if last and not rule.later:
+        return rule.side is Side.AHEAD and isinstance(rule.effect, Leave)
+    return rule.side is Side.BEHIND and _writes(rule)
+
+
+def _harmless(rule: ForeignRule, mark: int) -> bool:
+    effect = rule.effect
+    return isinstance(effect, SetMark) and (mark & ~effect.mask) ^ effect.value == mark
+
+
+def _conflict(rule: ForeignRule, key: ServiceKey, hit: DeclaredFlow) -> Finding:
+    match rule.effect:
+        case SetMark() as effect:
+            does = f"gives packets of {hit.flow} {effect} after mark {key.mark} was set"
+        case Obscured(target):
+            does = f"changes the mark of packets of {hit.flow} after it was set (-j {target})"
+        case _:
+            does = f"lets packets of {hit.flow} leave the table before mark {key.mark} is set"
+    return Finding(
+        Kind.CONFLICT,
+        Severity.CRITICAL if rule.matches_all_of(hit.flow) else Severity.WARNING,
+        f"a rule in {rule.where} {does}; remove or narrow it, or set firewall.iptables.position",
+        key,
+        rule.spot.plane,
+        key.family,
+        (hit.origin,),
+        rule.text,
+    )
+
+
+def unaccepted(desired: Desired, observed: Observed) -> Iterator[Finding]:
+    """Declared flows that INPUT refuses before IPVS can see them.
+
+    Only what is certain is reported: a rule that may accept a part of a flow settles it.
+    """
+    for family in Family:
+        spot = Spot(Plane.RUNTIME, family, Place.ACCEPT)
+        walk = [
+            rule
+            for rule in observed.foreign
+            if rule.spot == spot and (isinstance(rule.effect, Accept | Leave) or not rule.partial)
+        ]
+        refusing = family in observed.refusing
+        if not refusing and not any(isinstance(rule.effect, Refuse) for rule in walk):
+            continue
+        for key, flows in desired.flows.items():
+            if key.family is family:
+                yield from _refused(key, flows, walk, refusing=refusing)
+
+
+def _refused(
+    key: ServiceKey, flows: tuple[DeclaredFlow, ...], walk: list[ForeignRule], *, refusing: bool
+) -> Iterator[Finding]:
+    for declared in flows:
+        culprit = _refusal(key, declared, walk)
+        if culprit is None and (not refusing or declared.accept):
+            continue
+        if culprit is False:
+            continue
+        by = f"“{culprit.text}”" if isinstance(culprit, ForeignRule) else "the policy of INPUT"
+        yield Finding(
+            Kind.UNACCEPTED,
+            Severity.WARNING,
+            f"packets of {declared.flow} are refused at INPUT by {by} before IPVS sees them;"
+            " add `accept` to the declaration, or accept them in your own rules",
+            key,
+            Plane.RUNTIME,
+            key.family,
+            (declared.origin,),
+        )
+
+
+def _refusal(
+    key: ServiceKey, declared: DeclaredFlow, walk: list[ForeignRule]
+) -> ForeignRule | bool | None:
+    """The rule that refuses the flow; False where one lets it in; None where none decides."""
+    for rule in walk:
+        if declared.accept and rule.side is Side.BEHIND:
+            return False
+        match rule.effect:
+            case Accept() if rule.may_match(declared.flow, key.mark):
+                return False
+            case Leave() if rule.matches_all_of(declared.flow):
+                return None
+            case Refuse() if rule.matches_all_of(declared.flow):
+                return rule
+            case _:
+                continue
+    return None
+
+
+def orphans(desired: Desired, observed: Observed) -> Iterator[Finding]:
+    """Foreign rules that set a whole mark that no service of their family uses.
+
+    Masked writes are left alone: they are how others (kube-proxy, CNIs) use single bits.
+    """
+    bare = {
+        family: [
+            key.mark
+            for key, coverage in desired.coverage.items()
+            if key.family is family
+            and coverage is Coverage.NONE
+            and not marked_by_others(key, observed)
+        ]
+        for family in Family
+    }
+    seen: set[tuple[Family, int]] = set()
+    for rule in observed.foreign:
+        effect = rule.effect
+        if not isinstance(effect, SetMark) or effect.mask != MAX_MARK or effect.value == 0:
+            continue
+        family, value = rule.spot.family, effect.value
+        if ServiceKey(family, value) in desired.services or (family, value) in seen:
+            continue
+        seen.add((family, value))
+        hint = near_miss(value, bare[family])
+        yield Finding(
+            Kind.ORPHAN,
+            Severity.WARNING if hint else Severity.NOTE,
+            f"a rule in {rule.where} sets mark {value}, which no {family} service uses"
+            + (f"; {hint}" if hint else ""),
+            None,
+            rule.spot.plane,
+            family,
+            (),
+            rule.text,
+        )
+
+
+def near_miss(value: int, bare: list[int]) -> str:
+    """What was probably meant by a mark that nobody uses: one of the services without rules.
+
+    Seen in the wild: a hexadecimal prefix on a decimal mark (``0x${mark}``), and simply
+    another number.
+    """
+    for mark in bare:
+        if f"{value:x}" == str(mark):
+            return (
+                f"keepalived's {mark} is decimal and {value:#x} is {value}: write --set-mark {mark}"
+            )
+        if str(value) == f"{mark:x}":
+            return f"{value} is {mark} written in hexadecimal without 0x: write --set-mark {mark}"
+    if len(bare) == 1:
+        return f"nothing sets mark {bare[0]}, which keepalived uses: is that the one meant?"
+    return ""

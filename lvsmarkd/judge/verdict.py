@@ -1,0 +1,131 @@
+"""The judgement of one pass: findings and steps, from what must hold and what was seen."""
+
+from collections.abc import Callable, Iterator
+
+from lvsmarkd.judge.desired import Coverage, Desired
+from lvsmarkd.judge.drift import judge_spot
+from lvsmarkd.judge.foreign import conflicts, marked_by_others, orphans, unaccepted
+from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.observed import Observed, Unknown
+from lvsmarkd.model.plan import Plan
+from lvsmarkd.model.rule import Place, Plane, Rule, Spot
+from lvsmarkd.model.service import Family, ServiceKey
+
+
+def judge(
+    desired: Desired,
+    observed: Observed,
+    *,
+    last: bool = False,
+    lingers: Callable[[Rule], bool] = lambda _rule: False,
+) -> Plan:
+    """All findings and the steps that mend what can be mended. See ``judge_spot``."""
+    verdicts = [
+        judge_spot(spot, desired, observed, last=last, lingers=lingers)
+        for spot in sorted(observed.chains)
+    ]
+    findings: list[Finding] = [
+        *_services(desired, observed),
+        *(finding for verdict in verdicts for finding in verdict.findings),
+        *conflicts(desired, observed, last=last),
+        *unaccepted(desired, observed),
+        *orphans(desired, observed),
+        *observed.remarks,
+        *_configuration(desired),
+    ]
+    severities = list(Severity)
+    findings.sort(key=lambda finding: severities.index(finding.severity))
+    return Plan(tuple(findings), tuple(s for verdict in verdicts for s in verdict.steps))
+
+
+def covered(desired: Desired, observed: Observed) -> dict[ServiceKey, bool | None]:
+    """Whether each service's packets are marked now: by all of its own rules, or by a
+    foreign one. None where it could not be seen. This is the SLI.
+    """
+    state: dict[ServiceKey, bool | None] = {}
+    present: dict[Spot, frozenset[Rule]] = {}
+    wanted: dict[ServiceKey, set[Rule]] = {}
+    for rule in desired.rules:
+        if rule.place is Place.MARK and rule.service is not None:
+            wanted.setdefault(rule.service, set()).add(rule)
+    for key in desired.services:
+        spot = Spot(Plane.RUNTIME, key.family, Place.MARK)
+        chain = observed.chains.get(spot)
+        if chain is None or isinstance(chain, Unknown):
+            state[key] = None
+        elif desired.coverage[key] is Coverage.NONE:
+            state[key] = marked_by_others(key, observed)
+        else:
+            here = present.setdefault(spot, frozenset(chain.rules))
+            state[key] = chain.anchors > 0 and wanted.get(key, set()) <= here
+    return state
+
+
+def _services(desired: Desired, observed: Observed) -> Iterator[Finding]:
+    for key, service in desired.services.items():
+        unread = isinstance(
+            observed.chains.get(Spot(Plane.RUNTIME, key.family, Place.MARK)), Unknown
+        )
+        match desired.coverage[key]:
+            case Coverage.INFERRED:
+                yield Finding(
+                    Kind.INFERRED,
+                    Severity.NOTE,
+                    "its flows are a guess from VIPs and real servers' ports;"
+                    " check it and declare it",
+                    key,
+                    family=key.family,
+                    origins=service.origins,
+                    detail=desired.suggestions[key].text(),
+                )
+            case Coverage.NONE if not unread and not marked_by_others(key, observed):
+                yield _uncovered(key, desired)
+            case _:
+                continue
+
+
+def _uncovered(key: ServiceKey, desired: Desired) -> Finding:
+    suggestion = desired.suggestions[key]
+    doubts = f" (in doubt: {'; '.join(suggestion.doubts)})" if suggestion.doubts else ""
+    return Finding(
+        Kind.UNCOVERED,
+        Severity.CRITICAL,
+        f"keepalived balances mark {key.mark} and no rule sets it: declare which packets it"
+        f" stands for, at the service in keepalived.conf or in lvsmarkd.toml{doubts}",
+        key,
+        family=key.family,
+        origins=desired.services[key].origins,
+        detail=suggestion.text(),
+    )
+
+
+def _configuration(desired: Desired) -> Iterator[Finding]:
+    for problem in desired.problems:
+        key = None
+        if len(problem.marks) == 1:
+            mark = problem.marks[0]
+            key = next((k for k in desired.services if k.mark == mark), None)
+        about = Severity.WARNING if problem.marks or problem.fatal else Severity.NOTE
+        yield Finding(
+            Kind.REFUSED if problem.fatal else Kind.PROBLEM,
+            Severity.CRITICAL if problem.fatal else about,
+            problem.message,
+            key,
+            family=key.family if key else None,
+            origins=(problem.origin,),
+        )
+    for key, declared in desired.unused.items():
+        others = [k for k in desired.services if k.mark == key.mark]
+        reason = (
+            f"keepalived uses the mark for {' and '.join(k.family for k in others)} only"
+            if others
+            else "keepalived uses no such mark"
+        )
+        yield Finding(
+            Kind.UNUSED,
+            Severity.NOTE,
+            f"{declared.flow} is declared for {key}, but {reason}, so no rule is made",
+            None,
+            family=Family(key.family),
+            origins=(declared.origin,),
+        )

@@ -1,0 +1,76 @@
+"""Findings: differences between what must hold and what does."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lvsmarkd.model.origin import Origin
+from lvsmarkd.model.rule import Plane
+from lvsmarkd.model.service import Family, ServiceKey
+
+
+class Kind(StrEnum):
+    """What is wrong. The names are a contract: metrics, journal and JSON bear them."""
+
+    UNCOVERED = "uncovered"
+    """A service that no rule marks."""
+    INFERRED = "inferred"
+    """A service covered by inference only."""
+    MISSING = "missing"
+    """An own rule, or the jump to our chain, is gone."""
+    ALTERED = "altered"
+    """An own rule, or the place of our jump, was changed."""
+    STALE = "stale"
+    """An own rule whose service is gone."""
+    DUPLICATE = "duplicate"
+    """An own rule, or our jump, is there more than once."""
+    CONFLICT = "conflict"
+    """A foreign rule puts another mark on a declared flow, or keeps it from ours."""
+    UNACCEPTED = "unaccepted"
+    """A marked flow that the filter at INPUT refuses."""
+    ORPHAN = "orphan"
+    """A foreign rule sets a mark that no service uses."""
+    REFUSED = "refused"
+    """A declaration that cannot be followed, or a rule that the kernel does not take."""
+    UNUSED = "unused"
+    """A declaration for a mark or a family that no service uses."""
+    MIXED = "mixed"
+    """Two firewalls that do not know of each other are in use."""
+    PROBLEM = "problem"
+    """keepalived would ignore or misread a part of its configuration."""
+    UNLOADED = "unloaded"
+    """A service that is configured and not in IPVS."""
+    UNKNOWN = "unknown"
+    """Could not be read; never taken for absent."""
+
+
+DRIFT = frozenset({Kind.MISSING, Kind.ALTERED, Kind.STALE, Kind.DUPLICATE})
+"""The kinds that a pass repairs."""
+
+
+class Severity(StrEnum):
+    """How much it matters: packets go astray; they may; good to know."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding. ``message`` is one sentence that says what to do.
+
+    ``detail`` is further text to print below it: a ready-to-paste declaration, the rule.
+    """
+
+    kind: Kind
+    severity: Severity
+    message: str
+    service: ServiceKey | None = None
+    plane: Plane = Plane.RUNTIME
+    family: Family | None = None
+    origins: tuple[Origin, ...] = ()
+    detail: str = ""
+
+    def __str__(self) -> str:
+        about = f" {self.service}" if self.service else ""
+        return f"{self.severity}: {self.kind}{about}: {self.message}"

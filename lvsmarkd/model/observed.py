@@ -1,0 +1,122 @@
+"""What a firewall was seen to hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lvsmarkd.model.finding import Finding
+from lvsmarkd.model.flow import Flow
+from lvsmarkd.model.rule import Accept, Match, Rule, SetMark, Spot
+from lvsmarkd.model.service import Family
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Could not be read, and why, in one sentence. Unknown is not absent."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Our own part of one spot: the chain, the rules in it, the jump that leads there.
+
+    ``rules`` stand in their order, repeats included; ``aliens`` are the texts of rules in
+    our chain that we cannot have written. ``anchors`` counts the plain jumps to it.
+    ``packets`` are the counters of ``rules``, in the same order, where the firewall counts.
+    """
+
+    exists: bool = False
+    anchors: int = 0
+    rules: tuple[Rule, ...] = ()
+    aliens: tuple[str, ...] = ()
+    packets: tuple[int, ...] = ()
+
+
+class Side(StrEnum):
+    """Where a foreign rule stands, as a packet meets it: before our jump or after it."""
+
+    AHEAD = "ahead"
+    BEHIND = "behind"
+
+
+@dataclass(frozen=True, slots=True)
+class Obscured:
+    """It changes the mark to a value that its text does not tell (CONNMARK, SET, HMARK)."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """It ends the way through the table, so that rules after it are not met."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """It drops or rejects the packet."""
+
+
+Effect = SetMark | Obscured | Leave | Refuse | Accept
+
+
+@dataclass(frozen=True, slots=True)
+class MarkGuard:
+    """The rule is only for packets with ``mark & mask == value`` (or not, if negated)."""
+
+    value: int
+    mask: int
+    negated: bool = False
+
+    def admits(self, mark: int) -> bool:
+        """Whether a packet that bears ``mark`` passes."""
+        return ((mark & self.mask) == self.value) is not self.negated
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignRule:
+    """A rule of somebody else's that marks packets, refuses them or takes them away.
+
+    ``path`` holds its own match and those of the jumps that lead to it. ``partial`` says
+    that further conditions, not understood or about the sender, narrow it. ``later`` says
+    that it stands in a later hook than our jump, so that no move of ours passes it.
+    ``where`` names the table and chain, ``text`` is the rule as the firewall lists it.
+    """
+
+    spot: Spot
+    side: Side
+    effect: Effect
+    path: tuple[Match, ...]
+    where: str
+    text: str
+    partial: bool = False
+    guards: tuple[MarkGuard, ...] = ()
+    later: bool = False
+
+    def may_match(self, flow: Flow, mark: int) -> bool:
+        """Whether a packet of ``flow`` that bears ``mark`` may meet it."""
+        return all(guard.admits(mark) for guard in self.guards) and all(
+            match.may_match(flow) for match in self.path
+        )
+
+    def matches_all_of(self, flow: Flow) -> bool:
+        """Whether it takes every packet of ``flow``."""
+        return (
+            not self.partial
+            and not self.guards
+            and all(match.matches_all_of(flow) for match in self.path)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """All that was seen at one moment. A spot that is not in ``chains`` is not looked at.
+
+    ``refusing`` are the families whose INPUT refuses what no rule accepts.
+    ``remarks`` are findings that only the backend can make.
+    """
+
+    chains: Mapping[Spot, Chain | Unknown]
+    foreign: tuple[ForeignRule, ...] = ()
+    refusing: frozenset[Family] = frozenset()
+    remarks: tuple[Finding, ...] = ()

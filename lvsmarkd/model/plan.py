@@ -1,0 +1,88 @@
+"""A plan: what was found and the exact changes that mend it. It prints itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lvsmarkd.model.finding import Finding, Severity
+from lvsmarkd.model.rule import Rule, Spot
+
+
+@dataclass(frozen=True, slots=True)
+class AddRule:
+    """Put a rule into its chain."""
+
+    spot: Spot
+    rule: Rule
+
+    def __str__(self) -> str:
+        return f"+ {self.spot}: {self.rule}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRule:
+    """Take one instance of a rule out of its chain."""
+
+    spot: Spot
+    rule: Rule
+
+    def __str__(self) -> str:
+        return f"- {self.spot}: {self.rule}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Make the chain anew with just these rules: it does not exist, or holds what is not ours."""
+
+    spot: Spot
+    rules: tuple[Rule, ...]
+
+    def __str__(self) -> str:
+        lines = [f"= {self.spot}: the chain anew, with {len(self.rules)} rules"]
+        return "\n".join(lines + [f"+ {self.spot}: {rule}" for rule in self.rules])
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Have exactly one jump to the chain, where it belongs; ``surplus`` jumps go first."""
+
+    spot: Spot
+    surplus: int = 0
+
+    def __str__(self) -> str:
+        moved = f", instead of {self.surplus}" if self.surplus else ""
+        return f"+ {self.spot}: one jump to our chain{moved}"
+
+
+@dataclass(frozen=True, slots=True)
+class Dissolve:
+    """Remove the jumps and the chain with all that is in it."""
+
+    spot: Spot
+    anchors: int
+
+    def __str__(self) -> str:
+        return f"- {self.spot}: our chain and {self.anchors} jump(s) to it"
+
+
+Step = AddRule | RemoveRule | Rewrite | Anchor | Dissolve
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Findings and steps. ``str()`` is the dry run, the journal's detail and the diff."""
+
+    findings: tuple[Finding, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether nothing is to be done and nothing worse than a note was found."""
+        return not self.steps and all(f.severity is Severity.NOTE for f in self.findings)
+
+    def by_spot(self) -> Mapping[Spot, tuple[Step, ...]]:
+        """The steps of each spot, in order."""
+        spots = dict.fromkeys(step.spot for step in self.steps)
+        return {spot: tuple(s for s in self.steps if s.spot == spot) for spot in spots}
+
+    def __str__(self) -> str:
+        return "\n".join(str(step) for step in self.steps)

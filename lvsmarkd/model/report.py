@@ -1,0 +1,103 @@
+"""What one pass came to: the value that metrics, journal and status are made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from lvsmarkd.model.finding import Finding
+from lvsmarkd.model.plan import Plan, Step
+from lvsmarkd.model.rule import Rule
+from lvsmarkd.model.service import Family, ServiceKey
+from lvsmarkd.model.wake import Actor, Trigger
+
+
+class Mode(StrEnum):
+    """Whether the daemon writes: ``observe`` judges only; ``paused`` likewise, for a while."""
+
+    ENFORCE = "enforce"
+    OBSERVE = "observe"
+    PAUSED = "paused"
+
+
+class Result(StrEnum):
+    """How a pass ended."""
+
+    IN_SYNC = "in_sync"
+    REPAIRED = "repaired"
+    DRIFT = "drift"
+    """Something is wrong that no step mends, or that the mode forbids to mend."""
+    SUPPRESSED = "suppressed"
+    """Steps are held back: a fight, or a rule that the kernel refuses."""
+    ERROR = "error"
+
+
+class Cause(StrEnum):
+    """Why something had to be written: somebody undid it, or the configuration changed."""
+
+    DRIFT = "drift"
+    CONFIG = "config"
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """One step that was carried out, and verified by looking again."""
+
+    step: Step
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """One service at the end of a pass. ``covered`` is None where it could not be seen."""
+
+    key: ServiceKey
+    covered: bool | None
+    coverage: str
+    packets: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fight:
+    """Two controllers undo each other's work on a rule.
+
+    ``until`` is the time (seconds since the epoch) before which it is left alone.
+    """
+
+    rule: str
+    repairs: int
+    until: float
+    actors: tuple[Actor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One pass. Times are in seconds; ``finished`` is since the epoch.
+
+    ``found`` is the judgement before the write, ``left`` the one after it (the same object
+    where nothing was written). ``actors`` are the programs that changed a firewall since the
+    pass before. ``latency`` is from the wake-up to the verified repair, if there was one.
+    ``error`` is a sentence where the pass failed. ``checksum`` stands for the desired rules.
+    """
+
+    trigger: Trigger
+    result: Result
+    mode: Mode
+    backend: str
+    backend_version: str
+    found: Plan
+    left: Plan
+    services: tuple[ServiceState, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+    fights: tuple[Fight, ...] = ()
+    actors: tuple[Actor, ...] = ()
+    rules_desired: Mapping[Family, int] = field(default_factory=dict)
+    rules_present: Mapping[Family, int] = field(default_factory=dict)
+    rejected: tuple[tuple[Rule, str], ...] = ()
+    configuration_valid: bool = True
+    configuration_problems: tuple[Finding, ...] = ()
+    checksum: int = 0
+    finished: float = 0.0
+    duration: float = 0.0
+    latency: float | None = None
+    error: str = ""
+    trouble: str = ""

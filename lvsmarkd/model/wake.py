@@ -1,0 +1,42 @@
+"""Why to look: a wake-up carries a reason, never data."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Trigger(StrEnum):
+    """What made us look. The names are a contract: metrics and journal bear them."""
+
+    STARTUP = "startup"
+    FILE = "file"
+    """keepalived.conf, an include or lvsmarkd.toml changed."""
+    NETLINK = "netlink"
+    """The kernel told of a change of nf_tables."""
+    LOCK = "lock"
+    """Somebody opened the xtables lock, as iptables-legacy does to write."""
+    TIMER = "timer"
+    """The slow full check."""
+    RECHECK = "recheck"
+    """A look again after our own write, a failure, or when a lingering rule's time comes."""
+    SIGNAL = "signal"
+    CONTROL = "control"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The program that changed a firewall, as far as it could be seen before it ended."""
+
+    pid: int
+    name: str
+    command: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.command or self.name} (pid {self.pid})"
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """One wake-up. ``actor`` is who caused it, where that is known."""
+
+    trigger: Trigger
+    actor: Actor | None = None
