@@ -1,0 +1,55 @@
+# The two that do everything on a fresh machine: `make demo`, `make test`.
+# `make check` is the fast part; `make bench` measures.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.complete
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help demo test check lint types imports pure netns bench setup clean
+
+help:
+	@echo "make demo    set up, and show the daemon at its job in a private network namespace"
+	@echo "make test    set up, and run all tests (root, or sudo)"
+	@echo "make check   lint, types, import rules, pure tests"
+	@echo "make bench   measure latencies and footprint, as ratios"
+
+demo: setup
+	@$(AS_ROOT) unshare --net --mount $(BIN)/python -m demo
+
+test: setup check netns
+
+check: $(STAMP) lint types imports pure
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+imports: $(STAMP)
+	$(BIN)/lint-imports
+
+pure: $(STAMP)
+	$(BIN)/python -m pytest -m "not netns" -q
+
+netns: setup
+	$(AS_ROOT) $(BIN)/python -m pytest -m netns
+
+bench: setup
+	$(AS_ROOT) $(BIN)/python -m tests.bench
+
+# What the system must have; installs what is missing (apt, dnf), else says what it is.
+setup: packaging/setup.sh
+	@$(AS_ROOT) sh packaging/setup.sh
+	@$(MAKE) --no-print-directory $(STAMP)
+
+$(STAMP): pyproject.toml packaging/constraints.txt
+	sh packaging/venv.sh $(VENV)
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

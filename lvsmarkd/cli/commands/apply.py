@@ -1,0 +1,58 @@
+"""``lvsmarkd apply``: one pass, by the running daemon if there is one."""
+
+import argparse
+from typing import Any
+
+from lvsmarkd.cli.commands.plan import exit_of
+from lvsmarkd.cli.exits import CommandError, Exit
+from lvsmarkd.cli.output import print_findings, print_json, summary
+from lvsmarkd.cli.session import Session, open_session
+from lvsmarkd.daemon import control
+from lvsmarkd.daemon.form import report_form
+from lvsmarkd.daemon.places import LockedError, take_lock
+from lvsmarkd.daemon.reconciler import Reconciler
+from lvsmarkd.model.report import Mode
+from lvsmarkd.model.wake import Trigger, Wake
+
+
+def run(options: argparse.Namespace) -> Exit:
+    """Take the lock and make one pass, or have the daemon make it."""
+    session = open_session(options)
+    session.gather()
+    try:
+        take_lock(session.places.lock)
+    except LockedError as error:
+        return _by_daemon(session, options, error)
+    except OSError as error:
+        raise CommandError(f"{session.places.lock} cannot be made: {error.strerror}") from error
+    report = Reconciler(session.inputs, session.backend()).run(
+        [Wake(Trigger.CONTROL)], Mode.ENFORCE
+    )
+    if options.json:
+        print_json(report_form(report))
+    else:
+        for repair in report.repairs:
+            print(repair.step)
+        print_findings(report.left.findings)
+        print(summary(report.left) if not report.error else f"failed: {report.error}")
+    return Exit.ERROR if report.error else exit_of(report.left)
+
+
+def _by_daemon(session: Session, options: argparse.Namespace, locked: LockedError) -> Exit:
+    if options.config or options.keepalived_conf or options.config_id or options.backend:
+        raise CommandError(f"{locked}; it applies its own settings: leave out the options")
+    try:
+        answer: dict[str, Any] = control.ask(session.places.socket, {"command": "apply"})
+    except control.NotRunningError as error:
+        raise CommandError(f"{locked}, and does not answer: {error}") from error
+    if "error" in answer and "result" not in answer:
+        raise CommandError(str(answer["error"]))
+    if options.json:
+        print_json(answer)
+    else:
+        print(f"the running daemon made a pass: {answer['result']}")
+        for repair in answer["repairs"]:
+            print(repair["text"])
+    return {"in_sync": Exit.OK, "repaired": Exit.OK, "error": Exit.ERROR}.get(
+        answer["result"], Exit.DRIFT
+    )

@@ -1,0 +1,34 @@
+"""``lvsmarkd plan``: findings and the exact changes."""
+
+import argparse
+
+from lvsmarkd.cli.exits import Exit
+from lvsmarkd.cli.output import print_json, print_plan
+from lvsmarkd.cli.session import open_session
+from lvsmarkd.daemon.form import plan_form
+from lvsmarkd.daemon.reconciler import Reconciler
+from lvsmarkd.model.finding import Kind, Severity
+from lvsmarkd.model.plan import Plan
+from lvsmarkd.model.report import Mode
+from lvsmarkd.model.wake import Trigger, Wake
+
+
+def run(options: argparse.Namespace) -> Exit:
+    """Look, judge, print; write nothing."""
+    session = open_session(options)
+    session.gather()
+    report = Reconciler(session.inputs, session.backend()).run(
+        [Wake(Trigger.CONTROL)], Mode.OBSERVE
+    )
+    if options.json:
+        print_json(plan_form(report.found))
+    else:
+        print_plan(report.found)
+    return exit_of(report.found)
+
+
+def exit_of(plan: Plan) -> Exit:
+    """0 in sync, 2 drift, 1 where something that matters could not be read."""
+    if any(f.kind is Kind.UNKNOWN and f.severity is not Severity.NOTE for f in plan.findings):
+        return Exit.ERROR
+    return Exit.OK if plan.in_sync else Exit.DRIFT

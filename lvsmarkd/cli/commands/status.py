@@ -1,0 +1,52 @@
+"""``lvsmarkd status``, and what ``pause`` and ``resume`` say: the running daemon's words."""
+
+import argparse
+from datetime import UTC, datetime
+from typing import Any
+
+from lvsmarkd.cli.exits import CommandError, Exit
+from lvsmarkd.cli.output import paint, print_json
+from lvsmarkd.daemon import control
+from lvsmarkd.daemon.places import places_from_environment
+
+
+def run(options: argparse.Namespace) -> Exit:
+    """Ask and print."""
+    return ask_and_print(options, {"command": "status"})
+
+
+def ask_and_print(options: argparse.Namespace, request: dict[str, Any]) -> Exit:
+    """Send one request to the daemon and print the status it answers with."""
+    try:
+        answer = control.ask(places_from_environment().socket, request)
+    except control.NotRunningError as error:
+        raise CommandError(str(error)) from error
+    if "result" not in answer:
+        raise CommandError(str(answer.get("error", "the daemon's answer was not understood")))
+    if options.json:
+        print_json(answer)
+    else:
+        _print(answer)
+    return {"in_sync": Exit.OK, "repaired": Exit.OK, "error": Exit.ERROR}.get(
+        answer["result"], Exit.DRIFT
+    )
+
+
+def _print(answer: dict[str, Any]) -> None:
+    when = datetime.fromtimestamp(answer["finished"], UTC).astimezone()
+    mode = answer["mode"]
+    if answer.get("paused_until"):
+        mode += f" until {datetime.fromtimestamp(answer['paused_until'], UTC).astimezone():%c}"
+    print(f"{paint(answer['result'], '1')} · {mode} · {answer['backend']}")
+    print(f"last pass {when:%F %T} ({answer['trigger']}, {answer['duration'] * 1000:.0f} ms)")
+    if answer["error"]:
+        print(f"error: {answer['error']}")
+    for state in answer["services"]:
+        word = {True: "covered", False: "UNCOVERED", None: "unknown"}[state["covered"]]
+        seen = "" if state["packets"] is None else f", {state['packets']} packets marked"
+        print(f"  fwmark {state['mark']} {state['family']}: {word} ({state['coverage']}{seen})")
+    for fight in answer["fights"]:
+        by = ", ".join(fight["actors"]) or "an unknown program"
+        print(f"  fight over “{fight['rule']}” with {by}: {fight['repairs']} repairs")
+    for finding in answer["findings"]:
+        print(f"  {finding['severity']}: {finding['kind']}: {finding['message']}")

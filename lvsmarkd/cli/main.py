@@ -1,0 +1,95 @@
+"""The command line: which command, with which options. Commands are imported lazily."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import NoReturn
+
+from lvsmarkd import __version__
+from lvsmarkd.cli.duration import seconds_of
+from lvsmarkd.cli.exits import CommandError, Exit
+
+_COMMANDS = {
+    "run": "the daemon: keep the rules, until stopped",
+    "marks": "what keepalived uses, which flows are declared, what is covered",
+    "plan": "what differs, and the exact changes that would mend it",
+    "apply": "one pass: carry out the plan",
+    "status": "ask the running daemon",
+    "pause": "let the running daemon judge and report, and write nothing",
+    "resume": "end a pause",
+    "purge": "remove all rules of lvsmarkd, and nothing else",
+}
+_LOCAL = ("run", "marks", "plan", "apply", "purge")
+"""The commands that read files and the firewall themselves."""
+_EPILOG = "exit status: 0 in sync or done, 2 drift or a plan that is not empty, 1 error"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Exits with 1 on bad usage: 2 says drift here."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(Exit.ERROR, f"{self.prog}: {message}\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line, for help texts and completions too."""
+    top = _Parser(
+        prog="lvsmarkd",
+        description="Keeps a packet rule in place for every firewall mark that keepalived uses.",
+        epilog=_EPILOG,
+    )
+    top.add_argument("--version", action="version", version=f"lvsmarkd {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in _COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text, epilog=_EPILOG)
+        command.add_argument("--json", action="store_true", help="print JSON")
+        if name in _LOCAL:
+            _add_local_options(command)
+        if name == "pause":
+            command.add_argument(
+                "--for",
+                dest="seconds",
+                type=seconds_of,
+                metavar="TIME",
+                help="end by itself after this time: 90s, 30m, 2h, 1d (default: until resume)",
+            )
+    return top
+
+
+def _add_local_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="lvsmarkd's own settings (default /etc/lvsmarkd/lvsmarkd.toml; conf.d/*.toml beside it)",
+    )
+    command.add_argument(
+        "--keepalived-conf",
+        type=Path,
+        metavar="FILE",
+        help="read this keepalived.conf, and only this: no process, no IPVS",
+    )
+    command.add_argument("--config-id", metavar="ID", help="keepalived's config id, for @ID lines")
+    command.add_argument(
+        "--backend",
+        choices=["auto", "iptables", "firewalld", "nftables"],
+        help="which firewall keeps the rules (default: the settings, else auto)",
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives its exit status. No exception leaves it."""
+    options = parser().parse_args(arguments)
+    command = import_module(f"lvsmarkd.cli.commands.{options.command}")
+    try:
+        return int(command.run(options))
+    except CommandError as error:
+        print(f"lvsmarkd: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has left; there is nothing more to say
+    except KeyboardInterrupt:
+        print("lvsmarkd: interrupted", file=sys.stderr)
+    return Exit.ERROR

@@ -1,0 +1,76 @@
+"""The daemon's ear: status, pause, resume and apply over a Unix socket only root can reach.
+
+One JSON object per line each way. There is no way to write rules over a network.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+Answer = dict[str, Any]
+Handler = Callable[[dict[str, Any]], Awaitable[Answer]]
+
+LIMIT = 64 * 1024
+TIMEOUT = 10.0
+ANSWER_TIMEOUT = 120.0
+
+
+class NotRunningError(Exception):
+    """No daemon answers at the socket. ``str()`` is a sentence."""
+
+
+async def serve(path: Path, handle: Handler) -> asyncio.Server:
+    """Listen at ``path`` until the server is closed. Raises OSError if that cannot be.
+
+    A socket left by a daemon that was killed is replaced: the lock says that there is no
+    other.
+    """
+    path.unlink(missing_ok=True)  # noqa: ASYNC240 - once, before anything runs
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, TimeoutError, ValueError):
+            line = await asyncio.wait_for(reader.readline(), TIMEOUT)
+            writer.write(json.dumps(await _answer(line, handle)).encode() + b"\n")
+            await asyncio.wait_for(writer.drain(), TIMEOUT)
+        writer.close()
+
+    before = os.umask(0o177)
+    try:
+        return await asyncio.start_unix_server(answer, path, limit=LIMIT)
+    finally:
+        os.umask(before)
+
+
+async def _answer(line: bytes, handle: Handler) -> Answer:
+    try:
+        request = json.loads(line)
+    except ValueError:
+        request = None
+    if not isinstance(request, dict):
+        return {"error": "a request is one JSON object on one line"}
+    return await handle(request)
+
+
+def ask(path: Path, request: dict[str, Any]) -> Answer:
+    """Ask the running daemon. Raises NotRunningError where none answers."""
+    try:
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(ANSWER_TIMEOUT)
+            line.connect(str(path))
+            line.sendall(json.dumps(request).encode() + b"\n")
+            with line.makefile("rb") as reply:
+                answer = json.loads(reply.readline() or b"null")
+    except PermissionError as error:
+        raise NotRunningError(f"only root may talk to the daemon at {path}") from error
+    except (OSError, ValueError) as error:
+        raise NotRunningError(
+            f"no lvsmarkd daemon answers at {path}: see systemctl status lvsmarkd"
+        ) from error
+    if not isinstance(answer, dict):
+        raise NotRunningError(f"the daemon at {path} ended before it answered")
+    return answer

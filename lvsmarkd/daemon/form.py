@@ -1,0 +1,111 @@
+"""Values as plain dictionaries: the JSON that the command line prints. A contract."""
+
+import math
+from typing import Any
+
+from lvsmarkd.model.finding import Finding
+from lvsmarkd.model.plan import AddRule, Anchor, Dissolve, Plan, RemoveRule, Rewrite, Step
+from lvsmarkd.model.report import Report, ServiceState
+from lvsmarkd.model.rule import Rule
+
+Form = dict[str, Any]
+
+
+def finding_form(finding: Finding) -> Form:
+    """One finding."""
+    service = finding.service
+    return {
+        "kind": str(finding.kind),
+        "severity": str(finding.severity),
+        "plane": str(finding.plane),
+        "family": str(service.family) if service else finding.family and str(finding.family),
+        "mark": service.mark if service else None,
+        "message": finding.message,
+        "detail": finding.detail,
+        "origins": [str(origin) for origin in finding.origins],
+    }
+
+
+def step_form(step: Step) -> Form:
+    """One step: what is done, where, to which rules."""
+    form: Form = {
+        "plane": str(step.spot.plane),
+        "family": str(step.spot.family),
+        "place": str(step.spot.place),
+        "text": str(step),
+    }
+    match step:
+        case AddRule(_, rule):
+            return {"action": "add", **form, "rule": rule_form(rule)}
+        case RemoveRule(_, rule):
+            return {"action": "remove", **form, "rule": rule_form(rule)}
+        case Rewrite(_, rules):
+            return {"action": "rewrite", **form, "rules": [rule_form(rule) for rule in rules]}
+        case Anchor():
+            return {"action": "anchor", **form}
+        case Dissolve():
+            return {"action": "dissolve", **form}
+
+
+def rule_form(rule: Rule) -> Form:
+    """One rule of ours."""
+    match = rule.match
+    return {
+        "mark": rule.mark,
+        "destination": str(match.destination) if match.destination else None,
+        "protocol": match.protocol,
+        "ports": [str(ports) for ports in match.ports],
+        "in_interface": match.in_interface,
+        "not_from_mac": list(match.not_from_mac),
+        "action": str(rule.action),
+    }
+
+
+def plan_form(plan: Plan) -> Form:
+    """Findings and steps."""
+    return {
+        "findings": [finding_form(finding) for finding in plan.findings],
+        "steps": [step_form(step) for step in plan.steps],
+    }
+
+
+def state_form(state: ServiceState) -> Form:
+    """One service as the daemon last saw it."""
+    return {
+        "family": str(state.key.family),
+        "mark": state.key.mark,
+        "coverage": state.coverage,
+        "covered": state.covered,
+        "packets": state.packets,
+    }
+
+
+def report_form(report: Report) -> Form:
+    """One pass, as ``lvsmarkd status --json`` and ``apply --json`` show it."""
+    return {
+        "result": str(report.result),
+        "mode": str(report.mode),
+        "trigger": str(report.trigger),
+        "backend": report.backend,
+        "backend_version": report.backend_version,
+        "finished": report.finished,
+        "duration": report.duration,
+        "error": report.error,
+        "checksum": report.checksum,
+        "rules_desired": {str(f): n for f, n in report.rules_desired.items()},
+        "rules_present": {str(f): n for f, n in report.rules_present.items()},
+        "services": [state_form(state) for state in report.services],
+        "repairs": [
+            {"cause": str(repair.cause), **step_form(repair.step)} for repair in report.repairs
+        ],
+        "fights": [
+            {
+                "rule": fight.rule,
+                "repairs": fight.repairs,
+                "until": None if math.isinf(fight.until) else fight.until,
+                "actors": [str(actor) for actor in fight.actors],
+            }
+            for fight in report.fights
+        ],
+        **plan_form(report.left),
+    }

@@ -1,0 +1,149 @@
+"""What the operator wrote: lvsmarkd.toml, keepalived.conf, the annotations in it.
+
+Both are read again only when something about their files changed. A lvsmarkd.toml that
+cannot be followed leaves the last good one in force.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import time
+
+from lvsmarkd.daemon.stamps import Stamps, stamps_of
+from lvsmarkd.declarations.annotation import parse
+from lvsmarkd.declarations.resolve import resolve
+from lvsmarkd.declarations.settings import ConfigError, Loaded, load
+from lvsmarkd.keepalived import fingerprint, read
+from lvsmarkd.model.declaration import Declaration, Declared
+from lvsmarkd.model.keepalived import Fitness, Reading
+from lvsmarkd.model.origin import Origin, Problem
+
+DEFAULT_CONFIG = Path("/etc/lvsmarkd/lvsmarkd.toml")
+DEFAULT_KEEPALIVED = Path("/etc/keepalived/keepalived.conf")
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The files to read; ``None`` leaves the choice to the settings and the defaults."""
+
+    config: Path | None = None
+    keepalived: Path | None = None
+    config_id: str | None = None
+    backend: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What is written now. ``refused`` says why a newer lvsmarkd.toml is not in force."""
+
+    reading: Reading
+    declared: Declared
+    refused: tuple[Problem, ...] = ()
+
+
+@dataclass(slots=True)
+class Inputs:
+    """Reads the operator's files; keeps what was last good.
+
+    ``on_reload`` hears of each reading of lvsmarkd.toml: whether it is in force, and when.
+    """
+
+    where: Where
+    loaded: Loaded
+    on_reload: Callable[[bool, float], None] = lambda _good, _at: None
+    _refused: tuple[Problem, ...] = ()
+    _stamps: Stamps = field(default_factory=dict)
+    _reading: Reading | None = None
+    _fingerprint: object = None
+    _gathered: Gathered | None = None
+
+    @classmethod
+    def open(cls, where: Where) -> "Inputs":
+        """Read lvsmarkd.toml for the first time.
+
+        Raises ConfigError if it cannot be followed: a daemon that starts on a guess may do
+        what its operator forbade.
+        """
+        loaded = load(where.config or DEFAULT_CONFIG, required=where.config is not None)
+        inputs = cls(where, loaded)
+        inputs._stamps = stamps_of(loaded.files, loaded.lookups)
+        return inputs
+
+    def reload(self) -> bool:
+        """Read lvsmarkd.toml again; tells whether it is in force now.
+
+        A file that was there and is gone, or is empty, is taken for one that is being
+        written: the last good one stays.
+        """
+        path = self.where.config or DEFAULT_CONFIG
+        self._stamps = stamps_of(self.loaded.files, self.loaded.lookups)
+        try:
+            vanished = [f for f in self.loaded.files if _is_empty(Path(f))]
+            loaded = load(path, required=str(path) in self.loaded.files)
+        except ConfigError as error:
+            self._refused = error.problems
+        else:
+            self._refused = tuple(_emptied(file) for file in vanished)
+            if not vanished:
+                self.loaded = loaded
+                self._stamps = stamps_of(loaded.files, loaded.lookups)
+        self._gathered = None
+        self.on_reload(not self._refused, time())
+        return not self._refused
+
+    def gather(self) -> Gathered:
+        """What is written now. Never raises for bad input."""
+        if stamps_of(self.loaded.files, self.loaded.lookups) != self._stamps:
+            self.reload()
+        reading = self._read()
+        if self._gathered is None or self._gathered.reading is not reading:
+            self._gathered = Gathered(reading, self._declared(reading), self._refused)
+        return self._gathered
+
+    @property
+    def keepalived_conf(self) -> Path:
+        """The keepalived.conf to read."""
+        configured = self.loaded.settings.keepalived.config
+        return self.where.keepalived or (Path(configured) if configured else DEFAULT_KEEPALIVED)
+
+    def _read(self) -> Reading:
+        path = self.keepalived_conf
+        known = self._reading
+        if (
+            known is not None
+            and known.fitness is not Fitness.UNREADABLE
+            and known.files[:1] == (str(path),)
+            and fingerprint(known) == self._fingerprint
+        ):
+            return known
+        config_id = self.where.config_id or self.loaded.settings.keepalived.config_id
+        self._reading = read(path, config_id)
+        self._fingerprint = fingerprint(self._reading)
+        return self._reading
+
+    def _declared(self, reading: Reading) -> Declared:
+        declarations: list[Declaration] = list(self.loaded.declarations)
+        problems: list[Problem] = []
+        for annotation in reading.annotations:
+            parsed = parse(annotation)
+            if isinstance(parsed, Problem):
+                problems.append(parsed)
+            else:
+                declarations += parsed
+        resolved = resolve(tuple(declarations), reading.instances)
+        return Declared(resolved.flows, (*problems, *resolved.problems))
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        return path.stat().st_size == 0
+    except OSError:
+        return False
+
+
+def _emptied(file: str) -> Problem:
+    return Problem(
+        Origin(file),
+        "the file is empty now, as if it were being written: what it said before stays in"
+        " force; to mean it, delete the file and restart lvsmarkd",
+    )

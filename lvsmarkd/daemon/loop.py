@@ -1,0 +1,126 @@
+"""The loop that schedules passes: one at a time, the first event at once, none for ever.
+
+It never dies of a pass. What a pass puts off (a lingering rule, a fight, a failure) and the
+looks again after our own writes become wake-ups of their own.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+
+from lvsmarkd.daemon.bucket import Bucket
+from lvsmarkd.daemon.patience import ERROR_DELAYS, Patience
+from lvsmarkd.model.report import Report, Result
+from lvsmarkd.model.wake import Trigger, Wake
+
+RECHECKS = (1.0, 5.0, 30.0)
+"""Seconds after a write at which we look again: other programs read, wait, and write back."""
+STUCK = 120.0
+"""Seconds after which a pass cannot be still at work: its calls are bounded far below."""
+WAKES = 1000
+"""Wake-ups kept for one pass; of a longer storm, the first ones tell enough."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Loop:
+    """Runs ``pass_once`` for every wake-up, in a thread of its own; ``done`` hears of each.
+
+    ``next_due`` says when (monotonic) something put off is due. ``crashed`` hears of a pass
+    that raised, which is a bug of ours.
+    """
+
+    pass_once: Callable[[Sequence[Wake]], Report]
+    done: Callable[[Report], None]
+    next_due: Callable[[], float | None]
+    crashed: Callable[[Exception], None]
+    queued: Callable[[Wake], None] = lambda _wake: None
+    bucket: Bucket = field(default_factory=Bucket)
+    _wakes: list[Wake] = field(default_factory=list)
+    _event: asyncio.Event = field(default_factory=asyncio.Event)
+    _looks: list[float] = field(default_factory=list)
+    _patience: Patience = field(default_factory=lambda: Patience(ERROR_DELAYS))
+    _retry: float | None = None
+    _busy_since: float | None = None
+    _waiters: list[asyncio.Future[Report]] = field(default_factory=list)
+
+    def wake(self, wake: Wake) -> None:
+        """Ask for a pass. Call it from the event loop's thread."""
+        if len(self._wakes) < WAKES:
+            self._wakes.append(wake)
+        self.queued(wake)
+        self._event.set()
+
+    async def pass_now(self, wake: Wake) -> Report:
+        """Ask for a pass that begins from now on, and wait for what it comes to."""
+        waiter: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        self.wake(wake)
+        return await waiter
+
+    def healthy(self) -> bool:
+        """Whether the loop makes progress."""
+        return self._busy_since is None or monotonic() - self._busy_since < STUCK
+
+    async def run(self) -> None:
+        """Run passes until cancelled; a pass that was begun is waited for."""
+        while True:
+            if await self._wait():
+                wait = self.bucket.take(monotonic())
+                if wait:
+                    await asyncio.sleep(wait)
+            wakes, self._wakes = self._wakes, []
+            waiters, self._waiters = self._waiters, []
+            self._event.clear()
+            report = await self._pass(wakes or [Wake(Trigger.RECHECK)])
+            for waiter in waiters:
+                if waiter.done():
+                    continue
+                if report is None:
+                    waiter.set_exception(RuntimeError("the pass failed: see the journal"))
+                else:
+                    waiter.set_result(report)
+
+    async def _wait(self) -> bool:
+        """Wait for a wake-up or for the next time that is due; tells whether it was the first."""
+        now = monotonic()
+        dues = [*self._looks, self._retry, self.next_due()]
+        due = min((d for d in dues if d is not None), default=None)
+        try:
+            async with asyncio.timeout(None if due is None else max(0.0, due - now)):
+                await self._event.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _pass(self, wakes: list[Wake]) -> Report | None:
+        self._busy_since = monotonic()
+        work = asyncio.ensure_future(asyncio.to_thread(self.pass_once, wakes))
+        try:
+            report = await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait([work])
+            raise
+        except Exception as error:  # noqa: BLE001 - the loop never dies of a pass
+            self.crashed(error)
+            self._retry = monotonic() + self._patience.fail()
+            return None
+        finally:
+            self._busy_since = None
+        self._schedule(report)
+        self.done(report)
+        return report
+
+    def _schedule(self, report: Report) -> None:
+        now = monotonic()
+        self._looks = [look for look in self._looks if look > now]
+        if report.repairs:
+            self._looks = [now + seconds for seconds in RECHECKS]
+        if report.result is Result.ERROR:
+            self._retry = now + self._patience.fail()
+        else:
+            self._retry = None
+            self._patience.succeed()

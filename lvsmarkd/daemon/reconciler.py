@@ -1,0 +1,234 @@
+"""One pass: gather, desired, observe, judge, apply, verify, report. The only writer."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from time import monotonic, time
+from typing import TypeVar
+
+from lvsmarkd.daemon.census import Census
+from lvsmarkd.daemon.fights import Fights
+from lvsmarkd.daemon.inputs import Gathered, Inputs
+from lvsmarkd.daemon.memory import Memory
+from lvsmarkd.daemon.quarantine import Quarantine
+from lvsmarkd.firewall.backend import Backend, FirewallError, Trouble
+from lvsmarkd.judge.desired import Desired, Policy, desired
+from lvsmarkd.judge.verdict import judge
+from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.observed import Observed
+from lvsmarkd.model.plan import AddRule, Plan, RemoveRule, Rewrite, Step
+from lvsmarkd.model.report import Cause, Mode, Repair, Report, Result
+from lvsmarkd.model.wake import Actor, Trigger, Wake
+
+T = TypeVar("T")
+OnCall = Callable[[str, str, float], None]
+"""Hears of each call of the backend: operation, result, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Monotonic seconds for delays, seconds since the epoch for what people read."""
+
+    monotonic: Callable[[], float] = monotonic
+    epoch: Callable[[], float] = time
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """Makes what is there agree with what must hold, one pass at a time.
+
+    ``run`` blocks and is bounded in time by the backend's own limits. It is not thread-safe:
+    one pass ends before the next begins.
+    """
+
+    inputs: Inputs
+    backend: Backend
+    linger: float = 0.0
+    clock: Clock = field(default_factory=Clock)
+    on_call: OnCall = lambda _operation, _result, _seconds: None
+    fights: Fights = field(default_factory=Fights)
+    quarantine: Quarantine = field(default_factory=Quarantine)
+    _memory: Memory = field(default_factory=Memory)
+    _desired: Desired | None = None
+    _basis: tuple[Gathered, Policy] | None = None
+
+    def run(self, wakes: Iterable[Wake], mode: Mode) -> Report:
+        """One pass, for these reasons. Raises nothing that is the firewall's or a file's."""
+        start = self.clock.monotonic()
+        reasons = tuple(wakes) or (Wake(Trigger.TIMER),)
+        actors = tuple(dict.fromkeys(w.actor for w in reasons if w.actor is not None))
+        gathered = self.inputs.gather()
+        wanted = self._want(gathered)
+        self.quarantine.keep(wanted.rules)
+        seen = self._observe()
+        found = self._judge(wanted, seen, start, gathered)
+        steps = self._allowed(found, mode, start)
+        repairs: tuple[Repair, ...] = ()
+        failure: FirewallError | None = None
+        left, after, latency = found, seen, None
+        if steps:
+            try:
+                applied = self._timed("apply", lambda: self.backend.apply(Plan(steps=steps)))
+                self.quarantine.record(applied.rejected, start)
+            except FirewallError as error:
+                failure = error
+            after = self._observe()
+            left = self._judge(wanted, after, start, gathered)
+            if failure is None:
+                repairs = self._repairs(steps, left, wanted, actors, start)
+                latency = self.clock.monotonic() - start if repairs else None
+        self._memory.remember(wanted, after)
+        return self._report(
+            Census(wanted, after),
+            Report(
+                trigger=reasons[0].trigger,
+                result=_result(failure, repairs, left, mode),
+                mode=mode,
+                backend=self.backend.identity.name,
+                backend_version=self.backend.identity.version,
+                found=found,
+                left=left,
+                repairs=repairs,
+                actors=actors,
+                duration=self.clock.monotonic() - start,
+                latency=latency,
+                error=str(failure) if failure else "",
+                trouble=str(failure.trouble) if failure else "",
+            ),
+        )
+
+    def next_due(self) -> float | None:
+        """When (monotonic) something that was put off is due: a lingering rule, a fight, a
+        rule that the kernel refused.
+        """
+        now = self.clock.monotonic()
+        dues = (
+            self._memory.next_due(now, self.linger),
+            self.fights.next_due(now),
+            self.quarantine.next_due(now),
+        )
+        return min((due for due in dues if due is not None), default=None)
+
+    def _want(self, gathered: Gathered) -> Desired:
+        firewall = self.inputs.loaded.settings.firewall
+        policy = Policy(
+            infer=firewall.undeclared == "infer",
+            vrrp_accept=firewall.vrrp_accept,
+            local=firewall.local,
+            slots=self.backend.slots,
+        )
+        if self._desired is None or self._basis is None or self._basis != (gathered, policy):
+            self._desired = desired(gathered.reading, gathered.declared, policy, self._desired)
+            self._basis = (gathered, policy)
+        return self._desired
+
+    def _observe(self) -> Observed:
+        return self._timed("observe", self.backend.observe)
+
+    def _judge(self, wanted: Desired, seen: Observed, now: float, gathered: Gathered) -> Plan:
+        self._memory.notice(wanted, seen, now)
+        plan = judge(
+            wanted,
+            seen,
+            last=self.backend.last,
+            lingers=lambda rule: self._memory.lingers(rule, now, self.linger),
+        )
+        own = [_refused(problem) for problem in gathered.refused]
+        own += self.quarantine.findings()
+        return replace(plan, findings=(*own, *plan.findings)) if own else plan
+
+    def _allowed(self, plan: Plan, mode: Mode, now: float) -> tuple[Step, ...]:
+        """The steps that may be carried out now."""
+        if mode is not Mode.ENFORCE:
+            return ()
+        steps = (self.quarantine.without_refused(step, now) for step in plan.steps)
+        return tuple(
+            step for step in steps if step is not None and self.fights.allows(name_of(step), now)
+        )
+
+    def _repairs(
+        self,
+        steps: tuple[Step, ...],
+        left: Plan,
+        wanted: Desired,
+        actors: tuple[Actor, ...],
+        now: float,
+    ) -> tuple[Repair, ...]:
+        """What was carried out and holds.
+
+        Drift is counted even where it does not hold: somebody may undo it before we look.
+        """
+        undone = {name_of(step) for step in left.steps}
+        repairs = [Repair(step, self._memory.cause(step, wanted)) for step in steps]
+        for repair in repairs:
+            if repair.cause is Cause.DRIFT:
+                for name in _names(repair.step):
+                    self.fights.repaired(name, now, actors)
+        return tuple(repair for repair in repairs if name_of(repair.step) not in undone)
+
+    def _report(self, census: Census, report: Report) -> Report:
+        now, epoch = self.clock.monotonic(), self.clock.epoch()
+        return replace(
+            report,
+            services=census.services(),
+            rules_desired=census.desired(),
+            rules_present=census.present(),
+            fights=self.fights.current(now, epoch),
+            rejected=self.quarantine.refused(),
+            configuration_valid=census.wanted.removable,
+            configuration_problems=tuple(
+                f for f in report.left.findings if f.kind in {Kind.REFUSED, Kind.PROBLEM}
+            ),
+            checksum=census.wanted.checksum,
+            finished=epoch,
+        )
+
+    def _timed(self, operation: str, call: Callable[[], T]) -> T:
+        start = self.clock.monotonic()
+        result = "error"
+        try:
+            answer = call()
+            result = "ok"
+        except FirewallError as error:
+            result = "error" if error.trouble is Trouble.GONE else str(error.trouble)
+            raise
+        finally:
+            self.on_call(operation, result, self.clock.monotonic() - start)
+        return answer
+
+
+def name_of(step: Step) -> str:
+    """What a step is about, the same text for a step and the one that undoes its undoing."""
+    match step:
+        case AddRule(spot, rule) | RemoveRule(spot, rule):
+            return f"{spot}: {rule}"
+        case Rewrite(spot, _):
+            return f"{spot}: the chain"
+        case _:
+            return f"{step.spot}: the jump"
+
+
+def _names(step: Step) -> list[str]:
+    """All that a step repairs: a chain made anew repairs each of its rules."""
+    if isinstance(step, Rewrite):
+        return [name_of(step), *(name_of(AddRule(step.spot, rule)) for rule in step.rules)]
+    return [name_of(step)]
+
+
+def _refused(problem: object) -> Finding:
+    return Finding(
+        Kind.REFUSED,
+        Severity.CRITICAL,
+        f"{problem}; what was in force before stays",
+    )
+
+
+def _result(
+    failure: FirewallError | None, repairs: tuple[Repair, ...], left: Plan, mode: Mode
+) -> Result:
+    if failure is not None:
+        return Result.ERROR
+    if left.steps and mode is Mode.ENFORCE:
+        return Result.SUPPRESSED
+    if repairs:
+        return Result.REPAIRED
+    return Result.IN_SYNC if left.in_sync else Result.DRIFT

@@ -1,0 +1,227 @@
+"""The checker's view: virtual servers and their groups, as keepalived keeps them.
+
+keepalived/check/check_parser.c and check_data.c.
+"""
+
+from collections.abc import Iterable
+
+from lvsmarkd.keepalived.addresses import endpoint
+from lvsmarkd.keepalived.blocks import TOP, Listener, walk
+from lvsmarkd.keepalived.checker_keywords import (
+    CHECKER,
+    REAL_SERVER,
+    VIRTUAL_SERVER,
+    VIRTUAL_SERVER_GROUP,
+)
+from lvsmarkd.keepalived.logical import Item, Line, Note
+from lvsmarkd.keepalived.mark_words import mark_of, marks_named
+from lvsmarkd.keepalived.open_group import OpenGroup
+from lvsmarkd.keepalived.open_server import OpenServer
+from lvsmarkd.keepalived.ownership import Ownership, no_marks
+from lvsmarkd.keepalived.servers import CheckerConfig, Group, VirtualServer
+from lvsmarkd.keepalived.shared_keywords import COMMON
+from lvsmarkd.keepalived.stops import KeepalivedStops
+from lvsmarkd.keepalived.structure import StructureComplaints
+from lvsmarkd.keepalived.unsigned import read_unsigned
+from lvsmarkd.model.origin import Origin, Problem
+from lvsmarkd.model.service import MAX_MARK
+
+
+def checker_config(items: Iterable[Item], problems: list[Problem]) -> CheckerConfig:
+    """Read the whole as the checker does; raises KeepalivedStops where it would exit."""
+    checker = _Checker(problems)
+    walk(items, CHECKER, checker)
+    return CheckerConfig(
+        tuple(checker.servers),
+        tuple(checker.groups),
+        checker.ownership.annotations(),
+        tuple(checker.checker_marks),
+    )
+
+
+class _Checker(Listener):
+    def __init__(self, problems: list[Problem]) -> None:
+        self.servers: list[VirtualServer] = []
+        self.groups: list[Group] = []
+        self.checker_marks: list[tuple[int, Origin]] = []
+        self.ownership = Ownership()
+        self._problems = problems
+        self._structure = StructureComplaints(problems)
+        self._server: OpenServer | None = None
+        self._group: OpenGroup | None = None
+        self._group_marks: dict[str, tuple[int, ...]] = {}
+
+    def line(self, block: str, line: Line) -> bool:
+        if block == TOP:
+            return self._top(line)
+        if (server := self._server) is None:
+            return False
+        if block == VIRTUAL_SERVER:
+            return self._in_server(server, line)
+        if block == REAL_SERVER:
+            if line.words[0] == "lvs_method":
+                server.forward_real(line.words[1])
+        elif line.words[0] == "fwmark" and (mark := read_unsigned(line.words[1], 0, MAX_MARK)):
+            self.checker_marks.append((mark, line.origin))
+        return False
+
+    def value(self, block: str, line: Line) -> None:
+        if block != VIRTUAL_SERVER_GROUP or (group := self._group) is None:
+            return
+        if mark := group.entry(line, self._problems):
+            self.ownership.touched(line, lambda: (mark,))
+
+    def end(self, block: str, closing: Line | None) -> None:
+        if block == REAL_SERVER and self._server is not None:
+            self._server.close_real()
+        elif block == VIRTUAL_SERVER and self._server is not None:
+            self.ownership.closed(closing)
+            self._close_server(self._server)
+        elif block == VIRTUAL_SERVER_GROUP and self._group is not None:
+            self.ownership.closed(closing)
+            self._close_group(self._group)
+
+    def note(self, note: Note) -> None:
+        self.ownership.note(note)
+
+    def unknown(self, block: str, line: Line) -> None:
+        self._structure.unknown(block, line, self._marks)
+
+    def unexpected_open(self, block: str, line: Line) -> None:
+        self._structure.unexpected_open(block, line, self._marks)
+
+    def missing_open(self, block: str, line: Line) -> None:
+        if block == VIRTUAL_SERVER_GROUP:
+            # To name the block in its warning, keepalived looks for a word it has taken away.
+            raise KeepalivedStops(_unopened_group(line))
+        if block not in COMMON:
+            self._structure.missing_open(block, line, self._marks)
+
+    def skipped(self, opener: Line, line: Line) -> None:
+        self._structure.skipped(opener, line)
+
+    def incomplete(self, block: str, line: Line) -> None:
+        del block
+        raise KeepalivedStops(_incomplete(line, "exits"))
+
+    @property
+    def _marks(self) -> tuple[int, ...]:
+        return self._server.marks if self._server is not None else ()
+
+    def _top(self, line: Line) -> bool:
+        match line.words[0]:
+            case "virtual_server":
+                self._server = self._open_server(line)
+                return self._server is None
+            case "virtual_server_group":
+                if len(line.words) > 2:
+                    raise KeepalivedStops(_unopened_group(line))
+                self._group = OpenGroup(line.words[1], line.origin)
+                self.ownership.opened(line, self._group.numbers)
+        return False
+
+    def _open_server(self, line: Line) -> OpenServer | None:
+        """A virtual_server line (alloc_vs); None where its block is skipped."""
+        match line.words:
+            case [_, "fwmark" | "group"]:
+                raise KeepalivedStops(_incomplete(line, "crashes"))
+            case [_, "group", str(name), *_]:
+                self.ownership.opened(line, lambda: self._marks_of_group(name))
+                return OpenServer(line.origin, group=name)
+            case [_, "fwmark", str(word), *extra]:
+                return self._open_marked(line, word, extra)
+            case [_, str(address), *rest]:
+                found = endpoint(address, rest[0] if rest else "")
+                if found is not None:
+                    self.ownership.opened(line, no_marks)
+                    return OpenServer(line.origin, family=found.family)
+                self._not_an_address(line)
+        return None
+
+    def _open_marked(self, line: Line, word: str, extra: list[str]) -> OpenServer | None:
+        read = mark_of(word, line.origin)
+        if read.problem is not None:
+            self._problems.append(read.problem)
+        if read.mark is None:
+            return None
+        server = OpenServer(line.origin, mark=read.mark)
+        if extra:
+            self._say(
+                line,
+                f"keepalived passes over {' '.join(extra)!r} after fwmark {word}: write each "
+                "keyword on a line of its own, and each mark into a virtual_server of its own",
+                server.marks,
+            )
+        self.ownership.opened(line, lambda: server.marks)
+        return server
+
+    def _in_server(self, server: OpenServer, line: Line) -> bool:
+        match line.words:
+            case ["lb_kind" | "lvs_method", str(word), *_]:
+                server.forward(word)
+            case ["real_server", *_]:
+                return not server.open_real(line)
+            case ["ip_family", str(word), *_]:
+                if wrong := server.set_family(word):
+                    self._say(line, f"{wrong}: write the family of the real servers", server.marks)
+            case ["persistence_granularity", str(word), *_]:
+                server.set_granularity(word)
+            case ["sorry_server", *_]:
+                server.sorry_server(line)
+            case ["sorry_server_lvs_method", *_] if not server.forward_sorry(line):
+                raise KeepalivedStops(_incomplete(line, "exits"))
+        return False
+
+    def _close_server(self, server: OpenServer) -> None:
+        self._server = None
+        if (closed := server.close()) is not None:
+            self.servers.append(closed)
+        elif server.mark or server.group is not None:
+            what = f"fwmark {server.mark}" if server.mark else f"group {server.group}"
+            why = f" ({server.lost[0]})" if server.lost else ""
+            message = (
+                f"keepalived drops virtual_server {what}, since no real_server in it is "
+                f"usable{why}: give it one, or remove it"
+            )
+            self._problems.append(Problem(server.origin, message, server.marks))
+
+    def _close_group(self, group: OpenGroup) -> None:
+        self._group = None
+        if (closed := group.close(self._problems)) is not None:
+            self.groups.append(closed)
+            self._group_marks.setdefault(closed.name, closed.numbers)
+
+    def _marks_of_group(self, name: str) -> tuple[int, ...]:
+        # Of two groups with one name, the first is used.
+        return self._group_marks.get(name, ())
+
+    def _not_an_address(self, line: Line) -> None:
+        if line.words[1].lower().startswith(("fwm", "group")):
+            self._say(
+                line,
+                f"keepalived reads {line.words[1]!r} as an address, and skips the block: write "
+                "'virtual_server fwmark NUMBER' or 'virtual_server group NAME', in lower case",
+                marks_named(line.words),
+            )
+
+    def _say(self, line: Line, message: str, marks: tuple[int, ...]) -> None:
+        self._problems.append(Problem(line.origin, message, marks))
+
+
+def _incomplete(line: Line, ends: str) -> Problem:
+    return Problem(
+        line.origin,
+        f"{' '.join(line.words)!r} lacks a word, on which keepalived {ends}, so that nothing is "
+        "programmed: complete the line",
+        fatal=True,
+    )
+
+
+def _unopened_group(line: Line) -> Problem:
+    return Problem(
+        line.origin,
+        f"{' '.join(line.words)!r} stands where keepalived expects the '{{' of a "
+        "virtual_server_group, and it exits, so that nothing is programmed: write "
+        "'virtual_server_group NAME {'",
+        fatal=True,
+    )

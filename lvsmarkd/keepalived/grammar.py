@@ -1,0 +1,54 @@
+"""What a keyword is to keepalived's parser, and how the tables of them are written down."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+
+class Body(Enum):
+    """What follows a keyword's line."""
+
+    NOTHING = auto()
+    """No block: a ``{`` after it is ignored, and its ``}`` closes the block around."""
+    KEYWORDS = auto()
+    """A block with keywords of its own."""
+    VALUES = auto()
+    """A block of values: to its first ``}``, whatever the lines say."""
+    PASSED_OVER = auto()
+    """A block that another of keepalived's processes reads: left out by counting braces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """One keyword.
+
+    ``required`` tells that keepalived exits where the keyword stands without a word after it
+    (lib/parser.c, null_strvec).
+    """
+
+    body: Body = Body.NOTHING
+    inner: Mapping[str, "Keyword"] | None = None
+    required: bool = False
+
+
+Table = Mapping[str, Keyword]
+
+
+def keywords(names: str) -> dict[str, Keyword]:
+    """Keywords without a block; ``=`` after a name means that a word is required."""
+    return {name.rstrip("="): Keyword(required=name.endswith("=")) for name in names.split()}
+
+
+def value_blocks(names: str) -> dict[str, Keyword]:
+    """Keywords with a block of values."""
+    return dict.fromkeys(names.split(), Keyword(Body.VALUES))
+
+
+def passed_over(names: str) -> dict[str, Keyword]:
+    """Keywords that this process leaves to another."""
+    return dict.fromkeys(names.split(), Keyword(Body.PASSED_OVER))
+
+
+def block(inner: Table, *, required: bool = False) -> Keyword:
+    """A keyword with a block of keywords."""
+    return Keyword(Body.KEYWORDS, inner, required)

@@ -1,0 +1,61 @@
+"""The physical lines of one file: what one call of C's ``fgets`` gives keepalived."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+MAX_LINE = 1023
+"""Bytes of a line that keepalived's buffer holds (lib/parser.h, MAXBUF, less the NUL)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhysicalLines:
+    """The lines of a file with their numbers, from 1.
+
+    A line longer than the buffer comes in pieces that share its number, as keepalived up to
+    2.3 reads it; 2.4 drops such a line. ``overlong`` and ``cut_by_nul`` are the numbers of the
+    lines on which versions differ in this way.
+    """
+
+    lines: Iterable[tuple[int, str]]
+    overlong: tuple[int, ...] = ()
+    cut_by_nul: tuple[int, ...] = ()
+
+
+def physical_lines(raw: bytes) -> PhysicalLines:
+    """Split the bytes of a file (lib/parser.c, read_line).
+
+    Text that is not UTF-8 is taken as Latin-1: bytes do not matter to keepalived, and every
+    byte then still prints.
+    """
+    encoding = _encoding(raw)
+    if max(map(len, raw.split(b"\n"))) < MAX_LINE and b"\0" not in raw:
+        text = raw.decode(encoding)
+        return PhysicalLines(
+            (number, line.rstrip("\r")) for number, line in enumerate(text.split("\n"), 1)
+        )
+    return _with_oddities(raw, encoding)
+
+
+def _encoding(raw: bytes) -> str:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8"
+
+
+def _with_oddities(raw: bytes, encoding: str) -> PhysicalLines:
+    lines: list[tuple[int, str]] = []
+    overlong: list[int] = []
+    cut: list[int] = []
+    for number, line in enumerate(raw.split(b"\n"), 1):
+        if len(line) >= MAX_LINE:
+            overlong.append(number)
+        # At least one piece, so that a blank line stays a line.
+        for start in range(0, max(len(line), 1), MAX_LINE):
+            piece, nul, _ = line[start : start + MAX_LINE].partition(b"\0")
+            if nul:
+                cut.append(number)
+            # A piece may end inside a character: the halves are replaced, not lost.
+            lines.append((number, piece.decode(encoding, "replace").rstrip("\r")))
+    return PhysicalLines(lines, tuple(overlong), tuple(cut))

@@ -1,0 +1,100 @@
+"""keepalived.conf and its includes, read as keepalived would."""
+
+import os
+from pathlib import Path
+
+from lvsmarkd.keepalived.checker import checker_config
+from lvsmarkd.keepalived.checker_keywords import CHECKER
+from lvsmarkd.keepalived.logical import Line
+from lvsmarkd.keepalived.parent import checker_starts
+from lvsmarkd.keepalived.services import services_of
+from lvsmarkd.keepalived.stops import KeepalivedStops
+from lvsmarkd.keepalived.transcript import Transcript, transcribe
+from lvsmarkd.keepalived.vrrp import vrrp_instances
+from lvsmarkd.keepalived.vrrp_keywords import VRRP
+from lvsmarkd.model.keepalived import Fitness, Reading
+from lvsmarkd.model.origin import Origin, Problem
+
+
+def read(path: Path, config_id: str | None = None) -> Reading:
+    """Read keepalived.conf at ``path``; whatever is there, a reading comes back.
+
+    ``config_id`` is what ``@id`` lines are compared with (``--config-id``); without it, it is
+    the host's name up to its first dot, as for keepalived itself (core/main.c).
+    """
+    # Joined, not normalised: the kernel's `..` after a symbolic link is not that of the text.
+    main = str(Path.cwd() / path)
+    host = os.uname().nodename.partition(".")[0]
+    transcript = transcribe(main, host if config_id is None else config_id)
+    if transcript.refused is not None:
+        problem = Problem(
+            Origin(main),
+            f"keepalived.conf {transcript.refused.reason}: the last good state stays in force "
+            "until it is a readable file without execute bits",
+            fatal=True,
+        )
+        return Reading(Fitness.UNREADABLE, problems=(problem,), files=(main,))
+    return _reading(main, transcript)
+
+
+def _reading(main: str, transcript: Transcript) -> Reading:
+    problems = transcript.problems
+    suspicion = _suspicion(main, transcript)
+    if suspicion is not None:
+        problems.append(suspicion)
+    instances = vrrp_instances(transcript.items, problems)
+    stop = transcript.stop
+    try:
+        config = checker_config(transcript.items, problems)
+        services = services_of(config, problems)
+        annotations = config.annotations
+        if services and stop is None and not checker_starts(transcript.items):
+            stop = _no_checker(main)
+    except KeepalivedStops as stopped:
+        stop = stop or stopped.problem
+        services, annotations = (), ()
+    if stop is not None:
+        # keepalived would not run on this: it programmes nothing, and takes nothing away.
+        problems.append(stop)
+        services = ()
+    whole = suspicion is None and stop is None and not transcript.partial
+    return Reading(
+        Fitness.WHOLE if whole else Fitness.SUSPECT,
+        services,
+        instances,
+        annotations,
+        # What is read twice, by an include or by both processes, is said once.
+        tuple(dict.fromkeys(problems)),
+        tuple(transcript.files),
+        tuple(transcript.lookups),
+    )
+
+
+def _suspicion(main: str, transcript: Transcript) -> Problem | None:
+    """Why the text looks cut off, or emptied, if it does."""
+    lines = [item for item in transcript.items if isinstance(item, Line)]
+    if not any(line.words[0] in CHECKER or line.words[0] in VRRP for line in lines):
+        if transcript.stop is not None or transcript.partial:
+            return None
+        return Problem(
+            Origin(main),
+            "no keyword of keepalived was found, where a configuration was expected: restore "
+            "the file, or stop keepalived if none is meant",
+        )
+    if transcript.open_blocks:
+        opened = transcript.open_blocks[0]
+        return Problem(
+            opened.origin,
+            "the block that is opened here is never closed, as if the file were cut off: add "
+            "the missing '}'",
+        )
+    return None
+
+
+def _no_checker(main: str) -> Problem:
+    return Problem(
+        Origin(main),
+        "keepalived does not start its checker, since the blocks before the first virtual_server "
+        "are not closed as their braces count, so that nothing is programmed: balance the braces",
+        fatal=True,
+    )

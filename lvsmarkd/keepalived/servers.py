@@ -1,0 +1,56 @@
+"""What the checker keeps of a configuration, as far as marks go."""
+
+from dataclasses import dataclass
+
+from lvsmarkd.model.keepalived import Annotation
+from lvsmarkd.model.origin import Origin
+from lvsmarkd.model.service import Family
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualServer:
+    """A virtual server that survived its own block: one by mark, or one by group."""
+
+    origin: Origin
+    mark: int | None
+    group: str | None
+    family: Family | None
+    real_ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMark:
+    """A ``fwmark N [inet|inet6]`` line of a group."""
+
+    mark: int
+    family: Family | None
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A virtual_server_group that survived its own block.
+
+    ``families`` are those that its lines name: its addresses' and its marks' own.
+    """
+
+    name: str
+    origin: Origin
+    marks: tuple[GroupMark, ...]
+    families: frozenset[Family]
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The marks alone, each once; 0 is none."""
+        return tuple(dict.fromkeys(entry.mark for entry in self.marks if entry.mark))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckerConfig:
+    """All that the checker keeps."""
+
+    servers: tuple[VirtualServer, ...]
+    groups: tuple[Group, ...]
+    annotations: tuple[Annotation, ...]
+    checker_marks: tuple[tuple[int, Origin], ...]
+    """Marks that health checks put on their own packets: no services."""

@@ -1,0 +1,11 @@
+"""The end of everything: a line at which keepalived exits, crashes or hangs."""
+
+from lvsmarkd.model.origin import Problem
+
+
+class KeepalivedStops(Exception):  # noqa: N818  # it is no error of ours: it is what keepalived does
+    """Raised where keepalived would programme nothing at all; the reading ends here."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem

@@ -1,0 +1,64 @@
+#!/bin/sh
+# Has the system what lvsmarkd, its demo and its tests need?  Installs what is missing with
+# apt or dnf (as root); elsewhere it says what is missing and ends with 1.
+set -eu
+PATH=$PATH:/usr/sbin:/sbin
+
+missing=""
+want() { # want NAME TEST...: note NAME as missing unless the test passes
+    name=$1; shift
+    "$@" >/dev/null 2>&1 || missing="$missing $name"
+}
+has() { command -v "$1"; }
+python_that_does() {
+    for python in python3 python3.13 python3.12 python3.11; do
+        "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' && return
+    done
+    return 1
+}
+python_headers() {
+    for python in python3 python3.13 python3.12 python3.11; do
+        "$python" -c 'import os, sys, sysconfig as s; sys.exit(not os.path.exists(s.get_path("include") + "/Python.h"))' && return
+    done
+    return 1
+}
+look() {
+    missing=""
+    want python python_that_does
+    want python-headers python_headers
+    want compiler has gcc
+    want pkg-config has pkg-config
+    want libsystemd pkg-config --exists libsystemd
+    want iptables has iptables
+    want iptables-legacy has iptables-legacy
+    want nftables has nft
+    want iproute has ip
+    want util-linux has unshare
+    want procps has ps
+    want keepalived has keepalived
+    want libnl test -e /usr/include/libnl3/netlink/netlink.h
+}
+
+look
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" != 0 ]; then
+    echo "missing:$missing; run this as root to install it" >&2
+    exit 1
+fi
+echo "installing what is missing:$missing"
+if has apt-get >/dev/null; then
+    apt-get update -q
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+        python3 python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-dev \
+        iptables nftables iproute2 util-linux procps keepalived libnl-3-dev libnl-genl-3-dev
+elif has dnf >/dev/null; then
+    dnf install -y python3 python3-devel gcc pkgconf-pkg-config systemd-devel \
+        iptables-nft iptables-legacy nftables iproute util-linux procps-ng keepalived libnl3-devel \
+        || dnf install -y python3.12 python3.12-devel gcc pkgconf-pkg-config systemd-devel \
+        iptables-nft nftables iproute util-linux procps-ng keepalived libnl3-devel
+else
+    echo "missing:$missing; install it with this system's package manager and try again" >&2
+    exit 1
+fi
+look
+[ -z "$missing" ] || { echo "still missing after the installation:$missing" >&2; exit 1; }

@@ -1,0 +1,480 @@
+"""Configurations, and the services that keepalived programmes for each.
+
+Every one of them is also put to the real keepalived (test_keepalived_oracle.py).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CONFIG_ID = "director1"
+MAIN = "keepalived.conf"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A configuration; ``services`` is what comes of it, as in ``"inet 5, inet6 7"``."""
+
+    name: str
+    text: str
+    services: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    executable: str = ""
+
+    @property
+    def expected(self) -> frozenset[tuple[str, int]]:
+        pairs = (pair.split() for pair in self.services.split(",") if pair)
+        return frozenset((family, int(mark)) for family, mark in pairs)
+
+    def write(self, directory: Path) -> Path:
+        for name, text in {MAIN: self.text, **self.files}.items():
+            file = directory / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(text.encode())
+        if self.executable:
+            (directory / self.executable).chmod(0o755)
+        return directory / MAIN
+
+
+def server(mark: str | int, real: str = "198.51.100.7", *, inside: str = "") -> str:
+    """A plain virtual server by mark, with one real server."""
+    return f"virtual_server fwmark {mark} {{\n  {inside}\n  real_server {real} 80 {{\n  }}\n}}\n"
+
+
+def grouped(group: str, real: str = "198.51.100.7", *, inside: str = "") -> str:
+    """A virtual server by group."""
+    return f"virtual_server group {group} {{\n  {inside}\n  real_server {real} 80 {{\n  }}\n}}\n"
+
+
+V6 = "2001:db8::7"
+
+NUMBERS = [
+    Case("plain", server(21), "inet 21"),
+    Case("largest", server(4294967295), "inet 4294967295"),
+    Case("too large", server(4294967296) + server(8), "inet 8"),
+    Case("beyond 64 bits", server("9" * 40) + server(8), "inet 8"),
+    Case("negative", server("-3") + server(8), "inet 8"),
+    Case("negative that wraps around to 3", server(-(2**64 - 3)), "inet 3"),
+    Case("leading zeros are decimal", server("0021"), "inet 21"),
+    Case("plus sign", server("+21"), "inet 21"),
+    Case("quoted with blanks", server('" 21 "'), "inet 21"),
+    Case("letters after the digits", server("21x"), "inet 21"),
+    Case("a range", server("21-25"), "inet 21"),
+    Case("a mask", server("21/0xff"), "inet 21"),
+    Case("hexadecimal", server("0x15") + server(8), "inet 8"),
+    Case("a word", server("web") + server(8), "inet 8"),
+    Case("an apostrophe", server("'21'") + server(8), "inet 8"),
+    Case("zero", server(0) + server(8), "inet 8"),
+    Case("two marks on a line", server("21 22"), "inet 21"),
+    Case("no number", "virtual_server fwmark {\n}\n" + server(8)),
+    Case("nothing at all", "virtual_server {\n}\n" + server(8)),
+    Case("capitals", "virtual_server FWMARK 21 {\n real_server 198.51.100.7 80 {\n }\n}\n"),
+]
+
+LEXICAL = [
+    Case("hash glued to the number", server("21#22"), "inet 21"),
+    Case("bang glued to the number", server("21!22"), "inet 21"),
+    Case("comment characters in quotes", server(21, inside='quorum_up "/bin/x # !"'), "inet 21"),
+    Case("escaped hash", server("21\\#2"), "inet 21"),
+    Case("unclosed quote hides the brace", server('21 "') + server(8), "inet 21, inet 8"),
+    Case("quotes end a word", server('"21"'), "inet 21"),
+    Case("quoted keywords", server(21).replace("virtual_server", '"virtual_server"'), "inet 21"),
+    Case(
+        "tabs and carriage returns", server(21).replace(" ", "\t").replace("\n", "\r\n"), "inet 21"
+    ),
+    Case("no-break space", server(21).replace("fwmark 21", "fwmark\u00a021") + server(8), "inet 8"),
+    Case("byte order mark", "\ufeff" + server(21) + server(8), "inet 8"),
+    Case("backslash at the end", server("21 \\") + server(8), "inet 21, inet 8"),
+    Case("no newline at the end", server(21).rstrip(), "inet 21"),
+    Case("one line", "virtual_server fwmark 21{real_server 198.51.100.7 80{weight 1}}", "inet 21"),
+    Case(
+        "two blocks on a line",
+        "virtual_server fwmark 21 { real_server 198.51.100.7 80 { } } "
+        "virtual_server fwmark 22 { real_server 198.51.100.7 80 { } }",
+        "inet 21, inet 22",
+    ),
+    Case(
+        "brace some lines later",
+        "virtual_server fwmark 21 # web\n\n ! still web\n{\n real_server 198.51.100.7 80 {\n }\n}\n",
+        "inet 21",
+    ),
+    Case("brace in quotes", server(21, inside='quorum_up "echo {"') + server(8), "inet 21, inet 8"),
+    Case("non-ASCII comments", "# Lastverteilung für … 負荷\n" + server(21), "inet 21"),
+]
+
+BLOCKS = [
+    Case(
+        "brace missing after a header",
+        "virtual_server fwmark 21\n real_server 198.51.100.7 80 {\n }\n}\n" + server(8),
+        "inet 21, inet 8",
+    ),
+    Case("closing brace missing", server(21)[:-2] + server(8), "inet 21"),
+    Case("cut off in a real server", server(21) + server(8)[:-4], "inet 21, inet 8"),
+    Case("one closing brace too many", server(21) + "}\n" + server(8), "inet 21, inet 8"),
+    Case(
+        "unknown block at top level", "site {\n" + server(21) + "}\n" + server(8), "inet 21, inet 8"
+    ),
+    Case(
+        "unknown block in a virtual server ends it early",
+        server(21, inside="snat {\n from any\n }") + server(8),
+        "inet 8",
+    ),
+    Case(
+        "unknown block after the real server",
+        "virtual_server fwmark 21 {\n real_server 198.51.100.7 80 {\n }\n snat {\n }\n}\n"
+        + server(8),
+        "inet 21, inet 8",
+    ),
+    Case("unknown keyword", server(21, inside="colour blue"), "inet 21"),
+    Case(
+        "two keywords on a line",
+        "virtual_server fwmark 21 {\n lb_algo rr real_server ::1 80 {\n }\n}\n",
+    ),
+    Case(
+        "inside a vrrp_instance", "vrrp_instance A {\n" + server(21) + "}\n" + server(8), "inet 8"
+    ),
+    Case("inside global_defs", "global_defs {\n" + server(21) + "}\n" + server(8), "inet 8"),
+    Case("inside a virtual server", server(21, inside=server(22)) + server(8), "inet 21, inet 8"),
+    Case("global keyword without a block", "instance one\n" + server(21), "inet 21"),
+    Case("vrrp keyword without its brace", "vrrp_script a\n" + server(21), "inet 21"),
+    Case(
+        "invalid address skips the block", "virtual_server 192.0.2.300 80 {\n" + server(21) + "}\n"
+    ),
+    Case(
+        "real server without braces ends with its service",
+        "virtual_server fwmark 21 {\n real_server 198.51.100.7 80\n}\n" + server(8),
+        "inet 21",
+    ),
+    Case(
+        "health check's own mark",
+        server(21).replace("80 {", "80 {\n TCP_CHECK {\n connect_port 81\n fwmark 5\n }"),
+        "inet 21",
+    ),
+    Case("keyword without its word", server(21, inside="delay_loop") + server(8)),
+    Case("values of a rule", "static_rules {\n fwmark 5 table 9\n}\n" + server(21), "inet 21"),
+]
+
+FAMILIES = [
+    Case("IPv6 real server", server(21, V6), "inet6 21"),
+    Case("a mark in both families", server(21) + server(21, V6), "inet 21, inet6 21"),
+    Case("twice the same", server(21) + server(21), "inet 21"),
+    Case("ip_family first", server(21, inside="ip_family inet6") + server(8), "inet 8"),
+    Case(
+        "ip_family with tunnels", server(21, V6, inside="lb_kind TUN\n ip_family inet"), "inet 21"
+    ),
+    Case("tunnels of one family", server(21, V6, inside="lb_kind TUN"), "inet6 21"),
+    Case(
+        "tunnels of both families",
+        server(21, V6, inside="lb_kind TUN\n real_server 198.51.100.8 80 {\n }"),
+        "inet 21",
+    ),
+    Case(
+        "tunnel set on the real server",
+        server(21).replace("80 {", "80 {\n lvs_method TUN").replace("198.51.100.7", V6)
+        + server(22, inside="real_server ::1 80 {\n lvs_method TUN\n }"),
+        "inet6 21, inet 22",
+    ),
+    Case(
+        "forwarding after the real server",
+        server(21, V6).replace("}\n}", "}\n lb_kind TUN\n}"),
+        "inet6 21",
+    ),
+    Case("granularity by netmask", server(21, V6, inside="persistence_granularity 255.255.255.0")),
+    Case(
+        "granularity by prefix",
+        server(21, inside="persistence_granularity 64") + server(8),
+        "inet 8",
+    ),
+    Case("granularity out of range", server(21, inside="persistence_granularity 200"), "inet 21"),
+    Case(
+        "sorry server decides among tunnels",
+        server(
+            21, V6, inside="lb_kind TUN\n sorry_server 198.51.100.9 80\n sorry_server_lvs_method DR"
+        ),
+        "inet 21",
+    ),
+    Case("second family is dropped", server(21, inside="real_server ::1 80 {\n }"), "inet6 21"),
+]
+
+REAL_SERVERS = [
+    Case("none", "virtual_server fwmark 21 {\n lb_algo rr\n}\n" + server(8), "inet 8"),
+    Case("sorry server only", "virtual_server fwmark 21 {\n sorry_server 198.51.100.9 80\n}\n"),
+    Case("a name is no address", server(21, "www.example.org") + server(8), "inet 8"),
+    Case("port with garbage", server(21).replace(" 80 ", " 80abc "), "inet 21"),
+    Case("port out of range", server(21).replace(" 80 ", " 70000 ") + server(8), "inet 8"),
+    Case("port of zeros", server(21).replace(" 80 ", " 000 "), "inet 21"),
+    Case("no port", server(21).replace(" 80 ", " "), "inet 21"),
+    Case("address with a mask", server(21, "198.51.100.7/24"), "inet 21"),
+    Case("weight 0 and alpha", server(21, inside="alpha\n weight 1\n quorum 9"), "inet 21"),
+]
+
+GROUPS = [
+    Case(
+        "group",
+        "virtual_server_group G {\n fwmark 21\n fwmark 22\n}\n" + grouped("G"),
+        "inet 21, inet 22",
+    ),
+    Case(
+        "group after its use",
+        grouped("G", V6) + "virtual_server_group G {\n fwmark 21\n}\n",
+        "inet6 21",
+    ),
+    Case("unused group", "virtual_server_group G {\n fwmark 21\n}\n" + server(8), "inet 8"),
+    Case("unknown group", grouped("H") + server(8), "inet 8"),
+    Case(
+        "of two groups with one name the first wins",
+        "virtual_server_group G {\n fwmark 21\n}\nvirtual_server_group G {\n fwmark 22\n}\n"
+        + grouped("G"),
+        "inet 21",
+    ),
+    Case(
+        "an empty group leaves its name to the next",
+        "virtual_server_group G {\n}\nvirtual_server_group G {\n fwmark 22\n}\n" + grouped("G"),
+        "inet 22",
+    ),
+    Case(
+        "families on the lines, reached by tunnels",
+        "virtual_server_group G {\n fwmark 21 inet\n fwmark 22 inet6\n}\n"
+        + grouped("G", inside="lb_kind TUN"),
+        "inet 21, inet6 22",
+    ),
+    Case(
+        "both families and a real server of one",
+        "virtual_server_group G {\n fwmark 21 inet\n fwmark 22 inet6\n}\n"
+        + grouped("G")
+        + server(8),
+        "inet 8",
+    ),
+    Case(
+        "both families and a mark without one",
+        "virtual_server_group G {\n fwmark 21 inet\n fwmark 22 inet6\n fwmark 23\n}\n"
+        + grouped("G", inside="lb_kind TUN")
+        + server(8),
+        "inet 8",
+    ),
+    Case(
+        "other family",
+        "virtual_server_group G {\n fwmark 21 inet6\n}\n" + grouped("G") + server(8),
+        "inet 8",
+    ),
+    Case(
+        "tunnels to a group without families",
+        "virtual_server_group G {\n fwmark 21\n}\n" + grouped("G", V6, inside="lb_kind TUN"),
+        "inet 21",
+    ),
+    Case(
+        "family of the other entry",
+        "virtual_server_group G {\n fwmark 21\n fwmark 22 inet6\n}\n"
+        + grouped("G", inside="lb_kind TUN"),
+        "inet6 21, inet6 22",
+    ),
+    Case(
+        "an address gives the family",
+        "virtual_server_group G {\n 192.0.2.1 80\n fwmark 21\n}\n" + grouped("G", V6) + server(8),
+        "inet 8",
+    ),
+    Case(
+        "invalid addresses give no family",
+        "virtual_server_group G {\n 192.0.2.1/24 80\n 192.0.2.9-3 80\n 192.0.2.9-192.0.2.1 80\n"
+        " 192.0.2.1-300 80\n 192.0.2.1 99999\n fwmark 21\n}\n" + grouped("G", V6),
+        "inet6 21",
+    ),
+    Case(
+        "address ranges and prefixes give the family",
+        "virtual_server_group G {\n 192.0.2.1-9 80\n 192.0.2.0/24 80\n 192.0.2.1-192.0.2.9 80\n fwmark 21\n}\n"
+        + grouped("G", V6)
+        + server(8),
+        "inet 8",
+    ),
+    Case(
+        "unknown family",
+        "virtual_server_group G {\n fwmark 21 ip\n fwmark 22\n}\n" + grouped("G"),
+        "inet 22",
+    ),
+    Case(
+        "two entries on a line",
+        "virtual_server_group G { fwmark 21 fwmark 22 }\n" + grouped("G") + server(8),
+        "inet 8",
+    ),
+    Case(
+        "one entry on one line", "virtual_server_group G { fwmark 21 }\n" + grouped("G"), "inet 21"
+    ),
+    Case(
+        "comment on the closing line",
+        "virtual_server_group G {\n fwmark 21\n} # end\n" + grouped("G"),
+        "inet 21",
+    ),
+    Case("brace missing", "virtual_server_group G\n fwmark 21\n}\n" + grouped("G")),
+    Case(
+        "IPv4, then IPv6 through one group",
+        "virtual_server_group G {\n fwmark 21\n}\n" + grouped("G") + grouped("G", V6),
+        "inet 21",
+    ),
+    Case(
+        "IPv6, then IPv4 through one group",
+        "virtual_server_group G {\n fwmark 21\n}\n" + grouped("G", V6) + grouped("G"),
+        "inet 21, inet6 21",
+    ),
+    Case(
+        "group not closed as its braces count",
+        "virtual_server_group G {\n fwmark 21\n lb_algo rr {\n}\n" + grouped("G"),
+    ),
+    Case(
+        "group named fwmark",
+        "virtual_server_group fwmark {\n fwmark 21\n}\n" + grouped("fwmark"),
+        "inet 21",
+    ),
+    Case(
+        "entry out of range",
+        "virtual_server_group G {\n fwmark -1\n fwmark 22\n}\n" + grouped("G"),
+        "inet 22",
+    ),
+    Case(
+        "entry of zero",
+        "virtual_server_group G {\n fwmark x\n fwmark 22\n}\n" + grouped("G"),
+        "inet 22",
+    ),
+    Case(
+        "entry without number", "virtual_server_group G {\n fwmark\n}\n" + grouped("G") + server(8)
+    ),
+    Case("group without a name", "virtual_server group {\n}\n" + server(8)),
+]
+
+EXPANSIONS = [
+    Case("condition that holds", "@director1 " + server(21), "inet 21"),
+    Case(
+        "conditions on every line",
+        "@director2 virtual_server fwmark 21 {\n@^director2 virtual_server fwmark 22 {\n"
+        "@director1 real_server 198.51.100.7 80 {\n@director1 }\n@^x }\n" + server(8),
+        "inet 22, inet 8",
+    ),
+    Case(
+        "condition alone or with a blank", "@director1\n@ director1 x {\n" + server(21), "inet 21"
+    ),
+    Case("negated nothing", "@^ " + server(21), "inet 21"),
+    Case("two conditions", "@director1 @director1 " + server(21) + server(8), "inet 8"),
+    Case("definition", "$M=21\n" + server("${M}") + server("$M"), "inet 21"),
+    Case("definition joined to text", "$M=2\n" + server("${M}1"), "inet 21"),
+    Case(
+        "definition glued to a brace",
+        "$M=21\n" + server("$M").replace("$M {", "$M{") + server(8),
+        "inet 8",
+    ),
+    Case(
+        "definition redefined",
+        "$M=21\n" + server("$M") + "$M=22\n" + server("$M"),
+        "inet 21, inet 22",
+    ),
+    Case("definition after its use", server("$M") + "$M=21\n" + server(8), "inet 8"),
+    Case("definitions in definitions", "$A=2${B}\n$B=1\n" + server("$A"), "inet 21"),
+    Case(
+        "definition of a header",
+        "$H=virtual_server fwmark 21 {\n$H\n real_server 198.51.100.7 80\n}\n}\n",
+        "inet 21",
+    ),
+    Case(
+        "definition of a keyword",
+        "$F=fwmark 21\nvirtual_server $F {\n real_server 198.51.100.7 80 {\n}\n}\n",
+        "inet 21",
+    ),
+    Case("blank before the equals sign", "$M =21\n" + server("$M") + server(8), "inet 8"),
+    Case("blank after the equals sign", "$M=  21\n" + server("$M"), "inet 21"),
+    Case("quoted use", "$M=21\n" + server('"$M"') + server(8), "inet 8"),
+    Case("comment from a definition", server("21${_HASH}5"), "inet 21"),
+    Case(
+        "condition and definition", "@director1 $M=21\n@director2 $M=22\n" + server("$M"), "inet 21"
+    ),
+    Case("undefined", server("${NONE}") + server(8), "inet 8"),
+]
+
+INCLUDES = [
+    Case("include", "include a.conf\n", "inet 21", {"a.conf": server(21)}),
+    Case(
+        "relative to the including file",
+        "include sub/a.conf\n" + server(8),
+        "inet 21, inet 8",
+        {"sub/a.conf": "include b.conf\n", "sub/b.conf": server(21), "b.conf": server(22)},
+    ),
+    Case(
+        "wildcard, in order",
+        "include conf.d/*.conf\n" + server("$M"),
+        "inet 21, inet 22",
+        {
+            "conf.d/2.conf": "$M=22\n",
+            "conf.d/1.conf": server(21) + "$M=1\n",
+            "conf.d/.3.conf": server(23),
+        },
+    ),
+    Case(
+        "braces",
+        "include {b,a}.conf\n",
+        "inet 21, inet 22",
+        {"a.conf": server(21), "b.conf": server(22)},
+    ),
+    Case("missing", "include nowhere.conf\n" + server(8), "inet 8"),
+    Case("missing, readable only", "includer nowhere.conf\n" + server(8), "inet 8"),
+    Case("missing, on which it exits", "includem nowhere.conf\n" + server(8)),
+    Case(
+        "wildcard without a match",
+        "include conf.d/*.conf\n" + server(8),
+        "inet 8",
+        {"conf.d/x": ""},
+    ),
+    Case(
+        "wildcard without a match, on which it exits",
+        "includew conf.d/*.conf\n" + server(8),
+        "",
+        {"conf.d/x": ""},
+    ),
+    Case("one of several missing", "includeb {a,b}.conf\n" + server(8), "", {"a.conf": server(21)}),
+    Case(
+        "one of several missing, readable only",
+        "includer {a,b}.conf\n",
+        "inet 21",
+        {"a.conf": server(21)},
+    ),
+    Case(
+        "includet is no keyword", "includet a.conf\n" + server(8), "inet 8", {"a.conf": server(21)}
+    ),
+    Case(
+        "quotes are part of the name",
+        'include "a.conf"\n' + server(8),
+        "inet 8",
+        {"a.conf": server(21)},
+    ),
+    Case(
+        "two names are one", "include a.conf a.conf\n" + server(8), "inet 8", {"a.conf": server(21)}
+    ),
+    Case("executable", "include *.d\n", "inet 22", {"a.d": server(21), "b.d": server(22)}, "a.d"),
+    Case(
+        "executable, on which it exits",
+        "includer a.d\n" + server(8),
+        "",
+        {"a.d": server(21)},
+        "a.d",
+    ),
+    Case("directory", "include sub\n" + server(8), "inet 8", {"sub/a.conf": server(21)}),
+    Case(
+        "inside a block",
+        "virtual_server fwmark 21 {\n include real\n}\n",
+        "inet6 21",
+        {"real": f"real_server {V6} 80 {{\n}}\n"},
+    ),
+    Case(
+        "half a block",
+        "include head\n real_server 198.51.100.7 80 {\n }\n}\n" + server(8),
+        "inet 21, inet 8",
+        {"head": "virtual_server fwmark 21 {"},
+    ),
+    Case(
+        "under a condition",
+        "@director1 include a\n@x include b\n",
+        "inet 21",
+        {"a": server(21), "b": server(22)},
+    ),
+    Case("by a definition", "$D=sub\ninclude ${D}/a\n", "inet 21", {"sub/a": server(21)}),
+    Case("by the directory", "include ${_PWD}/sub/a\n", "inet 21", {"sub/a": server(21)}),
+    Case("definitions go out", "include a\n" + server("$M"), "inet 21", {"a": "$M=21\n"}),
+]
+
+CASES = [*NUMBERS, *LEXICAL, *BLOCKS, *FAMILIES, *REAL_SERVERS, *GROUPS, *EXPANSIONS, *INCLUDES]
