@@ -18,6 +18,8 @@ class StructureComplaints:
     problems: list[Problem] = field(default_factory=list)
     _ignored_opens: int = 0
     _named: set[str] = field(default_factory=set)
+    _explained: Line | None = None
+    """The line that was complained about last: its ``{`` needs no word more."""
 
     def unknown(self, block: str, line: Line, marks: tuple[int, ...]) -> None:
         """A line that keepalived drops, in a block that is about ``marks``."""
@@ -51,6 +53,8 @@ class StructureComplaints:
         """A ``{`` after a line that opens no block."""
         self._ignored_opens += 1
         word = line.words[0]
+        if line is self._explained:
+            return
         if block != TOP:
             self._say(
                 line,
@@ -90,9 +94,13 @@ class StructureComplaints:
         if self._ignored_opens:
             self._ignored_opens -= 1
             return
+        if CLOSE in self._named:
+            return  # the first one is where to look
+        self._named.add(CLOSE)
         self._say(line, "this '}' closes nothing: remove it, or restore the '{' that it belongs to")
 
     def _say(self, line: Line, message: str, marks: tuple[int, ...] = ()) -> None:
+        self._explained = line
         self.problems.append(Problem(line.origin, message, marks))
 
 

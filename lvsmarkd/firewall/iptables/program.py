@@ -8,11 +8,6 @@ from pathlib import Path
 
 from lvsmarkd.firewall.backend import FirewallError, OnSpawn, Trouble
 
-SEARCH_PATH = os.pathsep.join(
-    [*filter(None, [os.environ.get("PATH")]), "/usr/sbin", "/sbin", "/usr/bin", "/bin"]
-)
-"""An operator's PATH often lacks /usr/sbin; a unit's does not."""
-
 READ_TIMEOUT = 10.0
 WRITE_TIMEOUT = 15.0
 """Seconds. The write waits up to 5 s for the lock; 10,000 rules take 0.3 s (measured)."""
@@ -45,7 +40,7 @@ def run(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={"PATH": SEARCH_PATH, "LC_ALL": "C"} | _lock_file(),
+            env={"PATH": search_path(), "LC_ALL": "C"} | _lock_file(),
             text=True,
             errors="surrogateescape",
         )
@@ -64,6 +59,12 @@ def run(
                 Trouble.GONE, f"{name} did not end within {timeout:g} s and was stopped"
             ) from None
     return Completed(process.returncode, output, complaint.strip())
+
+
+def search_path() -> str:
+    """PATH, and where the programs are: an operator's PATH often lacks /usr/sbin."""
+    given = os.environ.get("PATH", "")
+    return os.pathsep.join([*filter(None, [given]), "/usr/sbin", "/sbin", "/usr/bin", "/bin"])
 
 
 def _lock_file() -> dict[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lvsmarkd.firewall.backend import FirewallError, Trouble
-from lvsmarkd.firewall.iptables.program import SEARCH_PATH, run
+from lvsmarkd.firewall.iptables.program import run, search_path
 from lvsmarkd.model.service import Family
 
 _STEM = {Family.INET: "iptables", Family.INET6: "ip6tables"}
@@ -75,4 +75,4 @@ def tools_of(variant: Variant) -> dict[Family, Tools]:
 
 
 def _which(name: str) -> str | None:
-    return shutil.which(name, path=SEARCH_PATH)
+    return shutil.which(name, path=search_path())

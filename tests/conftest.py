@@ -1,0 +1,38 @@
+"""Fixtures that all tests share."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import netns as namespace
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever uses a namespace is marked so: `make check` leaves it out."""
+    for item in items:
+        if "netns" in getattr(item, "fixturenames", ()):
+            item.add_marker("netns")
+
+
+@pytest.fixture(scope="session")
+def _mounts() -> None:
+    namespace.private_mounts()
+
+
+@pytest.fixture
+def netns(_mounts: None) -> None:
+    """A fresh private network namespace for the test."""
+    namespace.enter_fresh()
+
+
+@pytest.fixture(params=["nft", "legacy"])
+def variant(
+    request: pytest.FixtureRequest, netns: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """Both variants of iptables, one after the other, each in a fresh namespace."""
+    name = str(request.param)
+    monkeypatch.setenv("PATH", namespace.use_variant(tmp_path / "bin", name))
+    yield name
+    assert os.path.realpath(tmp_path / "bin")

@@ -1,0 +1,97 @@
+"""A firewall on paper: keeps its chains in memory, and fails when it is told to.
+
+It passes the same laws as the real ones (see tests/judge): what a plan says is what
+happens.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from lvsmarkd.firewall.backend import Applied, FirewallError, Identity
+from lvsmarkd.model.observed import Chain, ForeignRule, Observed, Unknown
+from lvsmarkd.model.plan import AddRule, Anchor, Dissolve, Plan, RemoveRule, Rewrite, Step
+from lvsmarkd.model.rule import Place, Plane, Rule, Spot
+from lvsmarkd.model.service import Family
+
+SPOTS = [Spot(Plane.RUNTIME, family, place) for family in Family for place in Place]
+
+
+@dataclass
+class PaperFirewall:
+    """``before_read`` and ``before_write`` run first: they may raise, or change things."""
+
+    last: bool = False
+    slots: int = 15
+    chains: dict[Spot, Chain | Unknown] = field(
+        default_factory=lambda: dict.fromkeys(SPOTS, Chain())
+    )
+    foreign: tuple[ForeignRule, ...] = ()
+    refuses: Callable[[Rule], bool] = lambda _rule: False
+    before_read: Callable[[], None] = lambda: None
+    before_write: Callable[[], None] = lambda: None
+    writes: int = 0
+
+    @property
+    def identity(self) -> Identity:
+        return Identity("paper", "1")
+
+    def observe(self) -> Observed:
+        self.before_read()
+        return Observed(dict(self.chains), self.foreign)
+
+    def apply(self, plan: Plan) -> Applied:
+        self.before_write()
+        self.writes += 1
+        rejected: list[Rule] = []
+        for step in plan.steps:
+            chain = self.chains[step.spot]
+            assert isinstance(chain, Chain), f"{step} where nothing could be read"
+            self.chains[step.spot] = self._carry_out(step, chain, rejected)
+        return Applied(tuple((rule, "the paper refuses") for rule in rejected))
+
+    def purge(self) -> Plan:
+        steps = tuple(
+            Dissolve(spot, chain.anchors)
+            for spot, chain in self.chains.items()
+            if isinstance(chain, Chain) and chain.exists
+        )
+        self.apply(Plan(steps=steps))
+        return Plan(steps=steps)
+
+    def damage(self, spot: Spot, **changes: object) -> None:
+        """Somebody else's doing."""
+        chain = self.chains[spot]
+        assert isinstance(chain, Chain)
+        self.chains[spot] = replace(chain, packets=(), **changes)  # type: ignore[arg-type] # passed on
+
+    def _carry_out(self, step: Step, chain: Chain, rejected: list[Rule]) -> Chain:
+        match step:
+            case AddRule(_, rule) if self.refuses(rule):
+                rejected.append(rule)
+                return chain
+            case AddRule(_, rule):
+                assert chain.exists, f"{step} without a chain"
+                return replace(chain, rules=(*chain.rules, rule), packets=())
+            case RemoveRule(_, rule):
+                rules = list(chain.rules)
+                rules.remove(rule)
+                return replace(chain, rules=tuple(rules), packets=())
+            case Rewrite(_, rules):
+                rejected += [rule for rule in rules if self.refuses(rule)]
+                taken = tuple(rule for rule in rules if not self.refuses(rule))
+                return Chain(True, chain.anchors, taken)
+            case Anchor(_, surplus):
+                assert surplus == chain.anchors
+                return replace(chain, anchors=1)
+            case Dissolve(_, anchors):
+                assert anchors == chain.anchors
+                return Chain()
+
+
+def gone(trouble: str, message: str = "not now") -> Callable[[], None]:
+    """For ``before_write``: fail in one way."""
+
+    def fail() -> None:
+        raise FirewallError(trouble, message)  # type: ignore[arg-type] # a Trouble's value
+
+    return fail

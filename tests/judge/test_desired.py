@@ -1,0 +1,106 @@
+"""What must hold: the last good state, inference, VRRP, notes."""
+
+from dataclasses import replace
+
+from lvsmarkd.judge.desired import Coverage, Policy, desired
+from lvsmarkd.judge.verdict import judge
+from lvsmarkd.model.declaration import Declared
+from lvsmarkd.model.finding import Kind
+from lvsmarkd.model.keepalived import Fitness
+from lvsmarkd.model.origin import Problem
+from lvsmarkd.model.rule import AH_PROTOCOL, VRRP_PROTOCOL, Place
+from lvsmarkd.model.service import Family
+from tests.harness.paper import PaperFirewall
+from tests.harness.values import HERE, declare, flow, instance, key, reading, service, want
+
+WEB = declare(80, flow("192.0.2.10", 80))
+MAIL = declare(25, flow("192.0.2.10", 25))
+INFER = Policy(infer=True)
+
+
+def test_a_reading_that_is_not_whole_takes_no_service_away() -> None:
+    before = want(WEB, MAIL, instances=(instance("192.0.2.10"),))
+    for fitness in (Fitness.SUSPECT, Fitness.UNREADABLE):
+        cut = replace(reading(), fitness=fitness)
+        now = desired(cut, Declared(WEB | MAIL), Policy(), before)
+        assert now.services == before.services
+        assert now.rules == before.rules
+        assert not now.removable
+
+
+def test_a_suspect_reading_still_brings_new_services() -> None:
+    before = want(WEB)
+    cut = replace(reading(service(25)), fitness=Fitness.SUSPECT)
+    now = desired(cut, Declared(WEB | MAIL), Policy(), before)
+    assert set(now.services) == {key(80), key(25)}
+
+
+def test_a_refused_declaration_leaves_the_last_good_flows_in_force() -> None:
+    before = want(WEB, MAIL)
+    refused = Problem(HERE, "no such port", (80,), fatal=True)
+    now = desired(reading(service(80), service(25)), Declared(MAIL, (refused,)), Policy(), before)
+    assert now.rules == before.rules
+    assert now.held == {80}
+
+
+def test_at_a_cold_start_a_contested_flow_is_given_to_nobody_and_the_rest_stands() -> None:
+    rival = declare(90, flow("192.0.2.10", 80), flow("192.0.2.10", 8080))
+    clash = Problem(HERE, "one flow, two marks", (80, 90), fatal=True)
+    now = desired(reading(service(80), service(90)), Declared(WEB | rival, (clash,)), Policy())
+    assert now.flows[key(80)] == ()
+    assert [d.flow for d in now.flows[key(90)]] == [flow("192.0.2.10", 8080)]
+    assert now.held == {80, 90}
+
+
+def test_inference_takes_an_unambiguous_suggestion_and_says_so() -> None:
+    read = reading(service(80, ports=(80, 443)), instances=(instance("192.0.2.10", "2001:db8::1"),))
+    now = desired(read, Declared(), INFER)
+    assert now.coverage[key(80)] is Coverage.INFERRED
+    assert {str(d.flow) for d in now.flows[key(80)]} == {"192.0.2.10 tcp 80", "192.0.2.10 tcp 443"}
+    assert Kind.INFERRED in {f.kind for f in judge(now, PaperFirewall().observe()).findings}
+    assert desired(read, Declared(), Policy()).rules == want(instances=read.instances).rules
+
+
+def test_inference_declines_what_is_ambiguous() -> None:
+    vips = (instance("192.0.2.10"),)
+    cases = [
+        reading(service(80), service(81), instances=vips),  # two marks, the same packets
+        reading(service(80), instances=()),  # no VIP
+        reading(service(80, "inet6"), instances=vips),  # none of the family
+        reading(service(80, ports=()), instances=vips),  # no port
+    ]
+    for read in cases:
+        now = desired(read, Declared(), INFER)
+        assert set(now.coverage.values()) == {Coverage.NONE}
+        assert all(s.doubts for s in now.suggestions.values())
+    claimed = desired(
+        reading(service(80), service(9), instances=vips),
+        Declared(declare(9, flow("192.0.2.0/24"))),
+        INFER,
+    )
+    assert claimed.coverage[key(80)] is Coverage.NONE
+    assert claimed.suggestions[key(80)].doubts == ("mark 9 claims these packets too",)
+
+
+def test_vrrp_is_accepted_where_an_instance_speaks_it() -> None:
+    def accepted(policy: Policy, *vips: str, ah: bool = False) -> set[tuple[Family, int | None]]:
+        now = want(instances=(instance(*vips, ah=ah),), policy=policy)
+        assert all(rule.place is Place.ACCEPT for rule in now.rules)
+        return {(rule.family, rule.match.protocol) for rule in now.rules}
+
+    v4, v6 = (Family.INET, VRRP_PROTOCOL), (Family.INET6, VRRP_PROTOCOL)
+    assert accepted(Policy(), "192.0.2.1") == {v4}
+    assert accepted(Policy(), "192.0.2.1", ah=True) == {v4, (Family.INET, AH_PROTOCOL)}
+    assert accepted(Policy(), "2001:db8::1", ah=True) == {v6}
+    assert accepted(Policy(), "192.0.2.1", "2001:db8::1") == {v4, v6}
+    assert accepted(Policy(vrrp_accept=False), "192.0.2.1") == set()
+
+
+def test_a_declaration_that_no_service_uses_makes_no_rule_and_is_a_note() -> None:
+    both = declare(80, flow("192.0.2.10", 80), flow("2001:db8::10", 80))
+    now = desired(reading(service(80)), Declared(both | MAIL), Policy())
+    assert {rule.service for rule in now.rules} == {key(80)}
+    notes = [f for f in judge(now, PaperFirewall().observe()).findings if f.kind is Kind.UNUSED]
+    assert len(notes) == 2
+    assert "for inet only" in notes[0].message
+    assert "uses no such mark" in notes[1].message

@@ -1,0 +1,189 @@
+"""Foreign rules, judged: what they undo, refuse, mark in vain, and what was probably meant."""
+
+from ipaddress import ip_network
+
+import pytest
+
+from lvsmarkd.judge.desired import Desired, Policy, desired
+from lvsmarkd.judge.foreign import near_miss
+from lvsmarkd.judge.verdict import covered, judge
+from lvsmarkd.model.declaration import Declared
+from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.observed import (
+    Effect,
+    ForeignRule,
+    Leave,
+    MarkGuard,
+    Obscured,
+    Observed,
+    Refuse,
+    Side,
+    Unknown,
+)
+from lvsmarkd.model.rule import Accept, Match, Place, Plane, SetMark, Spot
+from lvsmarkd.model.service import Family
+from tests.harness.paper import PaperFirewall
+from tests.harness.values import declare, flow, instance, key, reading, service, want
+
+WEB = want(declare(80, flow("192.0.2.10", 80), flow("192.0.2.10", 443)))
+VIP = Match(destination=ip_network("192.0.2.10/32"))
+
+
+def rule(
+    effect: Effect,
+    *path: Match,
+    side: Side = Side.BEHIND,
+    place: Place = Place.MARK,
+    partial: bool = False,
+    guards: tuple[MarkGuard, ...] = (),
+    later: bool = False,
+) -> ForeignRule:
+    spot = Spot(Plane.RUNTIME, Family.INET, place)
+    return ForeignRule(
+        spot, side, effect, path, "table t, chain c", "-A c …", partial, guards, later
+    )
+
+
+def found(
+    wish: Desired, *foreign: ForeignRule, last: bool = False, refusing: bool = False, kind: Kind
+) -> list[Finding]:
+    paper = PaperFirewall()
+    paper.apply(judge(wish, paper.observe()))
+    seen = Observed(paper.chains, foreign, frozenset(Family) if refusing else frozenset())
+    plan = judge(wish, seen, last=last)
+    assert all(step.spot.place is Place.MARK for step in plan.steps)
+    return [finding for finding in plan.findings if finding.kind is kind]
+
+
+@pytest.mark.parametrize(
+    ("foreign", "severity"),
+    [
+        (rule(SetMark(1), VIP), Severity.CRITICAL),
+        (rule(SetMark(1)), Severity.CRITICAL),
+        (rule(SetMark(1), Match(protocol=6)), Severity.CRITICAL),
+        (rule(SetMark(0x1000, 0xF000), VIP), Severity.CRITICAL),
+        (rule(SetMark(1), VIP, partial=True), Severity.WARNING),
+        (rule(SetMark(1), Match(in_interface="eth3")), Severity.WARNING),
+        (rule(Obscured("CONNMARK --restore-mark")), Severity.CRITICAL),
+        (rule(SetMark(7), VIP, later=True), Severity.CRITICAL),
+        (rule(SetMark(7), VIP, guards=(MarkGuard(80, 0xFFFFFFFF),)), Severity.WARNING),
+    ],
+)
+def test_a_later_writer_of_another_mark_is_a_conflict(
+    foreign: ForeignRule, severity: Severity
+) -> None:
+    [conflict] = found(WEB, foreign, kind=Kind.CONFLICT)
+    assert conflict.severity is severity
+    assert conflict.service == key(80)
+    assert foreign.where in conflict.message
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        rule(SetMark(80), VIP),
+        rule(SetMark(80, 0xFF), VIP),
+        rule(SetMark(1), VIP, side=Side.AHEAD),
+        rule(SetMark(1), Match(destination=ip_network("192.0.2.11/32"))),
+        rule(SetMark(1), VIP, Match(protocol=17)),
+        rule(SetMark(1), guards=(MarkGuard(0, 0xFFFFFFFF),)),
+        rule(Leave()),
+        rule(Refuse(), VIP),
+    ],
+)
+def test_what_changes_no_mark_of_ours_is_no_conflict(foreign: ForeignRule) -> None:
+    assert found(WEB, foreign, kind=Kind.CONFLICT) == []
+
+
+def test_at_the_end_of_the_hook_only_a_way_out_ahead_harms() -> None:
+    [conflict] = found(WEB, rule(Leave(), VIP, side=Side.AHEAD), last=True, kind=Kind.CONFLICT)
+    assert "leave the table" in conflict.message
+    assert found(WEB, rule(SetMark(1), VIP, side=Side.AHEAD), last=True, kind=Kind.CONFLICT) == []
+
+
+INPUT = Place.ACCEPT
+
+
+@pytest.mark.parametrize(
+    ("foreign", "refusing", "expected"),
+    [
+        ([], True, 2),
+        ([], False, 0),
+        ([rule(Refuse(), place=INPUT)], False, 2),
+        ([rule(Refuse(), place=INPUT, partial=True)], False, 0),
+        ([rule(Accept(), Match(protocol=6), place=INPUT), rule(Refuse(), place=INPUT)], False, 0),
+        ([rule(Accept(), Match(protocol=17), place=INPUT)], True, 2),
+        ([rule(Accept(), place=INPUT, partial=True)], True, 0),
+        ([rule(Leave(), place=INPUT), rule(Accept(), place=INPUT)], True, 2),
+    ],
+)
+def test_a_flow_that_input_refuses_for_certain_is_unaccepted(
+    foreign: list[ForeignRule],
+    refusing: bool,
+    expected: int,
+) -> None:
+    assert len(found(WEB, *foreign, refusing=refusing, kind=Kind.UNACCEPTED)) == expected
+
+
+def test_accept_makes_it_accepted_unless_somebody_refuses_it_first() -> None:
+    wish = want(declare(80, flow("192.0.2.10", 80), accept=True))
+    assert found(wish, refusing=True, kind=Kind.UNACCEPTED) == []
+    ahead = rule(Refuse(), VIP, place=INPUT, side=Side.AHEAD)
+    [finding] = found(wish, ahead, kind=Kind.UNACCEPTED)
+    assert ahead.text in finding.message
+
+
+def undeclared(*marks: int) -> Desired:
+    return desired(
+        reading(*(service(m) for m in marks), instances=(instance("192.0.2.10"),)),
+        Declared(),
+        Policy(),
+    )
+
+
+def test_a_foreign_rule_that_sets_the_mark_satisfies_an_undeclared_service() -> None:
+    wish = undeclared(80)
+    assert found(wish, rule(SetMark(80), VIP), kind=Kind.UNCOVERED) == []
+    seen = Observed(PaperFirewall().chains, (rule(SetMark(80), VIP),))
+    assert covered(wish, seen) == {key(80): True}
+
+
+def test_an_uncovered_service_comes_with_a_declaration_to_paste() -> None:
+    [finding] = found(undeclared(80), kind=Kind.UNCOVERED)
+    assert finding.severity is Severity.CRITICAL
+    assert finding.detail == "# lvsmarkd: fwmark 80 to 192.0.2.10 tcp 80"
+
+
+def test_a_firewall_that_could_not_be_read_raises_no_false_alarm() -> None:
+    wish = undeclared(80)
+    blind = Observed({spot: Unknown("the bus is dead") for spot in PaperFirewall().chains})
+    assert {f.kind for f in judge(wish, blind).findings} == {Kind.UNKNOWN}
+    assert judge(WEB, blind).steps == ()
+    assert covered(WEB, blind) == {key(80): None}
+
+
+@pytest.mark.parametrize(
+    ("value", "bare", "hint"),
+    [
+        (128, [80], "keepalived's 80 is decimal and 0x80 is 128: write --set-mark 80"),
+        (50, [80], "50 is 80 written in hexadecimal without 0x: write --set-mark 80"),
+        (1, [80], "nothing sets mark 80, which keepalived uses"),
+        (1, [80, 90], ""),
+        (1, [], ""),
+    ],
+)
+def test_a_mark_nobody_uses_hints_at_the_one_meant(value: int, bare: list[int], hint: str) -> None:
+    assert hint in near_miss(value, bare)
+    assert bool(near_miss(value, bare)) == bool(hint)
+
+
+def test_an_orphan_is_named_once_and_bits_of_others_are_left_alone() -> None:
+    foreign = [
+        rule(SetMark(9), VIP),
+        rule(SetMark(9)),
+        rule(SetMark(0x4000, 0x4000)),
+        rule(SetMark(0)),
+    ]
+    [orphan] = found(WEB, *foreign, kind=Kind.ORPHAN)
+    assert orphan.severity is Severity.NOTE
+    assert "sets mark 9" in orphan.message

@@ -1,0 +1,141 @@
+"""Laws of the core, over generated declarations, firewalls and damage."""
+
+from ipaddress import ip_network
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lvsmarkd.judge.desired import Desired, Policy, desired
+from lvsmarkd.judge.layout import rules_of
+from lvsmarkd.judge.verdict import covered, judge
+from lvsmarkd.model.declaration import Declared, DeclaredFlow
+from lvsmarkd.model.flow import Flow, PortRange, Transport
+from lvsmarkd.model.observed import Chain
+from lvsmarkd.model.plan import AddRule
+from lvsmarkd.model.service import Family, Service, ServiceKey
+from tests.harness.paper import SPOTS, PaperFirewall
+from tests.harness.values import HERE, instance, key, reading
+
+ports = st.tuples(st.integers(1, 65535), st.integers(0, 300)).map(
+    lambda p: PortRange(p[0], min(65535, p[0] + p[1]))
+)
+spans = st.one_of(
+    st.just((None, None)),
+    st.tuples(st.sampled_from(Transport), st.none()),
+    st.tuples(st.sampled_from(Transport), ports),
+)
+interfaces = st.sampled_from([None, "eth0", "bond0.7"])
+macs = st.sampled_from([(), ("52:54:00:00:00:01",)])
+addresses = st.integers(1, 30).map(lambda n: ip_network(f"192.0.2.{n}")) | st.integers(1, 30).map(
+    lambda n: ip_network(f"2001:db8::{n:x}")
+)
+flows = st.builds(
+    lambda to, span, interface, mac: Flow(to, span[0], span[1], interface, mac),
+    addresses,
+    spans,
+    interfaces,
+    macs,
+)
+
+
+@st.composite
+def wishes(draw: st.DrawFn) -> Desired:
+    """What must hold: each destination belongs to one mark."""
+    declared: dict[ServiceKey, list[DeclaredFlow]] = {}
+    owner: dict[object, int] = {}
+    for flow in draw(st.lists(flows, max_size=12)):
+        mark = owner.setdefault(flow.destination, draw(st.integers(1, 5)))
+        own = declared.setdefault(ServiceKey(flow.family, mark), [])
+        own.append(DeclaredFlow(flow, draw(st.booleans()), HERE))
+    services = [Service(k, (HERE,)) for k in declared]
+    vrrp = draw(st.sampled_from([(), (instance("192.0.2.1", ah=True),)]))
+    return desired(
+        reading(*services, instances=vrrp),
+        Declared({k: tuple(v) for k, v in declared.items()}),
+        Policy(local=draw(st.booleans())),
+    )
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> tuple[Desired, PaperFirewall]:
+    """A wish, and a firewall that holds some of it, some of another, and worse."""
+    wish, other = draw(wishes()), draw(wishes())
+    paper = PaperFirewall()
+    pool = sorted(wish.rules | other.rules, key=str)
+    for spot in SPOTS:
+        mine = [r for r in pool if r.family is spot.family and r.place is spot.place]
+        if not draw(st.booleans()) or not mine:
+            continue
+        paper.chains[spot] = Chain(
+            True,
+            draw(st.integers(0, 3)),
+            tuple(draw(st.lists(st.sampled_from(mine), max_size=8))),
+            tuple(draw(st.lists(st.just("-j LOG"), max_size=1))),
+        )
+    return wish, paper
+
+
+@given(damaged())
+def test_applying_a_plan_leaves_an_empty_plan(case: tuple[Desired, PaperFirewall]) -> None:
+    wish, paper = case
+    paper.apply(judge(wish, paper.observe()))
+    left = judge(wish, paper.observe())
+    assert left.steps == ()
+    assert left.findings == ()
+    assert {r for c in paper.chains.values() if isinstance(c, Chain) for r in c.rules} == wish.rules
+    assert all(covered(wish, paper.observe()).values())
+
+
+@given(damaged())
+def test_a_plan_and_its_findings_say_the_same(case: tuple[Desired, PaperFirewall]) -> None:
+    """Steps without a finding only where the whole spot is new; findings never without steps."""
+    wish, paper = case
+    plan = judge(wish, paper.observe())
+    assert bool(plan.steps) == bool(plan.findings) or not plan.findings
+    assert not plan.findings or plan.steps
+
+
+@given(damaged())
+def test_a_configuration_that_is_not_whole_never_takes_a_rule_away(
+    case: tuple[Desired, PaperFirewall],
+) -> None:
+    """Unless it would give a wanted packet another mark."""
+    wish, paper = case
+    suspect = Desired(wish.services, wish.flows, wish.coverage, rules=wish.rules, removable=False)
+    before = {r for c in paper.chains.values() if isinstance(c, Chain) for r in c.rules}
+    paper.apply(judge(suspect, paper.observe()))
+    after = {r for c in paper.chains.values() if isinstance(c, Chain) for r in c.rules}
+    assert wish.rules <= after
+    for lost in before - after:
+        assert any(lost.contradicts(rule) for rule in wish.rules)
+
+
+@given(wishes(), wishes())
+def test_new_rules_come_before_old_ones_go(first: Desired, second: Desired) -> None:
+    paper = PaperFirewall()
+    paper.apply(judge(first, paper.observe()))
+    steps = judge(second, paper.observe()).steps
+    for spot in SPOTS:
+        kinds = [isinstance(step, AddRule) for step in steps if step.spot == spot]
+        assert kinds == sorted(kinds, reverse=True)
+
+
+@given(st.lists(flows, max_size=20), st.integers(2, 15))
+def test_grouping_into_rules_loses_and_adds_no_packet(own: list[Flow], slots: int) -> None:
+    mine = [f for f in own if f.family is Family.INET]
+    declared = [DeclaredFlow(f, False, HERE) for f in mine]
+    rules = list(rules_of(key(5), declared, slots=slots, local=False))
+    for flow in mine:
+        assert any(rule.match.matches_all_of(flow) for rule in rules)
+    for rule in rules:
+        assert sum(1 if p.first == p.last else 2 for p in rule.match.ports) <= slots
+        assert any(rule.match.may_match(flow) for flow in mine)
+
+
+@given(wishes())
+def test_the_checksum_tells_wishes_apart_and_nothing_else(wish: Desired) -> None:
+    again = Desired(rules=frozenset(sorted(wish.rules, key=str, reverse=True)))
+    assert again.checksum == wish.checksum
+    assert 0 <= wish.checksum < 2**48
+    for rule in wish.rules:
+        assert Desired(rules=wish.rules - {rule}).checksum != wish.checksum
