@@ -38,7 +38,7 @@ class Case:
 
 def server(mark: str | int, real: str = "198.51.100.7", *, inside: str = "") -> str:
     """A plain virtual server by mark, with one real server."""
-    return f"virtual_server fwmark {mark} {{\n  {inside}\n  real_server {real} 80 {{\n  }}\n}}\n"
+    return f"virtual_server fwmark {mark} {{\n {inside}\n real_server {real} 80 {{\n }}\n}}\n"
 
 
 def grouped(group: str, real: str = "198.51.100.7", *, inside: str = "") -> str:
@@ -95,7 +95,7 @@ LEXICAL = [
     ),
     Case(
         "brace some lines later",
-        "virtual_server fwmark 21 # web\n\n ! still web\n{\n real_server 198.51.100.7 80 {\n }\n}\n",
+        server(21).replace(" {", " # web\n\n ! still web\n{", 1),
         "inet 21",
     ),
     Case("brace in quotes", server(21, inside='quorum_up "echo {"') + server(8), "inet 21, inet 8"),
@@ -281,9 +281,8 @@ GROUPS = [
     ),
     Case(
         "address ranges and prefixes give the family",
-        "virtual_server_group G {\n 192.0.2.1-9 80\n 192.0.2.0/24 80\n 192.0.2.1-192.0.2.9 80\n fwmark 21\n}\n"
-        + grouped("G", V6)
-        + server(8),
+        "virtual_server_group G {\n 192.0.2.1-9 80\n 192.0.2.0/24 80\n 192.0.2.1-192.0.2.9 80\n"
+        " fwmark 21\n}\n" + grouped("G", V6) + server(8),
         "inet 8",
     ),
     Case(

@@ -1,7 +1,6 @@
 """What the reader gives, held against the keepalived that is installed."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from keepalived_cases import CASES, CONFIG_ID, Case

@@ -1,0 +1,55 @@
+"""Annotations, and the marks that each is about."""
+
+from pathlib import Path
+
+import pytest
+from keepalived_cases import CONFIG_ID, Case, grouped, server
+
+from lvsmarkd.keepalived import read
+
+_GROUP = "virtual_server_group G {\n fwmark 21 # lvsmarkd: b\n # lvsmarkd: c\n fwmark 22\n}\n"
+
+# Text, and "text: marks" of each annotation in it.
+FOUND = [
+    (server(21, inside="# lvsmarkd: to 192.0.2.1 tcp 80"), ["to 192.0.2.1 tcp 80: 21"]),
+    (server(21, inside="!lvsmarkd:a"), ["a: 21"]),
+    (server(21, inside="weight 1 ## lvsmarkd:  a  "), ["a: 21"]),
+    (server(21, inside="TCP_CHECK {\n # lvsmarkd: a\n }"), ["a: 21"]),
+    (server(21).replace("80 {", "80 {\n TCP_CHECK {\n # lvsmarkd: a\n }"), ["a: 21"]),
+    (server(21).replace("21 {", "21 { # lvsmarkd: a"), ["a: 21"]),
+    (server(21).replace("21 {", "21 # lvsmarkd: a\n{"), ["a: 21"]),
+    (server(21).rstrip() + " # lvsmarkd: a\n# lvsmarkd: b", ["a: 21", "b:"]),
+    (server(21).replace("\n", " ") + "# lvsmarkd: a", ["a: 21"]),
+    ("# lvsmarkd: a\n" + server(21), ["a:"]),
+    ("# lvsmarkd: fwmark 5 to 192.0.2.1", ["fwmark 5 to 192.0.2.1:"]),
+    ("vrrp_instance A {\n # lvsmarkd: a\n}\n", ["a:"]),
+    (server("0x15", inside="# lvsmarkd: a"), ["a:"]),
+    (_GROUP + grouped("G", inside="# lvsmarkd: d"), ["b: 21", "c: 21 22", "d: 21 22"]),
+    (grouped("G", inside="# lvsmarkd: d") + _GROUP, ["d: 21 22", "b: 21", "c: 21 22"]),
+    ("virtual_server_group G { # lvsmarkd: a\n fwmark 21\n} # lvsmarkd: b\n", ["a: 21", "b: 21"]),
+    (grouped("H", inside="# lvsmarkd: d"), ["d:"]),
+    (server(21, inside="@director2 weight 1 # lvsmarkd: a"), []),
+    (server(21, inside="@^director1 # lvsmarkd: a"), []),
+    (server(21, inside="@director1 # lvsmarkd: a"), ["a: 21"]),
+    (server(21, inside='quorum_up "x # lvsmarkd: a"'), []),
+    (server(21, inside="# about lvsmarkd: a\n # lvsmarkd a"), []),
+    ("virtual_server 192.0.2.1 80 {\n # lvsmarkd: a\n}\n", ["a:"]),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), FOUND)
+def test_an_annotation_is_about_the_block_or_line_it_stands_in(
+    text: str, expected: list[str], tmp_path: Path
+) -> None:
+    reading = read(Case("", text).write(tmp_path), CONFIG_ID)
+
+    found = [
+        f"{note.text}: {' '.join(map(str, note.marks))}".rstrip() for note in reading.annotations
+    ]
+    assert found == expected
+
+
+def test_an_annotation_names_its_line(tmp_path: Path) -> None:
+    path = Case("", server(21, inside="# lvsmarkd: a")).write(tmp_path)
+
+    assert [str(note.origin) for note in read(path).annotations] == [f"{path}:2"]

@@ -1,0 +1,140 @@
+"""How far a reading can be trusted, whatever stands in the place of keepalived.conf."""
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from keepalived_cases import CONFIG_ID, MAIN, Case, server
+
+from lvsmarkd.keepalived import read
+from lvsmarkd.model.keepalived import Fitness, Reading
+
+
+def reading_of(text: str, directory: Path) -> Reading:
+    return read(Case("", text).write(directory), CONFIG_ID)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n \n\t\n",
+        "# nothing left\n",
+        "\0" * 100,
+        "lorem ipsum dolor\n",
+        server(21)[:-2],
+        server(21) + "virtual_server fwmark 22 {\n",
+        server(21) + "vrrp_instance A {\n virtual_ipaddress {\n 192.0.2.1\n }\n",
+        server(21) + "virtual_server {\n}\n",
+    ],
+)
+def test_what_looks_cut_off_or_emptied_is_suspect(text: str, tmp_path: Path) -> None:
+    reading = reading_of(text, tmp_path)
+
+    assert reading.fitness is Fitness.SUSPECT
+    assert reading.problems
+
+
+@pytest.mark.parametrize(
+    "text", [server(21), "global_defs {\n}\n", server(21).rstrip(), server(21) + "}\n", "SSL\n"]
+)
+def test_what_is_complete_is_whole(text: str, tmp_path: Path) -> None:
+    assert reading_of(text, tmp_path).fitness is Fitness.WHOLE
+
+
+def test_services_of_a_suspect_file_are_kept(tmp_path: Path) -> None:
+    assert len(reading_of(server(21) + server(22)[:-2], tmp_path).services) == 2
+
+
+def test_the_block_left_open_is_named_by_its_line(tmp_path: Path) -> None:
+    (problem,) = reading_of(server(21) + server(22)[:-2], tmp_path).problems
+
+    assert (problem.origin.line, "never closed" in problem.message) == (6, True)
+
+
+def _missing(_path: Path) -> None:
+    pass
+
+
+def _directory(path: Path) -> None:
+    path.mkdir()
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+def _device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def _loop(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def _executable(path: Path) -> None:
+    path.write_text(server(21))
+    path.chmod(0o744)
+
+
+@pytest.mark.parametrize(
+    "make", [_missing, _directory, _pipe, _socket, _device, _loop, _executable]
+)
+def test_what_is_no_configuration_file_is_unreadable(
+    make: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A short name: that of a socket is limited.
+    monkeypatch.chdir(tmp_path)
+    make(Path(MAIN))
+
+    reading = read(Path(MAIN))
+
+    assert reading.fitness is Fitness.UNREADABLE
+    assert reading.files == (str(tmp_path / MAIN),)
+    assert [problem.fatal for problem in reading.problems] == [True]
+
+
+def test_the_copy_that_keepalived_holds_in_memory_is_read_though_it_is_executable() -> None:
+    memory = os.memfd_create("consolidated_configuration")
+    with os.fdopen(memory, "wb") as file:
+        file.write(server(21).encode())
+        file.flush()
+        reading = read(Path(f"/proc/self/fd/{memory}"))
+
+    assert [service.key.mark for service in reading.services] == [21]
+
+
+def test_bytes_that_are_no_text_do_not_matter(tmp_path: Path) -> None:
+    (tmp_path / MAIN).write_bytes(b"# \xff\xfe\xe4\n" + server(21).encode())
+
+    reading = read(tmp_path / MAIN)
+
+    assert [service.key.mark for service in reading.services] == [21]
+    assert reading.fitness is Fitness.WHOLE
+
+
+def test_an_include_that_cannot_be_read_makes_it_suspect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Case("", "include a.conf\n" + server(21), files={"a.conf": ""}).write(tmp_path)
+    opened = os.open
+
+    def refusing(name: str, *rest: int) -> int:
+        # Root may read everything: the refusal itself has to be made.
+        if name.endswith("a.conf"):
+            raise PermissionError(13, "Permission denied")
+        return opened(name, *rest)
+
+    monkeypatch.setattr(os, "open", refusing)
+    reading = read(path)
+
+    assert reading.fitness is Fitness.SUSPECT
+    assert "Permission denied" in reading.problems[0].message
+    assert len(reading.services) == 1
