@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from keepalived_cases import CONFIG_ID, Case, grouped, server
 
 from lvsmarkd.keepalived import read
+from tests.keepalived.cases import CONFIG_ID, Case, grouped, server
 
 _GROUP = "virtual_server_group G {\n fwmark 21 # lvsmarkd: b\n # lvsmarkd: c\n fwmark 22\n}\n"
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from keepalived_cases import CONFIG_ID, MAIN, Case, server
 
 from lvsmarkd.keepalived import read
 from lvsmarkd.model.keepalived import Fitness, Reading
+from tests.keepalived.cases import CONFIG_ID, MAIN, Case, server
 
 
 def reading_of(text: str, directory: Path) -> Reading:

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from keepalived_cases import CONFIG_ID, Case, server
 
 from lvsmarkd.keepalived import fingerprint, read
 from lvsmarkd.model.keepalived import Fitness
+from tests.keepalived.cases import CONFIG_ID, Case, server
 
 
 def test_files_and_lookups_are_absolute_and_complete(tmp_path: Path) -> None:

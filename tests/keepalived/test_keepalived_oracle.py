@@ -3,8 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from keepalived_cases import CASES, CONFIG_ID, Case
-from keepalived_oracle import Oracle, Verdict
+
+from tests.keepalived.cases import CASES, CONFIG_ID, Case
+from tests.keepalived.oracle import Oracle, Verdict
 
 pytestmark = pytest.mark.netns
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from keepalived_cases import CONFIG_ID, V6, Case, grouped, server
 
 from lvsmarkd.keepalived import read
 from lvsmarkd.model.origin import Problem
+from tests.keepalived.cases import CONFIG_ID, V6, Case, grouped, server
 
 _PAIR = "virtual_server_group G {\n fwmark 21 inet\n fwmark 22 inet6\n}\n"
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from keepalived_cases import CASES, MAIN, Case, server
 
 from lvsmarkd.keepalived import fingerprint, read
 from lvsmarkd.model.keepalived import Fitness, Reading
 from lvsmarkd.model.service import MAX_MARK
+from tests.keepalived.cases import CASES, MAIN, Case, server
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from keepalived_cases import CASES, CONFIG_ID, Case
 
 from lvsmarkd.keepalived import read
+from tests.keepalived.cases import CASES, CONFIG_ID, Case
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

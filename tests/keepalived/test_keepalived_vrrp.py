@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from keepalived_cases import V6, Case, grouped, server
-
 from lvsmarkd.keepalived import read
 from lvsmarkd.model.keepalived import VrrpInstance
+from tests.keepalived.cases import V6, Case, grouped, server
 
 INSTANCES = """
 vrrp_instance OUTSIDE {

@@ -1,6 +1,6 @@
 """The real keepalived, asked which services by mark it programmes for a configuration.
 
-It runs as installed, in a network namespace of its own; oracle/shim.c answers for IPVS.
+It runs as installed, in a network namespace of its own; ipvs_shim.c answers for IPVS.
 """
 
 import os
@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-SHIM = Path(__file__).parent / "oracle" / "shim.c"
+SHIM = Path(__file__).parent / "ipvs_shim.c"
 TIMEOUT_SECONDS = 20
 
 
