@@ -6,7 +6,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
-export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help demo test check lint types imports pure netns bench setup clean
 

@@ -64,7 +64,7 @@ def _add_local_options(command: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help="lvsmarkd's own settings (default /etc/lvsmarkd/lvsmarkd.toml; conf.d/*.toml beside it)",
+        help="lvsmarkd's settings; conf.d/*.toml beside it (default /etc/lvsmarkd/lvsmarkd.toml)",
     )
     command.add_argument(
         "--keepalived-conf",

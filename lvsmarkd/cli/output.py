@@ -35,7 +35,7 @@ def print_findings(findings: Iterable[Finding]) -> None:
         origins = ", ".join(map(str, finding.origins))
         print("  ".join(filter(None, [head, about, origins])))
         print(f"    {finding.message}")
-        if finding.detail:
+        if finding.detail not in finding.message:
             print(f"    {finding.detail}")
 
 

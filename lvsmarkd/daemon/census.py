@@ -38,7 +38,8 @@ class Census:
     def _packets(self) -> Counter[ServiceKey]:
         seen: Counter[ServiceKey] = Counter()
         for chain in self._chains():
-            for rule, packets in zip(chain.rules, chain.packets, strict=True):
+            # A firewall that does not count gives no counters at all.
+            for rule, packets in zip(chain.rules, chain.packets, strict=bool(chain.packets)):
                 if rule.place is Place.MARK and rule.service is not None:
                     seen[rule.service] += packets
         return seen

@@ -102,15 +102,16 @@ class _Chain:
 
     def _missing(self, missing: list[Rule], gone: list[Rule]) -> Iterator[Finding]:
         """A missing rule beside one that resembles it was altered; both mean lost packets."""
+        severity = Severity.WARNING if self.spot.place is Place.ACCEPT else Severity.CRITICAL
         for rule in missing:
             like = next((g for g in gone if g.match == rule.match or g.mark == rule.mark), None)
             if like is None:
-                message = f"no rule has {rule.match} {rule.action}; applying the plan adds it"
-                yield self._find(Kind.MISSING, Severity.CRITICAL, message, rule)
+                message = f"the rule “{rule}” is not there; applying the plan adds it"
+                yield self._find(Kind.MISSING, severity, message, rule)
             else:
                 message = f"the rule reads “{like}” and should read “{rule}”"
                 yield self._find(
-                    Kind.ALTERED, Severity.CRITICAL, f"{message}; applying the plan mends it", rule
+                    Kind.ALTERED, severity, f"{message}; applying the plan mends it", rule
                 )
 
     def _surplus(self, gone: list[Rule], repeats: dict[Rule, int]) -> Iterator[Finding]:
@@ -135,7 +136,9 @@ class _Chain:
         name = f"the jump to our chain ({self.spot})"
         if self.chain.anchors == 0:
             message = f"{name} is not there, so none of its rules is met; applying the plan adds it"
-            return self._find(Kind.MISSING, Severity.CRITICAL, message, None)
+            accept = self.spot.place is Place.ACCEPT
+            severity = Severity.WARNING if accept else Severity.CRITICAL
+            return self._find(Kind.MISSING, severity, message, None)
         if self.chain.anchors > 1:
             message = f"{name} is there {self.chain.anchors} times; applying the plan leaves one"
             return self._find(Kind.DUPLICATE, Severity.WARNING, message, None)

@@ -12,6 +12,8 @@ from lvsmarkd.model.observed import Observed
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.service import ServiceKey
 
+States = dict[ServiceKey, bool | None]
+
 
 def run(options: argparse.Namespace) -> Exit:
     """Print the services; a firewall that cannot be read leaves `covered` unknown."""
@@ -24,7 +26,7 @@ def run(options: argparse.Namespace) -> Exit:
     if options.json:
         print_json(
             {
-                "services": [_form(key, wanted, states[key]) for key in sorted(wanted.services)],
+                "services": [_form(key, wanted, states) for key in sorted(wanted.services)],
                 "problems": [_problem_form(problem) for problem in wanted.problems],
             }
         )
@@ -40,7 +42,7 @@ def _observe(session: Session) -> Observed:
         return Observed({})
 
 
-def _form(key: ServiceKey, wanted: Desired, state: bool | None) -> dict[str, Any]:
+def _form(key: ServiceKey, wanted: Desired, states: States) -> dict[str, Any]:
     service = wanted.services[key]
     suggestion = wanted.suggestions.get(key)
     return {
@@ -48,8 +50,8 @@ def _form(key: ServiceKey, wanted: Desired, state: bool | None) -> dict[str, Any
         "mark": key.mark,
         "group": service.group,
         "origins": [str(origin) for origin in service.origins],
-        "coverage": _coverage(wanted.coverage[key], state),
-        "covered": state,
+        "coverage": _coverage(key, wanted, states),
+        "covered": states[key],
         "flows": [str(declared.flow) for declared in wanted.flows[key]],
         "suggestion": suggestion.text() if suggestion else None,
     }
@@ -65,13 +67,14 @@ def _problem_form(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _coverage(coverage: Coverage, state: bool | None) -> str:
+def _coverage(key: ServiceKey, wanted: Desired, states: States) -> str:
+    coverage = wanted.coverage[key]
     if coverage is not Coverage.NONE:
         return str(coverage)
-    return "watched" if state else "undeclared"
+    return "watched" if states[key] else "undeclared"
 
 
-def _print(wanted: Desired, states: dict[ServiceKey, bool | None]) -> None:
+def _print(wanted: Desired, states: States) -> None:
     from tabulate import tabulate  # noqa: PLC0415 - only for people, and slow to import
 
     words = {True: paint("yes", "32"), False: paint("NO", "31"), None: "unknown"}
@@ -80,7 +83,7 @@ def _print(wanted: Desired, states: dict[ServiceKey, bool | None]) -> None:
             key.mark,
             key.family,
             words[states[key]],
-            _coverage(wanted.coverage[key], states[key]),
+            _coverage(key, wanted, states),
             "\n".join(str(declared.flow) for declared in wanted.flows[key]) or "-",
             "\n".join(map(str, wanted.services[key].origins)),
         )

@@ -1,0 +1,1 @@
+"""``make demo``: the real daemon at its main job, in a private network namespace."""

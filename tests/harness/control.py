@@ -1,0 +1,61 @@
+"""Time that tests move by hand, and a reconciler over files and a firewall on paper."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lvsmarkd.daemon.inputs import Inputs, Where
+from lvsmarkd.daemon.reconciler import Clock, Reconciler
+from lvsmarkd.model.report import Mode, Report
+from lvsmarkd.model.wake import Actor, Trigger, Wake
+from tests.harness.paper import PaperFirewall
+
+WEB = """\
+virtual_server fwmark 80 {
+    # lvsmarkd: to 192.0.2.10 tcp 80,443
+    real_server 198.51.100.1 80 { }
+}
+"""
+MAIL = """\
+virtual_server fwmark 25 {
+    # lvsmarkd: to 192.0.2.10 tcp 25
+    real_server 198.51.100.1 25 { }
+}
+"""
+
+
+@dataclass
+class Bench:
+    """``conf`` and ``toml`` are the operator's files; ``now`` is the time."""
+
+    directory: Path
+    linger: float = 5.0
+    now: float = 1000.0
+    paper: PaperFirewall = field(default_factory=PaperFirewall)
+    reconciler: Reconciler = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.conf = self.directory / "keepalived.conf"
+        self.toml = self.directory / "lvsmarkd.toml"
+        if not self.toml.exists():
+            self.toml.write_text("# nothing yet\n")
+        if not self.conf.exists():
+            self.conf.write_text(WEB)
+        self.start()
+
+    def start(self) -> None:
+        """A daemon's first moment: no memory."""
+        self.reconciler = Reconciler(
+            Inputs.open(Where(self.toml, self.conf)),
+            self.paper,
+            self.linger,
+            Clock(lambda: self.now, lambda: 1e9 + self.now),
+        )
+
+    def look(self, *actors: Actor, mode: Mode = Mode.ENFORCE) -> Report:
+        """One pass."""
+        wakes = [Wake(Trigger.NETLINK, actor) for actor in actors] or [Wake(Trigger.TIMER)]
+        return self.reconciler.run(wakes, mode)
+
+    def rules(self) -> set[int | None]:
+        """The marks that have rules now."""
+        return {r.mark for c in self.paper.chains.values() for r in getattr(c, "rules", ())}
