@@ -75,7 +75,7 @@ class Inputs:
         A file that was there and is gone, or is empty, is taken for one that is being
         written: the last good one stays.
         """
-        path = self.where.config or DEFAULT_CONFIG
+        path = self.config
         self._stamps = stamps_of(self.loaded.files, self.loaded.lookups)
         try:
             vanished = [f for f in self.loaded.files if _is_empty(Path(f))]
@@ -99,6 +99,25 @@ class Inputs:
         if self._gathered is None or self._gathered.reading is not reading:
             self._gathered = Gathered(reading, self._declared(reading), self._refused)
         return self._gathered
+
+    def expire(self) -> None:
+        """Have everything read again by the next pass, whatever the files' stamps say."""
+        self._stamps = {}
+        self._reading = None
+
+    def files(self) -> tuple[str, ...]:
+        """All files that matter: a change of one is a reason to look."""
+        read = self._reading.files if self._reading else (str(self.keepalived_conf),)
+        return tuple(dict.fromkeys((*self.loaded.files, str(self.config), *read)))
+
+    def lookups(self) -> tuple[str, ...]:
+        """The patterns of files that would matter."""
+        return self.loaded.lookups + (self._reading.lookups if self._reading else ())
+
+    @property
+    def config(self) -> Path:
+        """The lvsmarkd.toml to read."""
+        return self.where.config or DEFAULT_CONFIG
 
     @property
     def keepalived_conf(self) -> Path:

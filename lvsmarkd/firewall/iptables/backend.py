@@ -172,7 +172,10 @@ class IptablesBackend:
                     continue
                 if tools == self.toolset.tools.get(family):
                     continue
-                answer = run([tools.save, "-t", table])
+                try:
+                    answer = run([tools.save, "-t", table])
+                except FirewallError:
+                    continue  # a remark that cannot be made must not spoil the look
                 count = answer.output.count("\n-A ")
                 if answer.status == 0 and count:
                     yield Finding(

@@ -1,5 +1,6 @@
 """Which iptables this host has: the binaries are asked (``iptables -V``), not the distribution."""
 
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -72,6 +73,14 @@ def tools_of(variant: Variant) -> dict[Family, Tools]:
         if save and restore:
             tools[family] = Tools(save, restore)
     return tools
+
+
+def stamp() -> object:
+    """What ``iptables`` stands for now: differs once the alternative is switched."""
+    return tuple(
+        os.path.realpath(found) if (found := _which(name)) else None
+        for name in ("iptables", "ip6tables")
+    )
 
 
 def _which(name: str) -> str | None:

@@ -1,0 +1,23 @@
+"""``lvsmarkd run``: the daemon."""
+
+import argparse
+import asyncio
+
+from lvsmarkd.cli.exits import CommandError, Exit
+from lvsmarkd.cli.session import open_session
+from lvsmarkd.daemon.places import LockedError, take_lock
+
+
+def run(options: argparse.Namespace) -> Exit:
+    """Take the lock, wire the daemon together, run it until it is stopped."""
+    session = open_session(options)
+    try:
+        take_lock(session.places.lock)
+    except LockedError as error:
+        raise CommandError(f"{error}; two daemons would only undo each other") from error
+    except OSError as error:
+        raise CommandError(f"{session.places.lock} cannot be made: {error.strerror}") from error
+    from lvsmarkd.daemon.wiring import wire  # noqa: PLC0415 - a second daemon needs none of it
+
+    asyncio.run(wire(session.inputs, session.places).run())
+    return Exit.OK

@@ -1,0 +1,127 @@
+"""The daemon: everything wired together, from the first pass to the last word."""
+
+import asyncio
+import logging
+import math
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import time
+from typing import Any
+
+from lvsmarkd.daemon import control
+from lvsmarkd.daemon.form import report_form
+from lvsmarkd.daemon.inputs import Inputs
+from lvsmarkd.daemon.loop import Loop
+from lvsmarkd.daemon.pause import Pause
+from lvsmarkd.daemon.places import Places
+from lvsmarkd.daemon.reconciler import Reconciler
+from lvsmarkd.daemon.voice import Voice
+from lvsmarkd.daemon.watchers import Watchers
+from lvsmarkd.model.report import Mode, Report
+from lvsmarkd.model.wake import Trigger, Wake
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class App:
+    """One run of the daemon. The lock is held already, and lvsmarkd.toml was read."""
+
+    inputs: Inputs
+    reconciler: Reconciler
+    places: Places
+    voice: Voice
+    watchers: Watchers
+    pause: Pause
+    loop: Loop = field(init=False)
+    _last: Report | None = None
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.loop = Loop(
+            self._pass, self._done, self.reconciler.next_due, self.voice.crashed, self.voice.queued
+        )
+
+    async def run(self) -> None:
+        """Until SIGTERM or SIGINT. The rules stay."""
+        running = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            running.add_signal_handler(number, self._stopping.set)
+        running.add_signal_handler(signal.SIGHUP, self._reload)
+        self.pause.load()
+        self.voice.started(self.inputs.loaded.settings.metrics.listen, self.loop.healthy)
+        server = await control.serve(self.places.socket, self._answer)
+        # The watchers first: what happens during the first pass must not be missed.
+        self.watchers.start(self.loop.wake)
+        self.loop.wake(Wake(Trigger.STARTUP))
+        tasks = [
+            asyncio.create_task(self.loop.run(), name="passes"),
+            asyncio.create_task(self.voice.pulse(self.loop.healthy), name="pulse"),
+        ]
+        stop = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        self.voice.stopping()
+        server.close()
+        await self.watchers.stop()
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        self.voice.stopped()
+        self.places.socket.unlink(missing_ok=True)
+        for outcome in ended:
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    def _pass(self, wakes: Sequence[Wake]) -> Report:
+        """In the thread of the passes."""
+        return self.reconciler.run(wakes, self._mode())
+
+    def _mode(self) -> Mode:
+        if self.pause.active(time()):
+            return Mode.PAUSED
+        return Mode(str(self.inputs.loaded.settings.daemon.mode))
+
+    def _done(self, report: Report) -> None:
+        self._last = report
+        settings = self.inputs.loaded.settings
+        self.reconciler.linger = settings.daemon.linger_seconds
+        self.watchers.follow(self.inputs.files(), self.inputs.lookups())
+        self.watchers.resync(settings.daemon.resync_seconds)
+        self.voice.listen(settings.metrics.listen)
+        self.voice.tell(report)
+
+    def _reload(self) -> None:
+        self.voice.reloading()
+        self.inputs.expire()
+        self.loop.wake(Wake(Trigger.SIGNAL))
+
+    async def _answer(self, request: dict[str, Any]) -> control.Answer:
+        match request.get("command"):
+            case "status" if self._last is not None:
+                return self._status(self._last)
+            case "status":
+                return {"error": "the first pass has not ended yet"}
+            case "apply":
+                return self._status(await self.loop.pass_now(Wake(Trigger.CONTROL)))
+            case "pause":
+                return await self._pause(request.get("seconds"))
+            case "resume":
+                self.pause.end()
+                return self._status(await self.loop.pass_now(Wake(Trigger.CONTROL)))
+            case other:
+                return {"error": f"no such command: {other!r}"}
+
+    async def _pause(self, seconds: object) -> control.Answer:
+        if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
+            return {"error": f"no time to pause for: {seconds!r}"}
+        try:
+            self.pause.begin(time(), None if seconds is None else float(seconds))
+        except OSError as error:
+            return {"error": f"the pause cannot be kept at {self.pause.path}: {error.strerror}"}
+        return self._status(await self.loop.pass_now(Wake(Trigger.CONTROL)))
+
+    def _status(self, report: Report) -> control.Answer:
+        until = self.pause.until
+        shown = None if until is None or math.isinf(until) else until
+        return {**report_form(report), "paused_until": shown}

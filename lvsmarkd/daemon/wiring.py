@@ -1,0 +1,43 @@
+"""Which parts the daemon is made of, and who hears whom."""
+
+from lvsmarkd.daemon.app import App
+from lvsmarkd.daemon.inputs import Inputs
+from lvsmarkd.daemon.pause import Pause
+from lvsmarkd.daemon.places import Places
+from lvsmarkd.daemon.reconciler import Reconciler
+from lvsmarkd.daemon.voice import Voice
+from lvsmarkd.daemon.watchers import Watchers
+from lvsmarkd.declarations.tables import Firewall
+from lvsmarkd.firewall.backend import Backend
+from lvsmarkd.firewall.choose import choose
+from lvsmarkd.firewall.iptables.toolset import stamp as iptables_stamp
+from lvsmarkd.firewall.late import LateBackend
+
+
+def wire(inputs: Inputs, places: Places) -> App:
+    """Make the daemon, ready to run."""
+    voice = Voice()
+    watchers = Watchers(voice)
+
+    def firewall() -> Firewall:
+        return inputs.loaded.settings.firewall
+
+    def find() -> Backend:
+        return choose(
+            inputs.where.backend or str(firewall().backend),
+            last=firewall().iptables.position == "last",
+            state_directory=places.state,
+            on_spawn=watchers.own_writers.add,
+        )
+
+    def stamp() -> object:
+        return (iptables_stamp(), firewall())
+
+    reconciler = Reconciler(
+        inputs,
+        LateBackend(find, stamp),
+        inputs.loaded.settings.daemon.linger_seconds,
+        on_call=voice.backend_call,
+    )
+    inputs.on_reload = voice.reloaded
+    return App(inputs, reconciler, places, voice, watchers, Pause(places.pause))

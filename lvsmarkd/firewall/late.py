@@ -1,0 +1,57 @@
+"""A backend that may not be there yet: looked for again until it is, and when it changes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Identity
+from lvsmarkd.model.observed import Observed, Unknown
+from lvsmarkd.model.plan import Plan
+from lvsmarkd.model.rule import Place, Plane, Spot
+from lvsmarkd.model.service import Family
+
+_SPOTS = tuple(Spot(Plane.RUNTIME, family, place) for family in Family for place in Place)
+
+
+@dataclass(slots=True)
+class LateBackend:
+    """For the daemon: a firewall that is missing is a state with a sentence, no end.
+
+    ``find`` looks for the backend and raises FirewallError where there is none; ``stamp``
+    is a value that differs when another would be found (an alternative was switched, a
+    package was installed).
+    """
+
+    find: Callable[[], Backend]
+    stamp: Callable[[], object]
+    last: bool = False
+    slots: int = 15
+    _found: Backend | None = None
+    _stamp: object = None
+
+    @property
+    def identity(self) -> Identity:
+        """Which firewall it is; ``none`` while there is none."""
+        return self._found.identity if self._found else Identity("none", "")
+
+    def observe(self) -> Observed:
+        """Read what is there; all is unknown where there is no firewall to ask."""
+        try:
+            return self._backend().observe()
+        except FirewallError as error:
+            return Observed(dict.fromkeys(_SPOTS, Unknown(str(error))))
+
+    def apply(self, plan: Plan) -> Applied:
+        """Carry out the plan's steps."""
+        return self._backend().apply(plan)
+
+    def purge(self) -> Plan:
+        """Remove all that is ours."""
+        return self._backend().purge()
+
+    def _backend(self) -> Backend:
+        stamp = self.stamp()
+        if self._found is None or stamp != self._stamp:
+            self._found, self._stamp = None, stamp
+            self._found = self.find()
+            self.slots, self.last = self._found.slots, self._found.last
+        return self._found
