@@ -84,6 +84,7 @@ def report_form(report: Report) -> Form:
     """One pass, as ``lvsmarkd status --json`` and ``apply --json`` show it."""
     return {
         "result": str(report.result),
+        "in_sync": report.left.in_sync,
         "mode": str(report.mode),
         "trigger": str(report.trigger),
         "backend": report.backend,

@@ -5,7 +5,7 @@ cannot be followed leaves the last good one in force.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import time
 
@@ -150,7 +150,7 @@ class Inputs:
             else:
                 declarations += parsed
         resolved = resolve(tuple(declarations), reading.instances)
-        return Declared(resolved.flows, (*problems, *resolved.problems))
+        return replace(resolved, problems=(*problems, *resolved.problems))
 
 
 def _is_empty(path: Path) -> bool:

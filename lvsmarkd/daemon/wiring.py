@@ -17,7 +17,7 @@ from lvsmarkd.firewall.late import LateBackend
 def wire(inputs: Inputs, places: Places) -> App:
     """Make the daemon, ready to run."""
     voice = Voice()
-    watchers = Watchers(voice)
+    watchers = Watchers(voice, inputs.loaded.settings.daemon.resync_seconds)
 
     def firewall() -> Firewall:
         return inputs.loaded.settings.firewall

@@ -95,13 +95,25 @@ def desired(
         flows=flows,
         coverage=coverage,
         suggestions=suggestions,
-        unused={k: f[0] for k, f in declared.flows.items() if k not in services and f},
+        unused=_unused(declared, services),
         instances=instances,
         rules=frozenset(rules),
         problems=(*reading.problems, *declared.problems),
         held=held,
         removable=reading.fitness is Fitness.WHOLE,
     )
+
+
+def _unused(
+    declared: Declared, services: Mapping[ServiceKey, Service]
+) -> dict[ServiceKey, DeclaredFlow]:
+    """Declared keys without a service; a name declares for the families there are."""
+    marks = {key.mark for key in services}
+    return {
+        key: flows[0]
+        for key, flows in declared.flows.items()
+        if flows and key not in services and not (key in declared.named and key.mark in marks)
+    }
 
 
 def _services(reading: Reading, before: Desired | None) -> dict[ServiceKey, Service]:

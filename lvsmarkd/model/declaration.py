@@ -44,7 +44,12 @@ class DeclaredFlow:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """All declarations together, names resolved. The flows of one service are disjoint."""
+    """All declarations together, names resolved. The flows of one service are disjoint.
+
+    ``named`` are the services declared by names of vrrp_instances only. A name means the
+    addresses of the service's family, so those of the other family are no mistake.
+    """
 
     flows: Mapping[ServiceKey, tuple[DeclaredFlow, ...]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    named: frozenset[ServiceKey] = frozenset()

@@ -104,3 +104,10 @@ def test_a_declaration_that_no_service_uses_makes_no_rule_and_is_a_note() -> Non
     assert len(notes) == 2
     assert "for inet only" in notes[0].message
     assert "uses no such mark" in notes[1].message
+
+
+def test_a_name_declares_for_the_families_there_are() -> None:
+    both = declare(80, flow("192.0.2.10", 80), flow("2001:db8::10", 80))
+    named = Declared(both, named=frozenset({key(80, "inet6")}))
+    assert desired(reading(service(80)), named, Policy()).unused == {}
+    assert set(desired(reading(), named, Policy()).unused) == set(both)

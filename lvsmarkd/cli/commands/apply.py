@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from lvsmarkd.cli.commands.plan import exit_of
+from lvsmarkd.cli.commands.status import exit_of_answer
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import print_findings, print_json, summary
 from lvsmarkd.cli.session import Session, open_session
@@ -18,13 +19,13 @@ from lvsmarkd.model.wake import Trigger, Wake
 def run(options: argparse.Namespace) -> Exit:
     """Take the lock and make one pass, or have the daemon make it."""
     session = open_session(options)
-    session.gather()
     try:
         take_lock(session.places.lock)
     except LockedError as error:
         return _by_daemon(session, options, error)
     except OSError as error:
         raise CommandError(f"{session.places.lock} cannot be made: {error.strerror}") from error
+    session.gather()
     report = Reconciler(session.inputs, session.backend()).run(
         [Wake(Trigger.CONTROL)], Mode.ENFORCE
     )
@@ -53,6 +54,4 @@ def _by_daemon(session: Session, options: argparse.Namespace, locked: LockedErro
         print(f"the running daemon made a pass: {answer['result']}")
         for repair in answer["repairs"]:
             print(repair["text"])
-    return {"in_sync": Exit.OK, "repaired": Exit.OK, "error": Exit.ERROR}.get(
-        answer["result"], Exit.DRIFT
-    )
+    return exit_of_answer(answer)

@@ -27,9 +27,14 @@ def ask_and_print(options: argparse.Namespace, request: dict[str, Any]) -> Exit:
         print_json(answer)
     else:
         _print(answer)
-    return {"in_sync": Exit.OK, "repaired": Exit.OK, "error": Exit.ERROR}.get(
-        answer["result"], Exit.DRIFT
-    )
+    return exit_of_answer(answer)
+
+
+def exit_of_answer(answer: dict[str, Any]) -> Exit:
+    """0 in sync, 2 drift, 1 where the last pass failed."""
+    if answer["error"]:
+        return Exit.ERROR
+    return Exit.OK if answer["in_sync"] else Exit.DRIFT
 
 
 def _print(answer: dict[str, Any]) -> None:

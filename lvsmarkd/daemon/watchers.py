@@ -1,0 +1,51 @@
+"""All sources of wake-ups of the daemon, each kept running by itself."""
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+
+from lvsmarkd.model.wake import Wake
+from lvsmarkd.watch.files import Files
+from lvsmarkd.watch.nftables import NftablesEvents
+from lvsmarkd.watch.own_writers import OwnWriters
+from lvsmarkd.watch.source import Listener, Source, keep
+from lvsmarkd.watch.timer import Timer
+from lvsmarkd.watch.xtables_lock import XtablesLock, lock_path
+
+
+class Watchers:
+    """Files, the kernel's nf_tables events, the xtables lock, the slow full check."""
+
+    def __init__(self, listener: Listener, resync_seconds: float) -> None:
+        self.own_writers = OwnWriters()
+        self._listener = listener
+        self._files = Files(listener)
+        self._timer = Timer(listener, resync_seconds, Random())  # noqa: S311 - mere jitter
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, wake: Callable[[Wake], None]) -> None:
+        """Start all sources; ``wake`` is called from the event loop's thread."""
+        sources: list[Source] = [
+            self._files,
+            NftablesEvents(self._listener, self.own_writers),
+            XtablesLock(self._listener, lock_path()),
+            self._timer,
+        ]
+        self._tasks = [
+            asyncio.create_task(keep(source, wake, self._listener), name=source.name)
+            for source in sources
+        ]
+
+    def follow(self, files: tuple[str, ...], lookups: tuple[str, ...]) -> None:
+        """The files that matter from now on."""
+        self._files.follow(files, lookups)
+
+    def resync(self, seconds: float) -> None:
+        """How long a round of the slow full check takes from the next one on."""
+        self._timer.seconds = seconds
+
+    async def stop(self) -> None:
+        """Stop all sources."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,0 +1,177 @@
+"""What lvsmarkd.toml may hold: each table, each key, and what is expected of its value."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import field as default
+from enum import StrEnum
+from typing import Annotated, TypeVar
+
+from msgspec import Meta, Struct, field
+
+from lvsmarkd.declarations import values
+from lvsmarkd.declarations.listening import LISTEN, listening
+from lvsmarkd.declarations.port_ranges import ENTRY, entry
+from lvsmarkd.declarations.refusal import RefusalError, either, nearest
+from lvsmarkd.model.report import Mode
+
+T = TypeVar("T")
+DAY = 86_400
+
+
+def _checked(expected: str, check: Callable[[str], T]) -> Meta:
+    """A text that must pass ``check``, which raises RefusalError."""
+
+    def checked(found: object) -> object:
+        if not isinstance(found, str):
+            raise RefusalError(found, expected)
+        return check(found)
+
+    return Meta(description=expected, extra={"check": checked})
+
+
+def one_of(*choices: str) -> Meta:
+    """One of these texts."""
+
+    def check(found: str) -> str:
+        if found not in choices:
+            near = nearest(found, choices)
+            raise RefusalError(found, either(choices), f'did you mean "{near}"?' if near else "")
+        return found
+
+    return _checked(either(choices), check)
+
+
+def _filled(expected: str) -> Meta:
+    def check(found: str) -> str:
+        if not found or not found.isprintable():
+            raise RefusalError(found, expected)
+        return found
+
+    return _checked(expected, check)
+
+
+def _absolute(found: str) -> str:
+    if not found.startswith("/") or not found.isprintable():
+        raise RefusalError(found, "the absolute path of a file")
+    return found
+
+
+Flag = Annotated[bool, Meta(description="true or false")]
+Name = Annotated[str, _filled("a name")]
+
+
+class Undeclared(StrEnum):
+    """What to do for a service without a declaration."""
+
+    REPORT = "report"
+    INFER = "infer"
+
+
+class BackendChoice(StrEnum):
+    """The firewall to write to."""
+
+    AUTO = "auto"
+    IPTABLES = "iptables"
+    FIREWALLD = "firewalld"
+    NFTABLES = "nftables"
+
+
+class Position(StrEnum):
+    """Where in its chain the jump to ours stands."""
+
+    FIRST = "first"
+    LAST = "last"
+
+
+class Placement(StrEnum):
+    """Where firewalld keeps the rules."""
+
+    POLICY = "policy"
+    ZONE = "zone"
+
+
+@dataclass(frozen=True, slots=True)
+class Keepalived:
+    """``[keepalived]``; None leaves the choice to the running keepalived, or its defaults."""
+
+    config: Annotated[str | None, _checked("the absolute path of a file", _absolute)] = None
+    config_id: Annotated[str | None, _filled("keepalived's config-id")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Iptables:
+    """``[firewall.iptables]``."""
+
+    position: Annotated[Position, one_of(*Position)] = Position.FIRST
+
+
+@dataclass(frozen=True, slots=True)
+class Firewalld:
+    """``[firewall.firewalld]``."""
+
+    placement: Annotated[Placement, one_of(*Placement)] = Placement.POLICY
+    zones: Annotated[tuple[Name, ...], Meta(description='a list of zones as ["public"]')] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Firewall:
+    """``[firewall]``."""
+
+    backend: Annotated[BackendChoice, one_of(*BackendChoice)] = BackendChoice.AUTO
+    undeclared: Annotated[Undeclared, one_of(*Undeclared)] = Undeclared.REPORT
+    vrrp_accept: Flag = True
+    local: Flag = False
+    iptables: Iptables = default(default_factory=Iptables)
+    firewalld: Firewalld = default(default_factory=Firewalld)
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """``[daemon]``. ``linger_seconds``: how long rules of a service that left stay."""
+
+    mode: Annotated[Mode, one_of(Mode.ENFORCE, Mode.OBSERVE)] = Mode.ENFORCE
+    resync_seconds: Annotated[
+        float, Meta(ge=1, le=DAY, description=f"a number of seconds from 1 to {DAY}")
+    ] = 60.0
+    linger_seconds: Annotated[
+        float, Meta(ge=0, le=DAY, description=f"a number of seconds from 0 to {DAY}")
+    ] = 5.0
+
+
+class MetricsTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[metrics]``, as written."""
+
+    listen: Annotated[
+        list[Annotated[str, _checked(LISTEN, listening)]], Meta(description=f"a list of {LISTEN}")
+    ] = field(default_factory=lambda: ["127.0.0.1:10965"])
+
+
+_Target = Annotated[str, _checked(values.TARGET, values.target)]
+_Mac = Annotated[str, _checked(values.MAC, values.mac)]
+
+
+class MarkTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[mark]]``, as written."""
+
+    fwmark: Annotated[int, Meta(description=values.MARK, extra={"check": values.mark})]
+    to: Annotated[
+        _Target | Annotated[list[_Target], Meta(min_length=1, description="at least one target")],
+        Meta(description=values.TARGET),
+    ]
+    ports: Annotated[
+        list[Annotated[str, _checked(ENTRY, entry)]],
+        Meta(min_length=1, description='a list as ["tcp/80"], or no `ports` for every protocol'),
+    ] = []
+    accept: Flag = False
+    not_from_mac: _Mac | list[_Mac] = []
+    in_interface: Annotated[str | None, _checked(values.INTERFACE, values.interface)] = None
+
+
+class Document(Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole file."""
+
+    keepalived: Keepalived = Keepalived()
+    firewall: Firewall = Firewall()
+    daemon: Daemon = Daemon()
+    metrics: MetricsTable = MetricsTable()
+    mark: Annotated[list[MarkTable], Meta(description="[[mark]] tables")] = []

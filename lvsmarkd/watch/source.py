@@ -1,0 +1,77 @@
+"""What a source of wake-ups is, and how one that failed comes back."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Protocol
+
+from lvsmarkd.model.wake import Trigger, Wake
+
+RESTARTS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+"""Seconds before a failed source is started again: after the first failure in a row, the
+second, and so on; the last one for ever."""
+IN_PLACE = 0.5
+"""Seconds after which a source that was started again is taken to hear what happens."""
+
+
+class Source(Protocol):
+    """Something that tells when to look."""
+
+    @property
+    def name(self) -> str:
+        """A short name for metrics and journal."""
+
+    async def run(self, wake: Callable[[Wake], None]) -> None:
+        """Wake until cancelled, from the event loop's thread. Raises when it cannot go on."""
+
+
+class Listener(Protocol):
+    """Who wants to know how the sources are. Called from the event loop's thread."""
+
+    def up(self, name: str) -> None:
+        """The source hears everything from now on."""
+
+    def down(self, name: str, reason: str) -> None:
+        """The source hears nothing, or less than it should; ``reason`` says what to do."""
+
+    def overrun(self, name: str) -> None:
+        """More happened than the source could take; it woke, and goes on."""
+
+
+class SourceFailedError(Exception):
+    """A source cannot work; the message is a sentence for the operator."""
+
+
+async def keep(
+    source: Source,
+    wake: Callable[[Wake], None],
+    listener: Listener,
+    restarts: Sequence[float] = RESTARTS,
+) -> None:
+    """Run a source for ever: report a failure, wait, start it again.
+
+    Each new start is followed by a wake-up, once the source is in place: what happened while
+    it was down was heard by nobody.
+    """
+    failures = 0
+    while True:
+        began = monotonic()
+        run = asyncio.ensure_future(source.run(wake))
+        try:
+            if failures:
+                await asyncio.wait([run], timeout=IN_PLACE)
+                wake(Wake(Trigger.RECHECK))
+            await run
+            reason = "it ended by itself"
+        except SourceFailedError as error:
+            reason = str(error)
+        except Exception as error:  # noqa: BLE001 - no source ever ends the daemon
+            reason = f"{type(error).__name__}: {error}"
+        finally:
+            run.cancel()
+            await asyncio.wait([run])
+        if monotonic() - began > restarts[-1]:
+            failures = 0
+        listener.down(source.name, reason)
+        await asyncio.sleep(restarts[min(failures, len(restarts) - 1)])
+        failures += 1

@@ -1,0 +1,53 @@
+"""The xtables lock: the one trace that iptables-legacy leaves when it writes.
+
+It opens the lock read-only before it changes anything and closes it when it ends, so the
+close is told after the change (measured). iptables-legacy-save and iptables-nft leave it alone
+(measured), and so do programs that link libiptc: those only the slow check finds.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lvsmarkd.model.wake import Trigger, Wake
+from lvsmarkd.watch.directories import Attention
+from lvsmarkd.watch.following import Inbox, following
+from lvsmarkd.watch.source import Listener
+from lvsmarkd.watch.trail import trail_of
+
+DEFAULT_LOCK = "/run/xtables.lock"
+
+
+def lock_path() -> str:
+    """Where iptables has its lock; it obeys this variable itself."""
+    return os.environ.get("XTABLES_LOCKFILE") or DEFAULT_LOCK
+
+
+@dataclass(frozen=True, slots=True)
+class XtablesLock:
+    """Wakes when a program let go of the lock.
+
+    inotify does not tell which program: our own writes wake too, once, and the look that
+    follows takes no lock.
+    """
+
+    listener: Listener
+    path: str
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return "xtables_lock"
+
+    async def run(self, wake: Callable[[Wake], None]) -> None:
+        """Wake until cancelled."""
+        inbox = Inbox()
+        with following(lambda: trail_of([self.path], ()), Attention.READ, inbox) as watched:
+            self.listener.up(self.name)
+            while True:
+                happened = await inbox.take()
+                lock = watched.trail.ends
+                # A lock file that comes is only being opened. A directory that does may hold
+                # one that was closed before it was watched.
+                if any(not h.renamed or lock.isdisjoint(h.paths) for h in watched.sift(happened)):
+                    wake(Wake(Trigger.LOCK))

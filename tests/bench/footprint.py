@@ -1,0 +1,82 @@
+"""A pass that changes nothing, and what the idle daemon costs."""
+
+import os
+import time
+from pathlib import Path
+
+from lvsmarkd.daemon.inputs import Inputs, Where
+from lvsmarkd.daemon.reconciler import Reconciler
+from lvsmarkd.firewall.choose import choose
+from lvsmarkd.model.report import Mode
+from lvsmarkd.model.wake import Trigger, Wake
+from tests.bench.ground import fresh, line, services, timed
+from tests.harness.daemon import Daemon
+from tests.harness.netns import run as tool
+
+SERVICES = 1000
+RUNS = 30
+IDLE = float(os.environ.get("BENCH_IDLE_SECONDS", "60"))
+
+
+def quiet_pass() -> None:
+    """In this process, beside the four iptables-save that it cannot do without."""
+    directory = fresh()
+    conf, toml = directory / "keepalived.conf", directory / "lvsmarkd.toml"
+    conf.write_text(services(SERVICES))
+    toml.write_text("")
+    backend = choose("iptables", last=False, state_directory=directory)
+    reconciler = Reconciler(Inputs.open(Where(toml, conf)), backend)
+    wakes = [Wake(Trigger.TIMER)]
+    reconciler.run(wakes, Mode.ENFORCE)
+    passes = [timed(lambda: reconciler.run(wakes, Mode.ENFORCE)) for _ in range(RUNS)]
+    saves = [timed(_saves) for _ in range(RUNS)]
+    base = sorted(saves)[RUNS // 2]
+    print(f"\n{SERVICES} services, {RUNS} runs, iptables-nft{'median ms':>46} {'p99 ms':>9}")
+    print(line("the four iptables-save of a pass, alone (the floor)", saves, base))
+    print(line("a pass that changes nothing", passes, base))
+
+
+def _saves() -> None:
+    for program in ("iptables-nft-save", "ip6tables-nft-save"):
+        for table in ("mangle", "filter"):
+            tool(program, "-c", "-t", table)
+
+
+def idle(count: int) -> None:
+    """CPU, children included, and memory of a daemon that has nothing to do."""
+    directory = fresh()
+    with Daemon(directory, metrics=10965) as daemon:
+        daemon.conf.write_text(services(count))
+        daemon.start()
+        time.sleep(35)  # the looks after the first write are over
+        pid = daemon.process.pid
+        before = _cpu(pid)
+        time.sleep(IDLE)
+        used = _cpu(pid) - before
+        memory = next(
+            row.split()[1]
+            for row in Path(f"/proc/{pid}/status").read_text().splitlines()
+            if row.startswith("VmRSS")
+        )
+        print(
+            f"idle daemon, {count:>5} services: {100 * used / IDLE:.3f} % of a core over"
+            f" {IDLE:.0f} s, RSS {int(memory) / 1024:.1f} MiB"
+        )
+        daemon.stop()
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def main() -> None:
+    """Both."""
+    quiet_pass()
+    print()
+    for count in (10, SERVICES):
+        idle(count)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""The real daemon as a process, in the namespace of the test."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+TIMEOUT = 15.0
+
+
+def until(holds: Callable[[], object], what: str = "", seconds: float = TIMEOUT) -> float:
+    """Wait until something holds; gives how long it took."""
+    start = time.monotonic()
+    while not holds():
+        if time.monotonic() - start > seconds:
+            raise AssertionError(f"waited {seconds} s in vain: {what}")
+        time.sleep(0.002)
+    return time.monotonic() - start
+
+
+class Daemon:
+    """``lvsmarkd run`` over ``conf`` and ``toml`` in a directory, spoken to as systemd does."""
+
+    def __init__(self, directory: Path, *, metrics: int = 0, **environment: str) -> None:
+        self.directory = directory
+        self.conf = directory / "keepalived.conf"
+        self.toml = directory / "lvsmarkd.toml"
+        self.log = directory / "journal"
+        self.metrics_port = metrics
+        self.said: list[str] = []
+        self.environment = {
+            "RUNTIME_DIRECTORY": str(directory / "run"),
+            "STATE_DIRECTORY": str(directory / "state"),
+            "NOTIFY_SOCKET": str(directory / "notify"),
+            **environment,
+        }
+        if not self.toml.exists():
+            self.settings("")
+
+    def settings(self, text: str) -> None:
+        """Write lvsmarkd.toml: these lines, and what every test needs."""
+        listen = f'["127.0.0.1:{self.metrics_port}"]' if self.metrics_port else "[]"
+        self.toml.write_text(
+            f'[keepalived]\nconfig = "{self.conf}"\n[metrics]\nlisten = {listen}\n{text}'
+        )
+
+    def start(self, *, ready: bool = True) -> Self:
+        """Start it, and wait for READY."""
+        (self.directory / "notify").unlink(missing_ok=True)
+        self.ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.ear.bind(str(self.directory / "notify"))
+        self.ear.setblocking(False)
+        self.said = []
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "lvsmarkd", "run", "--config", str(self.toml)],
+                env=os.environ | self.environment,
+                stderr=log,
+            )
+        if ready:
+            until(lambda: self.told("READY=1") or self.process.poll() is not None, "READY")
+            assert self.process.poll() is None, self.words()
+        return self
+
+    def told(self, text: str) -> bool:
+        """Whether it told systemd so, ever."""
+        try:
+            while True:
+                self.said.append(self.ear.recv(4096).decode())
+        except BlockingIOError:
+            pass
+        return any(text in message for message in self.said)
+
+    def words(self) -> str:
+        """All that it said to the journal."""
+        return self.log.read_text()
+
+    def ask(self, *arguments: str) -> tuple[int, str]:
+        """Run another lvsmarkd command beside it; gives exit status and output."""
+        done = subprocess.run(
+            [sys.executable, "-m", "lvsmarkd", *arguments],
+            env=os.environ | self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def status(self) -> dict[str, Any]:
+        """What ``lvsmarkd status --json`` says."""
+        _, text = self.ask("status", "--json")
+        answer = json.loads(text)
+        assert isinstance(answer, dict)
+        return answer
+
+    def page(self, path: str = "/metrics") -> str:
+        """A page of its HTTP server."""
+        url = f"http://127.0.0.1:{self.metrics_port}{path}"
+        with urllib.request.urlopen(url, timeout=5) as page:
+            return str(page.read().decode())
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Stop it; gives its exit status."""
+        self.process.send_signal(number)
+        status = self.process.wait(TIMEOUT)
+        self.told("")
+        self.ear.close()
+        return status
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _at: TracebackType | None,
+    ) -> None:
+        process = getattr(self, "process", None)
+        if process is not None and process.poll() is None:
+            process.kill()
+            process.wait(TIMEOUT)
+        if error is not None and self.log.exists():
+            print(self.words())  # noqa: T201 - what a failed test needs
