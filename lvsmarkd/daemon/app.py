@@ -1,7 +1,6 @@
 """The daemon: everything wired together, from the first pass to the last word."""
 
 import asyncio
-import logging
 import math
 import signal
 from collections.abc import Sequence
@@ -20,8 +19,6 @@ from lvsmarkd.daemon.voice import Voice
 from lvsmarkd.daemon.watchers import Watchers
 from lvsmarkd.model.report import Mode, Report
 from lvsmarkd.model.wake import Trigger, Wake
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -50,14 +47,15 @@ class App:
             running.add_signal_handler(number, self._stopping.set)
         running.add_signal_handler(signal.SIGHUP, self._reload)
         self.pause.load()
-        self.voice.started(self.inputs.loaded.settings.metrics.listen, self.loop.healthy)
+        listen = self.inputs.loaded.settings.metrics.listen
+        self.voice.started(self._mode(), listen, self.loop.healthy)
         server = await control.serve(self.places.socket, self._answer)
         # The watchers first: what happens during the first pass must not be missed.
         self.watchers.start(self.loop.wake)
         self.loop.wake(Wake(Trigger.STARTUP))
         tasks = [
             asyncio.create_task(self.loop.run(), name="passes"),
-            asyncio.create_task(self.voice.pulse(self.loop.healthy), name="pulse"),
+            asyncio.create_task(self.voice.pulse(), name="pulse"),
         ]
         stop = asyncio.create_task(self._stopping.wait())
         await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -80,7 +78,7 @@ class App:
     def _mode(self) -> Mode:
         if self.pause.active(time()):
             return Mode.PAUSED
-        return Mode(str(self.inputs.loaded.settings.daemon.mode))
+        return self.inputs.loaded.settings.daemon.mode
 
     def _done(self, report: Report) -> None:
         self._last = report

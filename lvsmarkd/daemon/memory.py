@@ -19,8 +19,7 @@ class Memory:
     """
 
     _in_force: frozenset[tuple[Spot, Rule]] = frozenset()
-    _anchored: frozenset[Spot] = frozenset()
-    _wanted: frozenset[Rule] = frozenset()
+    _anchored: set[Spot] = field(default_factory=set)
     _unwanted_since: dict[Rule, float] = field(default_factory=dict)
 
     def notice(self, wanted: Desired, seen: Observed, now: float) -> None:
@@ -38,14 +37,20 @@ class Memory:
         return min((due for due in dues if due > now), default=None)
 
     def remember(self, wanted: Desired, seen: Observed) -> None:
-        """Keep what is in force at the end of a pass."""
-        self._wanted = wanted.rules
-        self._in_force = frozenset(_rules(seen))
-        self._anchored = frozenset(
+        """Keep what is in force at the end of a pass.
+
+        What was in force, is still wanted and is not there now was undone by somebody: it
+        stays drift, also if it may be mended only later (a pause, a fight).
+        """
+        undone = {(spot, rule) for spot, rule in self._in_force if rule in wanted.rules}
+        self._in_force = frozenset(_rules(seen)) | undone
+        spots = {(rule.family, rule.place) for rule in wanted.rules}
+        anchored = {spot for spot in self._anchored if (spot.family, spot.place) in spots}
+        self._anchored = anchored | {
             spot
             for spot, chain in seen.chains.items()
             if isinstance(chain, Chain) and chain.anchors
-        )
+        }
 
     def cause(self, step: Step, wanted: Desired) -> Cause:
         """Why a step is needed: somebody undid what was in force, or the configuration asks."""

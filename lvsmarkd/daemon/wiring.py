@@ -16,7 +16,7 @@ from lvsmarkd.firewall.late import LateBackend
 
 def wire(inputs: Inputs, places: Places) -> App:
     """Make the daemon, ready to run."""
-    voice = Voice()
+    voice = Voice(lambda: inputs.loaded.settings.daemon.resync_seconds)
     watchers = Watchers(voice, inputs.loaded.settings.daemon.resync_seconds)
 
     def firewall() -> Firewall:

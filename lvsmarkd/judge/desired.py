@@ -74,7 +74,8 @@ def desired(
     if reading.fitness is not Fitness.WHOLE and before is not None:
         instances = reading.instances or before.instances
     held = frozenset(mark for p in declared.problems if p.fatal for mark in p.marks)
-    flows = {key: _flows(key, declared, held, before) for key in services}
+    whole = reading.fitness is Fitness.WHOLE
+    flows = {key: _flows(key, declared, held, before, whole=whole) for key in services}
     coverage = {key: Coverage.DECLARED if flows[key] else Coverage.NONE for key in services}
     bare = [service for key, service in services.items() if not flows[key]]
     suggestions = _suggestions(bare, instances, flows)
@@ -100,7 +101,7 @@ def desired(
         rules=frozenset(rules),
         problems=(*reading.problems, *declared.problems),
         held=held,
-        removable=reading.fitness is Fitness.WHOLE,
+        removable=whole,
     )
 
 
@@ -122,14 +123,22 @@ def _services(reading: Reading, before: Desired | None) -> dict[ServiceKey, Serv
 
 
 def _flows(
-    key: ServiceKey, declared: Declared, held: frozenset[int], before: Desired | None
+    key: ServiceKey,
+    declared: Declared,
+    held: frozenset[int],
+    before: Desired | None,
+    *,
+    whole: bool,
 ) -> tuple[DeclaredFlow, ...]:
-    """The flows of a service; for a refused declaration, those it had before."""
+    """The flows of a service; those it had before, where the declaration is refused, or is
+    gone from a file that is not whole.
+    """
     now = declared.flows.get(key, ())
+    known = before is not None and before.coverage.get(key) is Coverage.DECLARED
+    if known and before is not None and (key.mark in held or not (whole or now)):
+        return before.flows[key]
     if key.mark not in held:
         return now
-    if before is not None and before.coverage.get(key) is Coverage.DECLARED:
-        return before.flows[key]
     return tuple(own for own in now if not _contested(key, own.flow, declared))
 
 

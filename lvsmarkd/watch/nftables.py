@@ -25,8 +25,8 @@ from lvsmarkd.watch.own_writers import OwnWriters
 from lvsmarkd.watch.source import Listener, SourceFailedError
 
 RECEIVE_BUFFER = 8 << 20
-"""Bytes, of kernel memory, and only while they are full: a restore of 10,000 rules takes 7 MB
-when nobody reads."""
+"""Bytes, of kernel memory, and only while they are filled: this holds a restore of 10,000 rules
+when nobody reads; half of it does not (measured)."""
 _SO_RCVBUFFORCE = 33  # the limit net.core.rmem_max is not for root; Python has no name for it
 _NFNLGRP_NFTABLES = 7
 

@@ -196,5 +196,5 @@ def test_what_is_guessed_can_be_followed(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["to 9.9.9.{}", "to 9.9.9.9 tcp {}", "fwmark {} to 9.9.9.9"])
 def test_a_number_of_thousands_of_digits_is_a_problem_like_any_other(text: str) -> None:
-    found = parse(Annotation(text.format("5" * 5000), Origin("keepalived.conf", 1), (80,)))
+    found = parse(Annotation(text.format("5" * 5000), ORIGIN, (80,)))
     assert isinstance(found, Problem)

@@ -54,6 +54,7 @@ class Daemon:
 
     def start(self, *, ready: bool = True) -> Self:
         """Start it, and wait for READY."""
+        self._deaf()
         (self.directory / "notify").unlink(missing_ok=True)
         self.ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.ear.bind(str(self.directory / "notify"))
@@ -113,8 +114,12 @@ class Daemon:
         self.process.send_signal(number)
         status = self.process.wait(TIMEOUT)
         self.told("")
-        self.ear.close()
         return status
+
+    def _deaf(self) -> None:
+        ear = getattr(self, "ear", None)
+        if ear is not None:
+            ear.close()
 
     def __enter__(self) -> Self:
         return self
@@ -129,5 +134,6 @@ class Daemon:
         if process is not None and process.poll() is None:
             process.kill()
             process.wait(TIMEOUT)
+        self._deaf()
         if error is not None and self.log.exists():
             print(self.words())  # noqa: T201 - what a failed test needs

@@ -1,0 +1,197 @@
+"""What to tell of a pass: transitions, not states. Pure."""
+
+import math
+from collections.abc import Iterable, Iterator
+
+from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.report import Fight, Report
+from lvsmarkd.telemetry.lastknown import with_last_known
+from lvsmarkd.telemetry.message import (
+    Event,
+    Message,
+    Priority,
+    actor_fields,
+    counted,
+    fields,
+    who,
+)
+from lvsmarkd.telemetry.repairs import applied, latency_ms, repaired
+from lvsmarkd.telemetry.transitions import came, went
+
+SINGLES = 10
+"""Messages of one event that a pass tells one by one; of more, a summary comes first."""
+
+
+def events_of(before: Report | None, after: Report) -> tuple[Message, ...]:
+    """What changed from one report to the next; nothing where all is as it was.
+
+    Pass ``with_last_known(before, after)`` as the next ``before``: so that what cannot be
+    read for a while is neither told as gone nor told again.
+    """
+    now = with_last_known(before, after)
+    told = [
+        *_mode(before, now),
+        *_backend(before, now),
+        *_whole(before, now),
+        *_error(before, now),
+        *repaired(now),
+        *applied(now),
+        *_fights(before, now),
+        *_services(before, now),
+        *came(before, now),
+        *went(before, now),
+    ]
+    return tuple(_summarised(told, now))
+
+
+def _mode(before: Report | None, after: Report) -> Iterator[Message]:
+    if before is not None and before.mode is not after.mode:
+        yield Message(
+            Event.MODE_CHANGED,
+            Priority.NOTICE,
+            f"the mode is {after.mode} now, after {before.mode}",
+            fields(mode=after.mode),
+        )
+
+
+def _backend(before: Report | None, after: Report) -> Iterator[Message]:
+    unread, was_unread = _unread(after), bool(before and _unread(before))
+    if unread and not was_unread:
+        more = f" (and {len(unread) - 1} more)" if len(unread) > 1 else ""
+        severe = any(f.severity is not Severity.NOTE for f in unread)
+        yield Message(
+            Event.BACKEND_LOST,
+            Priority.ERROR if severe else Priority.NOTICE,
+            f"{unread[0].message}{more}",
+            fields(kind=Kind.UNKNOWN, family=unread[0].family, trigger=after.trigger),
+        )
+    if was_unread and not unread:
+        yield Message(
+            Event.BACKEND_BACK,
+            Priority.NOTICE,
+            f"all rules can be read again ({after.backend})",
+            fields(trigger=after.trigger),
+        )
+
+
+def _unread(report: Report) -> list[Finding]:
+    return [f for f in report.left.findings if f.kind is Kind.UNKNOWN]
+
+
+def _whole(before: Report | None, after: Report) -> Iterator[Message]:
+    """Whether keepalived.conf could be read as a whole."""
+    was_valid = before is None or before.configuration_valid
+    if was_valid and not after.configuration_valid:
+        problems = [f.message for f in after.configuration_problems]
+        why = f": {problems[0]}" if problems else ""
+        yield Message(
+            Event.CONFIGURATION_REFUSED,
+            Priority.ERROR,
+            "keepalived.conf cannot be read as a whole, so no rule is taken away and what it"
+            f" said before stays in force{why}",
+            fields(trigger=after.trigger),
+        )
+    if not was_valid and after.configuration_valid:
+        yield Message(
+            Event.CONFIGURATION_GOOD,
+            Priority.NOTICE,
+            "keepalived.conf can be read as a whole again and is in force",
+            fields(trigger=after.trigger),
+        )
+
+
+def _error(before: Report | None, after: Report) -> Iterator[Message]:
+    if after.error and not (before and before.error):
+        yield Message(
+            Event.REPAIR_FAILED,
+            Priority.ERROR,
+            f"the rules could not be written: {after.error}; it is tried again",
+            fields(trigger=after.trigger, trouble=after.trouble),
+        )
+
+
+def _fights(before: Report | None, after: Report) -> Iterator[Message]:
+    known = {fight.rule: fight for fight in before.fights} if before else {}
+    for fight in after.fights:
+        if fight.rule not in known:
+            yield _fight(fight, after)
+    going_on = {fight.rule for fight in after.fights}
+    for rule in known:
+        if rule not in going_on:
+            yield Message(
+                Event.FIGHT_OVER,
+                Priority.NOTICE,
+                f"nobody undoes it any more: {rule}",
+                fields(want=rule),
+            )
+
+
+def _fight(fight: Fight, report: Report) -> Message:
+    seconds = fight.until - report.finished
+    alone = "until it is resumed" if math.isinf(seconds) else f"for {max(seconds, 0):.0f} s"
+    return Message(
+        Event.FIGHT_BEGINS,
+        Priority.CRITICAL,
+        f"{who(fight.actors)} undoes our work again and again, {fight.repairs} times by now:"
+        f" {fight.rule}; it is left alone {alone} at a time: make one of the two stop",
+        fields(want=fight.rule, trigger=report.trigger, repairs=fight.repairs)
+        | actor_fields(fight.actors),
+    )
+
+
+def _services(before: Report | None, after: Report) -> Iterator[Message]:
+    known = {state.key: state.covered for state in before.services} if before else {}
+    reasons = {f.service: f for f in after.left.findings if f.kind is Kind.UNCOVERED}
+    for state in after.services:
+        key = state.key
+        about = fields(key, kind=Kind.UNCOVERED, trigger=after.trigger)
+        if state.covered is False and known.get(key) is not False:
+            reason = reasons.get(key)
+            text = reason.message if reason else "not all of its packets are marked now"
+            if reason:
+                about |= fields(want=reason.detail)
+            yield Message(Event.UNCOVERED, Priority.CRITICAL, f"{key}: {text}", about)
+        if state.covered and known.get(key) is False:
+            yield Message(
+                Event.COVERED, Priority.NOTICE, f"{key}: its packets are marked again", about
+            )
+    here = {state.key for state in after.services}
+    for key, covered in known.items():
+        if covered is False and key not in here:
+            yield Message(
+                Event.COVERED,
+                Priority.NOTICE,
+                f"{key}: keepalived does not use it any more",
+                fields(key, kind=Kind.UNCOVERED, trigger=after.trigger),
+            )
+
+
+def _summarised(messages: Iterable[Message], report: Report) -> Iterator[Message]:
+    """The messages by event; where there are too many of one, a summary and the first few."""
+    by_event: dict[Event, list[Message]] = {}
+    for message in messages:
+        by_event.setdefault(message.event, []).append(message)
+    for event, group in by_event.items():
+        if len(group) > SINGLES:
+            yield _summary(event, group, report)
+        yield from group[:SINGLES]
+
+
+def _summary(event: Event, group: list[Message], report: Report) -> Message:
+    services = {(m.mark, m.fields.get("LVSMARKD_FAMILY")) for m in group if m.mark}
+    what = counted(len(services), "service") if services else counted(len(group), "time")
+    by, repair = "", ""
+    if event is Event.REPAIRED:
+        by = f", undone by {who(report.actors)}"
+        repair = f", repaired after {latency_ms(report)} ms"
+    return Message(
+        event,
+        min(message.priority for message in group),
+        f"{event.words}: {what}{by}{repair}; the first {SINGLES} follow",
+        fields(
+            trigger=report.trigger,
+            count=len(group),
+            latency_ms=latency_ms(report) if repair else "",
+        )
+        | (actor_fields(report.actors) if by else {}),
+    )

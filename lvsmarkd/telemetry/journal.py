@@ -1,0 +1,143 @@
+"""Where messages go: journald with all their fields, else stderr in the same words."""
+
+import contextlib
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TextIO
+
+from systemd.journal import sendv
+
+from lvsmarkd.telemetry.message import Event, Message, Priority
+
+Sink = Callable[[Message], None]
+"""Takes one message. What it raises goes no further than ``Journal``."""
+
+WINDOW = 60.0
+"""Seconds in which no more than ``MOST`` messages about the same thing are told."""
+MOST = 5
+
+_COLOURS = {
+    Priority.CRITICAL: "\033[1;31m",
+    Priority.ERROR: "\033[31m",
+    Priority.WARNING: "\033[33m",
+}
+_FIGURES = re.compile(r"[0-9.]+")
+_PLAIN = "\033[0m"
+
+
+def to_journald(message: Message) -> None:
+    """Send to journald by its own protocol."""
+    entry = {
+        "MESSAGE": message.text,
+        "MESSAGE_ID": str(message.event),
+        "PRIORITY": str(int(message.priority)),
+        "SYSLOG_IDENTIFIER": "lvsmarkd",
+        **message.fields,
+    }
+    # A file's name, and so a message, may hold bytes that are no UTF-8.
+    lines = (f"{name}={value}" for name, value in entry.items())
+    sendv(*(line.encode(errors="backslashreplace") for line in lines))
+
+
+def to_stream(stream: TextIO) -> Sink:
+    """Write to a stream, as ``level: text``; in colour on a terminal."""
+    colourful = stream.isatty()
+
+    def write(message: Message) -> None:
+        level = message.priority.name.lower()
+        colour = _COLOURS.get(message.priority, "") if colourful else ""
+        stream.write(f"{colour}{level}:{_PLAIN if colour else ''} {message.text}\n")
+        stream.flush()
+
+    return write
+
+
+def under_journald(environ: Mapping[str, str], stream: TextIO) -> bool:
+    """Whether the stream leads into the journal.
+
+    systemd sets JOURNAL_STREAM to the device and inode of the stream that it connected. A
+    daemon whose stderr was redirected inherits the variable and not the stream.
+    """
+    try:
+        seen = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{seen.st_dev}:{seen.st_ino}"
+
+
+def choose_sink(environ: Mapping[str, str] = os.environ, stream: TextIO | None = None) -> Sink:
+    """Journald where we run under systemd, else the stream (stderr)."""
+    out = sys.stderr if stream is None else stream
+    return to_journald if under_journald(environ, out) else to_stream(out)
+
+
+_Topic = tuple[Event, str]
+
+
+@dataclass(slots=True)
+class _Said:
+    since: float
+    times: int = 0
+    held: Message | None = None
+    """The last message that was not told."""
+
+
+@dataclass(slots=True)
+class Journal:
+    """Tells messages, and never fails: a full disk or a dead journald is no reason to stop.
+
+    What comes too often is held back; when its time is over the last one is told, with the
+    number of those that were not.
+    """
+
+    sink: Sink = field(default_factory=choose_sink)
+    monotonic: Callable[[], float] = time.monotonic
+    _said: dict[_Topic, _Said] = field(default_factory=dict)
+
+    def tell(self, messages: Iterable[Message] = ()) -> None:
+        """Tell them; call it after every pass, so that what was held back is told in time."""
+        now = self.monotonic()
+        self._release(now)
+        for message in messages:
+            said = self._said.setdefault(_topic(message), _Said(now))
+            said.times += 1
+            if said.times <= MOST:
+                self._send(message)
+            else:
+                said.held = message
+
+    def close(self) -> None:
+        """Tell what is held back: these are the last words."""
+        self._release(float("inf"))
+
+    def _release(self, now: float) -> None:
+        over = [topic for topic, said in self._said.items() if now - said.since >= WINDOW]
+        for topic in over:
+            said = self._said.pop(topic)
+            if said.held is not None:
+                self._send(_late(said.held, said.times - MOST))
+
+    def _send(self, message: Message) -> None:
+        with contextlib.suppress(Exception):  # there is nowhere left to tell it
+            self.sink(message)
+
+
+def _topic(message: Message) -> _Topic:
+    """What a message is about. Without a mark the text tells it from others, but for its
+    figures: times and process ids are never the same twice.
+    """
+    family = message.fields.get("LVSMARKD_FAMILY", "")
+    about = f"{message.mark} {family}" if message.mark else _FIGURES.sub("", message.text)
+    return (message.event, about)
+
+
+def _late(message: Message, suppressed: int) -> Message:
+    return replace(
+        message,
+        text=f"{message.text} (the last of {suppressed:,} like it that were held back)",
+        fields={**message.fields, "LVSMARKD_SUPPRESSED": str(suppressed)},
+    )

@@ -1,0 +1,70 @@
+"""What the daemon tells of itself and of its parts, beside the passes."""
+
+from lvsmarkd.model.report import Mode
+from lvsmarkd.telemetry.message import Event, Message, Priority, fields
+
+
+def started(version: str, mode: Mode) -> Message:
+    """The daemon begins."""
+    return Message(
+        Event.STARTED,
+        Priority.INFO,
+        f"lvsmarkd {version} begins, in mode {mode}",
+        fields(version=version, mode=mode),
+    )
+
+
+def stopped() -> Message:
+    """The daemon ends."""
+    return Message(Event.STOPPED, Priority.INFO, "lvsmarkd ends; its rules stay in force")
+
+
+def crashed(error: BaseException) -> Message:
+    """A pass raised."""
+    return Message(
+        Event.CRASHED,
+        Priority.ERROR,
+        f"a pass ended by a bug of lvsmarkd and is tried again; please report it:"
+        f" {type(error).__name__}: {error}",
+        fields(error=type(error).__name__),
+    )
+
+
+def watch_lost(name: str, reason: str) -> Message:
+    """A source of wake-ups does not work."""
+    return Message(
+        Event.WATCH_LOST,
+        Priority.WARNING,
+        f"changes are not seen at once by {name}: {reason}; the slow full check still sees them",
+        fields(watcher=name),
+    )
+
+
+def watch_back(name: str) -> Message:
+    """A source of wake-ups works again."""
+    return Message(
+        Event.WATCH_BACK,
+        Priority.NOTICE,
+        f"changes are seen at once by {name} again",
+        fields(watcher=name),
+    )
+
+
+def metrics_unserved(address: str, reason: str) -> Message:
+    """An address of ours cannot be listened on."""
+    return Message(
+        Event.METRICS_UNSERVED,
+        Priority.WARNING,
+        f"{reason}; it is tried again",
+        fields(address=address),
+    )
+
+
+def metrics_served(address: str) -> Message:
+    """Metrics are served where they could not be before."""
+    return Message(
+        Event.METRICS_SERVED,
+        Priority.NOTICE,
+        f"metrics are served on {address} now",
+        fields(address=address),
+    )

@@ -1,0 +1,109 @@
+"""The metrics, as the daemon feeds them and Prometheus takes them."""
+
+import platform
+import time
+from collections.abc import Callable
+from threading import Lock
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from lvsmarkd import __version__
+from lvsmarkd.model.report import Report
+from lvsmarkd.model.wake import Trigger
+from lvsmarkd.telemetry import series as s
+from lvsmarkd.telemetry.ledger import Ledger
+from lvsmarkd.telemetry.tally import Tally
+
+
+class Metrics(Collector):
+    """All figures, in a ``registry`` of their own. Every method may be called from any thread.
+
+    A service that left takes its series along.
+    """
+
+    def __init__(
+        self,
+        version: str = __version__,
+        monotonic: Callable[[], float] = time.monotonic,
+        epoch: Callable[[], float] = time.time,
+    ) -> None:
+        self._monotonic = monotonic
+        self._lock = Lock()
+        self._ledger = Ledger()
+        self._tally = Tally(self._ledger)
+        self._tally.begin()
+        self._ledger.put(s.BUILD_INFO, 1, version, platform.python_version())
+        # The daemon does not start on a lvsmarkd.toml that it cannot follow.
+        self._ledger.put(s.CONFIG_GOOD, 1)
+        self._ledger.put(s.CONFIG_TIME, epoch())
+        self._ledger.put(s.LAST_QUEUED, 0)
+        self._ledger.add(s.CRASHES, amount=0)
+        for trigger in Trigger:
+            self._ledger.add(s.WAKES, trigger, amount=0)
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
+        ProcessCollector(registry=self.registry)
+
+    def describe(self) -> list[Metric]:
+        """The names, by which the registry finds what a ``name[]`` query asks for."""
+        empty = Ledger()
+        return [empty.family(series) for series in s.ALL]
+
+    def collect(self) -> list[Metric]:
+        """All samples of one moment."""
+        with self._lock:
+            self._ledger.put(s.EXPOSED, self._tally.exposure.total(self._monotonic()))
+            return [self._ledger.family(series) for series in s.ALL]
+
+    def record(self, report: Report) -> None:
+        """A pass ended."""
+        with self._lock:
+            self._tally.record(report, self._monotonic())
+
+    def crashed(self) -> None:
+        """A pass raised, and so has no report."""
+        with self._lock:
+            self._ledger.add(s.CRASHES)
+            self._ledger.add(s.FAILURES)
+
+    def wake(self, trigger: Trigger) -> None:
+        """There is a reason to look."""
+        with self._lock:
+            self._ledger.add(s.WAKES, trigger)
+
+    def queued(self, at: float) -> None:
+        """A pass was asked for, at this time since the epoch."""
+        with self._lock:
+            self._ledger.put(s.LAST_QUEUED, at)
+
+    def watcher_up(self, name: str, up: bool) -> None:  # noqa: FBT001 - the fact itself
+        """A source of wake-ups works, or does not any more."""
+        with self._lock:
+            self._ledger.put(s.WATCH_UP, up, name)
+            self._ledger.add(s.WATCH_EVENTS, name, amount=0)
+            self._ledger.add(s.WATCH_OVERRUNS, name, amount=0)
+
+    def watch_event(self, name: str) -> None:
+        """A source delivered an event."""
+        with self._lock:
+            self._ledger.add(s.WATCH_EVENTS, name)
+
+    def watch_overrun(self, name: str) -> None:
+        """A source lost events."""
+        with self._lock:
+            self._ledger.add(s.WATCH_OVERRUNS, name)
+
+    def config_reload(self, ok: bool, at: float) -> None:  # noqa: FBT001 - the fact itself
+        """lvsmarkd.toml was read again, at this time since the epoch."""
+        with self._lock:
+            self._ledger.put(s.CONFIG_GOOD, ok)
+            if ok:
+                self._ledger.put(s.CONFIG_TIME, at)
+
+    def backend_call(self, operation: str, result: str, seconds: float) -> None:
+        """The firewall was called."""
+        with self._lock:
+            self._ledger.add(s.CALLS, operation, result)
+            self._ledger.observe(s.CALL_DURATION, seconds, operation)

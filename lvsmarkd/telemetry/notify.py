@@ -1,0 +1,92 @@
+"""What systemd is told (sd_notify). Without NOTIFY_SOCKET nothing is said, to nobody."""
+
+import contextlib
+import os
+import time
+from collections.abc import Mapping
+
+from systemd.daemon import notify
+
+from lvsmarkd.model.report import Mode, Report, Result
+
+
+def ready(status: str = "") -> None:
+    """The start, or a reload, is over."""
+    _say("READY=1", *_status(status))
+
+
+def reloading() -> None:
+    """A reload begins; ``ready()`` ends it."""
+    microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    _say("RELOADING=1", f"MONOTONIC_USEC={microseconds}")
+
+
+def stopping(status: str = "") -> None:
+    """The end begins."""
+    _say("STOPPING=1", *_status(status))
+
+
+def status(text: str) -> None:
+    """The line that ``systemctl status`` shows."""
+    _say(*_status(text))
+
+
+def watchdog() -> None:
+    """A sign of life."""
+    _say("WATCHDOG=1")
+
+
+def watchdog_interval(environ: Mapping[str, str] = os.environ) -> float | None:
+    """Seconds between signs of life: half of what systemd waits. None if it does not wait,
+    or waits for another process.
+    """
+    try:
+        limit = int(environ["WATCHDOG_USEC"])
+        meant = int(environ.get("WATCHDOG_PID") or os.getpid())
+    except (KeyError, ValueError):
+        return None
+    return limit / 2_000_000 if limit > 0 and meant == os.getpid() else None
+
+
+def _status(text: str) -> tuple[str, ...]:
+    return (f"STATUS={' '.join(text.split())}",) if text else ()
+
+
+def _say(*lines: str) -> None:
+    # systemd may be gone or be replaced right now: a word that is lost must not be the end.
+    with contextlib.suppress(OSError):
+        notify("\n".join(lines))
+
+
+def status_line(report: Report, changed: Report | None = None) -> str:
+    """One pass in a line; ``changed`` is the last one that repaired something."""
+    services = report.services
+    covered = sum(state.covered is True for state in services)
+    parts = [
+        f"{_heading(report)}: {_count(len(services), 'service')}, {covered} covered",
+        report.backend,
+    ]
+    if report.fights:
+        parts.append(f"{_count(len(report.fights), 'fight')} going on")
+    last = report if report.repairs else changed
+    if last is not None and last.repairs:
+        parts.append(f"last change {_count(len(last.repairs), 'repair')}")
+    return "; ".join(parts)
+
+
+def _heading(report: Report) -> str:
+    mode = "" if report.mode is Mode.ENFORCE else f"{report.mode}, "
+    match report.result:
+        case Result.IN_SYNC | Result.REPAIRED if report.left.in_sync:
+            return f"{mode}in sync"
+        case Result.ERROR:
+            return f"{mode}failed ({report.error})"
+        case Result.SUPPRESSED:
+            return f"{mode}repairs held back"
+        case _:
+            found = sum(f.severity != "note" for f in report.left.findings)
+            return f"{mode}{_count(found, 'finding')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,185 @@
+"""From the reports of passes to figures."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from lvsmarkd.model.finding import DRIFT, Finding, Kind
+from lvsmarkd.model.plan import AddRule, Anchor, Dissolve, RemoveRule, Rewrite, Step
+from lvsmarkd.model.report import Cause, Mode, Report, Result
+from lvsmarkd.model.rule import Place, Plane, Rule
+from lvsmarkd.model.service import Family
+from lvsmarkd.model.wake import Trigger
+from lvsmarkd.telemetry import series as s
+from lvsmarkd.telemetry.exposure import Exposure
+from lvsmarkd.telemetry.lastknown import identity, with_last_known
+from lvsmarkd.telemetry.ledger import Labels, Ledger
+from lvsmarkd.telemetry.packets import Packets
+
+_ACTIONS: dict[type[Step], str] = {
+    AddRule: "add",
+    RemoveRule: "remove",
+    Rewrite: "rewrite",
+    Anchor: "anchor",
+    Dissolve: "dissolve",
+}
+_UNMARKING = (AddRule, Rewrite, Anchor)
+"""Steps that mend what left packets without their mark."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Writes into ``ledger`` what each pass came to. Not thread-safe, like the ledger."""
+
+    ledger: Ledger
+    exposure: Exposure = field(default_factory=Exposure)
+    _packets: Packets = field(default_factory=Packets)
+    _last: Report | None = None
+
+    def begin(self) -> None:
+        """Set what is true before the first pass.
+
+        Counters whose labels are known start at 0, so that their first increase is seen.
+        """
+        ledger = self.ledger
+        for series in (s.DRIFT_SINCE, s.LAST_RUN, s.LAST_SUCCESS, s.FAILURES, s.FIGHT_ACTIVE):
+            ledger.put(series, 0)
+        ledger.add(s.FIGHTS, amount=0)
+        for trigger in Trigger:
+            for result in Result:
+                ledger.add(s.PASSES, trigger, result, amount=0)
+            for kind in sorted(DRIFT):
+                ledger.add(s.DRIFT_DETECTED, kind, Plane.RUNTIME, trigger, amount=0)
+        for action in _ACTIONS.values():
+            for cause in Cause:
+                for outcome in ("ok", "failed"):
+                    ledger.add(s.REPAIRS, action, Plane.RUNTIME, cause, outcome, amount=0)
+
+    def record(self, report: Report, now: float) -> None:
+        """Take in one pass; ``now`` is monotonic."""
+        before, after = self._last, with_last_known(self._last, report)
+        self._last = after
+        self._pass(after)
+        self._state(after)
+        self._left(after)
+        self._detected(before, after)
+        self._repairs(before, after)
+        self._fights(before, after)
+        self._services(after)
+        self._exposed(after, now)
+
+    def _pass(self, report: Report) -> None:
+        ledger = self.ledger
+        ledger.add(s.PASSES, report.trigger, report.result)
+        ledger.observe(s.PASS_DURATION, report.duration)
+        ledger.put(s.LAST_RUN, report.finished)
+        if report.result is Result.ERROR:
+            ledger.add(s.FAILURES)
+        else:
+            ledger.put(s.FAILURES, 0)
+            ledger.put(s.LAST_SUCCESS, report.finished)
+
+    def _state(self, report: Report) -> None:
+        ledger = self.ledger
+        ledger.replace(s.MODE, {(mode,): mode is report.mode for mode in Mode})
+        ledger.replace(s.BACKEND_INFO, {(report.backend, report.backend_version): 1})
+        ledger.put(s.KEEPALIVED_VALID, report.configuration_valid)
+        ledger.put(s.KEEPALIVED_PROBLEMS, len(report.configuration_problems))
+        ledger.put(s.CHECKSUM, report.checksum)
+        for series, rules in ((s.DESIRED, report.rules_desired), (s.PRESENT, report.rules_present)):
+            ledger.replace(series, {(family, Plane.RUNTIME): n for family, n in rules.items()})
+
+    def _left(self, report: Report) -> None:
+        """What is still wrong after the pass."""
+        ledger, left = self.ledger, report.left.findings
+        drift = Counter[Labels]((f.kind, f.family or "", f.plane) for f in left if f.kind in DRIFT)
+        drifted: dict[Labels, float] = {
+            (kind, family, Plane.RUNTIME): 0 for kind in sorted(DRIFT) for family in Family
+        }
+        ledger.replace(s.DRIFTED, drifted | drift)
+        orphans = Counter(f.family for f in left if f.kind is Kind.ORPHAN)
+        ledger.replace(s.ORPHANS, {(family,): orphans[family] for family in Family})
+        # A combination that was there once stays, at 0: absence says nothing in a graph.
+        known = dict.fromkeys(ledger.labels(s.FINDINGS), 0)
+        ledger.replace(s.FINDINGS, {**known, **Counter((f.kind, f.severity) for f in left)})
+        if not drift:
+            ledger.put(s.DRIFT_SINCE, 0)
+        elif not ledger.value(s.DRIFT_SINCE):
+            ledger.put(s.DRIFT_SINCE, report.finished)
+
+    def _detected(self, before: Report | None, after: Report) -> None:
+        for finding in _new(before, after):
+            if finding.kind in DRIFT:
+                self.ledger.add(s.DRIFT_DETECTED, finding.kind, finding.plane, after.trigger)
+
+    def _repairs(self, before: Report | None, after: Report) -> None:
+        for repair in after.repairs:
+            self._step(repair.step, repair.cause, "ok")
+        # A report gives no cause for what failed. Where the same rules are wanted as before,
+        # somebody must have undone them.
+        same = before is not None and before.checksum == after.checksum
+        for step in _failed(before, after):
+            self._step(step, Cause.DRIFT if same else Cause.CONFIG, "failed")
+        if after.latency is not None:
+            self.ledger.observe(s.REPAIR_LATENCY, after.latency)
+
+    def _step(self, step: Step, cause: Cause, outcome: str) -> None:
+        self.ledger.add(s.REPAIRS, _ACTIONS[type(step)], step.spot.plane, cause, outcome)
+
+    def _fights(self, before: Report | None, after: Report) -> None:
+        self.ledger.put(s.FIGHT_ACTIVE, bool(after.fights))
+        known = {fight.rule for fight in before.fights} if before else set()
+        new = sum(fight.rule not in known for fight in after.fights)
+        self.ledger.add(s.FIGHTS, amount=new)
+
+    def _services(self, report: Report) -> None:
+        ledger, services = self.ledger, report.services
+        marks = Counter(state.key.family for state in services)
+        ledger.replace(s.MARKS, {(family,): marks[family] for family in Family})
+        covered: dict[Labels, float] = {
+            (str(state.key.mark), state.key.family): state.covered
+            for state in services
+            if state.covered is not None
+        }
+        ledger.replace(s.COVERED, covered)
+        disturbed = frozenset(
+            step.spot.family for step in report.found.steps if step.spot.place is Place.MARK
+        )
+        self._packets.count(services, disturbed)
+        packets: dict[Labels, float] = {
+            (str(key.mark), key.family): n for key, n in self._packets.totals.items()
+        }
+        ledger.replace(s.PACKETS, packets)
+
+    def _exposed(self, report: Report, now: float) -> None:
+        undone = any(
+            repair.cause is Cause.DRIFT
+            and isinstance(repair.step, _UNMARKING)
+            and (repair.step.spot.plane, repair.step.spot.place) == (Plane.RUNTIME, Place.MARK)
+            for repair in report.repairs
+        )
+        if undone and report.latency is not None:
+            self.exposure.add(report.latency)
+        self.exposure.set(now, exposed=any(state.covered is False for state in report.services))
+
+
+def _new(before: Report | None, after: Report) -> Iterator[Finding]:
+    """What a pass found and the one before had not left."""
+    known = Counter(identity(f) for f in before.left.findings) if before else Counter()
+    for finding in after.found.findings:
+        if known[identity(finding)]:
+            known[identity(finding)] -= 1
+        else:
+            yield finding
+
+
+def _failed(before: Report | None, after: Report) -> Iterator[Step]:
+    """The steps of a write that failed, or whose rule was refused just now."""
+    if after.error:
+        yield from after.left.steps
+        return
+    known = dict(before.rejected) if before else {}
+    refused: set[Rule] = {rule for rule, _ in after.rejected if rule not in known}
+    for step in after.left.steps:
+        if isinstance(step, AddRule) and step.rule in refused:
+            yield step

@@ -1,0 +1,132 @@
+"""Findings that came and findings that went, in sentences."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lvsmarkd.model.finding import DRIFT, Finding, Kind, Severity
+from lvsmarkd.model.report import Mode, Report, Result
+from lvsmarkd.telemetry.lastknown import Identity, identity
+from lvsmarkd.telemetry.message import Event, Message, Priority, actor_fields, fields, who
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """The events with which a finding comes and goes; None where its end is no news."""
+
+    comes: Event
+    goes: Event | None = None
+    by_somebody: bool = False
+    """It comes by a change of a firewall, so whoever changed one is worth naming."""
+
+
+_DRIFT = _Course(Event.DRIFT_FOUND, Event.DRIFT_OVER, by_somebody=True)
+_HELD = _Course(Event.STALE_HELD)
+_RULE = _Course(Event.RULE_REFUSED, Event.RULE_TAKEN)
+_COURSES = dict.fromkeys(DRIFT, _DRIFT) | {
+    Kind.INFERRED: _Course(Event.INFERRED),
+    Kind.CONFLICT: _Course(Event.CONFLICT, Event.CONFLICT_OVER, by_somebody=True),
+    Kind.UNACCEPTED: _Course(Event.UNACCEPTED, Event.ACCEPTED, by_somebody=True),
+    Kind.ORPHAN: _Course(Event.ORPHAN, Event.ORPHAN_GONE, by_somebody=True),
+    Kind.MIXED: _Course(Event.MIXED_FIREWALLS, Event.MIXED_FIREWALLS_OVER, by_somebody=True),
+    Kind.REFUSED: _Course(Event.CONFIGURATION_REFUSED, Event.CONFIGURATION_GOOD),
+    Kind.PROBLEM: _Course(Event.KEEPALIVED_PROBLEM, Event.KEEPALIVED_PROBLEM_GONE),
+    Kind.UNUSED: _Course(Event.DECLARATION_UNUSED),
+    Kind.UNLOADED: _Course(Event.UNLOADED, Event.LOADED),
+    # UNCOVERED and UNKNOWN are told by what they mean for services and for the backend.
+}
+
+_CONFIGURATION = frozenset({Kind.REFUSED, Kind.PROBLEM, Kind.UNUSED})
+
+
+def came(before: Report | None, after: Report) -> Iterator[Message]:
+    """One message for each finding that the pass before did not leave."""
+    known = _identities(before)
+    for finding in after.left.findings:
+        course = _course(finding)
+        if course is None or identity(finding) in known:
+            continue
+        actors = after.actors if course.by_somebody and before is not None else ()
+        seen = f" (changed by {who(actors)})" if actors else ""
+        why = _why_left(after) if finding.kind in DRIFT else ""
+        yield Message(
+            course.comes,
+            Priority.of(finding.severity),
+            f"{_about(finding)}{_place(finding)}{finding.message}{seen}{why}",
+            _fields(finding, after) | actor_fields(actors),
+        )
+
+
+def went(before: Report | None, after: Report) -> Iterator[Message]:
+    """One message for each finding that is no more, unless a repair tells it."""
+    known = _identities(after)
+    touched = {(r.step.spot.plane, r.step.spot.family) for r in after.repairs}
+    for finding in before.left.findings if before else ():
+        course = _course(finding)
+        if course is None or course.goes is None or identity(finding) in known:
+            continue
+        if finding.kind in DRIFT and (finding.plane, finding.family) in touched:
+            continue
+        yield Message(
+            course.goes,
+            Priority.NOTICE,
+            f"{_about(finding)}no longer so: {_place(finding)}{_fact(finding)}",
+            _fields(finding, after),
+        )
+
+
+def _course(finding: Finding) -> _Course | None:
+    match finding:
+        case Finding(kind=Kind.STALE, severity=Severity.NOTE):
+            return _HELD
+        case Finding(kind=Kind.REFUSED, detail=rule) if rule:
+            return _RULE
+        case _:
+            return _COURSES.get(finding.kind)
+
+
+def _identities(report: Report | None) -> frozenset[Identity]:
+    return frozenset(map(identity, report.left.findings)) if report else frozenset()
+
+
+def _about(finding: Finding) -> str:
+    return f"{finding.service}: " if finding.service else ""
+
+
+def _place(finding: Finding) -> str:
+    """Where to look, for findings about a file whose message does not say it."""
+    if finding.kind not in _CONFIGURATION or not finding.origins:
+        return ""
+    place = str(finding.origins[0])
+    return "" if place in finding.message else f"{place}: "
+
+
+def _fact(finding: Finding) -> str:
+    """The message without its advice, which does not hold any more."""
+    return finding.message.partition(";")[0]
+
+
+def _why_left(report: Report) -> str:
+    """Why drift was found and not repaired."""
+    if report.mode is not Mode.ENFORCE:
+        return f"; not repaired: the mode is {report.mode}"
+    match report.result:
+        case Result.ERROR:
+            return "; the repair failed"
+        case Result.SUPPRESSED:
+            return "; left alone for now: it was undone again and again, or is refused"
+        case _:
+            return ""
+
+
+def _fields(finding: Finding, report: Report) -> dict[str, str]:
+    wanted = finding.kind in {Kind.MISSING, Kind.ALTERED, Kind.INFERRED, Kind.REFUSED}
+    return fields(
+        finding.service,
+        family=finding.family,
+        kind=finding.kind,
+        plane=finding.plane,
+        trigger=report.trigger,
+        want=finding.detail if wanted else "",
+        have="" if wanted else finding.detail,
+        origin=finding.origins[0] if finding.origins else "",
+    )
