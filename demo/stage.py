@@ -58,8 +58,8 @@ class Stage:
     """Everything is in a temporary directory and in namespaces that end with this process."""
 
     def __init__(self) -> None:
-        if os.readlink("/proc/self/ns/net") == os.readlink("/proc/1/ns/net"):
-            raise StageError("not in a namespace of its own: run this by `make demo`")
+        if [line.split()[0] for line in run("ip", "-br", "link").splitlines()] != ["lo"]:
+            raise StageError("not in a fresh network namespace: run this by `make demo`")
         self.directory = Path(tempfile.mkdtemp(prefix="lvsmarkd-demo-"))
         self.log = self.directory / "journal"
         self.shown = 0
