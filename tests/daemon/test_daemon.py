@@ -13,7 +13,7 @@ import pytest
 
 from tests.harness.control import MAIL, WEB
 from tests.harness.daemon import Daemon, until
-from tests.harness.netns import run
+from tests.harness.netns import run, use_variant
 
 FTP = """\
 virtual_server fwmark 21 {
@@ -29,6 +29,7 @@ def daemon(variant: str, tmp_path: Path) -> Iterator[Daemon]:
     with Daemon(tmp_path / "d", metrics=10965) as made:
         made.conf.write_text(WEB)
         yield made
+        print(made.words())  # noqa: T201 - pytest shows it where a test failed
 
 
 def rules() -> str:
@@ -244,11 +245,9 @@ def test_a_restore_that_is_killed_midway_is_tried_again(
 
 
 def test_iptables_that_is_missing_is_said_and_found_later(
-    daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    daemon: Daemon, variant: str, tmp_path: Path
 ) -> None:
     """The programs are hidden from the daemon by an empty directory mounted over them."""
-    hidden = tmp_path / "empty"
-    hidden.mkdir()
     for name in ("iptables", "iptables-nft", "iptables-legacy"):
         (tmp_path / "bin" / name).unlink(missing_ok=True)
     sbin = Path("/usr/sbin").resolve()
@@ -262,6 +261,7 @@ def test_iptables_that_is_missing_is_said_and_found_later(
         assert daemon.process.poll() is None
     finally:
         run("umount", str(sbin))
+    use_variant(tmp_path / "bin", variant)
     assert daemon.ask("apply")[0] == 0
     assert marked(80)
 
