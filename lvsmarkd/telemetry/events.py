@@ -13,6 +13,7 @@ from lvsmarkd.telemetry.message import (
     actor_fields,
     counted,
     fields,
+    listed,
     who,
 )
 from lvsmarkd.telemetry.repairs import applied, latency_ms, repaired
@@ -34,7 +35,7 @@ def events_of(before: Report | None, after: Report) -> tuple[Message, ...]:
         *_backend(before, now),
         *_whole(before, now),
         *_error(before, now),
-        *repaired(now),
+        *repaired(before, now),
         *applied(now),
         *_fights(before, now),
         *_services(before, now),
@@ -83,7 +84,7 @@ def _whole(before: Report | None, after: Report) -> Iterator[Message]:
     was_valid = before is None or before.configuration_valid
     if was_valid and not after.configuration_valid:
         problems = [f.message for f in after.configuration_problems]
-        why = f": {problems[0]}" if problems else ""
+        why = f": {listed(problems, 2)}" if problems else ""
         yield Message(
             Event.CONFIGURATION_REFUSED,
             Priority.ERROR,

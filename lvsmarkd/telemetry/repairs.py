@@ -23,8 +23,11 @@ PLAN_LINES = 50
 """Lines of a plan that go along with a message; `lvsmarkd plan` shows all."""
 
 
-def repaired(report: Report) -> Iterator[Message]:
-    """One message for each service whose rules somebody undid, and for each jump."""
+def repaired(before: Report | None, report: Report) -> Iterator[Message]:
+    """One message for each service whose rules somebody undid, and for each jump.
+
+    Who undid what the pass before had found already was told then.
+    """
     cases: dict[tuple[Spot, ServiceKey | None], _Case] = {}
     for repair in report.repairs:
         if repair.cause is not Cause.DRIFT:
@@ -36,7 +39,7 @@ def repaired(report: Report) -> Iterator[Message]:
             case RemoveRule(_, rule):
                 cases.setdefault((spot, rule.service), _Case()).removed.append(rule)
             case Rewrite(_, rules):
-                lost = _lost(report, spot)
+                lost = _lost(report.found, spot)
                 for rule in rules:
                     if str(rule) in lost:
                         cases.setdefault((spot, rule.service), _Case()).added.append(rule)
@@ -48,7 +51,11 @@ def repaired(report: Report) -> Iterator[Message]:
                 yield _structure(report, spot, "left a chain of ours that serves nothing", None)
     doubled = {f.detail for f in report.found.findings if f.kind is Kind.DUPLICATE}
     for (spot, service), case in cases.items():
-        yield _message(report, spot, service, case, doubled)
+        told = _lost(before.left, spot) if before else set()
+        if case.added and {str(rule) for rule in case.added} <= told:
+            yield _back(report, spot, service, case)
+        else:
+            yield _message(report, spot, service, case, doubled)
 
 
 def applied(report: Report) -> Iterator[Message]:
@@ -90,6 +97,22 @@ class _Case:
 
     added: list[Rule] = field(default_factory=list)
     removed: list[Rule] = field(default_factory=list)
+
+
+def _back(report: Report, spot: Spot, service: ServiceKey | None, case: _Case) -> Message:
+    return Message(
+        Event.REPAIRED,
+        Priority.NOTICE,
+        f"{service or f'VRRP {spot.family}'}: {listed(map(_quoted, case.added))} in force again",
+        fields(
+            service,
+            family=spot.family,
+            plane=spot.plane,
+            trigger=report.trigger,
+            cause=Cause.DRIFT,
+            want="\n".join(map(str, case.added)),
+        ),
+    )
 
 
 def _message(
@@ -151,14 +174,14 @@ def _displaced(surplus: int) -> tuple[Kind, str]:
             return Kind.DUPLICATE, "doubled"
 
 
-def _lost(report: Report, spot: Spot) -> set[str]:
+def _lost(plan: Plan, spot: Spot) -> set[str]:
     """The rules of a spot that were found missing or altered."""
 
     def here(finding: Finding) -> bool:
         return (finding.plane, finding.family) == (spot.plane, spot.family)
 
     kinds = {Kind.MISSING, Kind.ALTERED}
-    return {f.detail for f in report.found.findings if f.kind in kinds and f.detail and here(f)}
+    return {f.detail for f in plan.findings if f.kind in kinds and f.detail and here(f)}
 
 
 def _added(step: Step) -> tuple[Rule, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lvsmarkd.model.finding import DRIFT, Finding, Kind, Severity
 from lvsmarkd.model.report import Mode, Report, Result
 from lvsmarkd.telemetry.lastknown import Identity, identity
-from lvsmarkd.telemetry.message import Event, Message, Priority, actor_fields, fields, who
+from lvsmarkd.telemetry.message import Event, Message, Priority, actor_fields, fields, listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ def came(before: Report | None, after: Report) -> Iterator[Message]:
         if course is None or identity(finding) in known:
             continue
         actors = after.actors if course.by_somebody and before is not None else ()
-        seen = f" (changed by {who(actors)})" if actors else ""
-        why = _why_left(after) if finding.kind in DRIFT else ""
+        seen = f"; seen at work: {listed(map(str, actors))}" if actors else ""
+        why = _why_left(finding, after) if finding.kind in DRIFT else ""
         yield Message(
             course.comes,
             Priority.of(finding.severity),
@@ -105,7 +105,7 @@ def _fact(finding: Finding) -> str:
     return finding.message.partition(";")[0]
 
 
-def _why_left(report: Report) -> str:
+def _why_left(finding: Finding, report: Report) -> str:
     """Why drift was found and not repaired."""
     if report.mode is not Mode.ENFORCE:
         return f"; not repaired: the mode is {report.mode}"
@@ -113,7 +113,8 @@ def _why_left(report: Report) -> str:
         case Result.ERROR:
             return "; the repair failed"
         case Result.SUPPRESSED:
-            return "; left alone for now: it was undone again and again, or is refused"
+            refused = any(str(rule) == finding.detail for rule, _ in report.rejected)
+            return "; it is refused" if refused else "; left alone for now: see the fight over it"
         case _:
             return ""
 

@@ -11,7 +11,7 @@ from tests.harness.daemon import Daemon, until
 from tests.harness.netns import run as tool
 
 STAY = 20
-CHURN = 30
+CHURN = 250
 CHANGES = 200
 RATE = 5000
 SENDER = """
@@ -101,10 +101,9 @@ def play(variant: str) -> None:
         until(lambda: counters()[0] > 0, "the stream")
         seen, wrong = counters()
         deleted = 0
-        for _ in range(CHANGES):
-            daemon.conf.write_text(stay() + services(chance.randint(CHURN // 2, CHURN)))
+        for number in range(CHANGES):
+            daemon.conf.write_text(stay() + services(chance.randint(CHANGES, CHURN)))
             time.sleep(0.03)
-            number = chance.randrange(CHURN // 2)
             done = subprocess.run(
                 [
                     f"iptables-{variant}",

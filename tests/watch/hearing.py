@@ -38,8 +38,7 @@ class Hearing:
                 await asyncio.sleep(0.002)
 
     async def silence(self) -> None:
-        """Nothing is said any more; what was said before is forgotten."""
-        self.wakes.clear()
+        """Nothing was said, and nothing is."""
         await asyncio.sleep(QUIET)
         assert self.wakes == []
 

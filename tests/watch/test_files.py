@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.model.wake import Trigger, Wake
+from lvsmarkd.watch.directories import Attention
 from lvsmarkd.watch.files import Files
+from lvsmarkd.watch.following import Inbox, following
+from lvsmarkd.watch.trail import Trail, trail_of
 from tests.watch.hearing import Hearing, running
 
 Step = Callable[[Path], object]
@@ -229,6 +232,7 @@ def test_a_change_before_the_watch_is_in_place_is_not_missed(tmp_path: Path) -> 
         conf.write_text("second one\n")
         async with running(files, hearing):
             await hearing.until(lambda: hearing.wakes == [Wake(Trigger.FILE)])
+            hearing.wakes.clear()
             await hearing.silence()
 
     asyncio.run(check())
@@ -247,6 +251,23 @@ def test_a_file_changed_while_it_was_read_is_not_missed(tmp_path: Path) -> None:
             await hearing.calm()
             files.follow((), (str(tmp_path / "*.conf"),))
             await hearing.silence()
+
+    asyncio.run(check())
+
+
+def test_what_comes_between_the_walk_and_the_watch_is_walked_again(tmp_path: Path) -> None:
+    conf = tmp_path / "k" / "conf"
+    walks = []
+
+    def walk() -> Trail:
+        walks.append(trail_of([str(conf)], ()))
+        conf.parent.mkdir(exist_ok=True)
+        return walks[-1]
+
+    async def check() -> None:
+        with following(walk, Attention.WRITTEN, Inbox()) as followed:
+            assert str(conf.parent) not in walks[0].parts
+            assert str(conf.parent) in followed.trail.parts
 
     asyncio.run(check())
 
