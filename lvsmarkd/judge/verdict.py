@@ -43,7 +43,11 @@ def covered(desired: Desired, observed: Observed) -> dict[ServiceKey, bool | Non
     foreign one. None where it could not be seen. This is the SLI.
     """
     state: dict[ServiceKey, bool | None] = {}
-    present: dict[Spot, frozenset[Rule]] = {}
+    present = {
+        spot: frozenset(chain.rules)
+        for spot, chain in observed.chains.items()
+        if not isinstance(chain, Unknown)
+    }
     wanted: dict[ServiceKey, set[Rule]] = {}
     for rule in desired.rules:
         if rule.place is Place.MARK and rule.service is not None:
@@ -56,8 +60,7 @@ def covered(desired: Desired, observed: Observed) -> dict[ServiceKey, bool | Non
         elif desired.coverage[key] is Coverage.NONE:
             state[key] = marked_by_others(key, observed)
         else:
-            here = present.setdefault(spot, frozenset(chain.rules))
-            state[key] = chain.anchors > 0 and wanted.get(key, set()) <= here
+            state[key] = chain.anchors > 0 and wanted.get(key, set()) <= present[spot]
     return state
 
 

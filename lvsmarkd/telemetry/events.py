@@ -13,7 +13,6 @@ from lvsmarkd.telemetry.message import (
     actor_fields,
     counted,
     fields,
-    listed,
     who,
 )
 from lvsmarkd.telemetry.repairs import applied, latency_ms, repaired
@@ -83,13 +82,11 @@ def _whole(before: Report | None, after: Report) -> Iterator[Message]:
     """Whether keepalived.conf could be read as a whole."""
     was_valid = before is None or before.configuration_valid
     if was_valid and not after.configuration_valid:
-        problems = [f.message for f in after.configuration_problems]
-        why = f": {listed(problems, 2)}" if problems else ""
         yield Message(
             Event.CONFIGURATION_REFUSED,
             Priority.ERROR,
             "keepalived.conf cannot be read as a whole, so no rule is taken away and what it"
-            f" said before stays in force{why}",
+            " said before stays in force",
             fields(trigger=after.trigger),
         )
     if not was_valid and after.configuration_valid:

@@ -48,11 +48,11 @@ def repaired(before: Report | None, report: Report) -> Iterator[Message]:
                 kind, deed = _displaced(surplus)
                 yield _structure(report, spot, f"{deed} the jump to our chain", kind)
             case Dissolve():
-                yield _structure(report, spot, "left a chain of ours that serves nothing", None)
+                continue  # nobody undoes what nobody wants
     doubled = {f.detail for f in report.found.findings if f.kind is Kind.DUPLICATE}
+    told = {spot: _lost(before.left, spot) for spot, _ in cases} if before else {}
     for (spot, service), case in cases.items():
-        told = _lost(before.left, spot) if before else set()
-        if case.added and {str(rule) for rule in case.added} <= told:
+        if case.added and {str(rule) for rule in case.added} <= told.get(spot, set()):
             yield _back(report, spot, service, case)
         else:
             yield _message(report, spot, service, case, doubled)
@@ -147,7 +147,7 @@ def _message(
     )
 
 
-def _structure(report: Report, spot: Spot, deed: str, kind: Kind | None) -> Message:
+def _structure(report: Report, spot: Spot, deed: str, kind: Kind) -> Message:
     return Message(
         Event.REPAIRED,
         Priority.WARNING,

@@ -49,6 +49,6 @@ def test_an_independent_reader_finds_the_rules_that_were_wanted(
     }
     assert [rule["dst"] for rule in marks6] == ["2001:db8::10/128"]
     assert {(rule["protocol"], rule["target"]) for rule in accepts} == {
-        ("vrrp", "ACCEPT"),
+        ("112", "ACCEPT"),
         ("tcp", "ACCEPT"),
     }

@@ -14,7 +14,6 @@ _CLONE_NEWNS = 0x00020000
 _CLONE_NEWNET = 0x40000000
 _MS_REC_PRIVATE = 16384 | (1 << 18)
 _libc = ctypes.CDLL(None, use_errno=True)
-_HOST = os.readlink("/proc/self/ns/net")
 
 
 def _unshare(what: int) -> None:
@@ -25,8 +24,9 @@ def _unshare(what: int) -> None:
 
 def enter_fresh() -> None:
     """Move into a new network namespace whose loopback is up."""
+    before = os.readlink("/proc/self/ns/net")
     _unshare(_CLONE_NEWNET)
-    assert os.readlink("/proc/self/ns/net") != _HOST
+    assert os.readlink("/proc/self/ns/net") != before
     run("ip", "link", "set", "lo", "up")
 
 

@@ -1,0 +1,343 @@
+"""What the journal is told from pass to pass: transitions, in sentences, never in floods."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lvsmarkd.model.finding import Kind, Severity
+from lvsmarkd.model.observed import Chain, ForeignRule, Side, Unknown
+from lvsmarkd.model.report import Fight, Mode, Report
+from lvsmarkd.model.rule import Match, SetMark
+from lvsmarkd.model.wake import Actor
+from lvsmarkd.telemetry.events import SINGLES, events_of
+from lvsmarkd.telemetry.lastknown import with_last_known
+from lvsmarkd.telemetry.message import Event, Message, Priority
+from tests.harness.control import MAIL, WEB, Bench
+from tests.harness.paper import gone
+from tests.telemetry.reports import (
+    MARKS,
+    QUIET,
+    VANDAL,
+    drifting,
+    finding,
+    left,
+    state,
+    undone,
+    unread,
+)
+
+RULE = "192.0.2.10/32 tcp 80,443 mark 80"
+BARE = "virtual_server fwmark 7 {\n real_server 198.51.100.1 80 { }\n}\n"
+
+
+class Watched:
+    """A reconciler over a firewall on paper, and what is told of its passes."""
+
+    def __init__(self, directory: Path) -> None:
+        self.bench = Bench(directory)
+        self.before: Report | None = None
+
+    def look(self, *actors: Actor, mode: Mode = Mode.ENFORCE) -> tuple[Message, ...]:
+        report = self.bench.look(*actors, mode=mode)
+        if report.latency is not None:
+            report = replace(report, latency=0.0123)
+        told = events_of(self.before, report)
+        self.before = with_last_known(self.before, report)
+        return told
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Watched:
+    return Watched(tmp_path)
+
+
+def events(messages: tuple[Message, ...]) -> list[Event]:
+    return [message.event for message in messages]
+
+
+def test_the_first_pass_tells_what_it_applied_and_the_next_nothing(watched: Watched) -> None:
+    [told] = watched.look()
+    assert told.event is Event.APPLIED
+    assert told.text == (
+        "1 rule added for fwmark 80 inet, as the configuration asks; in force after 12 ms"
+    )
+    assert told.fields["LVSMARKD_CAUSE"] == "config"
+    assert f"+ inet mark runtime: {RULE}" in told.fields["LVSMARKD_PLAN"]
+    assert watched.look() == ()
+
+
+def test_a_repair_is_one_line_with_who_what_and_how_fast(watched: Watched) -> None:
+    watched.look()
+    watched.bench.paper.damage(MARKS, rules=())
+    [told] = watched.look(VANDAL)
+    assert told.text == (
+        f"fwmark 80 inet: iptables-nft -t mangle -F (pid 4711) removed “{RULE}”;"
+        " repaired after 12 ms"
+    )
+    assert told.priority is Priority.WARNING
+    assert told.fields == {
+        "LVSMARKD_MARK": "80",
+        "LVSMARKD_FAMILY": "inet",
+        "LVSMARKD_KIND": "missing",
+        "LVSMARKD_PLANE": "runtime",
+        "LVSMARKD_TRIGGER": "netlink",
+        "LVSMARKD_CAUSE": "drift",
+        "LVSMARKD_WANT": RULE,
+        "LVSMARKD_LATENCY_MS": "12",
+        "LVSMARKD_ACTOR_PID": "4711",
+        "LVSMARKD_ACTOR_COMM": "iptables-nft",
+        "LVSMARKD_ACTOR_COMMAND": "iptables-nft -t mangle -F",
+    }
+
+
+def test_an_altered_rule_is_told_with_both_readings(watched: Watched) -> None:
+    watched.look()
+    [rule] = _chain(watched).rules
+    watched.bench.paper.damage(MARKS, rules=(replace(rule, action=SetMark(1)),))
+    [told] = watched.look()
+    assert f"somebody changed “{RULE}” to “192.0.2.10/32 tcp 80,443 mark 1”" in told.text
+    assert told.fields["LVSMARKD_KIND"] == "altered"
+    assert told.fields["LVSMARKD_HAVE"].endswith("mark 1")
+
+
+def test_a_doubled_rule_and_two_programs_of_which_nobody_knows_which(watched: Watched) -> None:
+    watched.look()
+    watched.bench.paper.damage(MARKS, rules=_chain(watched).rules * 2)
+    [told] = watched.look(VANDAL, Actor(4712, "nft"))
+    assert "one of iptables-nft -t mangle -F (pid 4711), nft (pid 4712) put in" in told.text
+    assert told.fields["LVSMARKD_KIND"] == "duplicate"
+    assert "LVSMARKD_ACTOR_PID" not in told.fields
+
+
+@pytest.mark.parametrize(
+    ("anchors", "words"), [(0, "somebody removed the jump"), (2, "somebody doubled the jump")]
+)
+def test_the_jump_is_told_of_too(watched: Watched, anchors: int, words: str) -> None:
+    watched.look()
+    watched.bench.paper.damage(MARKS, anchors=anchors)
+    [told] = watched.look()
+    assert words in told.text
+
+
+def test_a_chain_that_is_gone_is_told_with_each_service_it_served(watched: Watched) -> None:
+    watched.bench.conf.write_text(WEB + MAIL)
+    watched.look()
+    watched.bench.paper.chains[MARKS] = Chain()
+    told = watched.look(VANDAL)
+    assert set(events(told)) == {Event.REPAIRED}
+    assert {m.mark for m in told} == {None, "25", "80"}
+
+
+def test_drift_that_stays_is_told_once_and_its_repair_too(watched: Watched) -> None:
+    watched.look()
+    watched.bench.paper.damage(MARKS, rules=())
+    told = watched.look(VANDAL, mode=Mode.OBSERVE)
+    assert events(told) == [Event.MODE_CHANGED, Event.UNCOVERED, Event.DRIFT_FOUND]
+    assert "seen at work: iptables-nft -t mangle -F (pid 4711)" in told[2].text
+    assert told[2].text.endswith("not repaired: the mode is observe")
+    assert watched.look(mode=Mode.OBSERVE) == ()
+    told = watched.look()
+    assert events(told) == [Event.MODE_CHANGED, Event.REPAIRED, Event.COVERED]
+    assert told[1].text == f"fwmark 80 inet: “{RULE}” in force again"
+
+
+def test_drift_that_goes_by_itself_is_over() -> None:
+    [covered, over] = events_of(
+        drifting(80), replace(QUIET, mode=Mode.OBSERVE, services=(state(80),))
+    )
+    assert (covered.event, over.event) == (Event.COVERED, Event.DRIFT_OVER)
+    assert over.text.startswith("fwmark 80 inet: no longer so: the rule “")
+
+
+def test_what_cannot_be_read_is_told_as_that_and_not_as_gone(watched: Watched) -> None:
+    watched.look()
+    watched.bench.paper.damage(MARKS, rules=())
+    watched.look(mode=Mode.OBSERVE)
+    chains = dict(watched.bench.paper.chains)
+    watched.bench.paper.chains = dict.fromkeys(chains, Unknown("iptables-save did not end"))
+    [lost] = watched.look(mode=Mode.OBSERVE)
+    assert lost.event is Event.BACKEND_LOST
+    assert lost.priority is Priority.ERROR
+    assert "iptables-save did not end (and 5 more)" in lost.text
+    assert watched.look(mode=Mode.OBSERVE) == ()
+    watched.bench.paper.chains = chains
+    assert events(watched.look(mode=Mode.OBSERVE)) == [Event.BACKEND_BACK]
+
+
+def test_a_family_written_to_meanwhile_is_not_filled_in() -> None:
+    half = replace(undone(80), left=left(unread()).left)
+    assert with_last_known(drifting(80, mode=Mode.ENFORCE), half).left == half.left
+
+
+def test_a_service_without_rules_is_told_when_it_comes_and_when_it_goes(watched: Watched) -> None:
+    watched.look()
+    watched.bench.conf.write_text(WEB + BARE)
+    [told] = watched.look()
+    assert told.event is Event.UNCOVERED
+    assert told.priority is Priority.CRITICAL
+    assert told.text.startswith("fwmark 7 inet: keepalived balances mark 7 and no rule sets it")
+    assert told.fields["LVSMARKD_WANT"].startswith("# lvsmarkd: fwmark 7 to ")
+    assert watched.look() == ()
+    watched.bench.conf.write_text(WEB)
+    [told] = watched.look()
+    assert told.event is Event.COVERED
+    assert told.text == "fwmark 7 inet: keepalived does not use it any more"
+
+
+def test_a_conflict_names_the_rule_and_ends_in_one_line(watched: Watched) -> None:
+    watched.look()
+    watched.bench.paper.foreign = (
+        ForeignRule(
+            MARKS, Side.BEHIND, SetMark(5), (Match(),), "mangle PREROUTING", "-j MARK --set-mark 5"
+        ),
+    )
+    told = watched.look(VANDAL)
+    assert events(told) == [Event.CONFLICT, Event.ORPHAN]
+    assert told[0].fields["LVSMARKD_HAVE"] == "-j MARK --set-mark 5"
+    assert told[0].fields["LVSMARKD_ACTOR_PID"] == "4711"
+    assert watched.look() == ()
+    watched.bench.paper.foreign = ()
+    told = watched.look()
+    assert events(told) == [Event.CONFLICT_OVER, Event.ORPHAN_GONE]
+    assert "remove or narrow" not in told[0].text
+
+
+def test_a_fight_is_told_when_it_begins_and_when_it_is_over(watched: Watched) -> None:
+    watched.look()
+    told: list[Message] = []
+    for _ in range(3):
+        watched.bench.paper.damage(MARKS, rules=())
+        told += watched.look(VANDAL)
+    [begins] = [m for m in told if m.event is Event.FIGHT_BEGINS]
+    assert begins.priority is Priority.CRITICAL
+    assert "(pid 4711) undoes our work again and again, 3 times by now" in begins.text
+    assert "left alone for 10 s at a time" in begins.text
+    watched.bench.paper.damage(MARKS, rules=())
+    held = watched.look(VANDAL)
+    assert events(held) == [Event.UNCOVERED, Event.DRIFT_FOUND]
+    assert held[1].text.endswith("left alone for now: see the fight over it")
+    watched.bench.now += 1000
+    watched.look()
+    watched.bench.now += 1000
+    assert events(watched.look()) == [Event.FIGHT_OVER]
+
+
+def test_a_fight_without_end_is_told_as_such() -> None:
+    fight = Fight("inet mark runtime: the jump", 3, float("inf"))
+    [told] = events_of(QUIET, replace(QUIET, fights=(fight,)))
+    assert "somebody undoes" in told.text
+    assert "until it is resumed" in told.text
+
+
+def test_a_write_that_fails_is_told_once(watched: Watched) -> None:
+    watched.look()
+    watched.bench.paper.damage(MARKS, rules=())
+    watched.bench.paper.before_write = gone("busy", "the lock is held")
+    told = watched.look(VANDAL)
+    assert events(told) == [Event.REPAIR_FAILED, Event.UNCOVERED, Event.DRIFT_FOUND]
+    assert told[0].text == "the rules could not be written: the lock is held; it is tried again"
+    assert told[0].fields["LVSMARKD_TROUBLE"] == "busy"
+    assert watched.look() == ()
+    watched.bench.paper.before_write = lambda: None
+    assert events(watched.look()) == [Event.REPAIRED, Event.COVERED]
+
+
+def test_a_refused_rule_is_told_and_told_when_it_is_taken(watched: Watched) -> None:
+    watched.bench.conf.write_text(WEB + MAIL)
+    watched.bench.paper.refuses = lambda rule: rule.mark == 25
+    told = watched.look()
+    assert Event.RULE_REFUSED in events(told)
+    [drift] = [m for m in told if m.event is Event.DRIFT_FOUND]
+    assert drift.text.endswith("; it is refused")
+    assert watched.look() == ()
+    watched.bench.paper.refuses = lambda _rule: False
+    watched.bench.now += 10
+    assert {Event.RULE_TAKEN, Event.COVERED} <= set(events(watched.look()))
+
+
+def test_a_file_that_is_cut_off_is_told_and_told_when_it_is_whole(watched: Watched) -> None:
+    watched.look()
+    watched.bench.conf.write_text(WEB[:30])
+    told = watched.look()
+    assert events(told)[0] is Event.CONFIGURATION_REFUSED
+    assert "no rule is taken away" in told[0].text
+    assert any("keepalived.conf:1: " in m.text for m in told)
+    assert watched.look() == ()
+    watched.bench.conf.write_text(WEB)
+    assert events(watched.look())[0] is Event.CONFIGURATION_GOOD
+
+
+def test_a_bad_lvsmarkd_toml_is_told_with_its_place(watched: Watched) -> None:
+    watched.look()
+    watched.bench.toml.write_text("foo = 1\n")
+    [told] = watched.look()
+    assert told.event is Event.CONFIGURATION_REFUSED
+    assert str(watched.bench.toml) in told.text
+    watched.bench.toml.write_text("# well\n")
+    assert events(watched.look()) == [Event.CONFIGURATION_GOOD]
+
+
+@pytest.mark.parametrize(
+    ("kind", "comes", "goes"),
+    [
+        (Kind.INFERRED, Event.INFERRED, None),
+        (Kind.UNUSED, Event.DECLARATION_UNUSED, None),
+        (Kind.UNACCEPTED, Event.UNACCEPTED, Event.ACCEPTED),
+        (Kind.MIXED, Event.MIXED_FIREWALLS, Event.MIXED_FIREWALLS_OVER),
+        (Kind.PROBLEM, Event.KEEPALIVED_PROBLEM, Event.KEEPALIVED_PROBLEM_GONE),
+        (Kind.UNLOADED, Event.UNLOADED, Event.LOADED),
+    ],
+)
+def test_each_kind_of_finding_has_its_events(kind: Kind, comes: Event, goes: Event | None) -> None:
+    there = left(finding(kind, "so it is; do this", 80))
+    [told] = events_of(QUIET, there)
+    assert (told.event, told.text) == (comes, "fwmark 80 inet: so it is; do this")
+    assert events_of(there, there) == ()
+    ended = events_of(there, QUIET)
+    assert events(ended) == ([goes] if goes else [])
+    assert all(m.text == "fwmark 80 inet: no longer so: so it is" for m in ended)
+
+
+def test_a_stale_rule_that_is_held_is_a_note() -> None:
+    held = replace(finding(Kind.STALE, "kept for now", 80), severity=Severity.NOTE)
+    [told] = events_of(QUIET, left(held))
+    assert (told.event, told.priority) == (Event.STALE_HELD, Priority.NOTICE)
+    assert events_of(left(held), QUIET) == ()
+
+
+def test_every_kind_of_finding_is_told_somehow() -> None:
+    for kind in Kind:
+        report = left(finding(kind, "so it is"))
+        if kind is Kind.UNCOVERED:
+            report = replace(report, services=(state(80, covered=False),))
+        assert events_of(QUIET, report), kind
+
+
+@pytest.mark.parametrize("count", [SINGLES, SINGLES + 1, 1000])
+def test_many_services_at_once_are_a_summary_and_a_few(count: int) -> None:
+    told = events_of(QUIET, undone(*range(1, count + 1)))
+    assert len(told) == (count if count <= SINGLES else SINGLES + 1)
+    if count == 1000:
+        assert told[0].event is Event.REPAIRED
+        assert told[0].text == (
+            "repaired: 1,000 services, undone by iptables-nft -t mangle -F (pid 4711),"
+            " repaired after 12 ms; the first 10 follow"
+        )
+        assert told[0].mark is None
+        assert told[0].fields["LVSMARKD_COUNT"] == "1000"
+        assert told[0].fields["LVSMARKD_ACTOR_PID"] == "4711"
+
+
+def test_a_thousand_uncovered_services_come_and_go_in_a_few_lines() -> None:
+    marks = range(1, 1001)
+    away = drifting(*marks)
+    assert len(events_of(replace(QUIET, mode=Mode.OBSERVE), away)) == 2 * (SINGLES + 1)
+    back = replace(undone(*marks), mode=Mode.OBSERVE)
+    assert len(events_of(away, back)) == 2 * (SINGLES + 1)
+
+
+def _chain(watched: Watched) -> Chain:
+    chain = watched.bench.paper.chains[MARKS]
+    assert isinstance(chain, Chain)
+    return chain
