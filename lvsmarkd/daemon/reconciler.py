@@ -1,6 +1,6 @@
 """One pass: gather, desired, observe, judge, apply, verify, report. The only writer."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from time import monotonic, time
 from typing import TypeVar
@@ -10,7 +10,7 @@ from lvsmarkd.daemon.fights import Fights
 from lvsmarkd.daemon.inputs import Gathered, Inputs
 from lvsmarkd.daemon.memory import Memory
 from lvsmarkd.daemon.quarantine import Quarantine
-from lvsmarkd.firewall.backend import Backend, FirewallError, Trouble
+from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Trouble
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.verdict import judge
 from lvsmarkd.model.finding import Finding, Kind, Severity
@@ -69,6 +69,7 @@ class Reconciler:
             try:
                 applied = self._timed("apply", lambda: self.backend.apply(Plan(steps=steps)))
                 self.quarantine.record(applied.rejected, start)
+                steps = tuple(_taken(steps, applied))
             except FirewallError as error:
                 failure = error
             after = self._observe()
@@ -194,6 +195,19 @@ class Reconciler:
         finally:
             self.on_call(operation, result, self.clock.monotonic() - start)
         return answer
+
+
+def _taken(steps: Iterable[Step], applied: Applied) -> Iterator[Step]:
+    """The steps without the rules that were refused: these were never in force."""
+    refused = {rule for rule, _ in applied.rejected}
+    for step in steps:
+        match step:
+            case AddRule(_, rule) if rule in refused:
+                continue
+            case Rewrite(_, rules):
+                yield replace(step, rules=tuple(rule for rule in rules if rule not in refused))
+            case _:
+                yield step
 
 
 def name_of(step: Step) -> str:

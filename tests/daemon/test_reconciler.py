@@ -246,6 +246,17 @@ def test_a_refused_rule_is_named_left_out_and_tried_again_later(bench: Bench) ->
     assert bench.look().rejected == ()
 
 
+def test_a_rule_that_was_in_force_and_is_refused_now_is_no_fight(bench: Bench) -> None:
+    bench.look()
+    bench.paper.refuses = lambda _rule: True
+    bench.paper.damage(MARKS, rules=())
+    for _ in range(5):
+        report = bench.look()
+        assert report.fights == ()
+        bench.now += 400
+    assert report.rejected
+
+
 def test_a_refused_rule_that_nobody_wants_any_more_is_forgotten(bench: Bench) -> None:
     bench.conf.write_text(WEB + MAIL)
     bench.paper.refuses = lambda rule: rule.mark == 25

@@ -1,0 +1,107 @@
+"""What systemd hears, on a real socket of its kind; and the line about a pass."""
+
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lvsmarkd.model.finding import Kind
+from lvsmarkd.model.report import Fight, Mode, Report, Result
+from lvsmarkd.telemetry import notify
+from lvsmarkd.telemetry.notify import status_line, watchdog_interval
+from tests.telemetry.reports import QUIET, drifting, finding, left, state, undone
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.settimeout(5)
+        listening.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        yield listening
+
+
+def test_each_word_as_systemd_expects_it(systemd: socket.socket) -> None:
+    notify.ready("in sync")
+    assert systemd.recv(4096) == b"READY=1\nSTATUS=in sync"
+    notify.ready()
+    assert systemd.recv(4096) == b"READY=1"
+    notify.status("two\nlines")
+    assert systemd.recv(4096) == b"STATUS=two lines"
+    notify.watchdog()
+    assert systemd.recv(4096) == b"WATCHDOG=1"
+    notify.stopping("ending")
+    assert systemd.recv(4096) == b"STOPPING=1\nSTATUS=ending"
+
+
+def test_a_reload_bears_the_time_that_systemd_compares(systemd: socket.socket) -> None:
+    before = time.monotonic()
+    notify.reloading()
+    reloading, stamp = systemd.recv(4096).decode().split("\n")
+    name, value = stamp.split("=")
+    assert (reloading, name) == ("RELOADING=1", "MONOTONIC_USEC")
+    assert before - 1 <= int(value) / 1e6 <= time.monotonic()
+
+
+def test_without_a_socket_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    notify.ready()
+    notify.watchdog()
+
+
+def test_a_socket_that_nobody_reads_fails_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
+    notify.ready()
+
+
+@pytest.mark.parametrize(
+    ("environ", "interval"),
+    [
+        ({}, None),
+        ({"WATCHDOG_USEC": "60000000"}, 30.0),
+        ({"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": "1"}, None),
+        ({"WATCHDOG_USEC": "0"}, None),
+        ({"WATCHDOG_USEC": "soon"}, None),
+        ({"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": "me"}, None),
+    ],
+)
+def test_the_interval_of_the_watchdog(environ: dict[str, str], interval: float | None) -> None:
+    assert watchdog_interval(environ) == interval
+
+
+TWO = replace(QUIET, services=(state(80), state(81)))
+
+
+@pytest.mark.parametrize(
+    ("report", "line"),
+    [
+        (TWO, "in sync: 2 services, 2 covered; iptables-nft"),
+        (undone(80), "in sync: 1 service, 1 covered; iptables-nft; last change 1 repair"),
+        (drifting(80), "observe, 1 finding: 1 service, 0 covered; iptables-nft"),
+        (replace(TWO, mode=Mode.PAUSED), "paused, in sync: 2 services, 2 covered; iptables-nft"),
+        (
+            replace(TWO, result=Result.ERROR, error="the lock is held"),
+            "failed (the lock is held): 2 services, 2 covered; iptables-nft",
+        ),
+        (
+            replace(TWO, result=Result.SUPPRESSED, fights=(Fight("x", 3, 1.0),)),
+            "repairs held back: 2 services, 2 covered; iptables-nft; 1 fight going on",
+        ),
+        (
+            left(finding(Kind.ORPHAN, "a"), finding(Kind.ORPHAN, "b")),
+            "2 findings: 0 services, 0 covered; iptables-nft",
+        ),
+    ],
+)
+def test_the_line_about_a_pass(report: Report, line: str) -> None:
+    assert status_line(report) == line
+
+
+def test_the_line_keeps_the_last_change_in_mind() -> None:
+    line = status_line(TWO, undone(80, 81, 82))
+    assert line == "in sync: 2 services, 2 covered; iptables-nft; last change 3 repairs"
