@@ -32,6 +32,7 @@ look() {
     want iptables has iptables
     want iptables-legacy has iptables-legacy
     want nftables has nft
+    want ipset has ipset
     want iproute has ip
     want util-linux has unshare
     want procps has ps
@@ -50,12 +51,12 @@ if has apt-get >/dev/null; then
     apt-get update -q
     DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
         python3 python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-dev \
-        iptables nftables iproute2 util-linux procps keepalived libnl-3-dev libnl-genl-3-dev
+        iptables ipset nftables iproute2 util-linux procps keepalived libnl-3-dev libnl-genl-3-dev
 elif has dnf >/dev/null; then
     dnf install -y python3 python3-devel gcc pkgconf-pkg-config systemd-devel \
-        iptables-nft iptables-legacy nftables iproute util-linux procps-ng keepalived libnl3-devel \
+        iptables-nft iptables-legacy ipset nftables iproute util-linux procps-ng keepalived libnl3-devel \
         || dnf install -y python3.12 python3.12-devel gcc pkgconf-pkg-config systemd-devel \
-        iptables-nft nftables iproute util-linux procps-ng keepalived libnl3-devel
+        iptables-nft ipset nftables iproute util-linux procps-ng keepalived libnl3-devel
 else
     echo "missing:$missing; install it with this system's package manager and try again" >&2
     exit 1

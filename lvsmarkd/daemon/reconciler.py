@@ -10,7 +10,7 @@ from lvsmarkd.daemon.fights import Fights
 from lvsmarkd.daemon.inputs import Gathered, Inputs
 from lvsmarkd.daemon.memory import Memory
 from lvsmarkd.daemon.quarantine import Quarantine
-from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Trouble
+from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Identity, Trouble
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.verdict import judge
 from lvsmarkd.model.finding import Finding, Kind, Severity
@@ -49,6 +49,7 @@ class Reconciler:
     quarantine: Quarantine = field(default_factory=Quarantine)
     _memory: Memory = field(default_factory=Memory)
     _desired: Desired | None = None
+    _identity: Identity | None = None
     _basis: tuple[Gathered, Policy] | None = None
 
     def run(self, wakes: Iterable[Wake], mode: Mode) -> Report:
@@ -60,6 +61,7 @@ class Reconciler:
         wanted = self._want(gathered)
         self.quarantine.keep(wanted.rules)
         seen = self._observe()
+        self._know(self.backend.identity)
         found = self._judge(wanted, seen, start, gathered)
         steps = self._allowed(found, mode, start)
         repairs: tuple[Repair, ...] = ()
@@ -108,6 +110,14 @@ class Reconciler:
             self.quarantine.next_due(now),
         )
         return min((due for due in dues if due is not None), default=None)
+
+    def _know(self, identity: Identity) -> None:
+        """Begin anew where another firewall keeps the rules from now on: what is missing in it
+        was not undone by anybody.
+        """
+        if self._identity is not None and identity != self._identity:
+            self._memory, self.fights, self.quarantine = Memory(), Fights(), Quarantine()
+        self._identity = identity
 
     def _want(self, gathered: Gathered) -> Desired:
         firewall = self.inputs.loaded.settings.firewall

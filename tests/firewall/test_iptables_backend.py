@@ -15,7 +15,7 @@ from lvsmarkd.model.observed import Chain
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import Place, Plane, Spot
 from lvsmarkd.model.service import Family
-from tests.harness.netns import run
+from tests.harness.netns import run, use_variant
 from tests.harness.values import declare, flow, instance, key, want
 
 WEB = declare(80, flow("192.0.2.10", 80), flow("192.0.2.10", 443))
@@ -235,6 +235,16 @@ def test_both_variants_in_use_is_a_finding(backend: IptablesBackend, variant: st
     remarks = backend.observe().remarks
     assert [remark.kind for remark in remarks] == [Kind.MIXED]
     assert f"iptables-{other}" in remarks[0].message
+
+
+def test_purge_removes_what_was_written_before_the_alternative_was_switched(
+    backend: IptablesBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    converge(backend, want(WEB, FTP, WEB6))
+    monkeypatch.setenv("PATH", use_variant(tmp_path / "bin", str(backend.toolset.variant.other)))
+    choose("iptables", last=False, state_directory=tmp_path).purge()
+    for variant in Variant:
+        assert "LVSMARKD" not in run(f"iptables-{variant}-save") + run(f"ip6tables-{variant}-save")
 
 
 def test_a_rule_that_the_kernel_refuses_does_not_keep_the_others_out(

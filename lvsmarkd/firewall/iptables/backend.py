@@ -93,21 +93,32 @@ class IptablesBackend:
         return Applied(tuple(rejected))
 
     def purge(self) -> Plan:
-        """Remove our chains and the jumps to them."""
-        observed = self.observe()
+        """Remove our chains and the jumps to them, from both variants: the alternative may
+        have been switched since they were written.
+        """
+        done = list(self._purge())
+        for family, tools in tools_of(self.toolset.variant.other).items():
+            others = Toolset(self.toolset.variant.other, "", {family: tools})
+            if tools != self.toolset.tools.get(family):
+                done += IptablesBackend(others, self.backup)._purge()  # noqa: SLF001 - our own
+        return Plan(steps=tuple(done))
+
+    def _purge(self) -> list[Step]:
         steps: list[Step] = []
-        for spot, chain in observed.chains.items():
-            if isinstance(chain, Unknown):
-                if spot.family in self.toolset.tools:
-                    raise FirewallError(Trouble.GONE, f"{spot}: {chain.reason}")
-            elif chain.exists or chain.anchors:
-                steps.append(Dissolve(spot, chain.anchors))
-        plan = Plan(steps=tuple(steps))
-        for family in Family:
+        for family in self.toolset.tools:
+            tables = self._tables(family)
+            for place, seat in SEATS.items():
+                spot, table = Spot(Plane.RUNTIME, family, place), tables[seat.table]
+                if isinstance(table, Unknown):
+                    raise FirewallError(Trouble.GONE, f"{spot}: {table.reason}")
+                chain = self._chain(spot, table, {})
+                if chain.exists or chain.anchors:
+                    steps.append(Dissolve(spot, chain.anchors))
+        for family in self.toolset.tools:
             own = [step for step in steps if step.spot.family is family]
             if own:
                 self._write(family, own)
-        return plan
+        return steps
 
     def _tables(self, family: Family) -> dict[str, Listing | Unknown]:
         return {table: self._table(family, table) for table in TABLES}
