@@ -39,7 +39,7 @@ def judge_spot(
         case None:
             return Verdict()
         case Unknown(reason):
-            return _unread(spot, want, reason)
+            return _unread(spot, desired, want, reason)
     return _Chain(spot, chain, want, observed.foreign, last).judge(
         lambda rule: _stays(rule, desired, want, lingers)
     )
@@ -54,11 +54,15 @@ def _stays(
     return not any(rule.contradicts(other) for other in want)
 
 
-def _unread(spot: Spot, want: list[Rule], reason: str) -> Verdict:
-    """Unknown is not absent: no writes. It matters only where a rule is wanted."""
-    severity = Severity.WARNING if want else Severity.NOTE
+def _unread(spot: Spot, desired: Desired, want: list[Rule], reason: str) -> Verdict:
+    """Unknown is not absent: no writes. It is told where something depends on it."""
+    served = any(key.family is spot.family for key in desired.services)
+    if not want and not (served and spot.place is Place.MARK):
+        return Verdict()
     message = f"the {spot} rules could not be read, so nothing is changed there: {reason}"
-    return Verdict((Finding(Kind.UNKNOWN, severity, message, None, spot.plane, spot.family),))
+    return Verdict(
+        (Finding(Kind.UNKNOWN, Severity.WARNING, message, None, spot.plane, spot.family),)
+    )
 
 
 @dataclass(frozen=True, slots=True)

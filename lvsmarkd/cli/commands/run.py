@@ -19,5 +19,8 @@ def run(options: argparse.Namespace) -> Exit:
         raise CommandError(f"{session.places.lock} cannot be made: {error.strerror}") from error
     from lvsmarkd.daemon.wiring import wire  # noqa: PLC0415 - a second daemon needs none of it
 
-    asyncio.run(wire(session.inputs, session.places).run())
+    try:
+        asyncio.run(wire(session.inputs, session.places).run())
+    except OSError as error:
+        raise CommandError(f"the daemon cannot go on: {error}") from error
     return Exit.OK
