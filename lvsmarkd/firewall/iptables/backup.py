@@ -54,8 +54,8 @@ class Backup:
         try:
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "w", errors="surrogateescape") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(text.encode(errors="surrogateescape"))
                 file.flush()
                 os.fsync(file.fileno())
             unfinished.replace(path)

@@ -1,9 +1,11 @@
 """What ``iptables-save -c`` prints, table by table, before rules are understood."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-_RULE = re.compile(r"\[(\d+):\d+\] -A (\S+) ?(.*)")
+_RULE = re.compile(r"\[(\d+):\d+\] -A (\S+) ?(.*)", re.DOTALL)
+_QUOTE = re.compile(r'(?<!\\)(?:\\\\)*"')
 _CHAIN = re.compile(r":(\S+) (\S+) \[\d+:\d+\]")
 
 
@@ -27,6 +29,21 @@ class Listing:
     rules: dict[str, list[Line]] = field(default_factory=dict)
 
 
+def _lines(text: str) -> Iterator[str]:
+    """The lines of a listing; a comment may hold line breaks, and stands in quotes."""
+    parts: list[str] = []
+    for part in text.split("\n"):
+        parts.append(part)
+        if not parts[1:] and '"' not in part:
+            yield parts.pop()
+            continue
+        whole = "\n".join(parts)
+        if len(_QUOTE.findall(whole)) % 2 == 0:
+            yield whole
+            parts.clear()
+    yield "\n".join(parts)
+
+
 def read_listing(text: str, table: str) -> Listing:
     """Read the listing of one table; an empty text is a table that does not exist.
 
@@ -35,7 +52,7 @@ def read_listing(text: str, table: str) -> Listing:
     """
     listing = Listing()
     inside = whole = False
-    for line in text.splitlines():
+    for line in _lines(text):
         if line.startswith("["):
             found = _RULE.match(line)
             if found is None or not inside:

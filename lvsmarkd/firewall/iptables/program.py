@@ -41,8 +41,6 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={"PATH": search_path(), "LC_ALL": "C"} | _lock_file(),
-            text=True,
-            errors="surrogateescape",
         )
     except OSError as error:
         raise FirewallError(
@@ -51,20 +49,25 @@ def run(
     with process:
         on_spawn(process.pid)
         try:
-            output, complaint = process.communicate(stdin, timeout)
+            output, complaint = process.communicate(stdin.encode(), timeout)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
             raise FirewallError(
                 Trouble.GONE, f"{name} did not end within {timeout:g} s and was stopped"
             ) from None
-    return Completed(process.returncode, output, complaint.strip())
+    return Completed(process.returncode, _text(output), _text(complaint).strip())
 
 
 def search_path() -> str:
     """PATH, and where the programs are: an operator's PATH often lacks /usr/sbin."""
     given = os.environ.get("PATH", "")
     return os.pathsep.join([*filter(None, [given]), "/usr/sbin", "/sbin", "/usr/bin", "/bin"])
+
+
+def _text(output: bytes) -> str:
+    """All bytes kept, line ends too: comments hold what people typed, in any encoding."""
+    return output.decode(errors="surrogateescape")
 
 
 def _lock_file() -> dict[str, str]:

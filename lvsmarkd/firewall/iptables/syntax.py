@@ -15,8 +15,8 @@ from lvsmarkd.model.observed import MarkGuard
 from lvsmarkd.model.rule import AH_PROTOCOL, VRRP_PROTOCOL, Match
 from lvsmarkd.model.service import MAX_MARK
 
-_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
-_ESCAPED = re.compile(r"\\(.)")
+_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _PROTOCOLS = {str(t): int(t) for t in Transport} | {"vrrp": VRRP_PROTOCOL, "ah": AH_PROTOCOL}
 
 
