@@ -65,6 +65,7 @@ def repaired(stage: Stage, command: str, *present: str) -> None:
     print(
         f"    back in the kernel {1000 * (time.monotonic() - done):.0f} ms after the command ended"
     )
+    print("    (the journal counts on, to a second look that verified the repair)")
     until("the journal", lambda: len(stage.log.read_text().splitlines()) > stage.shown)
     time.sleep(0.3)
     for line in stage.journal():
@@ -157,7 +158,7 @@ def play(stage: Stage) -> None:
     assert stage.daemon is not None
     stage.daemon.terminate()
     stage.daemon.wait(15)
-    show(SAVE, "-j LVSMARKD")
+    show(SAVE, "LVSMARKD")
     show(f"{cli} purge")
     show(SAVE, "LVSMARKD")
 

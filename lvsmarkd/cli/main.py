@@ -23,6 +23,7 @@ _COMMANDS = {
 }
 _LOCAL = ("run", "marks", "plan", "apply", "purge")
 """The commands that read files and the firewall themselves."""
+_LISTING = "exit status: 0, also where a service is uncovered (that is what plan tells), 1 an error"
 _EPILOG = "exit status: 0 in sync or done, 2 drift or a plan that is not empty, 1 error"
 
 
@@ -44,7 +45,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"lvsmarkd {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in _COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=text, epilog=_EPILOG)
+        epilog = _LISTING if name == "marks" else _EPILOG
+        command = commands.add_parser(name, help=text, description=text, epilog=epilog)
         command.add_argument("--json", action="store_true", help="print JSON")
         if name in _LOCAL:
             _add_local_options(command)
@@ -70,13 +72,13 @@ def _add_local_options(command: argparse.ArgumentParser) -> None:
         "--keepalived-conf",
         type=Path,
         metavar="FILE",
-        help="read this keepalived.conf, and only this: no process, no IPVS",
+        help="read this keepalived.conf, not the one that the settings name",
     )
     command.add_argument("--config-id", metavar="ID", help="keepalived's config id, for @ID lines")
     command.add_argument(
         "--backend",
         choices=["auto", "iptables", "firewalld", "nftables"],
-        help="which firewall keeps the rules (default: the settings, else auto)",
+        help="which firewall keeps the rules; this version has iptables (default: the settings)",
     )
 
 

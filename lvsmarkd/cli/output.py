@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lvsmarkd.model.finding import Finding, Severity
@@ -39,19 +39,21 @@ def print_findings(findings: Iterable[Finding]) -> None:
             print(f"    {finding.detail}")
 
 
-def print_plan(plan: Plan) -> None:
-    """The findings, then the changes as a diff."""
+def print_plan(plan: Plan, scripts: Mapping[str, str]) -> None:
+    """The findings, then the changes as a diff, then what each program would be given."""
     print_findings(plan.findings)
     if plan.findings and plan.steps:
         print()
     for line in str(plan).splitlines():
         print(paint(line, {"+": "32", "-": "31"}.get(line[0], "36")))
+    for program, script in scripts.items():
+        print(f"\n{paint(f'# the exact changes, as given to {program}', '2')}\n{script}")
     print(paint(summary(plan), "1"))
 
 
 def summary(plan: Plan) -> str:
     """One line: in sync, or how many findings and changes."""
     if plan.in_sync and not plan.findings:
-        return "in sync: nothing to do"
+        return "in sync"
     changes = f"{len(plan.steps)} change(s)" if plan.steps else "nothing to change"
     return f"{len(plan.findings)} finding(s), {changes}"

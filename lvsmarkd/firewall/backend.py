@@ -72,6 +72,9 @@ class Backend(Protocol):
         Raises FirewallError where a family's could not be carried out at all.
         """
 
+    def script(self, plan: Plan) -> dict[str, str]:
+        """What would be written: each program, with what it is given to read."""
+
     def purge(self) -> Plan:
         """Remove all that is ours and nothing else; gives what was done."""
 

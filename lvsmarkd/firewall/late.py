@@ -44,6 +44,10 @@ class LateBackend:
         """Carry out the plan's steps."""
         return self._backend().apply(plan)
 
+    def script(self, plan: Plan) -> dict[str, str]:
+        """What would be written."""
+        return self._backend().script(plan)
+
     def purge(self) -> Plan:
         """Remove all that is ours."""
         return self._backend().purge()

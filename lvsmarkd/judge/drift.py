@@ -40,7 +40,7 @@ def judge_spot(
             return Verdict()
         case Unknown(reason):
             return _unread(spot, desired, want, reason)
-    return _Chain(spot, chain, want, observed.foreign, last).judge(
+    return _Chain(spot, chain, want, desired, observed.foreign, last).judge(
         lambda rule: _stays(rule, desired, want, lingers)
     )
 
@@ -70,6 +70,7 @@ class _Chain:
     spot: Spot
     chain: Chain
     want: list[Rule]
+    desired: Desired
     foreign: tuple[ForeignRule, ...]
     last: bool
 
@@ -99,9 +100,16 @@ class _Chain:
 
     def _find(self, kind: Kind, severity: Severity, message: str, rule: Rule | None) -> Finding:
         service = rule.service if rule else None
-        detail = str(rule) if rule else ""
+        flows = self.desired.flows.get(service, ()) if service else ()
         return Finding(
-            kind, severity, message, service, self.spot.plane, self.spot.family, (), detail
+            kind,
+            severity,
+            message,
+            service,
+            self.spot.plane,
+            self.spot.family,
+            tuple(dict.fromkeys(declared.origin for declared in flows)),
+            str(rule) if rule else "",
         )
 
     def _missing(self, missing: list[Rule], gone: list[Rule]) -> Iterator[Finding]:

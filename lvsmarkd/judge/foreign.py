@@ -163,7 +163,7 @@ def orphans(desired: Desired, observed: Observed) -> Iterator[Finding]:
         if ServiceKey(family, value) in desired.services or (family, value) in seen:
             continue
         seen.add((family, value))
-        hint = near_miss(value, bare[family])
+        hint = near_miss(value, _meant(rule, desired, bare[family]))
         yield Finding(
             Kind.ORPHAN,
             Severity.WARNING if hint else Severity.NOTE,
@@ -177,19 +177,32 @@ def orphans(desired: Desired, observed: Observed) -> Iterator[Finding]:
         )
 
 
-def near_miss(value: int, bare: list[int]) -> str:
-    """What was probably meant by a mark that nobody uses: one of the services without rules.
+def _meant(rule: ForeignRule, desired: Desired, bare: list[int]) -> list[int]:
+    """The marks that a rule may have meant: those of the flows that it marks, else those that
+    nothing sets.
+    """
+    family = rule.spot.family
+    touched = [
+        key.mark
+        for key, flows in desired.flows.items()
+        if key.family is family and any(rule.may_match(d.flow, key.mark) for d in flows)
+    ]
+    return touched or bare
+
+
+def near_miss(value: int, meant: list[int]) -> str:
+    """What was probably meant by a mark that nobody uses, of the marks in question.
 
     Seen in the wild: a hexadecimal prefix on a decimal mark (``0x${mark}``), and simply
     another number.
     """
-    for mark in bare:
+    for mark in meant:
         if f"{value:x}" == str(mark):
             return (
                 f"keepalived's {mark} is decimal and {value:#x} is {value}: write --set-mark {mark}"
             )
         if str(value) == f"{mark:x}":
             return f"{value} is {mark} written in hexadecimal without 0x: write --set-mark {mark}"
-    if len(bare) == 1:
-        return f"nothing sets mark {bare[0]}, which keepalived uses: is that the one meant?"
+    if len(meant) == 1:
+        return f"keepalived uses mark {meant[0]}: is that the one meant?"
     return ""

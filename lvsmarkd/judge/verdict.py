@@ -94,7 +94,8 @@ def _uncovered(key: ServiceKey, desired: Desired) -> Finding:
         Kind.UNCOVERED,
         Severity.CRITICAL,
         f"keepalived balances mark {key.mark} and no rule sets it: declare which packets it"
-        f" stands for, at the service in keepalived.conf or in lvsmarkd.toml{doubts}",
+        f" stands for, by a comment such as this one in its block of keepalived.conf, or in"
+        f" lvsmarkd.toml; the ports are a guess, so check them{doubts}",
         key,
         family=key.family,
         origins=desired.services[key].origins,

@@ -29,8 +29,8 @@ def read(path: Path, config_id: str | None = None) -> Reading:
     if transcript.refused is not None:
         problem = Problem(
             Origin(main),
-            f"keepalived.conf {transcript.refused.reason}: the last good state stays in force "
-            "until it is a readable file without execute bits",
+            f"it {transcript.refused.reason}: expected keepalived's configuration, a readable file"
+            " without execute bits; nothing is taken away until it is one",
             fatal=True,
         )
         return Reading(Fitness.UNREADABLE, problems=(problem,), files=(main,))

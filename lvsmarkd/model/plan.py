@@ -37,7 +37,8 @@ class Rewrite:
     rules: tuple[Rule, ...]
 
     def __str__(self) -> str:
-        lines = [f"= {self.spot}: the chain anew, with {len(self.rules)} rules"]
+        count = f"{len(self.rules)} rule{'' if len(self.rules) == 1 else 's'}"
+        lines = [f"= {self.spot}: the chain anew, with {count}"]
         return "\n".join(lines + [f"+ {self.spot}: {rule}" for rule in self.rules])
 
 

@@ -53,14 +53,20 @@ def test_plan_apply_plan_purge(lvsmarkd: Run) -> None:
     status, text, _ = lvsmarkd("plan")
     assert status == 2
     assert "+ inet mark runtime: 192.0.2.10/32 tcp 80,443 mark 80" in text
+    assert "-I PREROUTING -j LVSMARKD" in text
     assert "\x1b" not in text, "no colour in a pipe"
     assert "LVSMARKD" not in tool("iptables-save"), "a plan writes nothing"
     status, text, _ = lvsmarkd("apply")
     assert status == 0, text
+    assert text.endswith("change(s) made; in sync\n")
     assert "LVSMARKD" in tool("iptables-save")
     status, text, _ = lvsmarkd("plan")
-    assert (status, text) == (0, "in sync: nothing to do\n")
-    assert json.loads(lvsmarkd("plan", "--json")[1]) == {"findings": [], "steps": []}
+    assert (status, text) == (0, "in sync\n")
+    assert json.loads(lvsmarkd("plan", "--json")[1]) == {
+        "findings": [],
+        "steps": [],
+        "scripts": {},
+    }
     status, text, _ = lvsmarkd("purge")
     assert status == 0
     assert "our chain" in text

@@ -49,6 +49,9 @@ class PaperFirewall:
             self.chains[step.spot] = self._carry_out(step, chain, rejected)
         return Applied(tuple((rule, "the paper refuses") for rule in rejected))
 
+    def script(self, plan: Plan) -> dict[str, str]:
+        return {"paper": str(plan)}
+
     def purge(self) -> Plan:
         steps = tuple(
             Dissolve(spot, chain.anchors)

@@ -167,7 +167,7 @@ def test_a_firewall_that_could_not_be_read_raises_no_false_alarm() -> None:
     [
         (128, [80], "keepalived's 80 is decimal and 0x80 is 128: write --set-mark 80"),
         (50, [80], "50 is 80 written in hexadecimal without 0x: write --set-mark 80"),
-        (1, [80], "nothing sets mark 80, which keepalived uses"),
+        (1, [80], "keepalived uses mark 80: is that the one meant?"),
         (1, [80, 90], ""),
         (1, [], ""),
     ],
@@ -185,5 +185,18 @@ def test_an_orphan_is_named_once_and_bits_of_others_are_left_alone() -> None:
         rule(SetMark(0)),
     ]
     [orphan] = found(WEB, *foreign, kind=Kind.ORPHAN)
-    assert orphan.severity is Severity.NOTE
     assert "sets mark 9" in orphan.message
+
+
+def test_a_hint_follows_the_packets_that_the_rule_marks() -> None:
+    wish = undeclared(25)
+    both = desired(
+        reading(service(25), service(80)), Declared(declare(80, flow("192.0.2.10", 443))), Policy()
+    )
+    [orphan] = found(both, rule(SetMark(128), VIP), kind=Kind.ORPHAN)
+    assert "write --set-mark 80" in orphan.message
+    elsewhere = Match(destination=ip_network("192.0.2.99/32"))
+    [orphan] = found(wish, rule(SetMark(1), elsewhere), kind=Kind.ORPHAN)
+    assert "keepalived uses mark 25" in orphan.message
+    [orphan] = found(WEB, rule(SetMark(9), elsewhere), kind=Kind.ORPHAN)
+    assert orphan.severity is Severity.NOTE

@@ -35,7 +35,8 @@ def run(options: argparse.Namespace) -> Exit:
         for repair in report.repairs:
             print(repair.step)
         print_findings(report.left.findings)
-        print(summary(report.left) if not report.error else f"failed: {report.error}")
+        done = f"{len(report.repairs)} change(s) made; " if report.repairs else ""
+        print(f"failed: {report.error}" if report.error else done + summary(report.left))
     return Exit.ERROR if report.error else exit_of(report.left)
 
 

@@ -17,13 +17,12 @@ def run(options: argparse.Namespace) -> Exit:
     """Look, judge, print; write nothing."""
     session = open_session(options)
     session.gather()
-    report = Reconciler(session.inputs, session.backend()).run(
-        [Wake(Trigger.CONTROL)], Mode.OBSERVE
-    )
+    backend = session.backend()
+    report = Reconciler(session.inputs, backend).run([Wake(Trigger.CONTROL)], Mode.OBSERVE)
     if options.json:
-        print_json(plan_form(report.found))
+        print_json({**plan_form(report.found), "scripts": backend.script(report.found)})
     else:
-        print_plan(report.found)
+        print_plan(report.found, backend.script(report.found))
     return exit_of(report.found)
 
 

@@ -14,7 +14,7 @@ from lvsmarkd.firewall.iptables.program import WRITE_TIMEOUT, Completed, run
 from lvsmarkd.firewall.iptables.script import script
 from lvsmarkd.firewall.iptables.settle import settle
 from lvsmarkd.firewall.iptables.syntax import Syntax, read_rule
-from lvsmarkd.firewall.iptables.toolset import Toolset, Variant, tools_of
+from lvsmarkd.firewall.iptables.toolset import Tools, Toolset, Variant, tools_of
 from lvsmarkd.firewall.iptables.walk import Walk
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Chain, ForeignRule, Observed, Unknown
@@ -91,6 +91,14 @@ class IptablesBackend:
             if steps:
                 rejected += settle(steps, partial(self._write, family))
         return Applied(tuple(rejected))
+
+    def script(self, plan: Plan) -> dict[str, str]:
+        """The input of each iptables-restore."""
+        return {
+            " ".join(_restore(tools)): script(own, last=self.last)
+            for family, tools in self.toolset.tools.items()
+            if (own := [step for step in plan.steps if step.spot.family is family])
+        }
 
     def purge(self) -> Plan:
         """Remove our chains and the jumps to them, from both variants: the alternative may
@@ -207,13 +215,17 @@ class IptablesBackend:
         except ValueError as error:
             raise FirewallError(Trouble.REJECTED, str(error)) from error
         answer = run(
-            [tools.restore, "--noflush", "-w", str(LOCK_SECONDS)],
+            _restore(tools),
             stdin=text,
             timeout=WRITE_TIMEOUT,
             on_spawn=self.on_spawn,
         )
         if answer.status != 0:
             raise _failure(tools.restore, answer)
+
+
+def _restore(tools: Tools) -> list[str]:
+    return [tools.restore, "--noflush", "-w", str(LOCK_SECONDS)]
 
 
 def _legacy_table(family: Family, table: str) -> bool:

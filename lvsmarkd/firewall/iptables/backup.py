@@ -10,6 +10,8 @@ from lvsmarkd.firewall.backend import FirewallError, Trouble
 from lvsmarkd.firewall.iptables.program import run
 from lvsmarkd.firewall.iptables.toolset import Toolset
 
+HEAD = "# The ruleset before the first write of lvsmarkd; nothing below: there was no rule.\n"
+
 
 def _now() -> datetime:
     return datetime.now(UTC)
@@ -43,7 +45,7 @@ class Backup:
                     Trouble.GONE, f"the rules could not be saved first: {answer.error}"
                 )
             name = f"{stamp}-{'iptables' if family == 'inet' else 'ip6tables'}-{toolset.variant}"
-            listings[self.directory / f"{name}.rules"] = answer.output
+            listings[self.directory / f"{name}.rules"] = HEAD + answer.output
         for path, text in listings.items():
             self._keep(path, text)
         self._done = True
