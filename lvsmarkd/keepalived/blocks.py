@@ -109,18 +109,18 @@ class _Walk:
             return
         if keyword.required and len(line.words) < 2:
             listener.incomplete(block, line)
+        # Only a quoted "{" can still be on the line.
+        opened = line.words[-1] == OPEN
         match keyword.body:
             case Body.NOTHING:
                 listener.line(block, line)
             case Body.VALUES:
                 listener.line(block, line)
-                self._values(word)
+                self._values(word, opened=opened)
             case Body.PASSED_OVER:
                 listener.line(block, line)
-                self._skip_from(line, braces=1 if line.words[-1] == OPEN else -1)
+                self._skip_from(line, braces=1 if opened else -1)
             case Body.KEYWORDS:
-                # Only a quoted "{" can still be on the line.
-                opened = line.words[-1] == OPEN
                 if listener.line(block, line):
                     self._skip_from(line, braces=-1)
                 inner = keyword.inner or {}
@@ -148,9 +148,9 @@ class _Walk:
             self._listener.skipped(self._opener, line)
         return True
 
-    def _values(self, block: str) -> None:
+    def _values(self, block: str, *, opened: bool) -> None:
         """A block of values: its lines up to the first ``}`` (alloc_value_block)."""
-        need_open = True
+        need_open = not opened
         for line in self._lines:
             values = line.words
             if need_open:

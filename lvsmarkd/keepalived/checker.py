@@ -13,7 +13,8 @@ from lvsmarkd.keepalived.checker_keywords import (
     VIRTUAL_SERVER,
     VIRTUAL_SERVER_GROUP,
 )
-from lvsmarkd.keepalived.logical import Item, Line, Note
+from lvsmarkd.keepalived.dialect import Dialect
+from lvsmarkd.keepalived.logical import OPEN, Item, Line, Note
 from lvsmarkd.keepalived.mark_words import mark_of, marks_named
 from lvsmarkd.keepalived.open_group import OpenGroup
 from lvsmarkd.keepalived.open_server import OpenServer
@@ -26,13 +27,17 @@ from lvsmarkd.keepalived.unsigned import read_unsigned
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.service import MAX_MARK
 
+_FETCHERS = ("HTTP_GET", "SSL_GET")
 
-def checker_config(items: Iterable[Item], problems: list[Problem]) -> CheckerConfig:
+
+def checker_config(
+    items: Iterable[Item], problems: list[Problem], dialect: Dialect
+) -> CheckerConfig:
     """Read the whole as the checker does; raises KeepalivedStops where it would exit."""
-    checker = _Checker(problems)
+    checker = _Checker(problems, dialect)
     walk(items, CHECKER, checker)
     return CheckerConfig(
-        tuple(checker.servers),
+        checker.servers(),
         tuple(checker.groups),
         checker.ownership.annotations(),
         tuple(checker.checker_marks),
@@ -40,20 +45,31 @@ def checker_config(items: Iterable[Item], problems: list[Problem]) -> CheckerCon
 
 
 class _Checker(Listener):
-    def __init__(self, problems: list[Problem]) -> None:
-        self.servers: list[VirtualServer] = []
+    def __init__(self, problems: list[Problem], dialect: Dialect) -> None:
         self.groups: list[Group] = []
         self.checker_marks: list[tuple[int, Origin]] = []
         self.ownership = Ownership()
         self._problems = problems
+        self._dialect = dialect
+        self._kept: list[OpenServer] = []
+        self._url = False
+        self._opener: Line | None = None
         self._structure = StructureComplaints(problems)
         self._server: OpenServer | None = None
         self._group: OpenGroup | None = None
         self._group_marks: dict[str, tuple[int, ...]] = {}
 
+    def servers(self) -> tuple[VirtualServer, ...]:
+        """The virtual servers that are left at the end."""
+        return tuple(server for kept in self._kept if (server := kept.close()) is not None)
+
     def line(self, block: str, line: Line) -> bool:
         if block == TOP:
             return self._top(line)
+        if block == REAL_SERVER and line.words[0] in _FETCHERS:
+            self._url = False
+        elif block in _FETCHERS and line.words[0] == "url":
+            self._url = True
         if (server := self._server) is None:
             return False
         if block == VIRTUAL_SERVER:
@@ -72,6 +88,9 @@ class _Checker(Listener):
             self.ownership.touched(line, lambda: (mark,))
 
     def end(self, block: str, closing: Line | None) -> None:
+        if block in _FETCHERS and not self._url and self._dialect is Dialect.BEFORE_2_4:
+            # It frees the check, and then uses it (check_http.c, http_get_check_end).
+            raise KeepalivedStops(_without_url(block, closing or self._opener))
         if block == REAL_SERVER and self._server is not None:
             self._server.close_real()
         elif block == VIRTUAL_SERVER and self._server is not None:
@@ -94,6 +113,12 @@ class _Checker(Listener):
         if block == VIRTUAL_SERVER_GROUP:
             # To name the block in its warning, keepalived looks for a word it has taken away.
             raise KeepalivedStops(_unopened_group(line))
+        if block == VIRTUAL_SERVER and self._server is None:
+            # Its header is invalid, but nothing is left out without a '{': what follows changes
+            # the virtual server before it, if there is one (lib/parser.c, skip_block).
+            if not self._kept:
+                raise KeepalivedStops(_no_server_before(line))
+            self._server = self._kept.pop()
         if block not in COMMON:
             self._structure.missing_open(block, line, self._marks)
 
@@ -109,12 +134,13 @@ class _Checker(Listener):
         return self._server.marks if self._server is not None else ()
 
     def _top(self, line: Line) -> bool:
+        self._opener = line
         match line.words[0]:
             case "virtual_server":
                 self._server = self._open_server(line)
                 return self._server is None
             case "virtual_server_group":
-                if len(line.words) > 2:
+                if line.words[2:] not in ([], [OPEN]):
                     raise KeepalivedStops(_unopened_group(line))
                 self._group = OpenGroup(line.words[1], line.origin)
                 self.ownership.opened(line, self._group.numbers)
@@ -174,8 +200,8 @@ class _Checker(Listener):
 
     def _close_server(self, server: OpenServer) -> None:
         self._server = None
-        if (closed := server.close()) is not None:
-            self.servers.append(closed)
+        if server.close() is not None:
+            self._kept.append(server)
         elif server.mark or server.group is not None:
             what = f"fwmark {server.mark}" if server.mark else f"group {server.group}"
             why = f" ({server.lost[0]})" if server.lost else ""
@@ -213,6 +239,24 @@ def _incomplete(line: Line, ends: str) -> Problem:
         line.origin,
         f"{' '.join(line.words)!r} lacks a word, on which keepalived {ends}, so that nothing is "
         "programmed: complete the line",
+        fatal=True,
+    )
+
+
+def _without_url(block: str, line: Line | None) -> Problem:
+    return Problem(
+        line.origin if line else Origin(""),
+        f"the {block} that ends here has no url block, on which keepalived before 2.4 crashes, so "
+        "that nothing is programmed: give it one",
+        fatal=True,
+    )
+
+
+def _no_server_before(line: Line) -> Problem:
+    return Problem(
+        line.origin,
+        "the virtual_server before this line is invalid and lacks its '{', on which keepalived "
+        "crashes, so that nothing is programmed: correct it",
         fatal=True,
     )
 

@@ -2,37 +2,23 @@
 
 import re
 
+from lvsmarkd.keepalived.dialect import Dialect
+
 BLANKS = " \t"
 ANNOTATION = "lvsmarkd:"
 _SPECIAL = re.compile(r'[!#"\\]')
+_CONTINUED = re.compile(r"(?:[^\\]|\\.)*\\", re.DOTALL)
 
 
-def decomment(line: str) -> tuple[str, str]:
+def decomment(line: str, dialect: Dialect) -> tuple[str, str]:
     """Part a line into text, trimmed of blanks, and comment.
 
-    ``#`` and ``!`` start a comment anywhere outside double quotes, glued or not. A backslash
-    before them is taken off when the line is first read, and the children, which read the copy
-    that their parent has written, then meet a bare ``#``: an escaped one starts a comment too
-    (lib/parser.c, decomment, and read_line with conf_copy).
+    ``#`` and ``!`` start a comment anywhere outside double quotes, glued or not; a backslash
+    before them is taken off (lib/parser.c, decomment). Before 2.4, a backslash that ends the
+    comment ends the text, too.
     """
     if not _SPECIAL.search(line):
         return line.strip(BLANKS), ""
-    text, comment = _decomment_once(line)
-    if "\\" in line:
-        text, escaped = _decomment_once(text)
-        comment = comment or escaped
-    return text, comment
-
-
-def annotation(comment: str) -> str | None:
-    """The text after ``lvsmarkd:`` in a comment, or None where the comment is none of ours."""
-    text = comment.lstrip("#! \t")
-    if not text.startswith(ANNOTATION):
-        return None
-    return text[len(ANNOTATION) :].strip()
-
-
-def _decomment_once(line: str) -> tuple[str, str]:
     quoted = False
     start = 0
     kept: list[str] = []
@@ -52,8 +38,19 @@ def _decomment_once(line: str) -> tuple[str, str]:
                     start = position
                 position += 1
             case _ if not quoted:
-                return _trimmed([*kept, line[start:at]]), line[position:]
+                text, comment = _trimmed([*kept, line[start:at]]), line[position:]
+                if dialect is Dialect.BEFORE_2_4 and _CONTINUED.fullmatch(comment):
+                    text += "\\"
+                return text, comment
     return _trimmed([*kept, line[start:]]), ""
+
+
+def annotation(comment: str) -> str | None:
+    """The text after ``lvsmarkd:`` in a comment, or None where the comment is none of ours."""
+    text = comment.lstrip("#! \t")
+    if not text.startswith(ANNOTATION):
+        return None
+    return text[len(ANNOTATION) :].strip()
 
 
 def _trimmed(parts: list[str]) -> str:

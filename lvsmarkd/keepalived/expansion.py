@@ -1,16 +1,17 @@
-"""The expansion of one line: ``@id`` conditions, definitions, sequences.
+"""The expansion of lines: ``@id`` conditions, definitions, sequences.
 
 lib/parser.c, read_line, in its order: a condition, then a definition, then a sequence, then
-substitution; then again from the start, as long as something was replaced. Definitions of
-several lines, ``~SEQ``, ``~LST`` and the built-in definitions that need keepalived's own
-environment are told apart here and reported, not read.
+substitution. One line may stand for many: those are handed out before anything else is read.
 """
 
 import re
 from dataclasses import dataclass, field
 
+from lvsmarkd.keepalived.circumstances import Circumstances
 from lvsmarkd.keepalived.comments import BLANKS, decomment
-from lvsmarkd.keepalived.definitions import Definitions
+from lvsmarkd.keepalived.definitions import LINE_END, Definition, Definitions
+from lvsmarkd.keepalived.dialect import Dialect
+from lvsmarkd.keepalived.sequences import Sequence, sequence_of
 from lvsmarkd.keepalived.stops import KeepalivedStops
 from lvsmarkd.model.origin import Origin, Problem
 
@@ -18,6 +19,8 @@ SPECIAL = re.compile(r"[@$~]")
 """A line without one of these is its own expansion."""
 
 _BLANK = re.compile(r"[ \t]")
+_NUMBERS = 63
+"""Bytes of a sequence's numbers that keepalived has room for."""
 
 
 def condition(text: str, config_id: str) -> bool | None:
@@ -33,82 +36,138 @@ def condition(text: str, config_id: str) -> bool | None:
 
 
 @dataclass(slots=True)
+class _Rest:
+    """The lines of a definition that are still to come, and how many sequences wait for them."""
+
+    text: str
+    waiting: int
+
+
+@dataclass(slots=True)
 class Expander:
     """Expands line after line: what one line defines, later ones use."""
 
-    config_id: str
+    circumstances: Circumstances
     problems: list[Problem] = field(default_factory=list)
-    unread: bool = False
-    """Something was met that is not read yet: the reading is not the whole."""
-    _definitions: Definitions = field(default_factory=Definitions)
-    _continues: bool = False
+    doubtful: bool = False
+    """Something was met whose outcome cannot be known: the reading may not be the whole."""
+    _definitions: Definitions = field(init=False)
+    _sequences: list[Sequence] = field(default_factory=list)
+    _rests: list[_Rest] = field(default_factory=list)
+    _unfinished: Definition | None = None
+
+    def __post_init__(self) -> None:
+        self._definitions = Definitions(self.circumstances)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the next line belongs to a definition."""
+        return self._unfinished is not None
+
+    def waiting(self) -> str | None:
+        """The next line that an earlier one stands for; None where there is none."""
+        rest = self._rests[-1] if self._rests else None
+        if len(self._sequences) > (rest.waiting if rest else 0):
+            return self._run(self._sequences[-1])
+        if rest is None:
+            return None
+        line, parted, rest.text = rest.text.partition(LINE_END)
+        if not parted:
+            self._rests.pop()
+        return line
+
+    def _run(self, sequence: Sequence) -> str:
+        values, last = sequence.take()
+        if last:
+            self._sequences.pop()
+        for name, value in values:
+            self._definitions.put(name, value)
+        return sequence.text
 
     def expand(self, text: str, origin: Origin, directory: str) -> str:
         """The line that keepalived goes on with; empty where nothing is left of it."""
+        if self._unfinished is not None:
+            if not self._unfinished.extend(text):
+                self._unfinished = None
+            return ""
+        if not SPECIAL.search(text):
+            return text
         again = True
         while again:
             text = self._conditioned(text)
-            if not text or self._consumed(text, origin):
+            if not text or self._consumed(text, origin, directory):
                 return ""
             if text.startswith("~") or "$" not in text:
                 return text
             text, again = self._substituted(text, origin, directory)
         return text
 
+    def empty_line(self) -> None:
+        """An empty line was read: it ends a definition of several lines."""
+        if self._unfinished is not None:
+            self._unfinished.end()
+            self._unfinished = None
+
     def _conditioned(self, text: str) -> str:
         """The line without its condition; empty where that does not hold, or is all."""
         if not text.startswith("@"):
             return text
         blank = _BLANK.search(text)
-        if blank is None or not condition(text, self.config_id):
+        if blank is None or not condition(text, self.circumstances.config_id):
             return ""
         return text[blank.end() :].lstrip(BLANKS)
 
-    def _consumed(self, text: str, origin: Origin) -> bool:
+    def _consumed(self, text: str, origin: Origin, directory: str) -> bool:
         """Whether a line is a definition or a sequence, and so no line of configuration."""
-        if text.startswith("$") and (defined := self._definitions.define(text)):
-            name, self._continues = defined
-            if self._continues:
-                self._not_read(origin, f"the definition of ${name} over several lines")
+        if text.startswith("$") and (definition := self._definitions.define(text)):
+            self._unfinished = definition if definition.multiline else None
             return True
-        if text.startswith(("~SEQ", "~LST")):
-            self._not_read(origin, f"the sequence {text[:4]}")
-            return True
-        return False
+        if not text.startswith(("~SEQ", "~LST")):
+            return False
+
+        def resolve(numbers: str) -> str:
+            return self._definitions.substitute(numbers, directory, _NUMBERS).text
+
+        sequence = sequence_of(text, self.circumstances.dialect, resolve)
+        if sequence is not None:
+            self._sequences.append(sequence)
+        else:
+            self.problems.append(
+                Problem(
+                    origin,
+                    f"{text[:40]!r} is no sequence that keepalived can follow, and it drops the "
+                    "line: write ~SEQ(name,first,last) or ~LST(name,value,…) and the text",
+                )
+            )
+        return True
 
     def _substituted(self, text: str, origin: Origin, directory: str) -> tuple[str, bool]:
         """The line with its definitions, and whether to look at it again from the start."""
         done = self._definitions.substitute(text, directory)
         if done.endless:
             raise KeepalivedStops(_endless(origin))
-        if done.unread:
-            self._not_read(origin, f"the use of ${done.unread}")
+        if done.crashes:
+            raise KeepalivedStops(_without_variable(origin))
+        if done.doubtful:
+            self._doubt(origin, done.doubtful)
+        for more in done.opened:
+            self._rests.append(_Rest(more, len(self._sequences)))
         if not done.replaced:
             return done.text, False
-        text, _ = decomment(done.text)
-        return text, not done.unread and (text.startswith("@") or "$" in text)
+        old = self.circumstances.dialect is Dialect.BEFORE_2_4
+        if old and done.text.startswith("@") and not text.startswith("@"):
+            # It moves as many bytes as the line had before, or a negative number of them.
+            self._doubt(origin, "a condition comes out of a definition")
+        text, _ = decomment(done.text, self.circumstances.dialect)
+        return text, old and not done.doubtful and (text.startswith("@") or "$" in text)
 
-    def continues(self, text: str) -> bool:
-        """Whether ``text`` belongs to a definition that an earlier line began.
-
-        Such a definition ends with its first line without a backslash at the end, and with
-        the first line that is empty: not blank, nor a comment alone.
-        """
-        if not self._continues:
-            return False
-        self._continues = text.endswith("\\")
-        return True
-
-    def empty_line(self) -> None:
-        """An empty line was read."""
-        self._continues = False
-
-    def _not_read(self, origin: Origin, what: str) -> None:
-        self.unread = True
+    def _doubt(self, origin: Origin, why: str) -> None:
+        self.doubtful = True
         self.problems.append(
             Problem(
                 origin,
-                f"{what} is not read yet: declare the marks that come from it in lvsmarkd.toml",
+                f"{why}, so what keepalived makes of this line cannot be known from the file: "
+                "declare the marks that come from it in lvsmarkd.toml",
             )
         )
 
@@ -118,5 +177,13 @@ def _endless(origin: Origin) -> Problem:
         origin,
         "a definition here stands for itself, on which keepalived hangs: "
         "let no value use the name it defines",
+        fatal=True,
+    )
+
+
+def _without_variable(origin: Origin) -> Problem:
+    return Problem(
+        origin,
+        "_ENV lacks the name of a variable, on which keepalived crashes: write ${_ENV NAME}",
         fatal=True,
     )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lvsmarkd.keepalived.includes import matches_of
+from lvsmarkd.keepalived.globbing import matches_of
 from lvsmarkd.model.keepalived import Reading
 
 _Status = tuple[int, int, int, int, int]
@@ -17,7 +17,7 @@ def fingerprint(reading: Reading) -> object:
     """
     return (
         tuple(_status(file) for file in reading.files),
-        tuple(tuple(matches_of(lookup)) for lookup in reading.lookups),
+        tuple(tuple(matches_of(lookup).names) for lookup in reading.lookups),
     )
 
 

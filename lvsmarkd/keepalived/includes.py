@@ -1,23 +1,39 @@
 """``include`` lines: which files they name, and how strict they are about it."""
 
-import glob
-import os
 import re
 from dataclasses import dataclass
+from enum import Flag, auto
 from pathlib import Path
 
 from lvsmarkd.keepalived.comments import BLANKS
+from lvsmarkd.keepalived.globbing import escaped, matches_of
 
 # `includet`, which some help texts name, is no keyword (lib/parser.c, is_include).
 _INCLUDE = re.compile(r"include([rmwba]?)[ \t\n\v\f\r]")
-_MAGIC = re.compile(r"[*?\[]")
 _MAX_PATTERNS = 1000
 """Patterns that braces may make of one include: they multiply."""
 
-# What each keyword makes fatal, by the letters that keepalived itself uses for it
-# (lib/parser.c, check_include): r unreadable, m missing, b one of several missing,
-# w a wildcard without a match.
-_FATAL = {"": "", "r": "r", "m": "rm", "w": "rmw", "b": "rb", "a": "rmbw"}
+
+class Fatal(Flag):
+    """What makes keepalived exit (lib/parser.c, check_include)."""
+
+    NOTHING = 0
+    UNREADABLE = auto()
+    MISSING = auto()
+    WILDCARD = auto()
+    """A wildcard without a match."""
+    SOME_MISSING = auto()
+    """One of several."""
+
+
+_FATAL = {
+    "": Fatal.NOTHING,
+    "r": Fatal.UNREADABLE,
+    "m": Fatal.UNREADABLE | Fatal.MISSING,
+    "w": Fatal.UNREADABLE | Fatal.MISSING | Fatal.WILDCARD,
+    "b": Fatal.UNREADABLE | Fatal.SOME_MISSING,
+    "a": Fatal.UNREADABLE | Fatal.MISSING | Fatal.WILDCARD | Fatal.SOME_MISSING,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +41,7 @@ class Include:
     """An include: ``pattern`` is all the rest of its line, quotes and blanks included."""
 
     pattern: str
-    fatal: str
+    fatal: Fatal
 
     @property
     def several(self) -> bool:
@@ -41,6 +57,8 @@ class Found:
     names: tuple[str, ...]
     missing: bool
     """A file named without a wildcard, or the directory of a wildcard, is not there."""
+    wildcard: bool
+    """A directory was searched."""
 
 
 def include_of(text: str) -> Include | None:
@@ -57,33 +75,15 @@ def find(include: Include, directory: str) -> Found:
     hidden files are matched by a dot only (lib/parser.c, open_and_check_glob).
     """
     names: list[str] = []
-    missing = False
-    lookups = tuple(str(Path(directory) / name) for name in _alternatives(include.pattern))
-    for lookup in lookups:
-        matches = matches_of(lookup)
-        names.extend(matches)
-        if not matches:
-            wildcard = _MAGIC.search(lookup)
-            missing = missing or not wildcard or not _parent_exists(lookup[: wildcard.start()])
-    return Found(lookups, tuple(names), missing)
-
-
-def matches_of(lookup: str) -> list[str]:
-    """The files that match one absolute pattern now, sorted as glob(3) sorts in the C locale."""
-    try:
-        # Path.glob takes no absolute pattern.
-        found = glob.glob(lookup.replace("[^", "[!"))  # noqa: PTH207  # see above
-        return sorted(found, key=os.fsencode)
-    except (OSError, ValueError, re.error):
-        return []
-
-
-def _parent_exists(before_wildcard: str) -> bool:
-    try:
-        # A letter more, so that a directory with its slash is its own parent.
-        return Path(before_wildcard + "x").parent.is_dir()
-    except ValueError:
-        return False
+    lookups: list[str] = []
+    missing = wildcard = False
+    for pattern in _alternatives(include.pattern):
+        matches = matches_of(pattern, directory)
+        names += matches.names
+        missing, wildcard = missing or matches.missing, wildcard or matches.wildcard
+        start = "/" if pattern.startswith("/") else escaped(directory)
+        lookups.append(str(Path(start) / pattern))
+    return Found(tuple(lookups), tuple(names), missing, wildcard)
 
 
 def _alternatives(pattern: str) -> list[str]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from lvsmarkd.keepalived.dialect import Dialect
+
 MAX_LINE = 1023
 """Bytes of a line that keepalived's buffer holds (lib/parser.h, MAXBUF, less the NUL)."""
 
@@ -11,9 +13,9 @@ MAX_LINE = 1023
 class PhysicalLines:
     """The lines of a file with their numbers, from 1.
 
-    A line longer than the buffer comes in pieces that share its number, as keepalived up to
-    2.3 reads it; 2.4 drops such a line. ``overlong`` and ``cut_by_nul`` are the numbers of the
-    lines on which versions differ in this way.
+    A line longer than the buffer comes in pieces that share its number; from 2.4 on, the
+    pieces that fill the buffer are dropped, and the last one stays. ``overlong`` and
+    ``cut_by_nul`` are the numbers of the lines on which versions differ in this way.
     """
 
     lines: Iterable[tuple[int, str]]
@@ -21,7 +23,7 @@ class PhysicalLines:
     cut_by_nul: tuple[int, ...] = ()
 
 
-def physical_lines(raw: bytes) -> PhysicalLines:
+def physical_lines(raw: bytes, dialect: Dialect) -> PhysicalLines:
     """Split the bytes of a file (lib/parser.c, read_line).
 
     Text that is not UTF-8 is taken as Latin-1: bytes do not matter to keepalived, and every
@@ -33,7 +35,7 @@ def physical_lines(raw: bytes) -> PhysicalLines:
         return PhysicalLines(
             (number, line.rstrip("\r")) for number, line in enumerate(text.split("\n"), 1)
         )
-    return _with_oddities(raw, encoding)
+    return _with_oddities(raw, encoding, dialect)
 
 
 def _encoding(raw: bytes) -> str:
@@ -44,18 +46,23 @@ def _encoding(raw: bytes) -> str:
     return "utf-8"
 
 
-def _with_oddities(raw: bytes, encoding: str) -> PhysicalLines:
+def _with_oddities(raw: bytes, encoding: str, dialect: Dialect) -> PhysicalLines:
     lines: list[tuple[int, str]] = []
     overlong: list[int] = []
     cut: list[int] = []
-    for number, line in enumerate(raw.split(b"\n"), 1):
+    all_lines = raw.split(b"\n")
+    for number, line in enumerate(all_lines, 1):
         if len(line) >= MAX_LINE:
             overlong.append(number)
         # At least one piece, so that a blank line stays a line.
         for start in range(0, max(len(line), 1), MAX_LINE):
-            piece, nul, _ = line[start : start + MAX_LINE].partition(b"\0")
+            whole = line[start : start + MAX_LINE]
+            piece, nul, _ = whole.partition(b"\0")
             if nul:
                 cut.append(number)
+            ended = number < len(all_lines)
+            if dialect is Dialect.SINCE_2_4 and (len(piece) == MAX_LINE or (nul and ended)):
+                piece = b""
             # A piece may end inside a character: the halves are replaced, not lost.
             lines.append((number, piece.decode(encoding, "replace").rstrip("\r")))
     return PhysicalLines(lines, tuple(overlong), tuple(cut))

@@ -1,12 +1,14 @@
 """keepalived.conf and its includes, read as keepalived would."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from lvsmarkd.keepalived.checker import checker_config
 from lvsmarkd.keepalived.checker_keywords import CHECKER
+from lvsmarkd.keepalived.circumstances import Circumstances
+from lvsmarkd.keepalived.dialect import Dialect
 from lvsmarkd.keepalived.logical import Line
-from lvsmarkd.keepalived.parent import checker_starts
 from lvsmarkd.keepalived.services import services_of
 from lvsmarkd.keepalived.stops import KeepalivedStops
 from lvsmarkd.keepalived.transcript import Transcript, transcribe
@@ -16,16 +18,24 @@ from lvsmarkd.model.keepalived import Fitness, Reading
 from lvsmarkd.model.origin import Origin, Problem
 
 
-def read(path: Path, config_id: str | None = None) -> Reading:
+def read(
+    path: Path,
+    config_id: str | None = None,
+    *,
+    dialect: Dialect = Dialect.BEFORE_2_4,
+    environment: Mapping[str, str] | None = None,
+) -> Reading:
     """Read keepalived.conf at ``path``; whatever is there, a reading comes back.
 
     ``config_id`` is what ``@id`` lines are compared with (``--config-id``); without it, it is
-    the host's name up to its first dot, as for keepalived itself (core/main.c).
+    the host's name up to its first dot, as for keepalived itself (core/main.c). ``environment``
+    is keepalived's own.
     """
     # Joined, not normalised: the kernel's `..` after a symbolic link is not that of the text.
     main = str(Path.cwd() / path)
     host = os.uname().nodename.partition(".")[0]
-    transcript = transcribe(main, host if config_id is None else config_id)
+    circumstances = Circumstances(host if config_id is None else config_id, dialect, environment)
+    transcript = transcribe(main, circumstances)
     if transcript.refused is not None:
         problem = Problem(
             Origin(main),
@@ -34,21 +44,21 @@ def read(path: Path, config_id: str | None = None) -> Reading:
             fatal=True,
         )
         return Reading(Fitness.UNREADABLE, problems=(problem,), files=(main,))
-    return _reading(main, transcript)
+    return _reading(main, transcript, dialect)
 
 
-def _reading(main: str, transcript: Transcript) -> Reading:
-    problems = transcript.problems
+def _reading(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
+    problems = list(transcript.problems)
     suspicion = _suspicion(main, transcript)
     if suspicion is not None:
         problems.append(suspicion)
     instances = vrrp_instances(transcript.items, problems)
     stop = transcript.stop
     try:
-        config = checker_config(transcript.items, problems)
+        config = checker_config(transcript.items, problems, dialect)
         services = services_of(config, problems)
         annotations = config.annotations
-        if services and stop is None and not checker_starts(transcript.items):
+        if services and stop is None and not transcript.checker_starts:
             stop = _no_checker(main)
     except KeepalivedStops as stopped:
         stop = stop or stopped.problem
@@ -65,8 +75,8 @@ def _reading(main: str, transcript: Transcript) -> Reading:
         annotations,
         # What is read twice, by an include or by both processes, is said once.
         tuple(dict.fromkeys(problems)),
-        tuple(transcript.files),
-        tuple(transcript.lookups),
+        transcript.files,
+        transcript.lookups,
     )
 
 

@@ -34,9 +34,8 @@ def read_plain(text: str, low: int, high: int) -> int | None:
 def _strtoul(text: str) -> int:
     if (match := _DIGITS.match(text)) is None:
         return 0
-    # No word is long enough for the conversion to matter: a line is 1023 bytes.
-    value = min(int(match.group(2)), _ULONG - 1)
-    # C takes a minus, and wraps around; at the limit it stays there.
-    if match.group(1) == "-" and value < _ULONG - 1:
-        return -value % _ULONG
-    return value
+    value = int(match.group(2))
+    # Beyond its limit C stays there; before it, a minus wraps around.
+    if value >= _ULONG:
+        return _ULONG - 1
+    return -value % _ULONG if match.group(1) == "-" else value

@@ -54,6 +54,7 @@ NUMBERS = [
     Case("too large", server(4294967296) + server(8), "inet 8"),
     Case("beyond 64 bits", server("9" * 40) + server(8), "inet 8"),
     Case("negative", server("-3") + server(8), "inet 8"),
+    Case("negative that wraps around to 1", server(-(2**64 - 1)), "inet 1"),
     Case("negative that wraps around to 3", server(-(2**64 - 3)), "inet 3"),
     Case("leading zeros are decimal", server("0021"), "inet 21"),
     Case("plus sign", server("+21"), "inet 21"),
@@ -148,6 +149,18 @@ BLOCKS = [
     Case(
         "health check's own mark",
         server(21).replace("80 {", "80 {\n TCP_CHECK {\n connect_port 81\n fwmark 5\n }"),
+        "inet 21",
+    ),
+    Case("web check without a url", server(21).replace("80 {", "80 {\n HTTP_GET {\n }")),
+    Case("invalid header without its brace", "virtual_server T\n}\n" + server(8)),
+    Case(
+        "invalid header without its brace, after a virtual server",
+        server(21) + "virtual_server T\n real_server ::1 80 {\n }\n}\n" + server(8),
+        "inet 21, inet 8",
+    ),
+    Case(
+        "quoted brace of a group",
+        'virtual_server_group G "{"\n fwmark 21\n}\n' + grouped("G"),
         "inet 21",
     ),
     Case("keyword without its word", server(21, inside="delay_loop") + server(8)),
@@ -384,6 +397,93 @@ EXPANSIONS = [
         "condition and definition", "@director1 $M=21\n@director2 $M=22\n" + server("$M"), "inet 21"
     ),
     Case("undefined", server("${NONE}") + server(8), "inet 8"),
+    Case("built-in instance", "@director1 $M=21\n$N=${_INSTANCE}\n" + server("$M"), "inet 21"),
+    Case("escaped bang at the start of a line", "\\!\n" + server(8)),
+    Case("escaped hash at the start of a line", "\\# x/y\n" + server(8), "inet 8"),
+    Case("comment that ends in a backslash", server("21 # web \\") + server(8), "inet 21, inet 8"),
+    Case(
+        "family before a comment that ends in a backslash",
+        "virtual_server_group G {\n fwmark 21 inet # \\\n fwmark 22\n}\n" + grouped("G"),
+        "inet 22",
+    ),
+    Case(
+        "definition of several lines",
+        "$V=virtual_server fwmark ${M} { \\\n real_server 198.51.100.7 80 { \\\n } \\\n }\n"
+        "$M=21\n$V\n$M=22\n$V\n",
+        "inet 21, inet 22",
+    ),
+    Case(
+        "definition of several lines ended by a comment",
+        "$V=virtual_server fwmark 21 { \\\n real_server 198.51.100.7 80 { \\\n # end\n }\n }\n"
+        "$V\n}\n}\n",
+        "inet 21",
+    ),
+    Case(
+        "definition of several lines in the middle of a line",
+        "$A=21 { \\\n real_server 198.51.100.7 80\nvirtual_server fwmark $A x\n}\n" + server(8),
+        "inet 8",
+    ),
+    Case(
+        "definitions of several lines, nested",
+        "$R=real_server 198.51.100.7 80 { \\\n weight 1 \\\n }\n"
+        "$V=virtual_server fwmark 21 { \\\n $R \\\n }\n$V\n",
+        "inet 21",
+    ),
+    Case("definition of several lines that has one", "$M=\\\n 21\n" + server("${M}"), "inet 21"),
+    Case(
+        "sequence",
+        "~SEQ(n, 21, 23) virtual_server fwmark ${n} { real_server 198.51.100.${n} 80 { } }\n",
+        "inet 21, inet 22, inet 23",
+    ),
+    Case(
+        "sequence with a step, downwards",
+        "virtual_server_group G {\n ~SEQ(n, 29, -4, 20) fwmark $n\n}\n" + grouped("G"),
+        "inet 29, inet 25, inet 21",
+    ),
+    Case(
+        "sequence of one number",
+        "virtual_server_group G {\n ~SEQ(n, 3) fwmark 2${n}\n}\n" + grouped("G"),
+        "inet 21, inet 22, inet 23",
+    ),
+    Case(
+        "sequence in hexadecimal",
+        "virtual_server_group G {\n ~SEQx(n, 9, 0xb) fwmark 2${n}\n}\n" + grouped("G"),
+        "inet 29, inet 2",
+    ),
+    Case(
+        "sequences, nested",
+        "virtual_server_group G {\n ~SEQ(a, 1, 2) ~SEQ(b, 5, 6) fwmark ${a}${b}\n}\n"
+        + grouped("G"),
+        "inet 15, inet 16, inet 25, inet 26",
+    ),
+    Case(
+        "sequence with definitions in its numbers",
+        "$L=22\nvirtual_server_group G {\n ~SEQ(n, 21, $L) fwmark $n\n}\n" + grouped("G"),
+        "inet 21, inet 22",
+    ),
+    Case("sequence that is none", "~SEQ(n) x\n~SEQ n\n~SEQUENCE(a,1,2) x\n" + server(8), "inet 8"),
+    Case(
+        "list",
+        "virtual_server_group G {\n ~LST(n, 21, 25) fwmark $n\n}\n" + grouped("G"),
+        "inet 21, inet 25",
+    ),
+    Case(
+        "list of several values",
+        "~LST({n, r}, {21, 198.51.100.7}, {22, 2001:db8::7}, {23}) "
+        "virtual_server fwmark $n { real_server $r 80 { } }\n",
+        "inet 21, inet6 22",
+    ),
+    Case(
+        "sequence in a definition of several lines",
+        "$G=virtual_server_group G { \\\n ~SEQ(n, 21, 22) fwmark $n \\\n }\n$G\n" + grouped("G"),
+        "inet 21, inet 22",
+    ),
+    Case(
+        "definition of several lines in a sequence",
+        "$V=virtual_server fwmark ${n} { \\\n real_server 198.51.100.7 80 { \\\n } \\\n }\n"
+        "~SEQ(n, 21, 22) $V\n",
+        "inet 21, inet 22",
+    ),
 ]
 
 INCLUDES = [
@@ -473,6 +573,41 @@ INCLUDES = [
     ),
     Case("by a definition", "$D=sub\ninclude ${D}/a\n", "inet 21", {"sub/a": server(21)}),
     Case("by the directory", "include ${_PWD}/sub/a\n", "inet 21", {"sub/a": server(21)}),
+    Case(
+        "under a condition, and so read twice",
+        "$M=21\n@director1 include a\n",
+        "inet 21, inet 22",
+        {"a": server("$M") + "$M=22\n"},
+    ),
+    Case(
+        "by a sequence: the last one first",
+        "~SEQ(n, 1, 2) include ${n}\n" + server("$M"),
+        "inet 21",
+        {"1": "$M=21\n", "2": "$M=22\n"},
+    ),
+    Case(
+        "of the directory itself and the one above",
+        "includer .*\n" + server(8),
+        "",
+        {"a": server(21)},
+    ),
+    Case("escaped letters", "include a\\.conf\n", "inet 21", {"a.conf": server(21)}),
+    Case(
+        "escaped hash in a name",
+        "include a\\#\n" + server(8),
+        "inet 21, inet 8",
+        {"a#": server(21)},
+    ),
+    Case("nothing", "$F=\nincludem ${F}\n" + server(8), "inet 8"),
+    Case(
+        "missing, on which global_defs lets it exit",
+        "global_defs {\n include_check\n}\ninclude nowhere.conf\n" + server(8),
+    ),
+    Case(
+        "missing, on which global_defs does not let it exit",
+        "global_defs {\n include_check read wildcard_match\n}\ninclude nowhere.conf\n" + server(8),
+        "inet 8",
+    ),
     Case("definitions go out", "include a\n" + server("$M"), "inet 21", {"a": "$M=21\n"}),
 ]
 

@@ -46,7 +46,7 @@ def test_includes_that_multiply_come_to_an_end(tmp_path: Path) -> None:
     reading = read(Case("", "include 0.inc\n", files=files).write(tmp_path))
 
     assert reading.fitness is Fitness.SUSPECT
-    assert "4096 files" in "".join(problem.message for problem in reading.problems)
+    assert "20000 files" in "".join(problem.message for problem in reading.problems)
 
 
 def test_braces_that_multiply_come_to_an_end(tmp_path: Path) -> None:

@@ -1,0 +1,113 @@
+"""The copy as keepalived's children read it.
+
+An include that only comes out of an expansion stands in the copy twice, as its own line and as
+the text of its files: a child opens the files itself, and then reads that text, too (measured).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lvsmarkd.keepalived.comments import decomment
+from lvsmarkd.keepalived.consolidated import CLOSES, FAILED, OPENS, CopyLine
+from lvsmarkd.keepalived.expansion import Expander
+from lvsmarkd.keepalived.include_stack import IncludeStack
+from lvsmarkd.keepalived.includes import Include
+from lvsmarkd.keepalived.line_reader import Text
+from lvsmarkd.keepalived.stops import KeepalivedStops
+from lvsmarkd.model.origin import Origin, Problem
+
+
+@dataclass(slots=True)
+class ChildFiles:
+    """Hands out the lines of the copy, and of the files that the child opens itself.
+
+    ``main`` is the path of the main file, and ``files`` are those that the copy names.
+    """
+
+    copy: Iterator[CopyLine]
+    main: str
+    stack: IncludeStack
+    expander: Expander
+    files: list[str] = field(default_factory=list)
+    _open: list[str] = field(default_factory=list)
+
+    @property
+    def directory(self) -> str:
+        """Where it stands."""
+        if self.stack.frames:
+            return self.stack.frames[-1].directory
+        return str(Path(self._path).parent)
+
+    @property
+    def _path(self) -> str:
+        return self._open[-1] if self._open else self.main
+
+    def line(self) -> Text | None:
+        """The next line that is not blank."""
+        dialect = self.stack.dialect
+        while (found := self.stack.line()) is not None:
+            number, raw = found
+            if not raw:
+                self.expander.empty_line()
+            # A comment that begins its line is a mark here, too.
+            elif raw.startswith((OPENS[0], CLOSES)):
+                self._false_mark(raw)
+            else:
+                text, comment = decomment(raw, dialect)
+                if text:
+                    return Text(text, self.stack.frames[-1].path, number, comment)
+        for entry in self.copy:
+            text = entry.text
+            if text[:1] in {"#", CLOSES}:
+                self._mark(entry)
+                continue
+            comment = entry.comment
+            if text:
+                text, escaped = decomment(text, dialect)
+                comment = comment or escaped
+            else:
+                self.expander.empty_line()
+            if text or comment:
+                return Text(text, self._path, entry.number, comment)
+        return None
+
+    def include(self, include: Include, origin: Origin) -> None:
+        """Read these files next."""
+        self.stack.push(include, origin, self.directory)
+
+    def _false_mark(self, raw: str) -> None:
+        frame = self.stack.frames[-1]
+        if raw.startswith(FAILED):
+            return
+        if raw.startswith("#"):
+            frame.marks += 1
+        elif frame.marks:
+            frame.marks -= 1
+        else:
+            self.stack.frames.pop()
+
+    def _mark(self, entry: CopyLine) -> None:
+        text = entry.text
+        if text.startswith(FAILED):
+            return
+        if text.startswith("#"):
+            # Joined, not normalised: the kernel's `..` after a link is not that of the text.
+            name = str(Path(self.directory) / text[2:]) if self._open else self.main
+            self._open.append(name)
+            if not entry.number:
+                self.files.append(name)
+        elif self._open:
+            self._open.pop()
+        else:
+            # The copy itself counts as a file, and may end once only.
+            raise KeepalivedStops(_closed_too_often(Origin(self.main)))
+
+
+def _closed_too_often(origin: Origin) -> Problem:
+    return Problem(
+        origin,
+        "a line here begins with an escaped '!', which keepalived takes for the end of the file, "
+        "and it crashes: let no line begin with \\!",
+        fatal=True,
+    )

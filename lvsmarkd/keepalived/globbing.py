@@ -1,0 +1,90 @@
+"""glob(3), as keepalived calls it: which files a pattern names, and what it missed.
+
+Python's own knows no backslash before a special character, and leaves out ``.`` and ``..``,
+which ``.*`` matches (measured: an include of it stumbles over the directories).
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fnmatch import translate
+from functools import lru_cache
+
+_MAGIC = re.compile(r"(?<!\\)(?:\\\\)*[*?\[]")
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_SPECIAL = re.compile(r"[*?\[\\]")
+
+
+@dataclass(slots=True)
+class Matches:
+    """The paths that match, in keepalived's order.
+
+    ``missing`` says that a name, or the directory of a wildcard, was not there; ``wildcard``
+    that a directory was searched.
+    """
+
+    names: list[str] = field(default_factory=list)
+    missing: bool = False
+    wildcard: bool = False
+
+
+def matches_of(pattern: str, directory: str = "/") -> Matches:
+    """Match one pattern without braces, from ``directory``, which is no pattern itself."""
+    found = Matches()
+    if not pattern:
+        return found
+    start = "/" if pattern.startswith("/") else directory
+    parts = [part for part in pattern.split("/") if part]
+    if not parts:
+        return found
+    try:
+        found.names += sorted(_in(start, parts, found), key=os.fsencode)
+    except ValueError:  # a NUL in the name
+        found.missing = True
+    return found
+
+
+def escaped(text: str) -> str:
+    """A pattern that matches just this text."""
+    return _SPECIAL.sub(lambda special: f"[{special.group()}]", text)
+
+
+def _in(directory: str, parts: list[str], found: Matches) -> Iterator[str]:
+    part, rest = parts[0], parts[1:]
+    if not is_magic(part) and not (not rest and "\\" in part):
+        path = os.path.join(directory, _ESCAPE.sub(r"\1", part))  # noqa: PTH118 - a text
+        if rest:
+            yield from _in(path, rest, found)
+        elif os.path.lexists(path):
+            yield path
+        else:
+            found.missing = True
+        return
+    found.wildcard = True
+    try:
+        names = [*os.listdir(directory), ".", ".."]  # noqa: PTH208 - a text
+    except OSError:
+        found.missing = True
+        return
+    wanted = _regex(part)
+    for name in names:
+        if (name[0] == "." and part[0] not in ".\\") or not wanted.match(name):
+            continue
+        path = os.path.join(directory, name)  # noqa: PTH118 - a text
+        if not rest:
+            yield path
+        elif os.path.isdir(path):  # noqa: PTH112 - a text
+            yield from _in(path, rest, found)
+
+
+def is_magic(part: str) -> bool:
+    """Whether a part of a pattern is more than a name."""
+    return _MAGIC.search(part) is not None
+
+
+@lru_cache(256)
+def _regex(part: str) -> re.Pattern[str]:
+    # fnmatch knows no backslash, and no ^ in brackets.
+    plain = _ESCAPE.sub(lambda match: escaped(match[1]), part).replace("[^", "[!")
+    return re.compile(translate(plain))
