@@ -29,9 +29,12 @@ _USE = {
     }.items()
 }
 
-_ENDLESS = 300
-"""Replacements in one line after which it is a definition that names itself: keepalived
-does not end on one."""
+_ENDLESS = 20_000
+"""Replacements in one line after which it is a definition that names itself, or others that
+name each other: keepalived does not end on one, or not within a day. A line has room for 512
+uses."""
+_MOST = 1_000_000
+"""Replacements after which no more are made, however many lines they are in."""
 
 
 @dataclass(slots=True)
@@ -97,6 +100,7 @@ class Definitions:
 
     circumstances: Circumstances
     _known: dict[str, Definition] = field(default_factory=dict)
+    _replacements: int = 0
 
     def define(self, text: str) -> Definition | None:
         """Store ``text`` if it is a definition: no blank before ``=``, blanks after it are
@@ -141,6 +145,10 @@ class Definitions:
             doubts += filter(None, [value.doubt])
             if value.text is None:
                 continue
+            self._replacements += 1
+            if self._replacements > _MOST:
+                doubts.append("the definitions here stand for too much to be followed")
+                return Substituted(text, replaced=False, doubtful="; ".join(doubts))
             start, end = match.span()
             if match[2] and not match[2].strip():
                 # keepalived takes out as many characters as a use without blanks has.

@@ -16,17 +16,29 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _SPECIAL = re.compile(r"[*?\[\\]")
 
 
+_MOST = 20_000
+"""Names looked at for one pattern: ``/*/*/*/*`` would walk through all of the machine."""
+
+
 @dataclass(slots=True)
 class Matches:
     """The paths that match, in keepalived's order.
 
     ``missing`` says that a name, or the directory of a wildcard, was not there; ``wildcard``
-    that a directory was searched.
+    that a directory was searched, ``exhausted`` that not all were.
     """
 
     names: list[str] = field(default_factory=list)
     missing: bool = False
     wildcard: bool = False
+    exhausted: bool = False
+    _seen: int = 0
+
+    def enough(self, more: int) -> bool:
+        """Count names to look at; tells whether they are too many."""
+        self._seen += more
+        self.exhausted = self.exhausted or self._seen > _MOST
+        return self.exhausted
 
 
 def matches_of(pattern: str, directory: str = "/") -> Matches:
@@ -66,6 +78,8 @@ def _in(directory: str, parts: list[str], found: Matches) -> Iterator[str]:
         names = [*os.listdir(directory), ".", ".."]  # noqa: PTH208 - a text
     except OSError:
         found.missing = True
+        return
+    if found.enough(len(names)):
         return
     wanted = _regex(part)
     for name in names:

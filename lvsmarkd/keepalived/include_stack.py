@@ -64,13 +64,20 @@ class IncludeStack:
     always_fatal: Fatal = Fatal.NOTHING
     """What ``include_check`` makes fatal for every include."""
     frames: list[Frame] = field(default_factory=list)
-    _oddities: set[str] = field(default_factory=set)
+    _said: set[str] = field(default_factory=set)
 
     def push(self, include: Include, origin: Origin, directory: str) -> None:
         """Begin with an include. Raises KeepalivedStops where keepalived exits on it."""
         fatal = include.fatal | self.always_fatal
         found = find(include, directory)
         self.journal.lookups.extend(found.lookups)
+        if found.exhausted:
+            self.journal.partial = True
+            self._say(
+                origin,
+                f"{include.pattern!r} leads through so many files that they are not all looked "
+                "at: name a directory",
+            )
         if found.missing:
             self._missing(include, origin, fatal, some=bool(found.names))
         elif not found.names and found.wildcard and Fatal.WILDCARD in fatal:
@@ -105,7 +112,7 @@ class IncludeStack:
             self.journal.files.append(name)
             if bound := self._bound(name):
                 self.journal.partial = True
-                self._say(frame.origin, f"{name} is not read, since {bound}: untie the includes")
+                self._not_read(name, bound, frame)
                 continue
             self.bounds.files += 1
             raw = read_file(name)
@@ -118,8 +125,8 @@ class IncludeStack:
 
     def _open(self, frame: Frame, path: str, raw: bytes) -> None:
         physical = physical_lines(raw, self.dialect)
-        if path not in self._oddities:
-            self._oddities.add(path)
+        if path not in self._said:
+            self._said.add(path)
             self._odd_lines(path, physical)
         frame.path, frame.lines, frame.identity = path, iter(physical.lines), _identity(path)
         frame.marks = 0
@@ -153,6 +160,12 @@ class IncludeStack:
         if identity and any(identity == frame.identity for frame in self.frames):
             return "it includes itself"
         return self.bounds.no_more_files(len(self.frames))
+
+    def _not_read(self, name: str, bound: str, frame: Frame) -> None:
+        if bound in self._said:
+            return  # one bound makes thousands of files go unread
+        self._said.add(bound)
+        self._say(frame.origin, f"{name} is not read, since {bound}: untie the includes")
 
     def _odd_lines(self, path: str, physical: PhysicalLines) -> None:
         if physical.overlong:

@@ -59,6 +59,8 @@ class Found:
     """A file named without a wildcard, or the directory of a wildcard, is not there."""
     wildcard: bool
     """A directory was searched."""
+    exhausted: bool
+    """There was more to search than is searched."""
 
 
 def include_of(text: str) -> Include | None:
@@ -76,14 +78,15 @@ def find(include: Include, directory: str) -> Found:
     """
     names: list[str] = []
     lookups: list[str] = []
-    missing = wildcard = False
+    missing = wildcard = exhausted = False
     for pattern in _alternatives(include.pattern):
         matches = matches_of(pattern, directory)
         names += matches.names
         missing, wildcard = missing or matches.missing, wildcard or matches.wildcard
+        exhausted = exhausted or matches.exhausted
         start = "/" if pattern.startswith("/") else escaped(directory)
         lookups.append(str(Path(start) / pattern))
-    return Found(tuple(lookups), tuple(names), missing, wildcard)
+    return Found(tuple(lookups), tuple(names), missing, wildcard, exhausted)
 
 
 def _alternatives(pattern: str) -> list[str]:

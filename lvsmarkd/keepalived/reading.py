@@ -17,6 +17,8 @@ from lvsmarkd.keepalived.vrrp_keywords import VRRP
 from lvsmarkd.model.keepalived import Fitness, Reading
 from lvsmarkd.model.origin import Origin, Problem
 
+_PROBLEMS = 500
+
 
 def read(
     path: Path,
@@ -73,11 +75,23 @@ def _reading(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
         services,
         instances,
         annotations,
-        # What is read twice, by an include or by both processes, is said once.
-        tuple(dict.fromkeys(problems)),
+        _told(problems),
         transcript.files,
         transcript.lookups,
     )
+
+
+def _told(problems: list[Problem]) -> tuple[Problem, ...]:
+    """What is read twice, by an include or by both processes, is said once; of a file that is
+    broken throughout, the first problems tell enough.
+    """
+    said = tuple(dict.fromkeys(problems))
+    if len(said) <= _PROBLEMS:
+        return said
+    fatal = [problem for problem in said[_PROBLEMS:] if problem.fatal]
+    more = len(said) - _PROBLEMS
+    rest = Problem(said[_PROBLEMS].origin, f"{more} more problems from here on are not listed")
+    return (*said[:_PROBLEMS], *fatal[:1], rest)
 
 
 def _suspicion(main: str, transcript: Transcript) -> Problem | None:

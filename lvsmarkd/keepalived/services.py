@@ -3,7 +3,7 @@
 keepalived/check/ipwrapper.c, link_vsg_to_vs; ipvswrapper.c, ipvs_group_cmd.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 from lvsmarkd.keepalived.servers import CheckerConfig, Group, GroupMark, VirtualServer
 from lvsmarkd.model.origin import Origin, Problem
@@ -23,11 +23,27 @@ class _Misfit:
     remedy: str
 
 
+@dataclass(slots=True)
+class _Gathering:
+    """A service, while all that makes it is gathered."""
+
+    group: str | None
+    origins: dict[Origin, None] = field(default_factory=dict)
+    ports: dict[int, None] = field(default_factory=dict)
+
+    def service(self, key: ServiceKey) -> Service:
+        return Service(key, tuple(self.origins)[:_ORIGINS], self.group, tuple(self.ports))
+
+
+_ORIGINS = 20
+"""Places kept of one service: of a file that repeats itself, the first ones tell enough."""
+
+
 class _Linker:
     def __init__(self, config: CheckerConfig, problems: list[Problem]) -> None:
         self._config = config
         self._problems = problems
-        self._services: dict[ServiceKey, Service] = {}
+        self._services: dict[ServiceKey, _Gathering] = {}
         self._groups: dict[str, Group] = {}
         self._used: set[str] = set()
         self._alive: set[tuple[GroupMark, bool]] = set()
@@ -53,7 +69,7 @@ class _Linker:
                     group.numbers,
                 )
         self._reused()
-        return tuple(self._services.values())
+        return tuple(gathering.service(key) for key, gathering in self._services.items())
 
     def _server(self, server: VirtualServer) -> None:
         if server.group is not None:
@@ -111,14 +127,9 @@ class _Linker:
     def _add(
         self, key: ServiceKey, origin: Origin, group: str | None, ports: tuple[int, ...]
     ) -> None:
-        if (known := self._services.get(key)) is None:
-            self._services[key] = Service(key, (origin,), group, ports)
-            return
-        self._services[key] = replace(
-            known,
-            origins=tuple(dict.fromkeys((*known.origins, origin))),
-            real_ports=tuple(dict.fromkeys((*known.real_ports, *ports))),
-        )
+        known = self._services.setdefault(key, _Gathering(group))
+        known.origins.setdefault(origin)
+        known.ports |= dict.fromkeys(ports)
 
     def _reused(self) -> None:
         """Packets of a health check must not bear the mark of a service."""
