@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from errno import ENOSPC
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
@@ -47,7 +48,8 @@ def parser() -> argparse.ArgumentParser:
     for name, text in _COMMANDS.items():
         epilog = _LISTING if name == "marks" else _EPILOG
         command = commands.add_parser(name, help=text, description=text, epilog=epilog)
-        command.add_argument("--json", action="store_true", help="print JSON")
+        if name != "run":
+            command.add_argument("--json", action="store_true", help="print JSON")
         if name in _LOCAL:
             _add_local_options(command)
         if name == "pause":
@@ -77,8 +79,8 @@ def _add_local_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config-id", metavar="ID", help="keepalived's config id, for @ID lines")
     command.add_argument(
         "--backend",
-        choices=["auto", "iptables", "firewalld", "nftables"],
-        help="which firewall keeps the rules; this version has iptables (default: the settings)",
+        choices=["auto", "iptables"],
+        help="which firewall keeps the rules (default: the settings)",
     )
 
 
@@ -87,11 +89,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     command = import_module(f"lvsmarkd.cli.commands.{options.command}")
     try:
-        return int(command.run(options))
+        status = int(command.run(options))
+        sys.stdout.flush()  # here, where a full disk or a reader that left is still met
+        return status  # noqa: TRY300 - what follows is for what went wrong
     except CommandError as error:
         print(f"lvsmarkd: {error}", file=sys.stderr)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has left; there is nothing more to say
+    except OSError as error:
+        if error.errno != ENOSPC:
+            raise
+        sys.stderr.write(f"lvsmarkd: the output cannot be written: {error.strerror}\n")
     except KeyboardInterrupt:
         print("lvsmarkd: interrupted", file=sys.stderr)
     return Exit.ERROR

@@ -39,6 +39,12 @@ class Session:
             raise CommandError(str(error)) from error
 
 
+def cannot_lock(places: Places, error: OSError) -> CommandError:
+    """What to say where the lock cannot be made."""
+    who = "; run this as root" if isinstance(error, PermissionError) else ""
+    return CommandError(f"{places.lock} cannot be made: {error.strerror}{who}")
+
+
 def open_session(options: argparse.Namespace) -> Session:
     """Read lvsmarkd.toml; one that cannot be followed ends the command."""
     where = Where(options.config, options.keepalived_conf, options.config_id, options.backend)

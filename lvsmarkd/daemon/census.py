@@ -17,13 +17,14 @@ class Census:
 
     wanted: Desired
     seen: Observed
+    last: bool = False
 
     def services(self) -> tuple[ServiceState, ...]:
         """Each service: covered or not, by what, and how many packets its rules have marked."""
         packets = self._packets()
         return tuple(
             ServiceState(key, state, str(self.wanted.coverage[key]), packets.get(key))
-            for key, state in covered(self.wanted, self.seen).items()
+            for key, state in covered(self.wanted, self.seen, last=self.last).items()
         )
 
     def desired(self) -> dict[Family, int]:

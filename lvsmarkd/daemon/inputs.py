@@ -142,14 +142,17 @@ class Inputs:
 
     def _declared(self, reading: Reading) -> Declared:
         declarations: list[Declaration] = list(self.loaded.declarations)
-        problems: list[Problem] = []
+        problems: list[Problem] = list(self.loaded.refused)
         for annotation in reading.annotations:
             parsed = parse(annotation)
             if isinstance(parsed, Problem):
                 problems.append(parsed)
             else:
                 declarations += parsed
-        resolved = resolve(tuple(declarations), reading.instances)
+        # A reading that is not whole does not tell all services that there are.
+        whole = reading.fitness is Fitness.WHOLE
+        used = {service.key for service in reading.services} if whole else None
+        resolved = resolve(tuple(declarations), reading.instances, used)
         return replace(resolved, problems=(*problems, *resolved.problems))
 
 

@@ -52,6 +52,10 @@ class Memory:
             if isinstance(chain, Chain) and chain.anchors
         }
 
+    def forget_anchors(self) -> None:
+        """The jumps belong elsewhere from now on: those that are there were displaced by nobody."""
+        self._anchored = set()
+
     def cause(self, step: Step, wanted: Desired) -> Cause:
         """Why a step is needed: somebody undid what was in force, or the configuration asks."""
         match step:

@@ -34,6 +34,11 @@ class Quarantine:
             case.until = now + case.patience.fail()
         self._tried = frozenset()
 
+    def pardon(self) -> None:
+        """Let every rule be tried now: a person asks for it."""
+        for case in self._cases.values():
+            case.until = 0.0
+
     def keep(self, wanted: frozenset[Rule]) -> None:
         """Forget rules that nobody wants any more."""
         self._cases = {rule: case for rule, case in self._cases.items() if rule in wanted}

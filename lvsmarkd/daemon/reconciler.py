@@ -50,6 +50,7 @@ class Reconciler:
     _memory: Memory = field(default_factory=Memory)
     _desired: Desired | None = None
     _identity: Identity | None = None
+    _last: bool | None = None
     _basis: tuple[Gathered, Policy] | None = None
 
     def run(self, wakes: Iterable[Wake], mode: Mode) -> Report:
@@ -57,6 +58,9 @@ class Reconciler:
         start = self.clock.monotonic()
         reasons = tuple(wakes) or (Wake(Trigger.TIMER),)
         actors = tuple(dict.fromkeys(w.actor for w in reasons if w.actor is not None))
+        if any(wake.trigger is Trigger.CONTROL for wake in reasons):
+            self.fights.pardon()
+            self.quarantine.pardon()
         gathered = self.inputs.gather()
         wanted = self._want(gathered)
         self.quarantine.keep(wanted.rules)
@@ -81,7 +85,7 @@ class Reconciler:
                 latency = self.clock.monotonic() - start if repairs else None
         self._memory.remember(wanted, after)
         return self._report(
-            Census(wanted, after),
+            Census(wanted, after, last=self.backend.last),
             Report(
                 trigger=reasons[0].trigger,
                 result=_result(failure, repairs, left, mode),
@@ -117,7 +121,9 @@ class Reconciler:
         """
         if self._identity is not None and identity != self._identity:
             self._memory, self.fights, self.quarantine = Memory(), Fights(), Quarantine()
-        self._identity = identity
+        if self.backend.last is not self._last:
+            self._memory.forget_anchors()  # that they stand elsewhere now was our own wish
+        self._identity, self._last = identity, self.backend.last
 
     def _want(self, gathered: Gathered) -> Desired:
         firewall = self.inputs.loaded.settings.firewall

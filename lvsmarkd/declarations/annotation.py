@@ -94,6 +94,8 @@ def _only(marks: tuple[int, ...], text: str) -> int:
 def _statement(words: list[str]) -> _Statement:
     if not words:
         raise RefusalError("", _EXAMPLE)
+    if words[0].lower().startswith("lvs"):
+        raise RefusalError(" ".join(words), 'a comment that begins with "lvsmarkd:"')
     if words[0] != "to":
         raise RefusalError(words[0], f'"to" and then a target: {_EXAMPLE}')
     if len(words) == 1:
@@ -155,13 +157,15 @@ def _message(refusal: RefusalError, text: str) -> str:
             _statement(words)
         except RefusalError:
             continue
-        return f"{refusal}; perhaps `# lvsmarkd: {guess}` is meant"
+        if guess != text:
+            return f"{refusal}; perhaps `# lvsmarkd: {guess}` is meant"
     return str(refusal)
 
 
 def _guesses(text: str) -> Iterator[str]:
     """What may have been meant, as people who know other tools write it."""
     known = {"fwmark", "to", *_WORDS}
+    text = re.sub(r"(?i)^lvs-?mark-?d?\s*[:;,.=-]?\s*", "", text)
     words = [word.lower() if word.lower() in known else word for word in _split(text)]
     guess = " ".join(words).replace("=", " ")
     guess = re.sub(rf"(\S+)/({_TRANSPORT})\b", r"\2 \1", guess)

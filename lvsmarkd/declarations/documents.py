@@ -5,12 +5,24 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from lvsmarkd.declarations.refusal import shown
 from lvsmarkd.model.origin import Origin, Problem
 
 _LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+
+
+_MARK_TABLE = re.compile(r"\s*\[\[\s*(?:mark|\"mark\"|'mark')\s*\]\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Toml:
+    """The content of a file, and the lines where its ``[[mark]]`` tables begin."""
+
+    content: dict[str, object]
+    mark_lines: tuple[int, ...] = ()
 
 
 class UnreadableError(Exception):
@@ -41,8 +53,8 @@ def drop_ins(directory: Path) -> Iterator[Path]:
             yield path
 
 
-def document(path: Path) -> dict[str, object]:
-    """The content of a TOML file.
+def document(path: Path) -> Toml:
+    """Read a TOML file.
 
     Raises FileNotFoundError if there is none, UnreadableError for all else that is wrong.
     """
@@ -59,12 +71,14 @@ def document(path: Path) -> dict[str, object]:
         message = f"found the byte {content[error.start]:#04x}, expected UTF-8 text"
         raise UnreadableError(Origin(str(path), line), message) from error
     try:
-        return tomllib.loads(text)
+        loaded = tomllib.loads(text)
     except RecursionError as error:
         message = "found lists or tables nested beyond measure, expected TOML"
         raise UnreadableError(Origin(str(path)), message) from error
     except ValueError as error:  # TOMLDecodeError, and int()'s own for thousands of digits
         raise _syntax(path, text, str(error)) from error
+    lines = enumerate(text.split("\n"), 1)
+    return Toml(loaded, tuple(number for number, line in lines if _MARK_TABLE.match(line)))
 
 
 def _content(path: Path) -> bytes:

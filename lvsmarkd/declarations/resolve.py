@@ -1,6 +1,6 @@
 """All declarations together: names become addresses, and no packet gets two marks."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
@@ -16,8 +16,15 @@ from lvsmarkd.model.service import Address, Family, Network, ServiceKey
 _NAMES_SHOWN = 10
 
 
-def resolve(declarations: Iterable[Declaration], instances: Iterable[VrrpInstance]) -> Declared:
+def resolve(
+    declarations: Iterable[Declaration],
+    instances: Iterable[VrrpInstance],
+    used: Collection[ServiceKey] | None = None,
+) -> Declared:
     """What is declared for each service, and what cannot be followed.
+
+    ``used`` are the services that there are, where they are known: a declaration for another
+    makes no rule, and so takes no packet from anybody.
 
     A name stands for all addresses of its vrrp_instance; the family of an address is that of
     the service. A name without addresses, and packets that two marks claim, are problems,
@@ -47,7 +54,12 @@ def resolve(declarations: Iterable[Declaration], instances: Iterable[VrrpInstanc
         by_key.setdefault(key, []).append(claim.declared)
     flows = {key: union(declared) for key, declared in by_key.items()}
     named = frozenset(flows.keys() - spelt_out)
-    return Declared(flows, (*problems, *_conflicts(claims)), named)
+    rivals = [
+        claim
+        for claim in claims
+        if used is None or ServiceKey(claim.declared.flow.family, claim.mark) in used
+    ]
+    return Declared(flows, (*problems, *_conflicts(rivals)), named)
 
 
 @dataclass(frozen=True, slots=True)

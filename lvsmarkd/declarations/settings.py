@@ -1,8 +1,9 @@
 """lvsmarkd.toml and conf.d beside it: all of it checked before any of it is in force."""
 
 import glob
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import msgspec
 
 from lvsmarkd.declarations import port_ranges, values
 from lvsmarkd.declarations.checking import faults
-from lvsmarkd.declarations.documents import UnreadableError, document, drop_ins
+from lvsmarkd.declarations.documents import Toml, UnreadableError, document, drop_ins
 from lvsmarkd.declarations.listening import listening
+from lvsmarkd.declarations.refusal import RefusalError
 from lvsmarkd.declarations.tables import Daemon, Document, Firewall, Keepalived, MarkTable
 from lvsmarkd.model.declaration import Declaration
 from lvsmarkd.model.origin import Origin, Problem
@@ -47,11 +49,13 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """What was read. ``files`` are all files read; ``lookups`` the absolute glob patterns of
-    those that may appear.
+    those that may appear. ``refused`` says which ``[[mark]]`` tables cannot be followed: each
+    of them concerns no mark but its own.
     """
 
     settings: Settings = field(default_factory=Settings)
     declarations: tuple[Declaration, ...] = ()
+    refused: tuple[Problem, ...] = ()
     files: tuple[str, ...] = ()
     lookups: tuple[str, ...] = ()
 
@@ -60,14 +64,20 @@ def load(path: Path, *, required: bool) -> Loaded:
     """Read the file and the drop-ins beside it.
 
     A file that is not there gives the defaults, unless it is ``required``. Raises ConfigError
-    with all that is wrong.
+    with all that is wrong outside of ``[[mark]]`` tables.
     """
     documents, problems = _read(path, required=required)
-    for file, content in documents.items():
-        problems += [
-            Problem(Origin(file, key=fault.key), fault.message)
-            for fault in faults(content, Document)
-        ]
+    refused: dict[tuple[str, int], list[Problem]] = {}
+    for file, toml in documents.items():
+        for fault in faults(toml.content, Document):
+            at = _table_of(fault.key)
+            problem = Problem(_origin(file, toml, fault.key), fault.message)
+            if at is None:
+                problems.append(problem)
+            else:
+                marks = _marks(toml, at)
+                bad = replace(problem, marks=marks, fatal=True)
+                refused.setdefault((file, at), []).append(bad)
     merged, repeated = _merged(documents)
     problems += repeated
     if problems:
@@ -78,13 +88,15 @@ def load(path: Path, *, required: bool) -> Loaded:
     absolute = path.absolute()
     return Loaded(
         Settings(whole.keepalived, whole.firewall, whole.daemon, Metrics(listen)),
-        tuple(_declarations(documents)),
+        tuple(_declarations(documents, refused.keys())),
+        tuple(problem for bad in refused.values() for problem in bad),
         tuple(documents),
         (glob.escape(str(absolute)), f"{glob.escape(str(absolute.parent))}/{DROP_INS}/*.toml"),
     )
 
 
-_Documents = dict[str, dict[str, object]]
+_Documents = dict[str, Toml]
+_TABLE = re.compile(r"mark\[([0-9]+)\]")
 
 
 def _read(path: Path, *, required: bool) -> tuple[_Documents, list[Problem]]:
@@ -112,8 +124,8 @@ def _merged(documents: _Documents) -> tuple[dict[str, object], list[Problem]]:
     merged: dict[str, object] = {}
     problems: list[Problem] = []
     files: dict[tuple[str, ...], str] = {}
-    for file, content in documents.items():
-        for keys, value in _leaves(content):
+    for file, toml in documents.items():
+        for keys, value in _leaves(toml.content):
             if keys in files:
                 message = (
                     f"found the setting here and in {files[keys]}, expected it in one file:"
@@ -146,10 +158,41 @@ def _put(table: dict[str, Any], keys: tuple[str, ...], value: object) -> None:
     table[keys[-1]] = value
 
 
-def _declarations(documents: _Documents) -> Iterator[Declaration]:
-    for file, content in documents.items():
-        for at, table in enumerate(msgspec.convert(content, Document).mark):
-            yield _declaration(table, Origin(file, key=f"mark[{at}]"))
+def _declarations(
+    documents: _Documents, refused: Collection[tuple[str, int]]
+) -> Iterator[Declaration]:
+    for file, toml in documents.items():
+        for at, table in enumerate(_tables(toml)):
+            if (file, at) not in refused:
+                origin = _origin(file, toml, f"mark[{at}]")
+                yield _declaration(msgspec.convert(table, MarkTable), origin)
+
+
+def _table_of(key: str) -> int | None:
+    """Which ``[[mark]]`` table a key is in."""
+    found = _TABLE.match(key)
+    return int(found[1]) if found else None
+
+
+def _tables(toml: Toml) -> list[Any]:
+    tables = toml.content.get("mark", [])
+    return tables if isinstance(tables, list) else []
+
+
+def _marks(toml: Toml, at: int) -> tuple[int, ...]:
+    """The mark of a table that cannot be followed, where at least that can be read."""
+    try:
+        return (values.mark(_tables(toml)[at]["fwmark"]),)
+    except (RefusalError, KeyError, TypeError):
+        return ()
+
+
+def _origin(file: str, toml: Toml, key: str) -> Origin:
+    """The place of a key, with the line where its table begins, if that is known."""
+    at = _table_of(key)
+    # Tables written in another way than as [[mark]] have no line each.
+    known = at is not None and len(toml.mark_lines) == len(_tables(toml))
+    return Origin(file, toml.mark_lines[at] if known and at is not None else 0, key)
 
 
 def _declaration(table: MarkTable, origin: Origin) -> Declaration:

@@ -12,7 +12,6 @@ from enum import StrEnum
 from lvsmarkd.judge.layout import rules_of
 from lvsmarkd.judge.suggestion import Suggestion, suggest
 from lvsmarkd.model.declaration import Declared, DeclaredFlow
-from lvsmarkd.model.flow import Flow
 from lvsmarkd.model.keepalived import Fitness, Reading, VrrpInstance
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.rule import AH_PROTOCOL, VRRP_PROTOCOL, Accept, Match, Place, Rule
@@ -44,7 +43,8 @@ class Desired:
 
     ``removable`` is false while the configuration cannot be trusted to be whole: no rule is
     taken away then. ``held`` are marks whose declarations are refused: their rules stay as
-    they are. ``unused`` are declared keys that no service has.
+    they are. ``short`` are services of such marks for which no last good flows are known.
+    ``unused`` are declared keys that no service has.
     """
 
     services: Mapping[ServiceKey, Service] = field(default_factory=dict)
@@ -56,6 +56,7 @@ class Desired:
     rules: frozenset[Rule] = frozenset()
     problems: tuple[Problem, ...] = ()
     held: frozenset[int] = frozenset()
+    short: frozenset[ServiceKey] = frozenset()
     removable: bool = True
 
     @property
@@ -75,14 +76,15 @@ def desired(
         instances = reading.instances or before.instances
     held = frozenset(mark for p in declared.problems if p.fatal for mark in p.marks)
     whole = reading.fitness is Fitness.WHOLE
-    flows = {key: _flows(key, declared, held, before, whole=whole) for key in services}
+    used = {key: own for key, own in declared.flows.items() if key in services}
+    kept = {} if before is None else _kept(before, used, held, whole=whole)
+    flows = {key: kept[key] if key in kept else _followed(key, used, held) for key in services}
     coverage = {key: Coverage.DECLARED if flows[key] else Coverage.NONE for key in services}
-    bare = [service for key, service in services.items() if not flows[key]]
+    bare = [service for key, service in services.items() if not flows[key] and key.mark not in held]
     suggestions = _suggestions(bare, instances, flows)
     if policy.infer:
         for key, suggestion in suggestions.items():
-            inferred = () if key.mark in held else suggestion.flows()
-            if inferred:
+            if inferred := suggestion.flows():
                 flows[key], coverage[key] = inferred, Coverage.INFERRED
     rules = [
         rule
@@ -101,6 +103,7 @@ def desired(
         rules=frozenset(rules),
         problems=(*reading.problems, *declared.problems),
         held=held,
+        short=frozenset(key for key in services if key.mark in held and key not in kept),
         removable=whole,
     )
 
@@ -122,33 +125,41 @@ def _services(reading: Reading, before: Desired | None) -> dict[ServiceKey, Serv
     return known | {service.key: service for service in reading.services}
 
 
-def _flows(
-    key: ServiceKey,
-    declared: Declared,
+def _kept(
+    before: Desired,
+    used: Mapping[ServiceKey, tuple[DeclaredFlow, ...]],
     held: frozenset[int],
-    before: Desired | None,
     *,
     whole: bool,
-) -> tuple[DeclaredFlow, ...]:
-    """The flows of a service; those it had before, where the declaration is refused, or is
-    gone from a file that is not whole.
+) -> dict[ServiceKey, tuple[DeclaredFlow, ...]]:
+    """The flows that services had before, where their declaration is refused now, or is gone
+    from a file that is not whole.
     """
-    now = declared.flows.get(key, ())
-    known = before is not None and before.coverage.get(key) is Coverage.DECLARED
-    if known and before is not None and (key.mark in held or not (whole or now)):
-        return before.flows[key]
+    return {
+        key: before.flows[key]
+        for key, coverage in before.coverage.items()
+        if coverage is Coverage.DECLARED
+        and key not in before.short
+        and (key.mark in held or not (whole or key in used))
+    }
+
+
+def _followed(
+    key: ServiceKey,
+    used: Mapping[ServiceKey, tuple[DeclaredFlow, ...]],
+    held: frozenset[int],
+) -> tuple[DeclaredFlow, ...]:
+    """The flows declared for a service; of a mark that is refused, those that it alone claims."""
+    now = used.get(key, ())
     if key.mark not in held:
         return now
-    return tuple(own for own in now if not _contested(key, own.flow, declared))
-
-
-def _contested(key: ServiceKey, flow: Flow, declared: Declared) -> bool:
-    return any(
-        flow.overlaps(other.flow)
-        for rival, others in declared.flows.items()
+    rivals = [
+        other.flow
+        for rival, others in used.items()
         if rival.family is key.family and rival.mark != key.mark
         for other in others
-    )
+    ]
+    return tuple(own for own in now if not any(own.flow.overlaps(rival) for rival in rivals))
 
 
 def _suggestions(
@@ -163,15 +174,15 @@ def _suggestions(
 
 
 def _vrrp_rules(instances: Iterable[VrrpInstance]) -> list[Rule]:
-    """Accept VRRP in the families its instances speak: protocol 112, and for IPv4 with
+    """Accept VRRP in the family that each instance speaks: protocol 112, and for IPv4 with
     ``auth_type AH`` protocol 51 (IPv6 never uses AH).
     """
     rules = set()
     for instance in instances:
-        families = {Family.of(vip) for vip in instance.vips} or {Family.INET}
-        protocols = {(family, VRRP_PROTOCOL) for family in families}
-        if instance.auth_ah and Family.INET in families:
-            protocols.add((Family.INET, AH_PROTOCOL))
+        family = instance.family or Family.INET
+        protocols = {(family, VRRP_PROTOCOL)}
+        if instance.auth_ah and family is Family.INET:
+            protocols.add((family, AH_PROTOCOL))
         rules |= {
             Rule(family, Place.ACCEPT, Match(protocol=protocol), Accept())
             for family, protocol in protocols

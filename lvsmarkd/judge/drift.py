@@ -1,7 +1,7 @@
 """Own rules: what is missing, altered, stale or double, and the steps that mend it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from lvsmarkd.judge.desired import Desired
@@ -84,7 +84,9 @@ class _Chain:
         if not wanted and not kept:
             return self._dissolve(gone)
         repeats = {rule: n - 1 for rule, n in there.items() if n > 1 and rule not in gone}
-        findings = [*self._missing(missing, gone), *self._surplus(gone, repeats)]
+        pairs = _pairs(missing, gone)
+        left_over = [rule for rule in gone if rule not in pairs.values()]
+        findings = [*self._missing(missing, pairs), *self._surplus(left_over, repeats)]
         steps: list[Step] = []
         if not self.chain.exists or self.chain.aliens:
             steps.append(Rewrite(self.spot, tuple(sorted([*wanted, *kept], key=_order))))
@@ -112,28 +114,41 @@ class _Chain:
             str(rule) if rule else "",
         )
 
-    def _missing(self, missing: list[Rule], gone: list[Rule]) -> Iterator[Finding]:
+    def _missing(self, missing: list[Rule], pairs: Mapping[Rule, Rule]) -> Iterator[Finding]:
         """A missing rule beside one that resembles it was altered; both mean lost packets."""
         severity = Severity.WARNING if self.spot.place is Place.ACCEPT else Severity.CRITICAL
         for rule in missing:
-            like = next((g for g in gone if g.match == rule.match or g.mark == rule.mark), None)
+            like = pairs.get(rule)
             if like is None:
-                message = f"the rule “{rule}” is not there; applying the plan adds it"
+                message = f"the rule “{rule}”{self._where} is not there; applying the plan adds it"
                 yield self._find(Kind.MISSING, severity, message, rule)
             else:
-                message = f"the rule reads “{like}” and should read “{rule}”"
+                message = f"the rule{self._where} reads “{like}” and should read “{rule}”"
                 yield self._find(
                     Kind.ALTERED, severity, f"{message}; applying the plan mends it", rule
                 )
 
+    @property
+    def _where(self) -> str:
+        """The place, where it is not the usual one for marks."""
+        match self.spot.place:
+            case Place.MARK:
+                return ""
+            case Place.LOCAL:
+                return " for the director's own packets"
+            case Place.ACCEPT:
+                return " at INPUT"
+
     def _surplus(self, gone: list[Rule], repeats: dict[Rule, int]) -> Iterator[Finding]:
-        replaced = {rule.mark for rule in self.want}
         for rule in gone:
-            if rule.mark not in replaced:
-                message = (
-                    f"“{rule}” serves nothing that keepalived uses; applying the plan removes it"
-                )
-                yield self._find(Kind.STALE, Severity.WARNING, message, rule)
+            if rule.service in self.desired.services:
+                why = "is asked for no more by the declarations and settings"
+            elif rule.mark is None:
+                why = "is asked for no more"
+            else:
+                why = "serves nothing that keepalived uses"
+            message = f"“{rule}”{self._where} {why}; applying the plan removes it"
+            yield self._find(Kind.STALE, Severity.WARNING, message, rule)
         for rule, count in repeats.items():
             message = f"“{rule}” is there {count + 1} times; applying the plan leaves one"
             yield self._find(Kind.DUPLICATE, Severity.WARNING, message, rule)
@@ -183,7 +198,21 @@ class _Chain:
     def _dissolve(self, gone: list[Rule]) -> Verdict:
         if not self.chain.exists and not self.chain.anchors:
             return Verdict()
-        return Verdict(tuple(self._surplus(gone, {})), (Dissolve(self.spot, self.chain.anchors),))
+        step = Dissolve(self.spot, self.chain.anchors, tuple(gone))
+        return Verdict(tuple(self._surplus(gone, {})), (step,))
+
+
+def _pairs(missing: list[Rule], gone: list[Rule]) -> dict[Rule, Rule]:
+    """Each missing rule with the one that stands in its place, if one does; none twice."""
+    pairs: dict[Rule, Rule] = {}
+    left = list(gone)
+    for rule in missing:
+        like = next((g for g in left if g.match == rule.match), None)
+        like = like or next((g for g in left if g.mark == rule.mark), None)
+        if like is not None:
+            pairs[rule] = like
+            left.remove(like)
+    return pairs
 
 
 def _meets(foreign: ForeignRule, own: Rule, *, marked: bool) -> bool:

@@ -6,7 +6,7 @@ from lvsmarkd.judge.desired import Coverage, Desired
 from lvsmarkd.judge.drift import judge_spot
 from lvsmarkd.judge.foreign import conflicts, marked_by_others, orphans, unaccepted
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.observed import Observed, Unknown
+from lvsmarkd.model.observed import Chain, Observed, Unknown
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import Place, Plane, Rule, Spot
 from lvsmarkd.model.service import Family, ServiceKey
@@ -38,9 +38,11 @@ def judge(
     return Plan(tuple(findings), tuple(s for verdict in verdicts for s in verdict.steps))
 
 
-def covered(desired: Desired, observed: Observed) -> dict[ServiceKey, bool | None]:
-    """Whether each service's packets are marked now: by all of its own rules, or by a
-    foreign one. None where it could not be seen. This is the SLI.
+def covered(
+    desired: Desired, observed: Observed, *, last: bool = False
+) -> dict[ServiceKey, bool | None]:
+    """Whether each service's packets bear its mark now: by all of its own rules, which nobody
+    overrules, or by a foreign one. None where it could not be seen. This is the SLI.
     """
     state: dict[ServiceKey, bool | None] = {}
     present = {
@@ -52,16 +54,34 @@ def covered(desired: Desired, observed: Observed) -> dict[ServiceKey, bool | Non
     for rule in desired.rules:
         if rule.place is Place.MARK and rule.service is not None:
             wanted.setdefault(rule.service, set()).add(rule)
+    overruled = {
+        finding.service
+        for finding in conflicts(desired, observed, last=last)
+        if finding.severity is Severity.CRITICAL
+    }
     for key in desired.services:
         spot = Spot(Plane.RUNTIME, key.family, Place.MARK)
         chain = observed.chains.get(spot)
         if chain is None or isinstance(chain, Unknown):
             state[key] = None
         elif desired.coverage[key] is Coverage.NONE:
-            state[key] = marked_by_others(key, observed)
+            state[key] = marked_by_others(key, observed) or held_up(key, desired, observed)
         else:
-            state[key] = chain.anchors > 0 and wanted.get(key, set()) <= present[spot]
+            all_there = chain.anchors > 0 and wanted.get(key, set()) <= present[spot]
+            state[key] = (
+                all_there
+                and key not in overruled
+                and (key not in desired.short or held_up(key, desired, observed))
+            )
     return state
+
+
+def held_up(key: ServiceKey, desired: Desired, observed: Observed) -> bool:
+    """Whether rules of an earlier declaration mark a service whose present one is refused."""
+    chain = observed.chains.get(Spot(Plane.RUNTIME, key.family, Place.MARK))
+    if key.mark not in desired.held or not isinstance(chain, Chain) or not chain.anchors:
+        return False
+    return any(rule.service == key and rule not in desired.rules for rule in chain.rules)
 
 
 def _services(desired: Desired, observed: Observed) -> Iterator[Finding]:
@@ -81,13 +101,26 @@ def _services(desired: Desired, observed: Observed) -> Iterator[Finding]:
                     origins=service.origins,
                     detail=desired.suggestions[key].text(),
                 )
-            case Coverage.NONE if not unread and not marked_by_others(key, observed):
+            case Coverage.NONE if not (
+                unread or marked_by_others(key, observed) or held_up(key, desired, observed)
+            ):
                 yield _uncovered(key, desired)
             case _:
                 continue
 
 
 def _uncovered(key: ServiceKey, desired: Desired) -> Finding:
+    origins = desired.services[key].origins
+    if key.mark in desired.held:
+        return Finding(
+            Kind.UNCOVERED,
+            Severity.CRITICAL,
+            f"keepalived balances mark {key.mark} and no rule sets it, since its declaration is"
+            " refused: correct it",
+            key,
+            family=key.family,
+            origins=origins,
+        )
     suggestion = desired.suggestions[key]
     doubts = f" (in doubt: {'; '.join(suggestion.doubts)})" if suggestion.doubts else ""
     return Finding(
@@ -98,7 +131,7 @@ def _uncovered(key: ServiceKey, desired: Desired) -> Finding:
         f" lvsmarkd.toml; the ports are a guess, so check them{doubts}",
         key,
         family=key.family,
-        origins=desired.services[key].origins,
+        origins=origins,
         detail=suggestion.text(),
     )
 
@@ -109,11 +142,11 @@ def _configuration(desired: Desired) -> Iterator[Finding]:
         if len(problem.marks) == 1:
             mark = problem.marks[0]
             key = next((k for k in desired.services if k.mark == mark), None)
-        about = Severity.WARNING if problem.marks or problem.fatal else Severity.NOTE
+        stays = "; what was in force before stays" if problem.fatal and problem.marks else ""
         yield Finding(
             Kind.REFUSED if problem.fatal else Kind.PROBLEM,
-            Severity.CRITICAL if problem.fatal else about,
-            problem.message,
+            Severity.CRITICAL if problem.fatal else Severity.WARNING,
+            f"{problem.message}{stays}",
             key,
             family=key.family if key else None,
             origins=(problem.origin,),

@@ -8,6 +8,7 @@ BLANKS = " \t"
 ANNOTATION = "lvsmarkd:"
 _SPECIAL = re.compile(r'[!#"\\]')
 _CONTINUED = re.compile(r"(?:[^\\]|\\.)*\\", re.DOTALL)
+_NEARLY = re.compile(r"lvs-?mark-?d?\s*[:;,.=-]?\s*(?:fwmark\s|to\s)", re.IGNORECASE)
 
 
 def decomment(line: str, dialect: Dialect) -> tuple[str, str]:
@@ -46,11 +47,15 @@ def decomment(line: str, dialect: Dialect) -> tuple[str, str]:
 
 
 def annotation(comment: str) -> str | None:
-    """The text after ``lvsmarkd:`` in a comment, or None where the comment is none of ours."""
+    """The text after ``lvsmarkd:`` in a comment, or None where the comment is none of ours.
+
+    One that misses our name or its colon by a little, and goes on as a declaration does, is
+    given as it is written: to pass over it would unmark a service without a word.
+    """
     text = comment.lstrip("#! \t")
-    if not text.startswith(ANNOTATION):
-        return None
-    return text[len(ANNOTATION) :].strip()
+    if text.startswith(ANNOTATION):
+        return text[len(ANNOTATION) :].strip()
+    return text.strip() if _NEARLY.match(text) else None
 
 
 def _trimmed(parts: list[str]) -> str:

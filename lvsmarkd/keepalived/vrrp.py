@@ -42,7 +42,9 @@ class _OpenInstance:
     vips: dict[Address, None] = field(default_factory=dict)
 
     def close(self) -> VrrpInstance:
-        return VrrpInstance(self.name, self.origin, self.interface, tuple(self.vips), self.auth_ah)
+        return VrrpInstance(
+            self.name, self.origin, self.interface, tuple(self.vips), self.family, self.auth_ah
+        )
 
 
 class _Vrrp(Listener):

@@ -29,6 +29,8 @@ class VrrpInstance:
     origin: Origin
     interface: str | None = None
     vips: tuple[Address, ...] = ()
+    family: Family | None = None
+    """That of its adverts: its first virtual_ipaddress decides; None where it has none."""
     auth_ah: bool = False
     """``auth_type AH``: IPv4 adverts come as IP protocol 51 instead of 112."""
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, order=True)
 class Origin:
-    """A place in a file: a line (from 1), or a key path where lines are not known.
+    """A place in a file: a line (from 1), a key path, or both.
 
-    ``str()`` gives what an editor or an operator can follow: ``file:12`` or
-    ``file: mark[0].ports[1]``.
+    ``str()`` gives what an editor or an operator can follow: ``file:12``,
+    ``file: daemon.mode`` or ``file:12 (mark[0].ports[1])``.
     """
 
     file: str
@@ -17,7 +17,7 @@ class Origin:
 
     def __str__(self) -> str:
         if self.line:
-            return f"{self.file}:{self.line}"
+            return f"{self.file}:{self.line}" + (f" ({self.key})" if self.key else "")
         return f"{self.file}: {self.key}" if self.key else self.file
 
 

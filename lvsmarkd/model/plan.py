@@ -56,13 +56,15 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Dissolve:
-    """Remove the jumps and the chain with all that is in it."""
+    """Remove the jumps and the chain with all that is in it: ``rules`` are those of ours."""
 
     spot: Spot
     anchors: int
+    rules: tuple[Rule, ...] = ()
 
     def __str__(self) -> str:
-        return f"- {self.spot}: our chain and {self.anchors} jump(s) to it"
+        lines = [f"- {self.spot}: {rule}" for rule in self.rules]
+        return "\n".join([*lines, f"- {self.spot}: our chain and {self.anchors} jump(s) to it"])
 
 
 Step = AddRule | RemoveRule | Rewrite | Anchor | Dissolve

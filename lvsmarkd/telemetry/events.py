@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.report import Fight, Report
+from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.telemetry.lastknown import with_last_known
 from lvsmarkd.telemetry.message import (
     Event,
@@ -140,8 +141,12 @@ def _fight(fight: Fight, report: Report) -> Message:
 def _services(before: Report | None, after: Report) -> Iterator[Message]:
     known = {state.key: state.covered for state in before.services} if before else {}
     reasons = {f.service: f for f in after.left.findings if f.kind is Kind.UNCOVERED}
+    # A conflict has a message of its own, when it comes and when it goes.
+    overruled = _overruled(after) | (_overruled(before) if before else set())
     for state in after.services:
         key = state.key
+        if key in overruled and key not in reasons:
+            continue
         about = fields(key, kind=Kind.UNCOVERED, trigger=after.trigger)
         if state.covered is False and known.get(key) is not False:
             reason = reasons.get(key)
@@ -162,6 +167,10 @@ def _services(before: Report | None, after: Report) -> Iterator[Message]:
                 f"{key}: keepalived does not use it any more",
                 fields(key, kind=Kind.UNCOVERED, trigger=after.trigger),
             )
+
+
+def _overruled(report: Report) -> set[ServiceKey | None]:
+    return {f.service for f in report.left.findings if f.kind is Kind.CONFLICT}
 
 
 def _summarised(messages: Iterable[Message], report: Report) -> Iterator[Message]:

@@ -65,6 +65,7 @@ def applied(report: Report) -> Iterator[Message]:
         return
     added = [rule for step in steps for rule in _added(step)]
     removed = [step.rule for step in steps if isinstance(step, RemoveRule)]
+    removed += [r for step in steps if isinstance(step, Dissolve) for r in step.rules]
     services = dict.fromkeys(str(r.service or f"VRRP {r.family}") for r in [*added, *removed])
     deeds = [f"{counted(len(added), 'rule')} added"] if added else []
     deeds += [f"{counted(len(removed), 'rule')} removed"] if removed else []

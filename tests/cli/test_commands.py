@@ -181,6 +181,8 @@ def test_without_a_daemon_status_pause_and_resume_say_so(lvsmarkd: Run) -> None:
         assert "systemctl status lvsmarkd" in complaint
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("5", 5)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("1d", 86400)]
+)
 def test_times_are_written_as_people_do(text: str, seconds: int) -> None:
     assert seconds_of(text) == seconds

@@ -73,11 +73,11 @@ def _written(directory: Path, text: str, name: str = "lvsmarkd.toml") -> Path:
 
 
 def _problems(path: Path, *, required: bool = True) -> tuple[Problem, ...]:
-    with pytest.raises(ConfigError) as refused:
-        load(path, required=required)
-    assert refused.value.problems
-    assert str(refused.value) == "\n".join(map(str, refused.value.problems))
-    return refused.value.problems
+    """What is refused: of ``[[mark]]`` tables alone, or all of it."""
+    try:
+        return load(path, required=required).refused
+    except ConfigError as refused:
+        return refused.problems
 
 
 def _problem(path: Path, *, required: bool = True) -> Problem:
@@ -106,7 +106,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
             80,
             (ip_network("192.0.2.10"), ip_network("2001:db8::10"), "VI_1"),
             (*port_ranges.entry("tcp/80,443-444"), *port_ranges.entry("udp/10000-20000")),
-            Origin(str(path), key="mark[0]"),
+            Origin(str(path), 21, "mark[0]"),
             accept=True,
             not_from_mac=("52:54:00:12:34:56",),
             in_interface="eth0",
@@ -115,7 +115,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
             81,
             ("VI_1",),
             (),
-            Origin(str(path), key="mark[1]"),
+            Origin(str(path), 28, "mark[1]"),
             not_from_mac=("52:54:00:12:34:56",),
         ),
     )
@@ -224,7 +224,7 @@ def test_a_wrong_value_is_named_with_its_key(
 ) -> None:
     path = _written(tmp_path, text)
     problem = _problem(path)
-    assert problem.origin == Origin(str(path), key=key)
+    assert problem.origin == Origin(str(path), int("[[mark]]" in text), key)
     assert problem.message.startswith("found ")
     assert "expected" in problem.message or "no setting" in problem.message
     for fragment in fragments:
@@ -245,12 +245,27 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
             ("b.toml", "firewall.backend"),
             ("lvsmarkd.toml", "daemon.mode"),
             ("lvsmarkd.toml", "daemon.sync"),
-            ("lvsmarkd.toml", "mark[0].fwmark"),
-            ("lvsmarkd.toml", "mark[0].ports[0]"),
-            ("lvsmarkd.toml", "mark[0].ports[1]"),
-            ("lvsmarkd.toml", "mark[0].to"),
         ]
     )
+
+
+def test_a_wrong_mark_table_refuses_no_other_one(tmp_path: Path) -> None:
+    path = _written(
+        tmp_path,
+        "[[mark]]\nfwmark = 80\nto = 'VI_1'\n\n"
+        "[[mark]]\nfwmark = 81\nto = '1.2.3'\nports = ['80', 'x']\n\n"
+        "[[mark]]\nfwmark = 0\nto = 'VI_1'\n",
+    )
+    loaded = load(path, required=True)
+
+    assert [declaration.mark for declaration in loaded.declarations] == [80]
+    assert [(p.origin.line, p.origin.key, p.marks) for p in loaded.refused] == [
+        (5, "mark[1].to", (81,)),
+        (5, "mark[1].ports[0]", (81,)),
+        (5, "mark[1].ports[1]", (81,)),
+        (10, "mark[2].fwmark", ()),
+    ]
+    assert all(problem.fatal for problem in loaded.refused)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ class PaperFirewall:
 
     def purge(self) -> Plan:
         steps = tuple(
-            Dissolve(spot, chain.anchors)
+            Dissolve(spot, chain.anchors, chain.rules)
             for spot, chain in self.chains.items()
             if isinstance(chain, Chain) and chain.exists
         )
@@ -86,7 +86,7 @@ class PaperFirewall:
             case Anchor(_, surplus):
                 assert surplus == chain.anchors
                 return replace(chain, anchors=1)
-            case Dissolve(_, anchors):
+            case Dissolve(_, anchors, _):
                 assert anchors == chain.anchors
                 return Chain()
 

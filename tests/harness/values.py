@@ -37,7 +37,9 @@ def service(mark: int, family: str = "inet", ports: tuple[int, ...] = (80,)) -> 
 
 
 def instance(*vips: str, name: str = "VI_1", ah: bool = False) -> VrrpInstance:
-    return VrrpInstance(name, HERE, "eth0", tuple(map(ip_address, vips)), ah)
+    addresses = tuple(map(ip_address, vips))
+    family = Family.of(addresses[0]) if addresses else None
+    return VrrpInstance(name, HERE, "eth0", addresses, family, ah)
 
 
 def reading(*services: Service, instances: tuple[VrrpInstance, ...] = ()) -> Reading:

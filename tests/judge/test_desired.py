@@ -92,7 +92,8 @@ def test_vrrp_is_accepted_where_an_instance_speaks_it() -> None:
     assert accepted(Policy(), "192.0.2.1") == {v4}
     assert accepted(Policy(), "192.0.2.1", ah=True) == {v4, (Family.INET, AH_PROTOCOL)}
     assert accepted(Policy(), "2001:db8::1", ah=True) == {v6}
-    assert accepted(Policy(), "192.0.2.1", "2001:db8::1") == {v4, v6}
+    # The other family's addresses are excluded ones: no advert bears them.
+    assert accepted(Policy(), "192.0.2.1", "2001:db8::1") == {v4}
     assert accepted(Policy(vrrp_accept=False), "192.0.2.1") == set()
 
 

@@ -4,15 +4,14 @@ import argparse
 from typing import Any
 
 from lvsmarkd.cli.commands.plan import exit_of
-from lvsmarkd.cli.commands.status import exit_of_answer
+from lvsmarkd.cli.commands.status import exit_of_answer, held_back
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import print_findings, print_json, summary
-from lvsmarkd.cli.session import Session, open_session
+from lvsmarkd.cli.session import Session, cannot_lock, open_session
 from lvsmarkd.daemon import control
 from lvsmarkd.daemon.form import report_form
 from lvsmarkd.daemon.places import LockedError, take_lock
 from lvsmarkd.daemon.reconciler import Reconciler
-from lvsmarkd.model.report import Mode
 from lvsmarkd.model.wake import Trigger, Wake
 
 
@@ -24,14 +23,15 @@ def run(options: argparse.Namespace) -> Exit:
     except LockedError as error:
         return _by_daemon(session, options, error)
     except OSError as error:
-        raise CommandError(f"{session.places.lock} cannot be made: {error.strerror}") from error
+        raise cannot_lock(session.places, error) from error
     session.gather()
-    report = Reconciler(session.inputs, session.backend()).run(
-        [Wake(Trigger.CONTROL)], Mode.ENFORCE
-    )
+    mode = session.inputs.loaded.settings.daemon.mode
+    report = Reconciler(session.inputs, session.backend()).run([Wake(Trigger.CONTROL)], mode)
     if options.json:
         print_json(report_form(report))
     else:
+        if reason := held_back(report_form(report)):
+            print(reason)
         for repair in report.repairs:
             print(repair.step)
         print_findings(report.left.findings)
@@ -53,6 +53,8 @@ def _by_daemon(session: Session, options: argparse.Namespace, locked: LockedErro
         print_json(answer)
     else:
         print(f"the running daemon made a pass: {answer['result']}")
+        if reason := held_back(answer):
+            print(reason)
         for repair in answer["repairs"]:
             print(repair["text"])
     return exit_of_answer(answer)

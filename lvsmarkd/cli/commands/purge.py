@@ -1,26 +1,31 @@
 """``lvsmarkd purge``: remove all that is ours and nothing else."""
 
 import argparse
+import sys
 
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import print_json
-from lvsmarkd.cli.session import open_session
+from lvsmarkd.cli.session import cannot_lock, open_session
 from lvsmarkd.daemon.form import plan_form
-from lvsmarkd.daemon.places import LockedError, take_lock
-from lvsmarkd.firewall.backend import FirewallError
+from lvsmarkd.daemon.places import LockedError, Places, places_from_environment, take_lock
+from lvsmarkd.firewall.backend import Backend, FirewallError
+from lvsmarkd.firewall.choose import choose
 
 
 def run(options: argparse.Namespace) -> Exit:
-    """Take the lock, so that no daemon puts the rules back, and remove them."""
-    session = open_session(options)
+    """Take the lock, so that no daemon puts the rules back, and remove them.
+
+    The last resort asks little of lvsmarkd.toml: which backend, if it says so.
+    """
+    places = places_from_environment()
     try:
-        take_lock(session.places.lock)
+        take_lock(places.lock)
     except LockedError as error:
         raise CommandError(f"{error}; stop it first: systemctl stop lvsmarkd") from error
     except OSError as error:
-        raise CommandError(f"{session.places.lock} cannot be made: {error.strerror}") from error
+        raise cannot_lock(places, error) from error
     try:
-        done = session.backend().purge()
+        done = _backend(options, places).purge()
     except FirewallError as error:
         raise CommandError(str(error)) from error
     if options.json:
@@ -28,3 +33,13 @@ def run(options: argparse.Namespace) -> Exit:
     else:
         print(done if done.steps else "there is nothing of lvsmarkd to remove")
     return Exit.OK
+
+
+def _backend(options: argparse.Namespace, places: Places) -> Backend:
+    name = options.backend
+    if name is None:
+        try:
+            name = open_session(options).backend_name
+        except CommandError as error:
+            print(f"lvsmarkd: the settings are passed over: {error}", file=sys.stderr)
+    return choose(name or "auto", last=False, state_directory=places.state)

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 
 from lvsmarkd.cli.exits import CommandError, Exit
-from lvsmarkd.cli.session import open_session
+from lvsmarkd.cli.session import cannot_lock, open_session
 from lvsmarkd.daemon.places import LockedError, take_lock
 
 
@@ -16,7 +16,7 @@ def run(options: argparse.Namespace) -> Exit:
     except LockedError as error:
         raise CommandError(f"{error}; two daemons would only undo each other") from error
     except OSError as error:
-        raise CommandError(f"{session.places.lock} cannot be made: {error.strerror}") from error
+        raise cannot_lock(session.places, error) from error
     from lvsmarkd.daemon.wiring import wire  # noqa: PLC0415 - a second daemon needs none of it
 
     try:

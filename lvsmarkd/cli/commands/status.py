@@ -39,9 +39,7 @@ def exit_of_answer(answer: dict[str, Any]) -> Exit:
 
 def _print(answer: dict[str, Any]) -> None:
     when = datetime.fromtimestamp(answer["finished"], UTC).astimezone()
-    mode = answer["mode"]
-    if answer.get("paused_until"):
-        mode += f" until {datetime.fromtimestamp(answer['paused_until'], UTC).astimezone():%c}"
+    mode = answer["mode"] + _until(answer)
     print(f"{paint(answer['result'], '1')} · {mode} · {answer['backend']}")
     print(f"last pass {when:%F %T} ({answer['trigger']}, {answer['duration'] * 1000:.0f} ms)")
     if answer["error"]:
@@ -54,4 +52,25 @@ def _print(answer: dict[str, Any]) -> None:
         by = ", ".join(fight["actors"]) or "an unknown program"
         print(f"  fight over “{fight['rule']}” with {by}: {fight['repairs']} repairs")
     for finding in answer["findings"]:
-        print(f"  {finding['severity']}: {finding['kind']}: {finding['message']}")
+        service = f" fwmark {finding['mark']} {finding['family']}" if finding["mark"] else ""
+        where = "".join(f"  {origin}" for origin in finding["origins"])
+        print(f"  {finding['severity']}: {finding['kind']}{service}{where}")
+        print(f"      {finding['message']}")
+        if finding["detail"] not in finding["message"]:
+            print(f"      {finding['detail']}")
+
+
+def held_back(answer: dict[str, Any]) -> str:
+    """Why the daemon writes nothing now, and what to do; empty where it does."""
+    match answer["mode"]:
+        case "paused":
+            return f"nothing is written: paused{_until(answer)}; lvsmarkd resume ends that"
+        case "observe":
+            return 'nothing is written: the mode is observe; set daemon.mode = "enforce"'
+        case _:
+            return ""
+
+
+def _until(answer: dict[str, Any]) -> str:
+    until = answer.get("paused_until")
+    return f" until {datetime.fromtimestamp(until, UTC).astimezone():%F %T}" if until else ""

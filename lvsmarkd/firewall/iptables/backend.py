@@ -121,7 +121,7 @@ class IptablesBackend:
                     raise FirewallError(Trouble.GONE, f"{spot}: {table.reason}")
                 chain = self._chain(spot, table, {})
                 if chain.exists or chain.anchors:
-                    steps.append(Dissolve(spot, chain.anchors))
+                    steps.append(Dissolve(spot, chain.anchors, chain.rules))
         for family in self.toolset.tools:
             own = [step for step in steps if step.spot.family is family]
             if own:

@@ -1,16 +1,22 @@
-"""Running the iptables programs: bounded in time, without a shell."""
+"""Running the iptables programs: bounded in time and output, without a shell."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 from lvsmarkd.firewall.backend import FirewallError, OnSpawn, Trouble
+from lvsmarkd.firewall.iptables.pipes import Overflow, Pipes
 
 READ_TIMEOUT = 10.0
 WRITE_TIMEOUT = 15.0
 """Seconds. The write waits up to 5 s for the lock; 10,000 rules take 0.3 s (measured)."""
+MOST_OUTPUT = 64 << 20
+"""Bytes: some 400,000 rules. A program that prints more is not iptables-save."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,8 @@ def run(
 ) -> Completed:
     """Run a program to its end.
 
-    Raises FirewallError (GONE) if it is not there, or hangs and had to be killed.
+    Raises FirewallError (GONE) if it is not there, hangs, or prints without end; then it was
+    killed, with all that it had started.
     """
     name = Path(arguments[0]).name
     try:
@@ -41,22 +48,41 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={"PATH": search_path(), "LC_ALL": "C"} | _lock_file(),
+            start_new_session=True,
         )
     except OSError as error:
         raise FirewallError(
             Trouble.GONE, f"{arguments[0]} cannot be started: {error.strerror or error}"
         ) from error
-    with process:
-        on_spawn(process.pid)
-        try:
-            output, complaint = process.communicate(stdin.encode(), timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            raise FirewallError(
-                Trouble.GONE, f"{name} did not end within {timeout:g} s and was stopped"
-            ) from None
-    return Completed(process.returncode, _text(output), _text(complaint).strip())
+    on_spawn(process.pid)
+    try:
+        deadline = monotonic() + timeout
+        pipes = Pipes.of(process, stdin.encode())
+        output, complaint = pipes.exchange(deadline, MOST_OUTPUT)
+        status = process.wait(max(0.1, deadline - monotonic()))
+    except (TimeoutError, subprocess.TimeoutExpired):
+        raise FirewallError(
+            Trouble.GONE, f"{name} did not end within {timeout:g} s and was stopped"
+        ) from None
+    except Overflow:
+        raise FirewallError(
+            Trouble.GONE, f"{name} printed more than {MOST_OUTPUT >> 20} MiB and was stopped"
+        ) from None
+    finally:
+        _end(process)
+    return Completed(status, _text(output), _text(complaint).strip())
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Kill what is left of it: a wrapper's child would keep the pipes and the lock."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with suppress(BrokenPipeError):
+                pipe.close()
 
 
 def search_path() -> str:

@@ -52,7 +52,7 @@ def _lines(step: Step, *, last: bool) -> Iterator[str]:
             for _ in range(surplus):
                 yield f"-D {seat.hook} -j {seat.chain}"
             yield f"-{'A' if last else 'I'} {seat.hook} -j {seat.chain}"
-        case Dissolve(_, anchors):
+        case Dissolve(_, anchors, _):
             for _ in range(anchors):
                 yield f"-D {seat.hook} -j {seat.chain}"
             yield f"-F {seat.chain}"
