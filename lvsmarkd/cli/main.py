@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from errno import ENOSPC
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
 
@@ -87,6 +88,10 @@ def _add_local_options(command: argparse.ArgumentParser) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit status. No exception leaves it."""
     options = parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # A comment in somebody's rule may hold any bytes: shown as escapes, and JSON stays JSON.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     command = import_module(f"lvsmarkd.cli.commands.{options.command}")
     try:
         status = int(command.run(options))

@@ -24,7 +24,8 @@ def paint(text: str, colour: str) -> str:
 
 def print_json(form: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
     """One JSON document."""
-    print(json.dumps(form, indent=2, ensure_ascii=False))
+    text = json.dumps(form, indent=2, ensure_ascii=False)
+    print(text.encode(errors="replace").decode())
 
 
 def print_findings(findings: Iterable[Finding]) -> None:

@@ -20,6 +20,9 @@ from lvsmarkd.daemon.watchers import Watchers
 from lvsmarkd.model.report import Mode, Report
 from lvsmarkd.model.wake import Trigger, Wake
 
+LONGEST_PAUSE = 366 * 86_400
+"""Seconds. Longer than a year is without end."""
+
 
 @dataclass(slots=True)
 class App:
@@ -111,8 +114,10 @@ class App:
                 return {"error": f"no such command: {other!r}"}
 
     async def _pause(self, seconds: object) -> control.Answer:
-        if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
-            return {"error": f"no time to pause for: {seconds!r}"}
+        if seconds is not None and not (
+            isinstance(seconds, int | float) and 0 < seconds <= LONGEST_PAUSE
+        ):
+            return {"error": f"no time to pause for: {str(seconds)[:40]}"}
         try:
             self.pause.begin(time(), None if seconds is None else float(seconds))
         except OSError as error:

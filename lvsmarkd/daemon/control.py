@@ -35,7 +35,11 @@ async def serve(path: Path, handle: Handler) -> asyncio.Server:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, TimeoutError, ValueError):
             line = await asyncio.wait_for(reader.readline(), TIMEOUT)
-            writer.write(json.dumps(await _answer(line, handle)).encode() + b"\n")
+            try:
+                reply = await _answer(line, handle)
+            except Exception as error:  # noqa: BLE001 - no question ends the daemon, each is answered
+                reply = {"error": f"the daemon failed at it: {type(error).__name__}: {error}"}
+            writer.write(json.dumps(reply).encode() + b"\n")
             await asyncio.wait_for(writer.drain(), TIMEOUT)
         writer.close()
 
@@ -49,7 +53,7 @@ async def serve(path: Path, handle: Handler) -> asyncio.Server:
 async def _answer(line: bytes, handle: Handler) -> Answer:
     try:
         request = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         request = None
     if not isinstance(request, dict):
         return {"error": "a request is one JSON object on one line"}

@@ -156,9 +156,15 @@ class Inputs:
         return replace(resolved, problems=(*problems, *resolved.problems))
 
 
+_BLANK_AT_MOST = 4096
+
+
 def _is_empty(path: Path) -> bool:
+    """Whether a file says nothing at all; one of comments only is meant so."""
     try:
-        return path.stat().st_size == 0
+        if path.stat().st_size > _BLANK_AT_MOST:
+            return False
+        return not path.read_bytes().strip()
     except OSError:
         return False
 

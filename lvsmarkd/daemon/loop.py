@@ -111,7 +111,10 @@ class Loop:
         finally:
             self._busy_since = None
         self._schedule(report)
-        self.done(report)
+        try:
+            self.done(report)
+        except Exception as error:  # noqa: BLE001 - what cannot be told must not end the daemon
+            self.crashed(error)
         return report
 
     def _schedule(self, report: Report) -> None:
@@ -119,7 +122,7 @@ class Loop:
         self._looks = [look for look in self._looks if look > now]
         if report.repairs:
             self._looks = [now + seconds for seconds in RECHECKS]
-        if report.result is Result.ERROR:
+        if report.result is Result.ERROR or report.blind:
             self._retry = now + self._patience.fail()
         else:
             self._retry = None

@@ -52,6 +52,10 @@ class Memory:
             if isinstance(chain, Chain) and chain.anchors
         }
 
+    def knows(self, spot: Spot) -> bool:
+        """Whether rules of ours were in force there."""
+        return spot in self._anchored or any(known == spot for known, _ in self._in_force)
+
     def forget_anchors(self) -> None:
         """The jumps belong elsewhere from now on: those that are there were displaced by nobody."""
         self._anchored = set()

@@ -2,6 +2,7 @@
 
 import json
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,9 +29,12 @@ class Pause:
         self.path.write_text(json.dumps({"until": None if seconds is None else self.until}))
 
     def end(self) -> None:
-        """Resume."""
+        """Resume. A file that cannot be removed is told by nobody: it names a time that is past,
+        or is read by the next daemon, whose operator resumes again.
+        """
         self.until = None
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
 
     def active(self, now: float) -> bool:
         """Whether it is on; one that has run out ends here."""

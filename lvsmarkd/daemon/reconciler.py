@@ -12,6 +12,7 @@ from lvsmarkd.daemon.memory import Memory
 from lvsmarkd.daemon.quarantine import Quarantine
 from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Identity, Trouble
 from lvsmarkd.judge.desired import Desired, Policy, desired
+from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.verdict import judge
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Observed
@@ -80,9 +81,9 @@ class Reconciler:
                 failure = error
             after = self._observe()
             left = self._judge(wanted, after, start, gathered)
-            if failure is None:
-                repairs = self._repairs(steps, left, wanted, actors, start)
-                latency = self.clock.monotonic() - start if repairs else None
+            tried = [Repair(step, self._memory.cause(step, wanted)) for step in steps]
+            repairs = self._repairs(tried, left, actors, start, whole=failure is None)
+            latency = self.clock.monotonic() - start if repairs else None
         self._memory.remember(wanted, after)
         return self._report(
             Census(wanted, after, last=self.backend.last),
@@ -147,7 +148,9 @@ class Reconciler:
             wanted,
             seen,
             last=self.backend.last,
-            lingers=lambda rule: self._memory.lingers(rule, now, self.linger),
+            history=History(
+                lambda rule: self._memory.lingers(rule, now, self.linger), self._memory.knows
+            ),
         )
         own = [_refused(problem) for problem in gathered.refused]
         own += self.quarantine.findings()
@@ -164,20 +167,22 @@ class Reconciler:
 
     def _repairs(
         self,
-        steps: tuple[Step, ...],
+        tried: Iterable[Repair],
         left: Plan,
-        wanted: Desired,
         actors: tuple[Actor, ...],
         now: float,
+        *,
+        whole: bool,
     ) -> tuple[Repair, ...]:
         """What was carried out and holds.
 
-        Drift is counted even where it does not hold: somebody may undo it before we look.
+        Drift is counted even where it does not hold: somebody may undo it before we look. But
+        where not the ``whole`` could be written, what does not hold may never have been.
         """
         undone = {name_of(step) for step in left.steps}
-        repairs = [Repair(step, self._memory.cause(step, wanted)) for step in steps]
+        repairs = list(tried)
         for repair in repairs:
-            if repair.cause is Cause.DRIFT:
+            if repair.cause is Cause.DRIFT and (whole or name_of(repair.step) not in undone):
                 for name in _names(repair.step):
                     self.fights.repaired(name, now, actors)
         return tuple(repair for repair in repairs if name_of(repair.step) not in undone)

@@ -5,7 +5,7 @@ RefusalError.
 """
 
 import re
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 
 from lvsmarkd.declarations.refusal import RefusalError, shown
 from lvsmarkd.model.flow import Transport
@@ -90,6 +90,9 @@ def _network(text: str) -> Network:
     return ip_network(address)
 
 
+_MAPPED = IPv6Network("::ffff:0:0/96")
+
+
 def _prefix(text: str) -> Network:
     host, slash, length = text.partition("/")
     try:
@@ -97,6 +100,9 @@ def _prefix(text: str) -> Network:
         network = ip_network(text, strict=False)
     except ValueError:
         raise RefusalError(text, TARGET, _address_hint(text)) from None
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        hint = "write the IPv4 network"
+        raise RefusalError(text, "a prefix of addresses as packets bear them", hint)
     if not slash or not (length.isascii() and length.isdecimal()):
         raise RefusalError(text, "a prefix with its length in bits", f"write {network}")
     if address != network.network_address:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Identity
+from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Identity, Trouble
 from lvsmarkd.model.observed import Observed, Unknown
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import Place, Plane, Spot
@@ -27,22 +27,31 @@ class LateBackend:
     slots: int = 15
     _found: Backend | None = None
     _stamp: object = None
+    _identity: Identity = Identity("none", "")
 
     @property
     def identity(self) -> Identity:
         """Which firewall it is; ``none`` while there is none."""
-        return self._found.identity if self._found else Identity("none", "")
+        return self._identity
 
     def observe(self) -> Observed:
         """Read what is there; all is unknown where there is no firewall to ask."""
         try:
-            return self._backend().observe()
+            seen = self._backend().observe()
         except FirewallError as error:
             return Observed(dict.fromkeys(_SPOTS, Unknown(str(error))))
+        if any(isinstance(chain, Unknown) for chain in seen.chains.values()):
+            self._found = None  # its programs may be elsewhere by now
+        return seen
 
     def apply(self, plan: Plan) -> Applied:
         """Carry out the plan's steps."""
-        return self._backend().apply(plan)
+        try:
+            return self._backend().apply(plan)
+        except FirewallError as error:
+            if error.trouble is Trouble.GONE:
+                self._found = None
+            raise
 
     def script(self, plan: Plan) -> dict[str, str]:
         """What would be written."""
@@ -55,7 +64,8 @@ class LateBackend:
     def _backend(self) -> Backend:
         stamp = self.stamp()
         if self._found is None or stamp != self._stamp:
-            self._found, self._stamp = None, stamp
+            self._found, self._stamp, self._identity = None, stamp, Identity("none", "")
             self._found = self.find()
+            self._identity = self._found.identity
             self.slots, self.last = self._found.slots, self._found.last
         return self._found

@@ -12,6 +12,19 @@ from lvsmarkd.model.rule import Place, Rule, SetMark, Spot, flows_of
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """What is known from before.
+
+    ``lingers`` says of a rule whose service is gone that its time has not come yet: a service
+    leaves the file before it leaves the kernel. ``ours`` says of a spot that our rules were
+    seen there.
+    """
+
+    lingers: Callable[[Rule], bool] = lambda _rule: False
+    ours: Callable[[Spot], bool] = lambda _spot: False
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What was found at one spot, and the steps for it."""
 
@@ -25,14 +38,9 @@ def judge_spot(
     observed: Observed,
     *,
     last: bool,
-    lingers: Callable[[Rule], bool],
+    history: History,
 ) -> Verdict:
-    """Judge one spot.
-
-    ``last`` says that our jump belongs at the end of its hook instead of its head.
-    ``lingers`` says of a rule whose service is gone that its time has not come yet: a
-    service leaves the file before it leaves the kernel.
-    """
+    """Judge one spot. ``last``: our jump belongs at the end of its hook, not at its head."""
     want = [r for r in desired.rules if r.family is spot.family and r.place is spot.place]
     chain = observed.chains.get(spot)
     match chain:
@@ -40,8 +48,8 @@ def judge_spot(
             return Verdict()
         case Unknown(reason):
             return _unread(spot, desired, want, reason)
-    return _Chain(spot, chain, want, desired, observed.foreign, last).judge(
-        lambda rule: _stays(rule, desired, want, lingers)
+    return _Chain(spot, chain, want, desired, observed.foreign, last, history.ours(spot)).judge(
+        lambda rule: _stays(rule, desired, want, history.lingers)
     )
 
 
@@ -73,6 +81,7 @@ class _Chain:
     desired: Desired
     foreign: tuple[ForeignRule, ...]
     last: bool
+    ours: bool
 
     def judge(self, stays: Callable[[Rule], bool]) -> Verdict:
         there = Counter(self.chain.rules)
@@ -81,6 +90,8 @@ class _Chain:
         extra = {rule: n for rule, n in there.items() if rule not in wanted}
         kept = [rule for rule in extra if stays(rule)]
         gone = [rule for rule in extra if rule not in kept]
+        if self._anothers:
+            return Verdict((self._not_ours(),) if wanted else ())
         if not wanted and not kept:
             return self._dissolve(gone)
         repeats = {rule: n - 1 for rule, n in there.items() if n > 1 and rule not in gone}
@@ -89,7 +100,8 @@ class _Chain:
         findings = [*self._missing(missing, pairs), *self._surplus(left_over, repeats)]
         steps: list[Step] = []
         if not self.chain.exists or self.chain.aliens:
-            steps.append(Rewrite(self.spot, tuple(sorted([*wanted, *kept], key=_order))))
+            rules = tuple(sorted([*wanted, *kept], key=_order))
+            steps.append(Rewrite(self.spot, rules, fresh=not self.chain.exists))
         else:
             steps += [AddRule(self.spot, rule) for rule in missing]
             steps += [RemoveRule(self.spot, r) for r in gone for _ in range(there[r])]
@@ -99,6 +111,21 @@ class _Chain:
             findings.append(anchor)
             steps.append(Anchor(self.spot, self.chain.anchors))
         return Verdict(tuple(findings), tuple(steps))
+
+    @property
+    def _anothers(self) -> bool:
+        """Whether somebody else's chain has the name of ours: we never leave one without a
+        rule of our own, nor with only others'.
+        """
+        return bool(self.chain.aliens) and not self.chain.rules and not self.ours
+
+    def _not_ours(self) -> Finding:
+        message = (
+            f"the chain that should be ours ({self.spot}) holds only rules of somebody else's, the"
+            f" first of them “{self.chain.aliens[0]}”, so lvsmarkd leaves it alone: give that"
+            " chain another name, or empty it"
+        )
+        return self._find(Kind.CONFLICT, Severity.CRITICAL, message, None)
 
     def _find(self, kind: Kind, severity: Severity, message: str, rule: Rule | None) -> Finding:
         service = rule.service if rule else None
@@ -178,25 +205,14 @@ class _Chain:
         return self._find(Kind.ALTERED, Severity.CRITICAL, message, None)
 
     def _hindrance(self) -> ForeignRule | None:
-        """Find the foreign rule that our jump has to pass.
-
-        At the head: one ahead that takes our packets out of the table. At the end: one behind
-        that changes their mark. At INPUT a rule ahead that refuses is an operator's word, and
-        is reported as `unaccepted`, not overruled.
-        """
+        """Find the foreign rule that our jump has to pass."""
         if self.spot.place is Place.ACCEPT:
             return None
-        side = Side.BEHIND if self.last else Side.AHEAD
-        for rule in self.foreign:
-            if rule.spot != self.spot or rule.side is not side or rule.later:
-                continue
-            harms = isinstance(rule.effect, (SetMark, Obscured) if self.last else Leave)
-            if harms and any(_meets(rule, own, marked=self.last) for own in self.want):
-                return rule
-        return None
+        return next(hindrances(self.spot, self.foreign, self.want, last=self.last), None)
 
     def _dissolve(self, gone: list[Rule]) -> Verdict:
-        if not self.chain.exists and not self.chain.anchors:
+        # An empty chain that stays, because a rule of somebody else's jumps there, does nothing.
+        if not self.chain.rules and not self.chain.aliens and not self.chain.anchors:
             return Verdict()
         step = Dissolve(self.spot, self.chain.anchors, tuple(gone))
         return Verdict(tuple(self._surplus(gone, {})), (step,))
@@ -215,9 +231,32 @@ def _pairs(missing: list[Rule], gone: list[Rule]) -> dict[Rule, Rule]:
     return pairs
 
 
-def _meets(foreign: ForeignRule, own: Rule, *, marked: bool) -> bool:
-    mark = own.mark if marked and own.mark is not None else 0
-    return any(foreign.may_match(flow, mark) for flow in flows_of(own.match))
+def hindrances(
+    spot: Spot, foreign: Iterable[ForeignRule], own: Iterable[Rule], *, last: bool
+) -> Iterator[ForeignRule]:
+    """The foreign rules that keep packets of our own rules from their mark where our jump is.
+
+    At the head: those ahead that take our packets out of the table. At the end: those behind
+    that change their mark. At INPUT a rule ahead that refuses is an operator's word, and is
+    reported as `unaccepted`, not overruled.
+    """
+    wanted = list(own)
+    side = Side.BEHIND if last else Side.AHEAD
+    bare = not last
+    """Whether packets bear no mark yet: until a foreign rule has set one, we know."""
+    for rule in foreign:
+        if rule.spot != spot or rule.side is not side or rule.later:
+            continue
+        harms = isinstance(rule.effect, (SetMark, Obscured) if last else Leave)
+        if harms and any(_meets(rule, each, bare=bare, marked=last) for each in wanted):
+            yield rule
+        if isinstance(rule.effect, SetMark | Obscured):
+            bare = False
+
+
+def _meets(foreign: ForeignRule, own: Rule, *, bare: bool, marked: bool) -> bool:
+    mark = own.mark if marked else 0 if bare else None
+    return any(foreign.may_match(flow, mark) for flow in flows_of(own))
 
 
 def _order(rule: Rule) -> tuple[int, str]:

@@ -8,20 +8,54 @@ from collections.abc import Iterator
 from lvsmarkd.judge.desired import Coverage, Desired
 from lvsmarkd.model.declaration import DeclaredFlow
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.observed import ForeignRule, Leave, Obscured, Observed, Refuse, Side
+from lvsmarkd.model.observed import (
+    ForeignRule,
+    Leave,
+    Obscured,
+    Observed,
+    Refuse,
+    SetConnmark,
+    Side,
+)
 from lvsmarkd.model.rule import Accept, Place, Plane, SetMark, Spot
 from lvsmarkd.model.service import MAX_MARK, Family, ServiceKey
 
 
 def marked_by_others(key: ServiceKey, observed: Observed) -> bool:
-    """Whether some foreign rule gives packets of the family just this mark."""
-    return any(
-        isinstance(rule.effect, SetMark)
-        and rule.effect.value == key.mark
-        and rule.spot.family is key.family
-        and rule.spot.place is Place.MARK
+    """Whether some foreign rule gives packets of the family just this mark, and no other
+    foreign rule certainly takes all of them away before, or their mark after.
+    """
+    rules = [
+        rule
         for rule in observed.foreign
+        if rule.spot.family is key.family and rule.spot.place is Place.MARK
+    ]
+    return any(
+        _gives(rule, key.mark, rules) and not _in_vain(index, rule, key.mark, rules)
+        for index, rule in enumerate(rules)
     )
+
+
+def _gives(rule: ForeignRule, mark: int, rules: list[ForeignRule]) -> bool:
+    match rule.effect:
+        case SetMark(value, _):
+            return value == mark
+        case SetConnmark(value):
+            # Restored for the packets of the connection, the first one included.
+            return value == mark and any(
+                isinstance(other.effect, Obscured) and "CONNMARK" in other.effect.target
+                for other in rules
+            )
+        case _:
+            return False
+
+
+def _in_vain(index: int, rule: ForeignRule, mark: int, rules: list[ForeignRule]) -> bool:
+    before = (r for r in rules[:index] if isinstance(r.effect, Leave | Refuse) and not r.later)
+    after = (
+        r for r in rules[index + 1 :] if isinstance(r.effect, SetMark) and not _harmless(r, mark)
+    )
+    return any(other.takes_all_of(rule) for other in (*before, *after))
 
 
 def conflicts(desired: Desired, observed: Observed, *, last: bool) -> Iterator[Finding]:
@@ -36,11 +70,21 @@ def conflicts(desired: Desired, observed: Observed, *, last: bool) -> Iterator[F
         for rule in rivals:
             if rule.spot.family is not key.family or _harmless(rule, key.mark):
                 continue
-            hit = next(
-                (d for d in flows if rule.may_match(d.flow, key.mark if _writes(rule) else 0)), None
-            )
+            hit = _hit(rule, key, flows)
             if hit is not None:
                 yield _conflict(rule, key, hit)
+
+
+def _hit(
+    rule: ForeignRule, key: ServiceKey, flows: tuple[DeclaredFlow, ...]
+) -> DeclaredFlow | None:
+    """The flow that a rival harms: the first that it takes all of, or some of."""
+    if isinstance(rule.effect, Refuse):
+        return next((d for d in flows if rule.matches_all_of(d.flow)), None)
+    mark = key.mark if _writes(rule) else None
+    touched = [d for d in flows if rule.may_match(d.flow, mark)]
+    certain = (d for d in touched if rule.matches_all_of(d.flow, mark))
+    return next(certain, next(iter(touched), None))
 
 
 def _writes(rule: ForeignRule) -> bool:
@@ -48,6 +92,8 @@ def _writes(rule: ForeignRule) -> bool:
 
 
 def _rivals(rule: ForeignRule, *, last: bool) -> bool:
+    if isinstance(rule.effect, Refuse):
+        return True
     if last and not rule.later:
         return rule.side is Side.AHEAD and isinstance(rule.effect, Leave)
     return rule.side is Side.BEHIND and _writes(rule)
@@ -64,12 +110,18 @@ def _conflict(rule: ForeignRule, key: ServiceKey, hit: DeclaredFlow) -> Finding:
             does = f"gives packets of {hit.flow} {effect} after mark {key.mark} was set"
         case Obscured(target):
             does = f"changes the mark of packets of {hit.flow} after it was set (-j {target})"
+        case Refuse():
+            does = f"drops packets of {hit.flow} on their way to IPVS"
         case _:
             does = f"lets packets of {hit.flow} leave the table before mark {key.mark} is set"
+    # A drop may be meant; what it takes is not balanced unmarked.
+    mark = key.mark if _writes(rule) else None
+    certain = rule.matches_all_of(hit.flow, mark) and not isinstance(rule.effect, Refuse)
+    remedy = "" if isinstance(rule.effect, Refuse) else ", or set firewall.iptables.position"
     return Finding(
         Kind.CONFLICT,
-        Severity.CRITICAL if rule.matches_all_of(hit.flow) else Severity.WARNING,
-        f"a rule in {rule.where} {does}; remove or narrow it, or set firewall.iptables.position",
+        Severity.CRITICAL if certain else Severity.WARNING,
+        f"a rule in {rule.where} {does}; remove or narrow it{remedy}",
         key,
         rule.spot.plane,
         key.family,

@@ -37,7 +37,9 @@ def _matches(flows: Iterable[Flow], slots: int) -> Iterator[Match]:
     alike: dict[Match, list[PortRange]] = {}
     for flow in flows:
         protocol = None if flow.transport is None else int(flow.transport)
-        bare = Match(flow.destination, protocol, (), flow.in_interface, flow.not_from_mac)
+        # Everywhere is no limit, and no firewall lists it as one.
+        to = flow.destination if flow.destination.prefixlen else None
+        bare = Match(to, protocol, (), flow.in_interface, flow.not_from_mac)
         if flow.ports is None:
             yield bare
         else:

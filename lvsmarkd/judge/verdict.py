@@ -1,9 +1,9 @@
 """The judgement of one pass: findings and steps, from what must hold and what was seen."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 
 from lvsmarkd.judge.desired import Coverage, Desired
-from lvsmarkd.judge.drift import judge_spot
+from lvsmarkd.judge.drift import History, hindrances, judge_spot
 from lvsmarkd.judge.foreign import conflicts, marked_by_others, orphans, unaccepted
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Chain, Observed, Unknown
@@ -11,17 +11,19 @@ from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import Place, Plane, Rule, Spot
 from lvsmarkd.model.service import Family, ServiceKey
 
+_NOTHING_KNOWN = History()
+
 
 def judge(
     desired: Desired,
     observed: Observed,
     *,
     last: bool = False,
-    lingers: Callable[[Rule], bool] = lambda _rule: False,
+    history: History = _NOTHING_KNOWN,
 ) -> Plan:
     """All findings and the steps that mend what can be mended. See ``judge_spot``."""
     verdicts = [
-        judge_spot(spot, desired, observed, last=last, lingers=lingers)
+        judge_spot(spot, desired, observed, last=last, history=history)
         for spot in sorted(observed.chains)
     ]
     findings: list[Finding] = [
@@ -71,9 +73,22 @@ def covered(
             state[key] = (
                 all_there
                 and key not in overruled
+                and not _bypassed(key, wanted.get(key, ()), desired, observed, last=last)
                 and (key not in desired.short or held_up(key, desired, observed))
             )
     return state
+
+
+def _bypassed(
+    key: ServiceKey, own: Iterable[Rule], desired: Desired, observed: Observed, *, last: bool
+) -> bool:
+    """Whether a foreign rule certainly keeps some flow of the service from its own rules."""
+    spot = Spot(Plane.RUNTIME, key.family, Place.MARK)
+    return any(
+        rule.matches_all_of(declared.flow)
+        for rule in hindrances(spot, observed.foreign, own, last=last)
+        for declared in desired.flows[key]
+    )
 
 
 def held_up(key: ServiceKey, desired: Desired, observed: Observed) -> bool:

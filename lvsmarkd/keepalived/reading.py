@@ -8,6 +8,7 @@ from lvsmarkd.keepalived.checker import checker_config
 from lvsmarkd.keepalived.checker_keywords import CHECKER
 from lvsmarkd.keepalived.circumstances import Circumstances
 from lvsmarkd.keepalived.dialect import Dialect
+from lvsmarkd.keepalived.grammar import Body
 from lvsmarkd.keepalived.logical import Line
 from lvsmarkd.keepalived.services import services_of
 from lvsmarkd.keepalived.stops import KeepalivedStops
@@ -18,6 +19,12 @@ from lvsmarkd.model.keepalived import Fitness, Reading
 from lvsmarkd.model.origin import Origin, Problem
 
 _PROBLEMS = 500
+_HEADERS = frozenset(
+    name
+    for table in (CHECKER, VRRP)
+    for name, keyword in table.items()
+    if keyword.body in {Body.KEYWORDS, Body.VALUES}
+)
 
 
 def read(
@@ -111,6 +118,19 @@ def _suspicion(main: str, transcript: Transcript) -> Problem | None:
             opened.origin,
             "the block that is opened here is never closed, as if the file were cut off: add "
             "the missing '}'",
+        )
+    last = lines[-1]
+    if last.words[0] in _HEADERS:
+        return Problem(
+            last.origin,
+            "the file ends after this line, where its block was expected, as if it were cut off: "
+            "write the block",
+        )
+    if transcript.broken_off:
+        return Problem(
+            last.origin,
+            "the file ends in the middle of this line, as if it were cut off: end it with a line "
+            "break",
         )
     return None
 

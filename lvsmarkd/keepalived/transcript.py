@@ -42,6 +42,8 @@ class Transcript:
     partial: bool = False
     stop: Problem | None = None
     checker_starts: bool = True
+    broken_off: bool = False
+    """The main file ends in the middle of a line that closes no block."""
 
 
 def transcribe(path: str, circumstances: Circumstances) -> Transcript:
@@ -65,7 +67,13 @@ def transcribe(path: str, circumstances: Circumstances) -> Transcript:
         stop = stopped.problem
     journal.partial = journal.partial or expander.doubtful or reader.exceeded
     read = children.read(files.copy)
-    return replace(read, stop=stop or read.stop, checker_starts=parent.checker_starts)
+    end = raw[raw.rfind(b"\n") + 1 :].partition(b"#")[0].strip()
+    return replace(
+        read,
+        stop=stop or read.stop,
+        checker_starts=parent.checker_starts,
+        broken_off=bool(end) and not end.endswith(b"}"),
+    )
 
 
 def transcribe_copy(copy: Copy, path: str, circumstances: Circumstances) -> Transcript:

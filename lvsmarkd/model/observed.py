@@ -57,7 +57,14 @@ class Refuse:
     """It drops or rejects the packet."""
 
 
-Effect = SetMark | Obscured | Leave | Refuse | Accept
+@dataclass(frozen=True, slots=True)
+class SetConnmark:
+    """It notes a mark with the connection, for a later rule to restore; None: the packet's."""
+
+    value: int | None
+
+
+Effect = SetMark | SetConnmark | Obscured | Leave | Refuse | Accept
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +100,29 @@ class ForeignRule:
     guards: tuple[MarkGuard, ...] = ()
     later: bool = False
 
-    def may_match(self, flow: Flow, mark: int) -> bool:
-        """Whether a packet of ``flow`` that bears ``mark`` may meet it."""
-        return all(guard.admits(mark) for guard in self.guards) and all(
-            match.may_match(flow) for match in self.path
-        )
+    def may_match(self, flow: Flow, mark: int | None) -> bool:
+        """Whether a packet of ``flow`` that bears ``mark`` may meet it; None: any mark."""
+        if mark is not None and not all(guard.admits(mark) for guard in self.guards):
+            return False
+        return all(match.may_match(flow) for match in self.path)
 
-    def matches_all_of(self, flow: Flow) -> bool:
-        """Whether it takes every packet of ``flow``."""
+    def matches_all_of(self, flow: Flow, mark: int | None = None) -> bool:
+        """Whether it takes every packet of ``flow``, all of which bear ``mark``; None: any."""
+        if self.partial or (self.guards and mark is None):
+            return False
+        if mark is not None and not all(guard.admits(mark) for guard in self.guards):
+            return False
+        return all(match.matches_all_of(flow) for match in self.path)
+
+    def takes_all_of(self, other: "ForeignRule") -> bool:
+        """Whether it takes every packet that another rule takes, by what is known of both."""
         return (
             not self.partial
             and not self.guards
-            and all(match.matches_all_of(flow) for match in self.path)
+            and all(
+                any(narrow.implies(match) for narrow in (*other.path, Match()))
+                for match in self.path
+            )
         )
 
 

@@ -31,10 +31,13 @@ class RemoveRule:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """Make the chain anew with just these rules: it does not exist, or holds what is not ours."""
+    """Make the chain anew with just these rules: it holds what is not ours, or does not exist
+    (``fresh``).
+    """
 
     spot: Spot
     rules: tuple[Rule, ...]
+    fresh: bool = False
 
     def __str__(self) -> str:
         count = f"{len(self.rules)} rule{'' if len(self.rules) == 1 else 's'}"

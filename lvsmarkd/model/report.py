@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from lvsmarkd.model.finding import Finding
+from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.plan import Plan, Step
 from lvsmarkd.model.rule import Rule
 from lvsmarkd.model.service import Family, ServiceKey
@@ -101,3 +101,10 @@ class Report:
     latency: float | None = None
     error: str = ""
     trouble: str = ""
+
+    @property
+    def blind(self) -> bool:
+        """Whether something that matters could not be read: a look that failed."""
+        return any(
+            f.kind is Kind.UNKNOWN and f.severity is not Severity.NOTE for f in self.left.findings
+        )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 
 from lvsmarkd.model.flow import Flow, PortRange, Transport
 from lvsmarkd.model.service import MAX_MARK, Family, Network, ServiceKey
@@ -110,6 +111,20 @@ class Match:
             return True
         return any(flow.ports.overlaps(ports) for ports in self.ports)
 
+    def implies(self, other: "Match") -> bool:
+        """Whether every packet that matches this one matches ``other`` too."""
+        if other.destination is not None and (
+            self.destination is None or not _subnet(self.destination, other.destination)
+        ):
+            return False
+        if other.protocol not in {None, self.protocol}:
+            return False
+        if other.ports and not (self.ports and all(_within(p, other.ports) for p in self.ports)):
+            return False
+        if other.in_interface not in {None, self.in_interface}:
+            return False
+        return set(other.not_from_mac) <= set(self.not_from_mac)
+
     def __str__(self) -> str:
         words = [str(self.destination) if self.destination else "any"]
         if self.protocol is not None:
@@ -121,6 +136,12 @@ class Match:
         if self.not_from_mac:
             words.append(f"not-from-mac {','.join(self.not_from_mac)}")
         return " ".join(words)
+
+
+_EVERYWHERE: dict[Family, Network] = {
+    Family.INET: IPv4Network("0.0.0.0/0"),
+    Family.INET6: IPv6Network("::/0"),
+}
 
 
 def _subnet(inner: Network, outer: Network) -> bool:
@@ -163,20 +184,19 @@ class Rule:
             return False
         if self.action == other.action or Accept() in (self.action, other.action):
             return False
-        return any(self.match.may_match(flow) for flow in flows_of(other.match))
+        return any(self.match.may_match(flow) for flow in flows_of(other))
 
     def __str__(self) -> str:
         return f"{self.match} {self.action}"
 
 
-def flows_of(match: Match) -> tuple[Flow, ...]:
-    """The flows that a match with a destination stands for."""
-    if match.destination is None:
-        return ()
+def flows_of(rule: Rule) -> tuple[Flow, ...]:
+    """The flows that a rule stands for."""
+    match = rule.match
+    to = match.destination or _EVERYWHERE[rule.family]
     known = match.protocol in set(Transport)
     transport = Transport(match.protocol) if match.protocol is not None and known else None
     ranges: tuple[PortRange | None, ...] = match.ports or (None,)
     return tuple(
-        Flow(match.destination, transport, ports, match.in_interface, match.not_from_mac)
-        for ports in ranges
+        Flow(to, transport, ports, match.in_interface, match.not_from_mac) for ports in ranges
     )

@@ -54,8 +54,10 @@ def _status(text: str) -> tuple[str, ...]:
 
 def _say(*lines: str) -> None:
     # systemd may be gone or be replaced right now: a word that is lost must not be the end.
-    with contextlib.suppress(OSError):
-        notify("\n".join(lines))
+    # What a tool complained of may hold any bytes.
+    text = "\n".join(lines).encode(errors="backslashreplace").decode()
+    with contextlib.suppress(OSError, ValueError):
+        notify(text)
 
 
 def status_line(report: Report, changed: Report | None = None) -> str:

@@ -138,7 +138,6 @@ def test_infer_applies_what_is_unambiguous(lvsmarkd: Run, tmp_path: Path) -> Non
     ("file", "text", "words"),
     [
         ("lvsmarkd.toml", "[daemon]\nmod = 'observe'\n", ["daemon.mod", "mode"]),
-        ("lvsmarkd.toml", "[[mark]]\nfwmark = 0\n", ["mark[0].fwmark", "0"]),
         ("lvsmarkd.toml", "x\n", ["lvsmarkd.toml:1"]),
         ("keepalived.conf", None, ["keepalived.conf"]),
     ],
@@ -165,6 +164,47 @@ def test_one_flow_under_two_marks_names_both_places(lvsmarkd: Run, tmp_path: Pat
     assert status == 2
     assert f"{tmp_path}/keepalived.conf:2" in text
     assert f"{tmp_path}/keepalived.conf:6" in text
+
+
+@pytest.mark.usefixtures("variant")
+def test_a_bad_mark_table_is_refused_and_all_others_are_followed(
+    lvsmarkd: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "lvsmarkd.toml").write_text("\n[[mark]]\nfwmark = 0\nto = '192.0.2.1'\n")
+    status, text, _ = lvsmarkd("plan")
+    assert status == 2
+    assert "lvsmarkd.toml:2 (mark[0].fwmark)" in text
+    assert "+ inet mark runtime: 192.0.2.10/32 tcp 80,443 mark 80" in text
+
+
+@pytest.mark.usefixtures("variant")
+def test_purge_does_not_depend_on_the_settings(lvsmarkd: Run, tmp_path: Path) -> None:
+    assert lvsmarkd("apply")[0] == 0
+    (tmp_path / "lvsmarkd.toml").write_text("bad\n")
+    status, text, complaint = lvsmarkd("purge")
+    assert (status, "passed over" in complaint) == (0, True)
+    assert "our chain" in text
+    assert "LVSMARKD" not in tool("iptables-save")
+
+
+@pytest.mark.usefixtures("variant")
+def test_apply_obeys_the_mode(lvsmarkd: Run, tmp_path: Path) -> None:
+    (tmp_path / "lvsmarkd.toml").write_text("[daemon]\nmode = 'observe'\n")
+    status, text, _ = lvsmarkd("apply")
+    assert (status, "the mode is observe" in text) == (2, True)
+    assert "LVSMARKD" not in tool("iptables-save")
+
+
+@pytest.mark.usefixtures("variant")
+def test_bytes_of_others_are_shown_as_escapes(lvsmarkd: Run, tmp_path: Path) -> None:
+    rule = b'-A PREROUTING -m comment --comment "\xff\xfe" -j MARK --set-mark 9\n'
+    path = tmp_path / "rules"
+    path.write_bytes(b"*mangle\n" + rule + b"COMMIT\n")
+    tool("iptables-restore", "--noflush", str(path))
+    for options in ([], ["--json"]):
+        status, text, _ = lvsmarkd("plan", *options)
+        assert status == 2
+    assert any(finding["kind"] == "orphan" for finding in json.loads(text)["findings"])
 
 
 def test_usage_errors_are_1_because_2_means_drift(lvsmarkd: Run) -> None:

@@ -323,6 +323,86 @@ def test_a_fight_is_noticed_and_the_other_is_named(daemon: Daemon, variant: str)
     until(lambda: marked(80), "the next repair", 15)
 
 
+def test_a_persons_word_ends_the_wait_of_a_fight(daemon: Daemon) -> None:
+    daemon.start()
+    for _ in range(4):
+        until(lambda: marked(80), "a repair", 5)
+        time.sleep(0.3)
+        run("iptables", "-w", "5", "-t", "mangle", "-F", "LVSMARKD")
+    time.sleep(1)
+    assert not marked(80), "it is left alone for ten seconds"
+    assert daemon.ask("apply")[0] == 0
+    assert marked(80)
+
+
+def test_a_look_that_failed_is_repeated_soon(daemon: Daemon, variant: str, tmp_path: Path) -> None:
+    name = f"iptables-{variant}-save"
+    blind = tmp_path / "blind"
+    script = tmp_path / "bin" / name
+    script.write_text(f'#!/bin/sh\n[ -e {blind} ] && exit 1\nexec /usr/sbin/{name} "$@"\n')
+    script.chmod(0o755)
+    daemon.start()
+    time.sleep(0.5)
+    blind.touch()
+    run("iptables", "-w", "5", "-t", "mangle", "-F", "LVSMARKD")
+    until(lambda: "could not be read" in daemon.words(), "a word about it", 5)
+    blind.unlink()
+    until(lambda: marked(80), "the repair, long before the slow full check", 8)
+
+
+def test_words_in_any_encoding_do_not_end_it(daemon: Daemon, variant: str, tmp_path: Path) -> None:
+    fail = door(tmp_path, variant, "cat >/dev/null; printf '\\377\\376 no\\n' >&2; exit 1")
+    daemon.start()
+    assert "Traceback" not in daemon.words()
+    fail.unlink()
+    until(lambda: marked(80), "recovery", 10)
+
+
+def test_a_comment_that_is_nearly_a_declaration_unmarks_nothing(daemon: Daemon) -> None:
+    daemon.settings("[daemon]\nlinger_seconds = 0.1\n")
+    daemon.start()
+    daemon.conf.write_text(WEB.replace("lvsmarkd:", "lvsmarkd"))
+    until(lambda: 'begins with "lvsmarkd:"' in daemon.words(), "what is wrong with it", 5)
+    time.sleep(0.5)
+    assert marked(80)
+    assert 'lvsmarkd_mark_covered{family="inet",mark="80"} 1.0' in daemon.page()
+
+
+def test_a_declaration_that_nothing_uses_takes_no_packet_from_a_service(daemon: Daemon) -> None:
+    daemon.conf.write_text(WEB + "# lvsmarkd: fwmark 99 to 192.0.2.10 tcp 80\n")
+    daemon.start()
+    assert marked(80)
+    assert "dports 80,443" in rules()
+    assert 'lvsmarkd_mark_covered{family="inet",mark="80"} 1.0' in daemon.page()
+
+
+def test_a_refused_declaration_at_the_start_is_no_alarm_while_its_rules_are_there(
+    daemon: Daemon,
+) -> None:
+    daemon.start()
+    assert marked(80)
+    daemon.stop()
+    daemon.conf.write_text(WEB.replace("80,443", "80,99999"))
+    daemon.start()
+    assert marked(80)
+    assert 'lvsmarkd_mark_covered{family="inet",mark="80"} 1.0' in daemon.page()
+    assert "no rule sets it" not in daemon.words()
+
+
+def test_another_position_is_nobodys_doing(daemon: Daemon) -> None:
+    run("iptables", "-w", "5", "-t", "mangle", "-A", "PREROUTING", "-j", "MARK", "--set-mark", "7")
+    daemon.settings('[firewall.iptables]\nposition = "first"\n')
+    daemon.start()
+    daemon.settings('[firewall.iptables]\nposition = "last"\n')
+
+    def moved() -> bool:
+        return "--set-xmark 0x7/0xffffffff\n-A PREROUTING -j LVSMARKD" in rules()
+
+    until(moved, "the jump behind the mark", 5)
+    time.sleep(0.2)
+    assert "displaced" not in daemon.words()
+
+
 def test_pause_observe_and_resume(daemon: Daemon) -> None:
     daemon.start()
     status, text = daemon.ask("pause", "--for", "1h")

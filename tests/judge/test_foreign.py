@@ -5,6 +5,7 @@ from ipaddress import ip_network
 import pytest
 
 from lvsmarkd.judge.desired import Desired, Policy, desired
+from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.foreign import near_miss
 from lvsmarkd.judge.verdict import covered, judge
 from lvsmarkd.model.declaration import Declared
@@ -17,6 +18,7 @@ from lvsmarkd.model.observed import (
     Obscured,
     Observed,
     Refuse,
+    SetConnmark,
     Side,
     Unknown,
 )
@@ -66,7 +68,9 @@ def found(
         (rule(SetMark(1), Match(in_interface="eth3")), Severity.WARNING),
         (rule(Obscured("CONNMARK --restore-mark")), Severity.CRITICAL),
         (rule(SetMark(7), VIP, later=True), Severity.CRITICAL),
-        (rule(SetMark(7), VIP, guards=(MarkGuard(80, 0xFFFFFFFF),)), Severity.WARNING),
+        (rule(SetMark(7), VIP, guards=(MarkGuard(80, 0xFFFFFFFF),)), Severity.CRITICAL),
+        (rule(SetMark(7), VIP, partial=True, guards=(MarkGuard(80, 0xFF),)), Severity.WARNING),
+        (rule(Refuse(), VIP), Severity.WARNING),
     ],
 )
 def test_a_later_writer_of_another_mark_is_a_conflict(
@@ -88,7 +92,7 @@ def test_a_later_writer_of_another_mark_is_a_conflict(
         rule(SetMark(1), VIP, Match(protocol=17)),
         rule(SetMark(1), guards=(MarkGuard(0, 0xFFFFFFFF),)),
         rule(Leave()),
-        rule(Refuse(), VIP),
+        rule(Refuse(), Match(destination=ip_network("192.0.2.11/32"))),
     ],
 )
 def test_what_changes_no_mark_of_ours_is_no_conflict(foreign: ForeignRule) -> None:
@@ -200,3 +204,78 @@ def test_a_hint_follows_the_packets_that_the_rule_marks() -> None:
     assert "keepalived uses mark 25" in orphan.message
     [orphan] = found(WEB, rule(SetMark(9), elsewhere), kind=Kind.ORPHAN)
     assert orphan.severity is Severity.NOTE
+
+
+OURS = History(ours=lambda _spot: True)
+BARE = desired(reading(service(80)), Declared(), Policy())
+
+
+@pytest.mark.parametrize(
+    ("foreign", "watched"),
+    [
+        ([rule(SetMark(80), VIP)], True),
+        ([rule(SetMark(80), VIP, partial=True)], True),
+        ([rule(Leave()), rule(SetMark(80), VIP)], False),
+        ([rule(Leave(), VIP), rule(SetMark(80), VIP, Match(protocol=6))], False),
+        ([rule(Leave(), partial=True), rule(SetMark(80), VIP)], True),
+        ([rule(SetMark(80), VIP), rule(SetMark(99))], False),
+        ([rule(SetMark(80), VIP), rule(SetMark(99), VIP, Match(protocol=17))], True),
+        ([rule(SetMark(80), VIP), rule(SetMark(80, 0xFF))], True),
+        ([rule(SetConnmark(80), VIP)], False),
+        ([rule(SetConnmark(80), VIP), rule(Obscured("CONNMARK --restore-mark"))], True),
+        ([rule(SetMark(80), VIP, later=True)], True),
+    ],
+)
+def test_a_service_is_watched_where_a_foreign_mark_is_not_in_vain(
+    foreign: list[ForeignRule], watched: bool
+) -> None:
+    seen = Observed(PaperFirewall().chains, tuple(foreign))
+    assert covered(BARE, seen) == {key(80): watched}
+
+
+@pytest.mark.parametrize(
+    ("foreign", "state"),
+    [
+        ([rule(Leave(), side=Side.AHEAD)], False),
+        ([rule(Leave(), side=Side.AHEAD, partial=True)], True),
+        ([rule(SetMark(7), VIP)], False),
+        ([rule(SetMark(7), VIP, later=True)], False),
+        # A guard says nothing where somebody may have set a mark before it.
+        (
+            [
+                rule(SetMark(5), side=Side.AHEAD),
+                rule(Leave(), side=Side.AHEAD, guards=(MarkGuard(5, 0xFF),)),
+            ],
+            True,
+        ),
+    ],
+)
+def test_covered_is_what_packets_bear_at_the_end(foreign: list[ForeignRule], state: bool) -> None:
+    paper = PaperFirewall()
+    paper.apply(judge(WEB, paper.observe()))
+    assert covered(WEB, Observed(paper.chains, tuple(foreign))) == {key(80): state}
+
+
+def test_a_guard_ahead_is_passed_where_a_mark_may_have_been_set_before_it() -> None:
+    leave = rule(Leave(), side=Side.AHEAD, guards=(MarkGuard(5, 0xFF),))
+    paper = PaperFirewall()
+    paper.apply(judge(WEB, paper.observe()))
+
+    alone = judge(WEB, Observed(paper.chains, (leave,)))
+    marked = judge(WEB, Observed(paper.chains, (rule(SetMark(5), side=Side.AHEAD), leave)))
+
+    assert [f.kind for f in alone.findings] == []
+    assert Kind.ALTERED in [f.kind for f in marked.findings]
+
+
+def test_a_chain_of_somebody_elses_that_bears_our_name_is_left_alone() -> None:
+    spot = Spot(Plane.RUNTIME, Family.INET, Place.MARK)
+    paper = PaperFirewall()
+    paper.damage(spot, exists=True, aliens=("-s 10.0.0.1/32 -j MARK --set-xmark 0x5/0xffffffff",))
+
+    plan = judge(WEB, paper.observe())
+    known = judge(WEB, paper.observe(), history=OURS)
+
+    assert [step for step in plan.steps if step.spot == spot] == []
+    assert "give that chain another name" in plan.findings[0].message
+    assert [step for step in known.steps if step.spot == spot]

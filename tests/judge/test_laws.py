@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lvsmarkd.judge.desired import Desired, Policy, desired
+from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.layout import rules_of
 from lvsmarkd.judge.verdict import covered, judge
 from lvsmarkd.model.declaration import Declared, DeclaredFlow
@@ -36,6 +37,9 @@ flows = st.builds(
     interfaces,
     macs,
 )
+
+
+OURS = History(ours=lambda _spot: True)
 
 
 @st.composite
@@ -78,8 +82,8 @@ def damaged(draw: st.DrawFn) -> tuple[Desired, PaperFirewall]:
 @given(damaged())
 def test_applying_a_plan_leaves_an_empty_plan(case: tuple[Desired, PaperFirewall]) -> None:
     wish, paper = case
-    paper.apply(judge(wish, paper.observe()))
-    left = judge(wish, paper.observe())
+    paper.apply(judge(wish, paper.observe(), history=OURS))
+    left = judge(wish, paper.observe(), history=OURS)
     assert left.steps == ()
     assert left.findings == ()
     assert {r for c in paper.chains.values() if isinstance(c, Chain) for r in c.rules} == wish.rules
@@ -90,7 +94,7 @@ def test_applying_a_plan_leaves_an_empty_plan(case: tuple[Desired, PaperFirewall
 def test_a_plan_and_its_findings_say_the_same(case: tuple[Desired, PaperFirewall]) -> None:
     """Steps without a finding only where the whole spot is new; findings never without steps."""
     wish, paper = case
-    plan = judge(wish, paper.observe())
+    plan = judge(wish, paper.observe(), history=OURS)
     assert bool(plan.steps) == bool(plan.findings) or not plan.findings
     assert not plan.findings or plan.steps
 
@@ -103,7 +107,7 @@ def test_a_configuration_that_is_not_whole_never_takes_a_rule_away(
     wish, paper = case
     suspect = Desired(wish.services, wish.flows, wish.coverage, rules=wish.rules, removable=False)
     before = {r for c in paper.chains.values() if isinstance(c, Chain) for r in c.rules}
-    paper.apply(judge(suspect, paper.observe()))
+    paper.apply(judge(suspect, paper.observe(), history=OURS))
     after = {r for c in paper.chains.values() if isinstance(c, Chain) for r in c.rules}
     assert wish.rules <= after
     for lost in before - after:
@@ -113,8 +117,8 @@ def test_a_configuration_that_is_not_whole_never_takes_a_rule_away(
 @given(wishes(), wishes())
 def test_new_rules_come_before_old_ones_go(first: Desired, second: Desired) -> None:
     paper = PaperFirewall()
-    paper.apply(judge(first, paper.observe()))
-    steps = judge(second, paper.observe()).steps
+    paper.apply(judge(first, paper.observe(), history=OURS))
+    steps = judge(second, paper.observe(), history=OURS).steps
     for spot in SPOTS:
         kinds = [isinstance(step, AddRule) for step in steps if step.spot == spot]
         assert kinds == sorted(kinds, reverse=True)

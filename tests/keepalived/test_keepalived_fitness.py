@@ -28,6 +28,11 @@ def reading_of(text: str, directory: Path) -> Reading:
         server(21) + "virtual_server fwmark 22 {\n",
         server(21) + "vrrp_instance A {\n virtual_ipaddress {\n 192.0.2.1\n }\n",
         server(21) + "virtual_server {\n}\n",
+        server(21) + "virtual_server fwmark 22 ",
+        server(21) + "virtual_server fwmark 22\n",
+        server(21) + "virtual_server fw",
+        server(21) + "virt",
+        "SSL\n",
     ],
 )
 def test_what_looks_cut_off_or_emptied_is_suspect(text: str, tmp_path: Path) -> None:
@@ -38,7 +43,14 @@ def test_what_looks_cut_off_or_emptied_is_suspect(text: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "text", [server(21), "global_defs {\n}\n", server(21).rstrip(), server(21) + "}\n", "SSL\n"]
+    "text",
+    [
+        server(21),
+        "global_defs {\n}\n",
+        server(21).rstrip(),
+        server(21) + "}\n",
+        server(21) + "# end",
+    ],
 )
 def test_what_is_complete_is_whole(text: str, tmp_path: Path) -> None:
     assert reading_of(text, tmp_path).fitness is Fitness.WHOLE

@@ -1,6 +1,6 @@
 """The iptables backend: reads with iptables-save, writes with iptables-restore --noflush."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,15 +11,15 @@ from lvsmarkd.firewall.iptables.backup import Backup
 from lvsmarkd.firewall.iptables.chains import SEATS, TABLES, is_plain_jump, own_rule
 from lvsmarkd.firewall.iptables.listing import Listing, ListingError, read_listing
 from lvsmarkd.firewall.iptables.program import WRITE_TIMEOUT, Completed, run
-from lvsmarkd.firewall.iptables.script import script
+from lvsmarkd.firewall.iptables.script import deletion, of_table, script
 from lvsmarkd.firewall.iptables.settle import settle
 from lvsmarkd.firewall.iptables.syntax import Syntax, read_rule
 from lvsmarkd.firewall.iptables.toolset import Tools, Toolset, Variant, tools_of
 from lvsmarkd.firewall.iptables.walk import Walk
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.observed import Chain, ForeignRule, Observed, Unknown
+from lvsmarkd.model.observed import Chain, ForeignRule, Obscured, Observed, Unknown
 from lvsmarkd.model.plan import Dissolve, Plan, Step
-from lvsmarkd.model.rule import Place, Plane, Rule, Spot
+from lvsmarkd.model.rule import Place, Plane, Rule, SetMark, Spot
 from lvsmarkd.model.service import Family
 
 LOCK_SECONDS = 5
@@ -74,6 +74,8 @@ class IptablesBackend:
                     continue
                 chains[spot] = self._chain(spot, table, fresh)
                 foreign += self._foreign(spot, table, fresh)
+                if place is Place.ACCEPT:
+                    foreign += self._marks_at_input(family, table, fresh)
             accepts = tables[SEATS[Place.ACCEPT].table]
             if isinstance(accepts, Listing) and accepts.policies.get("INPUT") == "DROP":
                 refusing.add(family)
@@ -82,51 +84,74 @@ class IptablesBackend:
         return Observed(chains, tuple(foreign), frozenset(refusing), remarks)
 
     def apply(self, plan: Plan) -> Applied:
-        """Write the steps, one transaction per family and table."""
+        """Write the steps, one transaction per family and table; each is tried, whatever
+        becomes of the others.
+        """
         if plan.steps:
             self.backup.save_once(self.toolset)
         rejected: list[tuple[Rule, str]] = []
+        failures: list[FirewallError] = []
         for family in Family:
             steps = [step for step in plan.steps if step.spot.family is family]
-            if steps:
-                rejected += settle(steps, partial(self._write, family))
+            for table in TABLES:
+                if own := of_table(table, steps):
+                    try:
+                        rejected += settle(own, partial(self._write, family, table))
+                        self._delete(family, own)
+                    except FirewallError as error:
+                        failures.append(error)
+        if failures:
+            raise failures[0]
         return Applied(tuple(rejected))
 
     def script(self, plan: Plan) -> dict[str, str]:
         """The input of each iptables-restore."""
-        return {
-            " ".join(_restore(tools)): script(own, last=self.last)
-            for family, tools in self.toolset.tools.items()
-            if (own := [step for step in plan.steps if step.spot.family is family])
-        }
+        texts: dict[str, str] = {}
+        for family, tools in self.toolset.tools.items():
+            steps = [step for step in plan.steps if step.spot.family is family]
+            parts = [
+                script(table, own, last=self.last)
+                for table in TABLES
+                if (own := of_table(table, steps))
+            ]
+            parts += [deletion(step) for step in steps if isinstance(step, Dissolve)]
+            if parts:
+                texts[" ".join(_restore(tools))] = "".join(parts)
+        return texts
 
     def purge(self) -> Plan:
         """Remove our chains and the jumps to them, from both variants: the alternative may
         have been switched since they were written.
         """
-        done = list(self._purge())
+        done: list[Step] = []
+        failures: list[FirewallError] = []
         for family, tools in tools_of(self.toolset.variant.other).items():
             others = Toolset(self.toolset.variant.other, "", {family: tools})
             if tools != self.toolset.tools.get(family):
-                done += IptablesBackend(others, self.backup)._purge()  # noqa: SLF001 - our own
+                IptablesBackend(others, self.backup)._purge(done, failures)  # noqa: SLF001 - our own
+        self._purge(done, failures)
+        if failures:
+            raise failures[0]
         return Plan(steps=tuple(done))
 
-    def _purge(self) -> list[Step]:
-        steps: list[Step] = []
+    def _purge(self, done: list[Step], failures: list[FirewallError]) -> None:
+        """Remove what can be; a chain that holds nothing of ours is somebody else's."""
         for family in self.toolset.tools:
-            tables = self._tables(family)
             for place, seat in SEATS.items():
-                spot, table = Spot(Plane.RUNTIME, family, place), tables[seat.table]
+                spot, table = Spot(Plane.RUNTIME, family, place), self._table(family, seat.table)
                 if isinstance(table, Unknown):
-                    raise FirewallError(Trouble.GONE, f"{spot}: {table.reason}")
+                    failures.append(FirewallError(Trouble.GONE, f"{spot}: {table.reason}"))
+                    continue
                 chain = self._chain(spot, table, {})
-                if chain.exists or chain.anchors:
-                    steps.append(Dissolve(spot, chain.anchors, chain.rules))
-        for family in self.toolset.tools:
-            own = [step for step in steps if step.spot.family is family]
-            if own:
-                self._write(family, own)
-        return steps
+                if not chain.rules and (chain.aliens or not (chain.exists or chain.anchors)):
+                    continue
+                step = Dissolve(spot, chain.anchors, chain.rules)
+                try:
+                    self._write(family, seat.table, [step])
+                    self._delete(family, [step])
+                    done.append(step)
+                except FirewallError as error:
+                    failures.append(error)
 
     def _tables(self, family: Family) -> dict[str, Listing | Unknown]:
         return {table: self._table(family, table) for table in TABLES}
@@ -182,6 +207,17 @@ class IptablesBackend:
                 spot, seat.table, hook, known, lambda text: self._read(text, fresh), later
             ).foreign()
 
+    def _marks_at_input(
+        self, family: Family, table: Listing, fresh: dict[str, Syntax]
+    ) -> Iterator[ForeignRule]:
+        """The filter at INPUT may change a mark, too, and comes before IPVS."""
+        spot = Spot(Plane.RUNTIME, family, Place.MARK)
+        known = {chain: table.rules.get(chain, []) for chain in table.policies}
+        walk = Walk(
+            spot, "filter", "INPUT", known, lambda text: self._read(text, fresh), later=True
+        )
+        return (r for r in walk.foreign() if isinstance(r.effect, SetMark | Obscured))
+
     def _mixed(self) -> Iterator[Finding]:
         """Report rules in the other variant: the kernel evaluates both rulesets."""
         other = self.toolset.variant.other
@@ -206,14 +242,29 @@ class IptablesBackend:
                         family=family,
                     )
 
-    def _write(self, family: Family, steps: list[Step]) -> None:
+    def _write(self, family: Family, table: str, steps: Sequence[Step]) -> None:
+        try:
+            text = script(table, steps, last=self.last)
+        except ValueError as error:
+            raise FirewallError(Trouble.REJECTED, str(error)) from error
+        self._run(family, text)
+
+    def _delete(self, family: Family, steps: Iterable[Step]) -> None:
+        """Delete the chains that are empty now. One that somebody else's rule jumps to stays:
+        it does nothing.
+        """
+        for step in steps:
+            if isinstance(step, Dissolve):
+                try:
+                    self._run(family, deletion(step))
+                except FirewallError as error:
+                    if error.trouble is not Trouble.REJECTED:
+                        raise
+
+    def _run(self, family: Family, text: str) -> None:
         tools = self.toolset.tools.get(family)
         if tools is None:
             raise FirewallError(Trouble.GONE, _NO_BINARY)
-        try:
-            text = script(steps, last=self.last)
-        except ValueError as error:
-            raise FirewallError(Trouble.REJECTED, str(error)) from error
         answer = run(
             _restore(tools),
             stdin=text,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,19 +34,20 @@ class Backup:
 
         Raises FirewallError if it cannot be saved: then nothing may be written either.
         """
-        if self._done or any(self.directory.glob("*.rules")):
-            self._done = True
+        if self._done:
             return
-        listings = {}
         stamp = self.now().strftime("%Y%m%dT%H%M%SZ")
+        listings = {}
         for family, tools in toolset.tools.items():
+            name = f"{'iptables' if family == 'inet' else 'ip6tables'}-{toolset.variant}"
+            if any(self.directory.glob(f"*-{name}.rules")):
+                continue
             answer = run([tools.save, "-c"])
             if answer.status != 0:
                 raise FirewallError(
                     Trouble.GONE, f"the rules could not be saved first: {answer.error}"
                 )
-            name = f"{stamp}-{'iptables' if family == 'inet' else 'ip6tables'}-{toolset.variant}"
-            listings[self.directory / f"{name}.rules"] = HEAD + answer.output
+            listings[self.directory / f"{stamp}-{name}.rules"] = HEAD + answer.output
         for path, text in listings.items():
             self._keep(path, text)
         self._done = True
@@ -62,6 +64,8 @@ class Backup:
                 os.fsync(file.fileno())
             unfinished.replace(path)
         except OSError as error:
+            with suppress(OSError):
+                unfinished.unlink()
             raise FirewallError(
                 Trouble.GONE,
                 f"the rules as they are could not be saved to {path} ({error.strerror}), and"

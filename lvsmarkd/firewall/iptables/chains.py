@@ -32,7 +32,7 @@ TABLES = ("mangle", "filter")
 def own_rule(syntax: Syntax, family: Family, place: Place) -> Rule | None:
     """The rule of ours that a listed rule in our chain is; None if we cannot have written it."""
     name = _NAME.fullmatch(syntax.comment or "")
-    if name is None or syntax.partial or syntax.guards or syntax.stale_only:
+    if name is None or syntax.partial or syntax.guards or syntax.stale_only or syntax.limited:
         return None
     action = _action(syntax, place)
     if action is None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 _RULE = re.compile(r"\[(\d+):\d+\] -A (\S+) ?(.*)", re.DOTALL)
-_QUOTE = re.compile(r'(?<!\\)(?:\\\\)*"')
+_WORD = re.compile(r'(?: |^)"(?:[^"\\]|\\.)*("?)', re.DOTALL)
 _CHAIN = re.compile(r":(\S+) (\S+) \[\d+:\d+\]")
 
 
@@ -38,10 +38,22 @@ def _lines(text: str) -> Iterator[str]:
             yield parts.pop()
             continue
         whole = "\n".join(parts)
-        if len(_QUOTE.findall(whole)) % 2 == 0:
+        if _quotes_are_closed(whole):
             yield whole
             parts.clear()
     yield "\n".join(parts)
+
+
+def _quotes_are_closed(line: str) -> bool:
+    """Whether every quoted word ends. A word is quoted where it begins with a quote: one in
+    the middle of a chain's or an interface's name is a letter of it (measured).
+    """
+    at = 0
+    while (word := _WORD.search(line, at)) is not None:
+        if not word[1]:
+            return False
+        at = word.end()
+    return True
 
 
 def read_listing(text: str, table: str) -> Listing:

@@ -55,11 +55,13 @@ def run(
             Trouble.GONE, f"{arguments[0]} cannot be started: {error.strerror or error}"
         ) from error
     on_spawn(process.pid)
+    whole = False
     try:
         deadline = monotonic() + timeout
         pipes = Pipes.of(process, stdin.encode())
         output, complaint = pipes.exchange(deadline, MOST_OUTPUT)
         status = process.wait(max(0.1, deadline - monotonic()))
+        whole = True
     except (TimeoutError, subprocess.TimeoutExpired):
         raise FirewallError(
             Trouble.GONE, f"{name} did not end within {timeout:g} s and was stopped"
@@ -69,16 +71,20 @@ def run(
             Trouble.GONE, f"{name} printed more than {MOST_OUTPUT >> 20} MiB and was stopped"
         ) from None
     finally:
-        _end(process)
+        if not whole:
+            _kill(process)
+        _close(process)
     return Completed(status, _text(output), _text(complaint).strip())
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Kill what is left of it: a wrapper's child would keep the pipes and the lock."""
-    if process.poll() is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """Kill it with all that it started: a wrapper's child would keep the pipes and the lock."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _close(process: "subprocess.Popen[bytes]") -> None:
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             with suppress(BrokenPipeError):

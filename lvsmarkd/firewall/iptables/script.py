@@ -1,40 +1,45 @@
 """What goes to ``iptables-restore --noflush``: built from values, never from pasted text.
 
-One COMMIT per table, and each is one transaction: the legacy kernel replaces the table at
+One text is about one table, and is one transaction: the legacy kernel replaces the table at
 once, nf_tables commits one batch (measured with 10,000 rules). So a packet meets either all
-of the old or all of the new.
+of the old or all of the new. Of a text about two tables, the first could be in force and the
+second refused.
 """
 
 import re
 from collections.abc import Iterable, Iterator
 
-from lvsmarkd.firewall.iptables.chains import SEATS, TABLES
+from lvsmarkd.firewall.iptables.chains import SEATS
 from lvsmarkd.model.plan import AddRule, Anchor, Dissolve, RemoveRule, Rewrite, Step
 from lvsmarkd.model.rule import Accept, Rule, SetMark
 
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.:@%/+=,~^-]+")
 
 
-def script(steps: Iterable[Step], *, last: bool) -> str:
-    """The input that carries out the steps of one family, in their order.
+def script(table: str, steps: Iterable[Step], *, last: bool) -> str:
+    """The input that carries out those steps of one family that are about a table, in order.
 
-    ``last`` puts our jump at the end of its hook instead of its head. Raises ValueError for a
-    value that must not stand in such a text.
+    ``last`` puts our jump at the end of its hook instead of its head. Without steps it is a
+    transaction that changes nothing. Raises ValueError for a value that must not stand in
+    such a text.
     """
-    wanted = list(steps)
-    parts = []
-    for table in TABLES:
-        lines = [
-            line
-            for step in wanted
-            if SEATS[step.spot.place].table == table
-            for line in _lines(step, last=last)
-        ]
-        if lines:
-            chains = [line for line in lines if line.startswith(":")]
-            rest = [line for line in lines if not line.startswith(":")]
-            parts.append("\n".join([f"*{table}", *chains, *rest, "COMMIT\n"]))
-    return "".join(parts)
+    lines = [line for step in of_table(table, steps) for line in _lines(step, last=last)]
+    chains = [line for line in lines if line.startswith(":")]
+    rest = [line for line in lines if not line.startswith(":")]
+    return "\n".join([f"*{table}", *chains, *rest, "COMMIT\n"])
+
+
+def of_table(table: str, steps: Iterable[Step]) -> list[Step]:
+    """The steps that are about a table."""
+    return [step for step in steps if SEATS[step.spot.place].table == table]
+
+
+def deletion(step: Dissolve) -> str:
+    """The input that deletes a chain of ours, once it is empty. The kernel refuses it for as
+    long as a rule of somebody else's jumps there.
+    """
+    seat = SEATS[step.spot.place]
+    return f"*{seat.table}\n-X {seat.chain}\nCOMMIT\n"
 
 
 def _lines(step: Step, *, last: bool) -> Iterator[str]:
@@ -56,14 +61,13 @@ def _lines(step: Step, *, last: bool) -> Iterator[str]:
             for _ in range(anchors):
                 yield f"-D {seat.hook} -j {seat.chain}"
             yield f"-F {seat.chain}"
-            yield f"-X {seat.chain}"
 
 
 def rule_text(rule: Rule) -> str:
     """One rule as iptables takes it. Raises ValueError for a word that would not stay one."""
     match = rule.match
     words: list[str] = []
-    if match.destination is not None:
+    if match.destination is not None and match.destination.prefixlen:
         words += ["-d", str(match.destination)]
     if match.in_interface is not None:
         words += ["-i", _word(match.in_interface)]

@@ -15,7 +15,7 @@ from lvsmarkd.model.observed import MarkGuard
 from lvsmarkd.model.rule import AH_PROTOCOL, VRRP_PROTOCOL, Match
 from lvsmarkd.model.service import MAX_MARK
 
-_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)', re.DOTALL)
+_TOKEN = re.compile(r'(?<!\S)"((?:[^"\\]|\\.)*)"|(\S+)', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _PROTOCOLS = {str(t): int(t) for t in Transport} | {"vrrp": VRRP_PROTOCOL, "ah": AH_PROTOCOL}
 
@@ -24,14 +24,17 @@ _PROTOCOLS = {str(t): int(t) for t in Transport} | {"vrrp": VRRP_PROTOCOL, "ah":
 class Syntax:
     """One rule: what it matches, where it leads, and what is said of it.
 
-    ``options`` are the words after the target. ``stale_only`` says that it cannot match the
-    first packet of a connection.
+    ``options`` are the words after the target. ``stale_only`` says that it does not match the
+    first packet of a connection that nobody announced, ``related`` that it may match that of
+    one that was (FTP's data), ``limited`` that it may miss others.
     """
 
     match: Match = field(default_factory=Match)
     partial: bool = False
     guards: tuple[MarkGuard, ...] = ()
     stale_only: bool = False
+    related: bool = False
+    limited: bool = False
     target: str = ""
     goto: bool = False
     options: tuple[str, ...] = ()
@@ -89,21 +92,20 @@ def _options(tokens: list[str]) -> Iterator[tuple[str, bool, list[str]]]:
 def _narrow(rule: Syntax, option: str, values: list[str], *, negated: bool) -> Syntax:
     match = rule.match
     if option == "-m":
-        return rule
+        return rule if set(values) <= _SILENT else replace(rule, partial=True)
     if option == "--comment":
         return replace(rule, comment=values[0])
-    if option == "--mac-source" and negated:
-        macs = tuple(sorted({*match.not_from_mac, values[0].lower()}))
-        return replace(rule, match=replace(match, not_from_mac=macs))
     if option == "--mark":
         value, _, mask = values[0].partition("/")
         guard = MarkGuard(int(value, 0), int(mask, 0) if mask else MAX_MARK, negated)
         return replace(rule, guards=(*rule.guards, guard))
-    if option in {"--ctstate", "--state"} and not negated:
-        fresh = "NEW" in values[0].split(",")
-        return rule if fresh else replace(rule, stale_only=True)
     if negated:
-        return replace(rule, partial=True)
+        if option != "--mac-source":
+            return replace(rule, partial=True)
+        macs = tuple(sorted({*match.not_from_mac, values[0].lower()}))
+        return replace(rule, match=replace(match, not_from_mac=macs))
+    if option in {"--ctstate", "--state"}:
+        return _in_states(rule, set(values[0].split(",")))
     match option:
         case "-d":
             return replace(rule, match=replace(match, destination=ip_network(values[0])))
@@ -118,6 +120,14 @@ def _narrow(rule: Syntax, option: str, values: list[str], *, negated: bool) -> S
             return replace(rule, match=replace(match, ports=_ports(values[0])))
         case _:
             return replace(rule, partial=True)
+
+
+def _in_states(rule: Syntax, states: set[str]) -> Syntax:
+    partial = rule.partial or "NEW" not in states
+    late = states <= {"ESTABLISHED", "RELATED"}
+    return replace(
+        rule, limited=True, partial=partial, stale_only=late, related="RELATED" in states
+    )
 
 
 def _number(text: str) -> int | None:
@@ -142,6 +152,21 @@ def _ports(text: str) -> tuple[PortRange, ...]:
         first, _, last = part.partition(":")
         ranges.append(PortRange(max(1, int(first)), int(last or first)))
     return tuple(sorted(ranges))
+
+
+_SILENT = frozenset({*map(str, Transport), "udplite", "multiport", "comment", "mac", "mark"})
+_SILENT |= {"conntrack", "state", "icmp", "icmp6", "iprange", "limit", "hashlimit"}
+"""Matches that match nothing by themselves: their options do, each of which is read or makes
+the rule partial. Others (socket, rpfilter…) narrow a rule by their mere name."""
+
+
+def number(text: str) -> int | None:
+    """The value before a mask; None where it is no number, or the mask not the whole."""
+    value, _, mask = text.partition("/")
+    try:
+        return int(value, 0) if not mask or int(mask, 0) == MAX_MARK else None
+    except ValueError:
+        return None
 
 
 def set_mark_of(rule: Syntax) -> tuple[int, int] | None:

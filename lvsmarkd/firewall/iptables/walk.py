@@ -6,9 +6,9 @@ Jumps are followed; each rule keeps the matches of the jumps that lead to it.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from lvsmarkd.firewall.iptables.chains import SEATS
+from lvsmarkd.firewall.iptables.chains import SEATS, is_plain_jump
 from lvsmarkd.firewall.iptables.listing import Line
-from lvsmarkd.firewall.iptables.syntax import Syntax, set_mark_of
+from lvsmarkd.firewall.iptables.syntax import Syntax, number, set_mark_of
 from lvsmarkd.model.observed import (
     Effect,
     ForeignRule,
@@ -16,12 +16,13 @@ from lvsmarkd.model.observed import (
     MarkGuard,
     Obscured,
     Refuse,
+    SetConnmark,
     Side,
 )
 from lvsmarkd.model.rule import Accept, Match, Place, SetMark, Spot
 
-DEPTH = 16
-"""Jumps deeper than this are not followed; the kernel's own limit on jumps is of that order."""
+DEPTH = 256
+"""Jumps deeper than this are not followed; nf_tables allows 16, legacy has no such limit."""
 LENGTH = 50_000
 """Rules met after this many are not judged: a tree of jumps can grow without bound."""
 
@@ -67,10 +68,12 @@ class Walk:
             if self.met > LENGTH:
                 return
             rule = self.read(line.text)
-            if rule.stale_only or rule.match.in_interface == "lo":
+            if self._passed_over(rule):
                 continue
             if rule.target == own.chain:
-                self.side = Side.BEHIND
+                # A jump of somebody else's, on some condition, leads there for some packets.
+                if chain == self.hook and is_plain_jump(rule, line.text, own.chain):
+                    self.side = Side.BEHIND
                 continue
             here = _Way(
                 (*way.path, rule.match) if rule.match != Match() else way.path,
@@ -88,9 +91,15 @@ class Walk:
             if rule.target == "RETURN" and chain != self.hook:
                 unsure = True  # what follows in this chain is met by some packets only
                 continue
-            effect = effect_of(rule, self.spot.place)
-            if effect is not None:
+            for effect in effects_of(rule, self.spot.place):
                 yield self._foreign(effect, here, chain, line)
+
+    def _passed_over(self, rule: Syntax) -> bool:
+        """Whether a rule cannot matter: to set a mark, the first packet of each connection
+        counts, that of a related one too.
+        """
+        late = rule.stale_only and not (rule.related and self.spot.place is Place.MARK)
+        return late or rule.match.in_interface == "lo"
 
     def _foreign(self, effect: Effect, way: _Way, chain: str, line: Line) -> ForeignRule:
         return ForeignRule(
@@ -106,23 +115,29 @@ class Walk:
         )
 
 
-def effect_of(rule: Syntax, place: Place) -> Effect | None:
-    """What a rule does that matters at a place; None for what does not (LOG, counters…)."""
+def effects_of(rule: Syntax, place: Place) -> tuple[Effect, ...]:
+    """What a rule does that matters at a place; nothing for what does not (LOG, counters…)."""
     mark = set_mark_of(rule)
     if mark is not None:
-        return SetMark(*mark)
+        return (SetMark(*mark),)
     match rule.target:
         case "ACCEPT":
-            return Accept() if place is Place.ACCEPT else Leave()
-        case "RETURN":
-            return Leave()
-        case "DROP" | "REJECT":
-            return Refuse()
-        case "MARK" | "HMARK" | "TPROXY":
-            return Obscured(rule.target)
+            return (Accept() if place is Place.ACCEPT else Leave(),)
+        case "RETURN" | "NFQUEUE" | "QUEUE":
+            return (Leave(),)  # what comes back from a queue goes on in the next table
+        case "DROP" | "REJECT" | "SYNPROXY":
+            return (Refuse(),)
+        case "TPROXY":
+            return (Obscured(rule.target), Leave())
+        case "MARK" | "HMARK":
+            return (Obscured(rule.target),)
         case "CONNMARK" if "--restore-mark" in rule.options:
-            return Obscured("CONNMARK --restore-mark")
+            return (Obscured("CONNMARK --restore-mark"),)
+        case "CONNMARK" if rule.options[:1] == ("--set-xmark",):
+            return (SetConnmark(number(rule.options[1])),)
+        case "CONNMARK" if "--save-mark" in rule.options:
+            return (SetConnmark(None),)
         case "SET" if "--map-mark" in rule.options:
-            return Obscured("SET --map-mark")
+            return (Obscured("SET --map-mark"),)
         case _:
-            return None
+            return ()
