@@ -1,7 +1,7 @@
 """A backend that may not be there yet: looked for again until it is, and when it changes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Identity, Trouble
 from lvsmarkd.model.observed import Observed, Unknown
@@ -27,7 +27,7 @@ class LateBackend:
     slots: int = 15
     _found: Backend | None = None
     _stamp: object = None
-    _identity: Identity = Identity("none", "")
+    _identity: Identity = field(default_factory=lambda: Identity("none", ""))
 
     @property
     def identity(self) -> Identity:
