@@ -5,8 +5,10 @@ from dataclasses import dataclass
 MAX_FILES = 20_000
 MAX_DEPTH = 64
 """keepalived itself ends on its open files, which are more."""
-MAX_LINES = 2_000_000
-"""Logical lines; a configuration of 1 MB has some 40,000."""
+MAX_LINES = 50_000
+"""Lines that come of sequences and definitions."""
+MAX_BYTES = 8 * 1024 * 1024
+"""Of all files together: some 25,000 virtual servers."""
 
 
 @dataclass(slots=True)
@@ -15,6 +17,7 @@ class Bounds:
 
     files: int = 0
     lines: int = 0
+    bytes: int = 0
 
     def no_more_files(self, depth: int) -> str | None:
         """Why no further file is opened, if none is."""
@@ -22,11 +25,13 @@ class Bounds:
             return f"includes are nested more than {MAX_DEPTH} deep"
         if self.files >= MAX_FILES:
             return f"includes come to more than {MAX_FILES} files"
+        if self.bytes > MAX_BYTES:
+            return f"includes come to more than {MAX_BYTES} bytes"
         return None
 
     def no_more_lines(self) -> str | None:
-        """Why no further line is read, if none is."""
+        """Why no further line is expanded, if none is; counts one."""
         self.lines += 1
         if self.lines > MAX_LINES:
-            return f"its includes, sequences and definitions come to more than {MAX_LINES} lines"
+            return f"sequences and definitions come to more than {MAX_LINES} lines"
         return None

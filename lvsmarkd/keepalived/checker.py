@@ -9,6 +9,7 @@ from lvsmarkd.keepalived.addresses import endpoint
 from lvsmarkd.keepalived.blocks import TOP, Listener, walk
 from lvsmarkd.keepalived.checker_keywords import (
     CHECKER,
+    CHECKS,
     REAL_SERVER,
     VIRTUAL_SERVER,
     VIRTUAL_SERVER_GROUP,
@@ -28,6 +29,8 @@ from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.service import MAX_MARK
 
 _FETCHERS = ("HTTP_GET", "SSL_GET")
+_SCRIPTS = frozenset({"quorum_up", "quorum_down", "notify_up", "notify_down"})
+"""Read from their line anew; where a quote on it is not closed, they are left out."""
 
 
 def checker_config(
@@ -41,6 +44,7 @@ def checker_config(
         tuple(checker.groups),
         checker.ownership.annotations(),
         tuple(checker.checker_marks),
+        checker.doubtful,
     )
 
 
@@ -53,6 +57,8 @@ class _Checker(Listener):
         self._dialect = dialect
         self._kept: list[OpenServer] = []
         self._url = False
+        self._checks = 0
+        self.doubtful = False
         self._opener: Line | None = None
         self._structure = StructureComplaints(problems)
         self._server: OpenServer | None = None
@@ -68,7 +74,7 @@ class _Checker(Listener):
             return self._top(line)
         if block == REAL_SERVER and line.words[0] in _FETCHERS:
             self._url = False
-        elif block in _FETCHERS and line.words[0] == "url":
+        elif block == "url" and line.words[0] == "path":
             self._url = True
         if (server := self._server) is None:
             return False
@@ -89,8 +95,15 @@ class _Checker(Listener):
 
     def end(self, block: str, closing: Line | None) -> None:
         if block in _FETCHERS and not self._url and self._dialect is Dialect.BEFORE_2_4:
-            # It frees the check, and then uses it (check_http.c, http_get_check_end).
-            raise KeepalivedStops(_without_url(block, closing or self._opener))
+            # It frees the check, and then the one before it, and uses both (check_http.c,
+            # http_get_check_end).
+            problem = _without_url(block, closing or self._opener)
+            if not self._checks:
+                raise KeepalivedStops(problem)
+            self._problems.append(problem)
+            self.doubtful = True
+        elif block in CHECKS:
+            self._checks += 1
         if block == REAL_SERVER and self._server is not None:
             self._server.close_real()
         elif block == VIRTUAL_SERVER and self._server is not None:
@@ -127,7 +140,8 @@ class _Checker(Listener):
 
     def incomplete(self, block: str, line: Line) -> None:
         del block
-        raise KeepalivedStops(_incomplete(line, "exits"))
+        if not (line.unmatched and line.words[0] in _SCRIPTS):
+            raise KeepalivedStops(_incomplete(line, "exits"))
 
     @property
     def _marks(self) -> tuple[int, ...]:
@@ -246,8 +260,8 @@ def _incomplete(line: Line, ends: str) -> Problem:
 def _without_url(block: str, line: Line | None) -> Problem:
     return Problem(
         line.origin if line else Origin(""),
-        f"the {block} that ends here has no url block, on which keepalived before 2.4 crashes, so "
-        "that nothing is programmed: give it one",
+        f"the {block} that ends here has no url with a path, on which keepalived before 2.4 "
+        "crashes, so that nothing is programmed: give it one",
         fatal=True,
     )
 

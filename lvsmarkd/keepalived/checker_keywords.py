@@ -45,6 +45,9 @@ _CHECKERS = {
     "BFD_CHECK": block(keywords("name alpha")),
 }
 
+CHECKS = frozenset(_CHECKERS)
+"""The health checks."""
+
 _REAL_SERVER = (
     keywords(
         """

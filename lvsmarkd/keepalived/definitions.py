@@ -43,6 +43,8 @@ class Definition:
 
     value: str
     multiline: bool = False
+    replaced_lines: bool = False
+    """It took the place of one of several lines."""
 
     def extend(self, text: str) -> bool:
         """Take in a further line; tells whether more follow."""
@@ -114,6 +116,8 @@ class Definitions:
             definition = Definition(value + LINE_END if value else "", multiline=True)
         else:
             definition = Definition(value)
+        before = self._known.get(match[1])
+        definition.replaced_lines = before is not None and before.multiline
         self._known[match[1]] = definition
         return definition
 

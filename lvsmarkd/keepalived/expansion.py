@@ -19,6 +19,7 @@ SPECIAL = re.compile(r"[@$~]")
 """A line without one of these is its own expansion."""
 
 _BLANK = re.compile(r"[ \t]")
+_SIZE = 2**64
 _NUMBERS = 63
 """Bytes of a sequence's numbers that keepalived has room for."""
 
@@ -49,6 +50,11 @@ class Expander:
 
     circumstances: Circumstances
     problems: list[Problem] = field(default_factory=list)
+    count: int = 0
+    """How many sequences keepalived believes to be under way, without a sign: each broken ~LST
+    makes them one fewer, and a child starts with what its parent ended with (lib/parser.c,
+    free_seq_lst).
+    """
     doubtful: bool = False
     """Something was met whose outcome cannot be known: the reading may not be the whole."""
     _definitions: Definitions = field(init=False)
@@ -67,7 +73,7 @@ class Expander:
     def waiting(self) -> str | None:
         """The next line that an earlier one stands for; None where there is none."""
         rest = self._rests[-1] if self._rests else None
-        if len(self._sequences) > (rest.waiting if rest else 0):
+        if self._sequences and self.count > (rest.waiting if rest else 0):
             return self._run(self._sequences[-1])
         if rest is None:
             return None
@@ -80,6 +86,7 @@ class Expander:
         values, last = sequence.take()
         if last:
             self._sequences.pop()
+            self._counted(-1)
         for name, value in values:
             self._definitions.put(name, value)
         return sequence.text
@@ -102,6 +109,15 @@ class Expander:
             text, again = self._substituted(text, origin, directory)
         return text
 
+    def end(self) -> int:
+        """The end of all files; gives the count that a child starts with."""
+        self._counted(-len(self._sequences))
+        self._sequences.clear()
+        return self.count
+
+    def _counted(self, more: int) -> None:
+        self.count = (self.count + more) % _SIZE
+
     def empty_line(self) -> None:
         """An empty line was read: it ends a definition of several lines."""
         if self._unfinished is not None:
@@ -121,6 +137,9 @@ class Expander:
         """Whether a line is a definition or a sequence, and so no line of configuration."""
         if text.startswith("$") and (definition := self._definitions.define(text)):
             self._unfinished = definition if definition.multiline else None
+            if self._rests and definition.replaced_lines:
+                # It frees what it is just reading from.
+                self._doubt(origin, "a definition changes while its own lines are read")
             return True
         if not text.startswith(("~SEQ", "~LST")):
             return False
@@ -131,7 +150,9 @@ class Expander:
         sequence = sequence_of(text, self.circumstances.dialect, resolve)
         if sequence is not None:
             self._sequences.append(sequence)
+            self._counted(+1)
         else:
+            self._counted(-text.startswith("~LST"))
             self.problems.append(
                 Problem(
                     origin,
@@ -151,7 +172,7 @@ class Expander:
         if done.doubtful:
             self._doubt(origin, done.doubtful)
         for more in done.opened:
-            self._rests.append(_Rest(more, len(self._sequences)))
+            self._rests.append(_Rest(more, self.count))
         if not done.replaced:
             return done.text, False
         old = self.circumstances.dialect is Dialect.BEFORE_2_4

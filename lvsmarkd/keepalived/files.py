@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum, auto
 from pathlib import Path
 
-MAX_BYTES = 16 * 1024 * 1024
-"""More than any configuration holds; what is larger is not one."""
+from lvsmarkd.keepalived.bounds import MAX_BYTES
 
 
 class Refusal(StrEnum):
@@ -60,7 +59,9 @@ def _refuse(status: os.stat_result) -> NotRead | None:
     return None
 
 
-def _contents(data: bytes) -> bytes | NotRead:
+def _contents(data: bytes | None) -> bytes | NotRead:
+    if data is None:  # some files of /proc have nothing to give yet
+        return NotRead(Refusal.UNREADABLE, "cannot be read (there is nothing in it yet)")
     if len(data) > MAX_BYTES:
         return NotRead(Refusal.TOO_LARGE, f"is larger than {MAX_BYTES} bytes")
     return data

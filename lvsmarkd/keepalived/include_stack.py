@@ -119,6 +119,7 @@ class IncludeStack:
             if isinstance(raw, NotRead):
                 self._unreadable(name, raw, frame)
                 continue
+            self.bounds.bytes += len(raw)
             self._open(frame, name, raw)
             return True
         return False

@@ -10,6 +10,7 @@ from lvsmarkd.keepalived.globbing import escaped, matches_of
 
 # `includet`, which some help texts name, is no keyword (lib/parser.c, is_include).
 _INCLUDE = re.compile(r"include([rmwba]?)[ \t\n\v\f\r]")
+_BRACES = re.compile(r"\\.|[{},]", re.DOTALL)
 _MAX_PATTERNS = 1000
 """Patterns that braces may make of one include: they multiply."""
 
@@ -104,16 +105,19 @@ def _alternatives(pattern: str) -> list[str]:
 
 
 def _first_group(pattern: str) -> tuple[int, int, list[str]] | None:
-    start = pattern.find("{")
-    while start >= 0 and pattern.startswith("{}", start):
-        start = pattern.find("{", start + 2)
-    if start < 0:
+    """Where the first group in braces begins and ends, and its options; a backslash quotes."""
+    marks = [match for match in _BRACES.finditer(pattern) if match.group()[0] != "\\"]
+    while marks and (marks[0].group() != "{" or pattern.startswith("{}", marks[0].start())):
+        del marks[0]
+    if not marks:
         return None
+    start = marks[0].start()
     depth = 0
     option = start + 1
     options: list[str] = []
-    for at in range(start, len(pattern)):
-        match pattern[at]:
+    for mark in marks:
+        at = mark.start()
+        match mark.group():
             case "{":
                 depth += 1
             case "}" if depth > 1:

@@ -20,6 +20,8 @@ class Line(NamedTuple):
     words: list[str]
     file: str
     number: int
+    unmatched: bool = False
+    """A quote on it is not closed, and what follows it is lost."""
 
     @property
     def origin(self) -> Origin:

@@ -67,16 +67,17 @@ def _reading(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
         config = checker_config(transcript.items, problems, dialect)
         services = services_of(config, problems)
         annotations = config.annotations
+        doubtful = config.doubtful
         if services and stop is None and not transcript.checker_starts:
             stop = _no_checker(main)
     except KeepalivedStops as stopped:
         stop = stop or stopped.problem
-        services, annotations = (), ()
+        services, annotations, doubtful = (), (), False
     if stop is not None:
         # keepalived would not run on this: it programmes nothing, and takes nothing away.
         problems.append(stop)
         services = ()
-    whole = suspicion is None and stop is None and not transcript.partial
+    whole = suspicion is None and stop is None and not (transcript.partial or doubtful)
     return Reading(
         Fitness.WHOLE if whole else Fitness.SUSPECT,
         services,

@@ -54,3 +54,5 @@ class CheckerConfig:
     annotations: tuple[Annotation, ...]
     checker_marks: tuple[tuple[int, Origin], ...]
     """Marks that health checks put on their own packets: no services."""
+    doubtful: bool = False
+    """What keepalived makes of it cannot be known."""

@@ -66,7 +66,7 @@ def transcribe(path: str, circumstances: Circumstances) -> Transcript:
     except KeepalivedStops as stopped:
         stop = stopped.problem
     journal.partial = journal.partial or expander.doubtful or reader.exceeded
-    read = children.read(files.copy)
+    read = children.read(files.copy, expander.end())
     end = raw[raw.rfind(b"\n") + 1 :].partition(b"#")[0].strip()
     return replace(
         read,
@@ -87,9 +87,9 @@ class _Children:
     circumstances: Circumstances
     journal: Journal
 
-    def read(self, copy: Copy) -> Transcript:
+    def read(self, copy: Copy, count: int = 0) -> Transcript:
         journal, bounds = self.journal, Bounds()
-        expander = Expander(self.circumstances, journal.problems)
+        expander = Expander(self.circumstances, journal.problems, count)
         stack = IncludeStack(self.circumstances.dialect, journal, bounds)
         files = ChildFiles(iter(copy), self.path, stack, expander)
         reader = LineReader(files, expander, bounds)

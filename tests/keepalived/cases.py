@@ -152,6 +152,15 @@ BLOCKS = [
         "inet 21",
     ),
     Case("web check without a url", server(21).replace("80 {", "80 {\n HTTP_GET {\n }")),
+    Case(
+        "web check whose url has no path",
+        server(21).replace("80 {", "80 {\n HTTP_GET {\n url {\n }\n }"),
+    ),
+    Case(
+        "script without its word, after an open quote",
+        server(21, inside='quorum_up"/x') + server(8),
+        "inet 21, inet 8",
+    ),
     Case("invalid header without its brace", "virtual_server T\n}\n" + server(8)),
     Case(
         "invalid header without its brace, after a virtual server",
@@ -468,6 +477,21 @@ EXPANSIONS = [
         "inet 21, inet 25",
     ),
     Case(
+        "list that is broken, then a sequence",
+        "~LST\n~SEQ(n, 21, 22) " + server("$n").replace("\n", " ") + "\n" + server(8),
+        "inet 21, inet 22, inet 8",
+    ),
+    Case(
+        "list that is broken after a sequence",
+        "~SEQ(n, 21, 22) " + server("$n").replace("\n", " ") + "\n~LST\n" + server(8),
+        "inet 21, inet 22, inet 8",
+    ),
+    Case(
+        "sequence of definitions of several lines",
+        "~SEQ(n, 1, 2) $B=\\\n" + server(21) + server(8),
+        "inet 8",
+    ),
+    Case(
         "list of several values",
         "~LST({n, r}, {21, 198.51.100.7}, {22, 2001:db8::7}, {23}) "
         "virtual_server fwmark $n { real_server $r 80 { } }\n",
@@ -590,6 +614,12 @@ INCLUDES = [
         "includer .*\n" + server(8),
         "",
         {"a": server(21)},
+    ),
+    Case(
+        "escaped brace",
+        "include {a\\}.conf\n" + server(8),
+        "inet 21, inet 8",
+        {"{a}.conf": server(21)},
     ),
     Case("escaped letters", "include a\\.conf\n", "inet 21", {"a.conf": server(21)}),
     Case(

@@ -72,7 +72,7 @@ SAID = [
     ("$X=$X\n" + server("${X}"), 2, "hangs", ()),
     ("~SEQ(n) x\n" + server(21), 1, "no sequence", ()),
     (server("${_RANDOM}"), 1, "another number at each start", ()),
-    (server(21).replace("80 {", "80 {\n HTTP_GET {\n }"), 5, "has no url", ()),
+    (server(21).replace("80 {", "80 {\n HTTP_GET {\n }"), 5, "no url with a path", ()),
     ("virtual_server T\n}\n" + server(8), 2, "crashes", ()),
     ("\\!\n" + server(8), 0, "escaped", ()),
     (server(21) + "# " + "x" * 1100, 6, "1023 bytes", ()),
