@@ -9,6 +9,8 @@ child expands them anew.
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from lvsmarkd.keepalived.physical import MAX_LINE
+
 OPENS = "# "
 CLOSES = "!"
 FAILED = "#!"
@@ -25,8 +27,14 @@ class CopyLine(NamedTuple):
 
 
 def copy_of(text: str) -> Iterator[CopyLine]:
-    """The copy as a running keepalived holds it, its lines numbered by their files."""
+    """The copy as a running keepalived holds it, its lines numbered by their files.
+
+    Two things shift the numbers, and nothing in the copy tells of them: an escaped comment that
+    begins its line, which it takes for a mark, and a line that was read in pieces of which
+    the first lost a comment.
+    """
     numbers = [0]
+    continued = False
     for line in text.split("\n"):
         if line.startswith(FAILED):
             yield CopyLine(line)
@@ -38,7 +46,9 @@ def copy_of(text: str) -> Iterator[CopyLine]:
                 numbers.pop()
             yield CopyLine(line)
         else:
-            numbers[-1] += 1
+            numbers[-1] += not continued
+            # A piece that fills the buffer is followed by the rest of its line.
+            continued = len(line.encode()) == MAX_LINE
             yield CopyLine(line, numbers[-1])
 
 

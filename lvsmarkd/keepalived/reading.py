@@ -42,8 +42,9 @@ def read(
     """
     # Joined, not normalised: the kernel's `..` after a symbolic link is not that of the text.
     main = str(Path.cwd() / path)
-    host = os.uname().nodename.partition(".")[0]
-    circumstances = Circumstances(host if config_id is None else config_id, dialect, environment)
+    circumstances = Circumstances(
+        default_config_id() if config_id is None else config_id, dialect, environment
+    )
     transcript = transcribe(main, circumstances)
     if transcript.refused is not None:
         problem = Problem(
@@ -53,10 +54,16 @@ def read(
             fatal=True,
         )
         return Reading(Fitness.UNREADABLE, problems=(problem,), files=(main,))
-    return _reading(main, transcript, dialect)
+    return reading_of(main, transcript, dialect)
 
 
-def _reading(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
+def default_config_id() -> str:
+    """What keepalived takes where it is given no ``--config-id``."""
+    return os.uname().nodename.partition(".")[0]
+
+
+def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
+    """What keepalived makes of a transcript; ``main`` is its first file."""
     problems = list(transcript.problems)
     suspicion = _suspicion(main, transcript)
     if suspicion is not None:

@@ -14,6 +14,8 @@ class Trigger(StrEnum):
     """The kernel told of a change of nf_tables."""
     LOCK = "lock"
     """Somebody opened the xtables lock, as iptables-legacy does to write."""
+    KEEPALIVED = "keepalived"
+    """keepalived started, ended, or read its configuration again."""
     TIMER = "timer"
     """The slow full check."""
     RECHECK = "recheck"

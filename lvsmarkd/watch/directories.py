@@ -76,7 +76,7 @@ class Directories(FileSystemEventHandler):
         self._filter: list[type[FileSystemEvent]] = [*_NAMES, attention.value]
         self._tell = tell
         self._watches: dict[str, tuple[ObservedWatch, tuple[int, int]]] = {}
-        with _limits():
+        with inotify_limits():
             self._observer = InotifyObserver()
         self._observer.start()
 
@@ -112,7 +112,7 @@ class Directories(FileSystemEventHandler):
                 if self._watches[path][1] == identity:
                     return False
                 self._drop(path)
-            with _limits():
+            with inotify_limits():
                 watch = self._observer.schedule(self, path, event_filter=self._filter)
         except (FileNotFoundError, NotADirectoryError):
             return True  # it went meanwhile: the way is to be walked again
@@ -125,7 +125,8 @@ class Directories(FileSystemEventHandler):
 
 
 @contextmanager
-def _limits() -> Iterator[None]:
+def inotify_limits() -> Iterator[None]:
+    """Raises InotifyLimitError for an OSError that says so."""
     try:
         yield
     except OSError as error:

@@ -4,7 +4,8 @@
  *
  * Each new service by firewall mark becomes one line, "FAMILY MARK", in the file named by
  * ORACLE_SERVICES. The checker sends all of them before it first waits for events, and at that
- * point everything is killed: the oracle needs no patience.
+ * point everything is killed: the oracle needs no patience. Where ORACLE_STAYS is set, keepalived
+ * goes on instead, as on a director.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -96,6 +97,8 @@ int epoll_wait(int epoll, struct epoll_event *events, int size, int timeout)
 {
 	siginfo_t child;
 
+	if (getenv("ORACLE_STAYS"))
+		return REAL(epoll_wait)(epoll, events, size, timeout);
 	if (ipvs_socket) {
 		/* The checker: its parent goes first, or it would mourn. */
 		kill(getppid(), SIGKILL);

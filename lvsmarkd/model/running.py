@@ -1,0 +1,57 @@
+"""The running keepalived, as far as it can be seen from outside."""
+
+from dataclasses import dataclass
+
+Version = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Keepalived:
+    """keepalived's parent process. ``(pid, started)`` names one process for ever.
+
+    ``started`` is in clock ticks since boot. ``config`` is the ``-f`` of its command line,
+    absolute; None where there is none, or its place cannot be told. ``instance`` is the name
+    in its pid file's name. ``net_namespace`` is that of ``-s``. ``checker`` is False where its
+    command line leaves the checker out (``-P``).
+
+    ``elsewhere``: its network namespace is another than ours, so that rules here do not meet
+    its packets; None where that could not be seen. ``contained``: it has a file system or a
+    pid namespace of its own, as in a container; its paths mean nothing here, so that
+    ``executable`` and ``config`` are None.
+
+    ``version`` is not to be seen of a process: the caller fills it in.
+    """
+
+    pid: int
+    started: int
+    executable: str | None
+    config: str | None
+    config_id: str | None
+    instance: str | None
+    net_namespace: str | None
+    checker: bool
+    elsewhere: bool | None
+    version: Version | None = None
+    contained: bool = False
+
+    def same_process(self, other: "Running | None") -> bool:
+        """Whether both are one process; a number alone may be another's by now."""
+        return isinstance(other, Keepalived) and (self.pid, self.started) == (
+            other.pid,
+            other.started,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """No keepalived runs here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """Whether keepalived runs could not be seen, and why, in one sentence."""
+
+    reason: str
+
+
+Running = Keepalived | Stopped | Hidden

@@ -1,0 +1,86 @@
+"""One running keepalived under watch: its end, and its copy of the configuration."""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from lvsmarkd.keepalived.files import NotRead
+from lvsmarkd.keepalived.running_copy import Stamp, find_copy, stamp_at
+from lvsmarkd.model.running import Keepalived
+from lvsmarkd.watch.inode import inode_changes
+
+SETTLED = 0.05
+"""Seconds without a write after which the copy is whole: keepalived reads in some ms."""
+UNSETTLED = 2.0
+"""Seconds after which a copy is looked at though it is still being written."""
+
+
+@dataclass(slots=True)
+class Attached:
+    """What is watched of one process. ``trouble`` says why its reloads are not told."""
+
+    copy: str | None = None
+    stamp: Stamp | None = None
+    trouble: str | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is worth nothing to attach again: a copy may come, or be another file."""
+        return self.trouble is None and self.stamp is not None
+
+    async def reread(self) -> bool:
+        """Whether keepalived has read its configuration since the last time; waits until it
+        has come to the end of it.
+        """
+        if self.copy is None or (stamp := stamp_at(self.copy)) == self.stamp:
+            return False
+        for _ in range(int(UNSETTLED / SETTLED)):
+            await asyncio.sleep(SETTLED)
+            before, stamp = stamp, stamp_at(self.copy)
+            if stamp == before and (stamp is None or stamp[1]):
+                break
+        self.stamp = stamp
+        return True
+
+
+@contextmanager
+def attached(keepalived: Keepalived, stir: Callable[[], None]) -> Iterator[Attached]:
+    """Watch a process; ``stir`` is called in the event loop's thread where a look is worth it.
+
+    What happened before is not told: look again once it is in place.
+    """
+    with ExitStack() as watches:
+        _end(keepalived.pid, stir, watches)
+        copy = find_copy(keepalived.pid)
+        if isinstance(copy, NotRead):
+            yield Attached(
+                trouble="reloads of keepalived are not noticed, since its copy of what it has read"
+                f" {copy.reason}"
+            )
+            return
+        stamp = stamp_at(copy)
+        trouble = None
+        try:
+            watches.enter_context(inode_changes(copy, stir))
+        except OSError as error:
+            trouble = f"reloads of keepalived are noticed late ({error.strerror or error})"
+        yield Attached(copy, stamp, trouble)
+
+
+def _end(pid: int, stir: Callable[[], None], watches: ExitStack) -> None:
+    """Have the end of a process told, where the kernel can; a look finds it otherwise."""
+    try:
+        process = os.pidfd_open(pid)
+    except OSError:
+        return
+    watches.callback(os.close, process)
+    loop = asyncio.get_running_loop()
+    watches.callback(loop.remove_reader, process)
+
+    def ended() -> None:
+        loop.remove_reader(process)  # it stays readable from now on
+        stir()
+
+    loop.add_reader(process, ended)
