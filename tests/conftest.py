@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.harness import netns as namespace
+from tests.harness.keepalived import Keepaliveds
+from tests.keepalived.oracle import Oracle
 
 # A loaded machine is slow, and that is no fault of what is tested.
 settings.register_profile(
@@ -43,3 +45,10 @@ def variant(
     monkeypatch.setenv("PATH", namespace.use_variant(tmp_path / "bin", name))
     yield name
     assert os.path.realpath(tmp_path / "bin")
+
+
+@pytest.fixture(scope="session")
+def keepaliveds(tmp_path_factory: pytest.TempPathFactory) -> Keepaliveds:
+    """The real keepalived, to be run as on a director."""
+    oracle = Oracle.build(tmp_path_factory.mktemp("shim"))
+    return Keepaliveds(oracle, tmp_path_factory.mktemp("logs"))

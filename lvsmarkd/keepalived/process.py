@@ -50,8 +50,11 @@ def find_keepalived(
     Where ``process_name`` gives it another name, it is found by pid file or unit only.
     """
     search = _Search(proc, run, cgroups)
-    if isinstance(known, Keepalived) and (still := search.still(known)) and _rank(still) == _BEST:
-        return still
+    if isinstance(known, Keepalived):
+        still = search.still(known)
+        # Where its network cannot be seen, it may be a stranger that was found first.
+        if still is not None and still.elsewhere is False and _rank(still) == _BEST:
+            return still
     found: list[Keepalived] = []
     for stage in (search.pid_files, search.unit, search.scan):
         found += search.parents(stage)

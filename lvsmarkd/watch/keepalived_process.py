@@ -58,7 +58,7 @@ class KeepalivedProcess:
                 if not (same := _same(found, known)) or not process.whole:
                     watches.close()
                     process = Attached()
-                    if isinstance(found, Keepalived):
+                    if isinstance(found, Keepalived) and found.elsewhere is not True:
                         process = watches.enter_context(attached(found, inbox.stirred.set))
                 if not same:
                     inbox.stirred.set()  # what happened before it was watched, a look tells
