@@ -45,7 +45,7 @@ def find_keepalived(
     """Find keepalived's parent process. Raises nothing.
 
     ``known`` is what was found before: as long as that process is the right one, this costs
-    two look-ups in /proc (measured: 0.02 ms), else some pid files, and at most one scan of
+    two look-ups in /proc (measured: 0.04 ms), else some pid files, and at most one scan of
     /proc. Of several, one of our own network namespace that runs the checker is preferred.
     Where ``process_name`` gives it another name, it is found by pid file or unit only.
     """

@@ -3,7 +3,8 @@
 Its parent holds its copy of them (`consolidated`) as one file in memory (lib/parser.c,
 init_data, since 2.2.0), to which links of /proc lead for whoever may trace the process
 (CAP_SYS_PTRACE). It runs ahead of what is in use in one case: with ``reload_check_config`` it
-is overwritten by a configuration that is then refused (2.2.7, measured).
+is overwritten by a configuration that is then refused (measured with 2.2.7; 2.4.3 leaves it
+alone, and with it its children, so that no reload changes anything).
 """
 
 import os
@@ -59,7 +60,7 @@ def find_copy(pid: int, proc: Path = Path("/proc")) -> str | NotRead:
 def stamp_of(pid: int, proc: Path = Path("/proc")) -> Stamp | None:
     """What changes whenever keepalived reads its configuration; None where it is not seen.
 
-    It costs a look at each file that the process has open (measured: 0.05 ms).
+    It costs a look at each file that the process has open (measured: 0.08 ms).
     """
     copy = find_copy(pid, proc)
     return None if isinstance(copy, NotRead) else stamp_at(copy)

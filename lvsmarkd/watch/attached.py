@@ -37,9 +37,11 @@ class Attached:
         if self.copy is None or (stamp := stamp_at(self.copy)) == self.stamp:
             return False
         for _ in range(int(UNSETTLED / SETTLED)):
+            if stamp is None:
+                break  # it has ended
             await asyncio.sleep(SETTLED)
             before, stamp = stamp, stamp_at(self.copy)
-            if stamp == before and (stamp is None or stamp[1]):
+            if stamp == before and stamp and stamp[1]:
                 break
         self.stamp = stamp
         return True
