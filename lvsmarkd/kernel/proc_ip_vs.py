@@ -1,0 +1,78 @@
+"""IPVS' services as /proc/net/ip_vs lists them: the second-best source.
+
+    Prot LocalAddress:Port Scheduler Flags
+      -> RemoteAddress:Port Forward Weight ActiveConn InActConn
+    FWM  00000050 rr
+      -> 0A010001:0050      Masq    1      0          0
+
+Marks are hexadecimal. A service by mark does not show its family. Its real servers do, since
+only a tunnel leads to one of another family (ip_vs_ctl.c, ip_vs_genl_set_cmd; measured), and so
+does the netmask of a persistent one, where it is no length of a prefix of IPv6.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from lvsmarkd.model.ipvs import KernelServices, Loaded, NoIpvs, Unreadable
+from lvsmarkd.model.service import Family, ServiceKey
+
+PROC_IP_VS = Path("/proc/thread-self/net/ip_vs")
+"""Of the thread's own network namespace: /proc/net is that of the process' first thread."""
+
+_MARK = re.compile(r"FWM +([0-9A-F]{8}) (?:.* persistent \d+ (FFFFFFFF)$)?")
+_SERVICE = re.compile(r"(?:TCP|UDP|SCTP) ")
+_REAL_SERVER = re.compile(r"  -> (?:(\[[0-9a-f:.]+\])|[0-9A-F]{8}):[0-9A-F]{4} +(\S+) ")
+_HEADER = ("IP Virtual Server version ", "Prot LocalAddress:Port ", "  -> RemoteAddress:Port ")
+_WITHIN_FAMILY = frozenset({"Masq", "Route"})
+
+
+def services_in_proc(path: Path = PROC_IP_VS) -> KernelServices:
+    """Read the file. It is there if, and only if, the module is loaded (measured)."""
+    try:
+        text = path.read_text("ascii")
+    except FileNotFoundError:
+        if path.parent.is_dir():
+            return NoIpvs()
+        return Unreadable(f"{path.parent} is not there, so that IPVS cannot be seen: mount /proc")
+    except (OSError, ValueError) as error:
+        return Unreadable(f"{path} could not be read: {error}")
+    return read_proc(text)
+
+
+def read_proc(text: str) -> KernelServices:
+    """Read the text. A service by mark with no telling real server makes its mark ``unsure``."""
+    lines = text.splitlines()
+    if len(lines) < len(_HEADER) or not all(map(str.startswith, lines, _HEADER)):
+        return Unreadable("the kernel lists IPVS' services in a form that was not understood")
+    services: set[ServiceKey] = set()
+    unsure: set[int] = set()
+    for mark, family in _families(lines[len(_HEADER) :]):
+        if mark is None:
+            return Unreadable("the kernel lists an IPVS service in a way that was not understood")
+        if family is None:
+            unsure.add(mark)
+        else:
+            services.add(ServiceKey(family, mark))
+    return Loaded(frozenset(services), frozenset(unsure))
+
+
+def _families(lines: Iterable[str]) -> Iterable[tuple[int | None, Family | None]]:
+    """Each service by mark, with its family where that is told; no mark for an odd line."""
+    mark: int | None = None
+    family: Family | None = None
+    for line in lines:
+        if (server := _REAL_SERVER.match(line)) is not None:
+            if server[2] in _WITHIN_FAMILY:
+                family = Family.INET6 if server[1] else Family.INET
+            continue
+        if mark is not None:
+            yield mark, family
+        mark, family = None, None
+        if (service := _MARK.match(line)) is not None:
+            mark = int(service[1], 16)
+            family = Family.INET if service[2] else None
+        elif not _SERVICE.match(line):
+            yield None, None
+    if mark is not None:
+        yield mark, family

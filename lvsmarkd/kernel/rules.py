@@ -1,0 +1,113 @@
+"""Policy routing by marks: the ``ip rule`` entries with a fwmark, of both families."""
+
+import struct
+from dataclasses import dataclass
+
+from lvsmarkd.kernel.netlink import (
+    NETLINK_ROUTE,
+    Answer,
+    Dialogue,
+    NetlinkError,
+    attributes,
+    number,
+)
+from lvsmarkd.model.claim import Claim, Use
+from lvsmarkd.model.ipvs import Unreadable
+from lvsmarkd.model.service import MAX_MARK, Family
+
+TIMEOUT_SECONDS = 2.0
+
+_GETRULE = 34  # RTM_GETRULE
+# struct fib_rule_hdr: family, lengths of dst and src, tos, table, 2 reserved, action, flags
+_RULE = struct.Struct("=BBBBBBBBI")
+_PRIORITY, _FWMARK, _TABLE, _FWMASK, _PROTOCOL = 6, 10, 15, 16, 21  # FRA_*
+_INVERT = 0x2  # FIB_RULE_INVERT: "ip rule add not …"
+_KEEPALIVED = 18  # RTPROT_KEEPALIVED: its virtual_rules and static_rules bear it (measured)
+_AF = {Family.INET: 2, Family.INET6: 10}
+_ACTIONS = {2: "goto", 3: "nop", 6: "blackhole", 7: "unreachable", 8: "prohibit"}  # FR_ACT_*
+_TO_TABLE = 1  # FR_ACT_TO_TBL
+
+_LOOKS = 3
+"""How often rules are read that change meanwhile; the kernel tells of that."""
+
+
+def policy_rules(timeout: float = TIMEOUT_SECONDS) -> tuple[Claim, ...] | Unreadable:
+    """The claims of policy routing, of the calling thread's network namespace.
+
+    Anybody may ask for it. It ends within ``timeout`` seconds. Raises nothing: what could not be
+    read is Unreadable. A kernel without IPv6 answers for it with nothing.
+    """
+    try:
+        with Dialogue(NETLINK_ROUTE, timeout) as kernel:
+            claims: list[Claim] = []
+            for family in Family:
+                claims += _rules_of(kernel, family)
+            return tuple(claims)
+    except NetlinkError as error:
+        return Unreadable(f"the kernel's policy rules were not understood: {error}")
+    except OSError as error:
+        return Unreadable(f"the kernel does not tell its policy rules: {error.strerror or error}")
+
+
+def _rules_of(kernel: Dialogue, family: Family) -> tuple[Claim, ...]:
+    for _ in range(_LOOKS):
+        answer = kernel.dump(_GETRULE, _RULE.pack(_AF[family], 0, 0, 0, 0, 0, 0, 0, 0))
+        if not answer.interrupted:
+            return claims_of_rules(answer, family)
+    raise NetlinkError(f"they were changing each of the {_LOOKS} times that they were looked at")
+
+
+def claims_of_rules(answer: Answer, family: Family) -> tuple[Claim, ...]:
+    """The rules with a mark in a dump. Raises NetlinkError at a malformed one.
+
+    One that keepalived made (``virtual_rules``, ``static_rules``) is a claim like any other, and
+    is named as its: whole, its mark is meant; under a mask it may meet a service by accident.
+    """
+    return tuple(
+        claim for body in answer.bodies if (claim := _claim(_Rule.read(body), family)) is not None
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    af: int
+    action: int
+    inverted: bool
+    table: int
+    found: dict[int, bytes]
+
+    @classmethod
+    def read(cls, body: bytes) -> "_Rule":
+        if len(body) < _RULE.size:
+            raise NetlinkError(f"a rule of {len(body)} bytes is none")
+        af, _, _, _, table, _, _, action, flags = _RULE.unpack_from(body)
+        found = attributes(body, _RULE.size)
+        if _TABLE in found:
+            table = number(found[_TABLE])
+        return cls(af, action, bool(flags & _INVERT), table, found)
+
+    def number(self, kind: int, default: int = 0) -> int:
+        return number(self.found[kind]) if kind in self.found else default
+
+
+def _claim(rule: _Rule, family: Family) -> Claim | None:
+    # For a family that it does not know the kernel answers with the rules of all.
+    if rule.af != _AF[family] or not {_FWMARK, _FWMASK} & rule.found.keys():
+        return None
+    value, mask = rule.number(_FWMARK), rule.number(_FWMASK, MAX_MARK)
+    # Much as `ip rule` prints it.
+    words = [f"ip rule {rule.number(_PRIORITY)}:", *(("not",) if rule.inverted else ())]
+    words.append(f"fwmark {value:#x}" + ("" if mask == MAX_MARK else f"/{mask:#x}"))
+    to_table = rule.action == _TO_TABLE
+    words.append(
+        f"lookup {rule.table}" if to_table else _ACTIONS.get(rule.action, f"action {rule.action}")
+    )
+    return Claim(
+        value,
+        mask,
+        "keepalived" if rule.number(_PROTOCOL) == _KEEPALIVED else "policy routing",
+        " ".join(words),
+        Use.ROUTE,
+        family,
+        meant=mask == MAX_MARK and not rule.inverted and to_table,
+    )

@@ -1,0 +1,120 @@
+"""Policy routing by marks, from the real kernel; pyroute2 is the witness."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pyroute2 import IPRoute
+
+from lvsmarkd.kernel import policy_rules
+from lvsmarkd.kernel.netlink import NETLINK_ROUTE, Dialogue
+from lvsmarkd.model.claim import Claim, Use
+from lvsmarkd.model.ipvs import Unreadable
+from lvsmarkd.model.service import MAX_MARK, Family
+from tests.harness.netns import run
+
+pytestmark = pytest.mark.netns
+
+
+def _claims() -> tuple[Claim, ...]:
+    found = policy_rules()
+    assert not isinstance(found, Unreadable), found
+    return found
+
+
+def test_a_fresh_namespace_routes_by_no_mark(netns: None) -> None:
+    assert _claims() == ()
+
+
+WHOLE = MAX_MARK
+# What `ip rule add` is given; value and mask; what it is called; whether just one mark is meant.
+RULES = [
+    ("fwmark 80 lookup 100 priority 50", (80, WHOLE), "50: fwmark 0x50 lookup 100", True),
+    ("fwmark 5 lookup 70000 priority 9", (5, WHOLE), "9: fwmark 0x5 lookup 70000", True),
+    ("fwmark 4294967295 lookup 9 priority 1", (WHOLE,) * 2, "1: fwmark 0xffffffff lookup 9", True),
+    ("fwmark 16/48 lookup 9 priority 1", (16, 48), "1: fwmark 0x10/0x30 lookup 9", False),
+    ("not fwmark 7 lookup 9 priority 1", (7, WHOLE), "1: not fwmark 0x7 lookup 9", False),
+    ("fwmark 0/1 lookup 9 priority 1", (0, 1), "1: fwmark 0x0/0x1 lookup 9", False),
+    ("fwmark 6 prohibit priority 1", (6, WHOLE), "1: fwmark 0x6 prohibit", False),
+    ("fwmark 6 goto 32766 priority 1", (6, WHOLE), "1: fwmark 0x6 goto", False),
+]
+
+
+@pytest.mark.parametrize(("rule", "bits", "where", "meant"), RULES, ids=[r[0] for r in RULES])
+@pytest.mark.parametrize("family", list(Family))
+def test_a_rule_with_a_mark_is_a_claim(
+    netns: None, family: Family, rule: str, bits: tuple[int, int], where: str, *, meant: bool
+) -> None:
+    option, elsewhere = ("-6", "::1") if family is Family.INET6 else ("-4", "192.0.2.1")
+    run("ip", option, "rule", "add", *rule.split())
+    run("ip", option, "rule", "add", "to", elsewhere, "lookup", "3")
+
+    (claim,) = _claims()
+
+    text = f"ip rule {where}"
+    assert claim == Claim(*bits, "policy routing", text, Use.ROUTE, family, meant=meant)
+
+
+def test_a_rule_of_keepalived_bears_its_name(netns: None, tmp_path: Path) -> None:
+    run("ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1")
+    configuration = tmp_path / "keepalived.conf"
+    configuration.write_text(
+        "static_rules {\n to 192.0.2.0/24 fwmark 9/0xff table 99\n}\n"
+        "vrrp_instance A {\n interface v0\n virtual_router_id 5\n"
+        " virtual_ipaddress {\n 192.0.2.7\n }\n}\n"
+    )
+    files = [f"--{name}={tmp_path / name}" for name in ("pid", "vrrp_pid")]
+    command = ["keepalived", "--vrrp", "--dont-fork", "--log-console", *files]
+    keepalived = subprocess.Popen([*command, "--use-file", str(configuration)])
+    try:
+        for _ in range(100):
+            if claims := _claims():
+                break
+            run("sleep", "0.1")
+    finally:
+        keepalived.terminate()
+        keepalived.wait(20)
+    (claim,) = claims
+    assert (claim.owner, claim.value, claim.mask, claim.meant) == ("keepalived", 9, 255, False)
+
+
+def test_many_rules_are_what_a_witness_reads(netns: None) -> None:
+    rules = "".join(f"rule add fwmark {m}/{m | 1} lookup {m} priority {m}\n" for m in range(1, 601))
+    run("ip", "-batch", "-", stdin=rules)
+    with Dialogue(NETLINK_ROUTE, 5) as kernel:
+        datagrams = kernel.dump(34, bytes((2, *[0] * 11))).datagrams
+    assert datagrams > 2
+
+    with IPRoute() as witness:
+        seen = {
+            (rule.get_attr("FRA_FWMARK"), rule.get_attr("FRA_FWMASK"))
+            for rule in witness.get_rules()
+            if rule.get_attr("FRA_FWMARK")
+        }
+
+    assert {(claim.value, claim.mask) for claim in _claims()} == seen
+    assert len(seen) == 600
+
+
+def test_nobody_may_ask_too(netns: None) -> None:
+    run("ip", "rule", "add", "fwmark", "80", "lookup", "100")
+    ask = "from lvsmarkd.kernel import policy_rules; print(*policy_rules())"
+    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable]
+    here = Path(__file__).parents[2]
+    done = subprocess.run(
+        [*command, "-c", ask],
+        env=os.environ | {"PYTHONPATH": str(here)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("mark 80\n", "")
+
+
+def test_without_time_the_rules_are_unknown() -> None:
+    assert policy_rules(timeout=0) == Unreadable(
+        "the kernel does not tell its policy rules: timed out"
+    )
