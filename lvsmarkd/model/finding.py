@@ -29,6 +29,8 @@ class Kind(StrEnum):
     """A marked flow that the filter at INPUT refuses."""
     ORPHAN = "orphan"
     """A foreign rule sets a mark that no service uses."""
+    CLAIMED = "claimed"
+    """Somebody else uses the mark of a service, or a bit of it, for another purpose."""
     REFUSED = "refused"
     """A declaration that cannot be followed, or a rule that the kernel does not take."""
     UNUSED = "unused"
