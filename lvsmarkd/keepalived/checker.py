@@ -22,7 +22,7 @@ from lvsmarkd.keepalived.open_server import OpenServer
 from lvsmarkd.keepalived.ownership import Ownership, no_marks
 from lvsmarkd.keepalived.servers import CheckerConfig, Group, VirtualServer
 from lvsmarkd.keepalived.shared_keywords import COMMON
-from lvsmarkd.keepalived.stops import KeepalivedStops
+from lvsmarkd.keepalived.stops import KeepalivedStops, incomplete
 from lvsmarkd.keepalived.structure import StructureComplaints
 from lvsmarkd.keepalived.unsigned import read_unsigned
 from lvsmarkd.model.origin import Origin, Problem
@@ -141,7 +141,7 @@ class _Checker(Listener):
     def incomplete(self, block: str, line: Line) -> None:
         del block
         if not (line.unmatched and line.words[0] in _SCRIPTS):
-            raise KeepalivedStops(_incomplete(line, "exits"))
+            raise KeepalivedStops(incomplete(line, "exits"))
 
     @property
     def _marks(self) -> tuple[int, ...]:
@@ -164,7 +164,7 @@ class _Checker(Listener):
         """A virtual_server line (alloc_vs); None where its block is skipped."""
         match line.words:
             case [_, "fwmark" | "group"]:
-                raise KeepalivedStops(_incomplete(line, "crashes"))
+                raise KeepalivedStops(incomplete(line, "crashes"))
             case [_, "group", str(name), *_]:
                 self.ownership.opened(line, lambda: self._marks_of_group(name))
                 return OpenServer(line.origin, group=name)
@@ -206,10 +206,12 @@ class _Checker(Listener):
                     self._say(line, f"{wrong}: write the family of the real servers", server.marks)
             case ["persistence_granularity", str(word), *_]:
                 server.set_granularity(word)
+            case ["protocol", str(word), *_]:
+                server.set_protocol(word)
             case ["sorry_server", *_]:
                 server.sorry_server(line)
             case ["sorry_server_lvs_method", *_] if not server.forward_sorry(line):
-                raise KeepalivedStops(_incomplete(line, "exits"))
+                raise KeepalivedStops(incomplete(line, "exits"))
         return False
 
     def _close_server(self, server: OpenServer) -> None:
@@ -246,15 +248,6 @@ class _Checker(Listener):
 
     def _say(self, line: Line, message: str, marks: tuple[int, ...]) -> None:
         self._problems.append(Problem(line.origin, message, marks))
-
-
-def _incomplete(line: Line, ends: str) -> Problem:
-    return Problem(
-        line.origin,
-        f"{' '.join(line.words)!r} lacks a word, on which keepalived {ends}, so that nothing is "
-        "programmed: complete the line",
-        fatal=True,
-    )
 
 
 def _without_url(block: str, line: Line | None) -> Problem:

@@ -11,6 +11,7 @@ from lvsmarkd.keepalived.addresses import Endpoint, endpoint
 from lvsmarkd.keepalived.logical import Line
 from lvsmarkd.keepalived.servers import VirtualServer
 from lvsmarkd.keepalived.unsigned import read_plain
+from lvsmarkd.model.flow import Transport
 from lvsmarkd.model.origin import Origin
 from lvsmarkd.model.service import Family
 
@@ -29,6 +30,8 @@ _FORWARDINGS = {
     "DR": Forwarding.WITHIN_FAMILY,
     "TUN": Forwarding.TUNNEL,
 }
+
+_PROTOCOLS = {"TCP": Transport.TCP, "UDP": Transport.UDP, "SCTP": Transport.SCTP}
 
 
 @dataclass(slots=True)
@@ -50,6 +53,7 @@ class OpenServer:
     family: Family | None = None
     lost: list[str] = field(default_factory=list)
     """Why real servers were dropped, each a clause."""
+    _protocol: Transport = Transport.UDP
     _forwarding: Forwarding = Forwarding.WITHIN_FAMILY
     _real: list[Endpoint] = field(default_factory=list)
     _current: _Destination | None = None
@@ -88,6 +92,10 @@ class OpenServer:
         except (OSError, ValueError):
             return
         self.family = Family.INET
+
+    def set_protocol(self, word: str) -> None:
+        """``protocol``; another word is ignored (proto_handler)."""
+        self._protocol = _PROTOCOLS.get(word.upper(), self._protocol)
 
     def open_real(self, line: Line) -> bool:
         """``real_server``; false where its address or port is invalid, and its block skipped."""
@@ -138,7 +146,9 @@ class OpenServer:
         if self.family is None and self.group is None:
             self.family = self._family_of_tunnels()
         ports = dict.fromkeys(real.port for real in self._real if real.port)
-        return VirtualServer(self.origin, self.mark, self.group, self.family, tuple(ports))
+        return VirtualServer(
+            self.origin, self.mark, self.group, self.family, tuple(ports), self._protocol
+        )
 
     def _family_of_tunnels(self) -> Family:
         families = {real.family for real in self._real}

@@ -1,10 +1,18 @@
-"""The view of keepalived's parent, which starts the checker only if there is work for it."""
+"""The view of keepalived's parent: it reads global_defs, and starts the checker only if there
+is work for it.
+"""
 
+from dataclasses import dataclass
+
+from lvsmarkd.keepalived.automatic import Automatic, OpenAutomatic
 from lvsmarkd.keepalived.blocks import TOP, Listener
 from lvsmarkd.keepalived.checker_keywords import VIRTUAL_SERVER
 from lvsmarkd.keepalived.include_stack import IncludeStack
 from lvsmarkd.keepalived.includes import Fatal
 from lvsmarkd.keepalived.logical import Line
+from lvsmarkd.keepalived.parent_keywords import GLOBAL_DEFS
+from lvsmarkd.keepalived.stops import KeepalivedStops, incomplete
+from lvsmarkd.model.origin import Problem
 
 _CHECKS = {
     "read": Fatal.UNREADABLE,
@@ -14,24 +22,47 @@ _CHECKS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class ParentConfig:
+    """What the parent keeps, as far as marks go."""
+
+    checker_starts: bool = False
+    """Whether it meets a virtual_server (core/main.c, running_checker)."""
+    automatic: Automatic | None = None
+    """Set where keepalived marks the packets of groups of addresses by itself."""
+
+
 class Parent(Listener):
-    """What the parent makes of the lines, while they are read: it hears of ``include_check``.
+    """What the parent makes of the lines, while they are read: ``include_check`` bears on what
+    ``stack`` opens from then on.
 
     It passes over every block but its own by counting braces, and so sees another structure
-    than the checker where they do not balance (core/main.c, running_checker).
+    than the checker where they do not balance.
     """
 
-    def __init__(self, stack: IncludeStack) -> None:
-        self.checker_starts = False
+    def __init__(self, stack: IncludeStack, problems: list[Problem]) -> None:
         self._stack = stack
+        self._found = False
+        self._automatic = OpenAutomatic(problems)
+
+    def config(self) -> ParentConfig:
+        """What it keeps in the end."""
+        return ParentConfig(self._found, self._automatic.close())
 
     def line(self, block: str, line: Line) -> bool:
         """Take in a line; nothing is skipped for it."""
         if block == TOP and line.words[0] == VIRTUAL_SERVER:
-            self.checker_starts = True
-        elif block == "global_defs" and line.words[0] == "include_check":
+            self._found = True
+        elif block == GLOBAL_DEFS and line.words[0] == "include_check":
             self._stack.always_fatal = _checked(line.words[1:], self._stack.always_fatal)
+        elif block == GLOBAL_DEFS:
+            self._automatic.line(line)
         return False
+
+    def incomplete(self, block: str, line: Line) -> None:
+        """Exit, as it does."""
+        del block
+        raise KeepalivedStops(incomplete(line, "exits"))
 
 
 def _checked(names: list[str], before: Fatal) -> Fatal:

@@ -8,6 +8,8 @@ from lvsmarkd.keepalived.checker_keywords import CHECKER
 from lvsmarkd.keepalived.grammar import Table, block, keywords, passed_over, value_blocks
 from lvsmarkd.keepalived.vrrp_keywords import VRRP
 
+GLOBAL_DEFS = "global_defs"
+
 _GLOBAL_DEFS = {
     **value_blocks("notification_email"),
     **keywords(
@@ -28,7 +30,7 @@ _GLOBAL_DEFS = {
         vrrp_ipsets nftables nftables_priority nftables_ifindex vrrp_check_unicast_src
         vrrp_skip_check_adv_addr vrrp_strict vrrp_priority vrrp_no_swap vrrp_rt_priority
         vrrp_cpu_affinity vrrp_rlimit_rttime vrrp_rlimit_rtime nftables_ipvs
-        nftables_ipvs_priority nftables_ipvs_start_fwmark nftables_counters notify_fifo
+        nftables_ipvs_priority= nftables_ipvs_start_fwmark= nftables_counters notify_fifo
         notify_fifo_script vrrp_notify_fifo vrrp_notify_fifo_script
         vrrp_notify_priority_changes fifo_write_vrrp_states_on_reload lvs_notify_fifo
         lvs_notify_fifo_script checker_priority checker_no_swap checker_rt_priority
@@ -60,5 +62,5 @@ PARENT: Table = {
         instance child_wait_time
         """
     ),
-    "global_defs": block(_GLOBAL_DEFS),
+    GLOBAL_DEFS: block(_GLOBAL_DEFS),
 }

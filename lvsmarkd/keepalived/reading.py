@@ -10,12 +10,12 @@ from lvsmarkd.keepalived.circumstances import Circumstances
 from lvsmarkd.keepalived.dialect import Dialect
 from lvsmarkd.keepalived.grammar import Body
 from lvsmarkd.keepalived.logical import Line
-from lvsmarkd.keepalived.services import services_of
+from lvsmarkd.keepalived.services import Programmed, programmed
 from lvsmarkd.keepalived.stops import KeepalivedStops
 from lvsmarkd.keepalived.transcript import Transcript, transcribe
 from lvsmarkd.keepalived.vrrp import vrrp_instances
 from lvsmarkd.keepalived.vrrp_keywords import VRRP
-from lvsmarkd.model.keepalived import Fitness, Reading
+from lvsmarkd.model.keepalived import Annotation, Fitness, Reading
 from lvsmarkd.model.origin import Origin, Problem
 
 _PROBLEMS = 500
@@ -70,29 +70,33 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
         problems.append(suspicion)
     instances = vrrp_instances(transcript.items, problems)
     stop = transcript.stop
+    out = Programmed()
+    annotations: tuple[Annotation, ...] = ()
+    doubtful = False
     try:
         config = checker_config(transcript.items, problems, dialect)
-        services = services_of(config, problems)
+        out = programmed(config, transcript.parent.automatic, problems)
         annotations = config.annotations
         doubtful = config.doubtful
-        if services and stop is None and not transcript.checker_starts:
+        starts = transcript.parent.checker_starts
+        if (out.services or out.reserved) and stop is None and not starts:
             stop = _no_checker(main)
     except KeepalivedStops as stopped:
         stop = stop or stopped.problem
-        services, annotations, doubtful = (), (), False
     if stop is not None:
         # keepalived would not run on this: it programmes nothing, and takes nothing away.
         problems.append(stop)
-        services = ()
+        out = Programmed()
     whole = suspicion is None and stop is None and not (transcript.partial or doubtful)
     return Reading(
         Fitness.WHOLE if whole else Fitness.SUSPECT,
-        services,
+        out.services,
         instances,
         annotations,
         _told(problems),
         transcript.files,
         transcript.lookups,
+        out.reserved,
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from lvsmarkd.model.flow import Transport
 from lvsmarkd.model.keepalived import Annotation
 from lvsmarkd.model.origin import Origin
 from lvsmarkd.model.service import Family
@@ -16,6 +17,8 @@ class VirtualServer:
     group: str | None
     family: Family | None
     real_ports: tuple[int, ...]
+    protocol: Transport = Transport.UDP
+    """UDP where none is given (check_data.c, validate_check_config). Services by mark have none."""
 
 
 @dataclass(frozen=True, slots=True)

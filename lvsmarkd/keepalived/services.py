@@ -3,16 +3,36 @@
 keepalived/check/ipwrapper.c, link_vsg_to_vs; ipvswrapper.c, ipvs_group_cmd.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from lvsmarkd.keepalived.automatic import Allocator, Automatic
 from lvsmarkd.keepalived.servers import CheckerConfig, Group, GroupMark, VirtualServer
+from lvsmarkd.model.keepalived import ReservedMarks
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.service import Family, Service, ServiceKey
 
 
-def services_of(config: CheckerConfig, problems: list[Problem]) -> tuple[Service, ...]:
-    """The services by mark, each (family, mark) once, in the order they are sent."""
-    return _Linker(config, problems).link()
+@dataclass(frozen=True, slots=True)
+class Programmed:
+    """What reaches IPVS by mark: ``services``, each (family, mark) once, in the order they are
+    sent; ``reserved`` where keepalived hands out marks by itself.
+    """
+
+    services: tuple[Service, ...] = ()
+    reserved: ReservedMarks | None = None
+
+
+def programmed(
+    config: CheckerConfig, automatic: Automatic | None, problems: list[Problem]
+) -> Programmed:
+    """Link virtual servers and groups; ``automatic`` is what global_defs says."""
+    linker = _Linker(config, Allocator(automatic) if automatic else None, problems)
+    services = linker.link()
+    reserved = linker.allocator.reserved() if linker.allocator else None
+    if reserved is not None:
+        problems.extend(_shared(services, reserved))
+    return Programmed(services, reserved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +60,10 @@ _ORIGINS = 20
 
 
 class _Linker:
-    def __init__(self, config: CheckerConfig, problems: list[Problem]) -> None:
+    def __init__(
+        self, config: CheckerConfig, allocator: Allocator | None, problems: list[Problem]
+    ) -> None:
+        self.allocator = allocator
         self._config = config
         self._problems = problems
         self._services: dict[ServiceKey, _Gathering] = {}
@@ -96,6 +119,8 @@ class _Linker:
                     group.numbers,
                 )
             return
+        if self.allocator is not None and not group.marks:
+            self.allocator.use(server, group)
         family = server.family
         if len(group.families) == 1:
             family = next(iter(group.families))
@@ -134,6 +159,8 @@ class _Linker:
     def _reused(self) -> None:
         """Packets of a health check must not bear the mark of a service."""
         marks = {key.mark for key in self._services}
+        if self.allocator is not None:
+            marks |= {key.mark for key in self.allocator.reserved().keys}
         for mark, origin in self._config.checker_marks:
             if mark in marks:
                 self._say(
@@ -160,3 +187,19 @@ def _misfit(server: VirtualServer, group: Group) -> _Misfit | None:
         f"{server.family}",
         "use a group of the real servers' family",
     )
+
+
+def _shared(services: Iterable[Service], reserved: ReservedMarks) -> Iterator[Problem]:
+    """Marks in use that are handed out too: keepalived does not look, and both then share one
+    service and each other's real servers (measured).
+    """
+    handed_out = {key: mark for mark in reserved.marks for key in mark.keys}
+    for service in services:
+        if (mark := handed_out.get(service.key)) is not None:
+            message = (
+                f"keepalived gives {service.key} to {mark.protocol} of group {mark.group} too "
+                f"({mark.origin}), so that both share one service with all real servers: set "
+                f"nftables_ipvs_start_fwmark after {reserved.origin} to a number above every mark "
+                "in use"
+            )
+            yield Problem(service.origins[0], message, (service.key.mark,))

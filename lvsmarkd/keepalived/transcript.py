@@ -5,7 +5,7 @@ makes one copy of them (`parent_files`), its children read that copy (`child_fil
 the same `line_reader`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lvsmarkd.keepalived.blocks import walk
 from lvsmarkd.keepalived.bounds import Bounds
@@ -17,7 +17,7 @@ from lvsmarkd.keepalived.files import NotRead, read_file
 from lvsmarkd.keepalived.include_stack import IncludeStack, Journal
 from lvsmarkd.keepalived.line_reader import LineReader
 from lvsmarkd.keepalived.logical import Item, Line
-from lvsmarkd.keepalived.parent import Parent
+from lvsmarkd.keepalived.parent import Parent, ParentConfig
 from lvsmarkd.keepalived.parent_files import ParentFiles
 from lvsmarkd.keepalived.parent_keywords import PARENT
 from lvsmarkd.keepalived.stops import KeepalivedStops
@@ -29,7 +29,7 @@ class Transcript:
     """What was read.
 
     ``refused`` is why the main file was not. ``items`` are what the children read;
-    ``checker_starts`` is the parent's view. ``partial`` says that something that exists was
+    ``parent`` is the parent's view. ``partial`` says that something that exists was
     not read, or cannot be known; ``stop`` is where keepalived would end, if it would.
     """
 
@@ -41,7 +41,7 @@ class Transcript:
     open_blocks: tuple[Line, ...] = ()
     partial: bool = False
     stop: Problem | None = None
-    checker_starts: bool = True
+    parent: ParentConfig = field(default_factory=ParentConfig)
     broken_off: bool = False
     """The main file ends in the middle of a line that closes no block."""
 
@@ -58,7 +58,7 @@ def transcribe(path: str, circumstances: Circumstances) -> Transcript:
     stack = IncludeStack(circumstances.dialect, journal, bounds)
     files = ParentFiles(stack, expander)
     reader = LineReader(files, expander, bounds)
-    parent = Parent(stack)
+    parent = Parent(stack, journal.problems)
     stop = None
     try:
         stack.push_main(path, raw)
@@ -66,19 +66,29 @@ def transcribe(path: str, circumstances: Circumstances) -> Transcript:
     except KeepalivedStops as stopped:
         stop = stopped.problem
     journal.partial = journal.partial or expander.doubtful or reader.exceeded
+    kept = parent.config()
     read = children.read(files.copy, expander.end())
     end = raw[raw.rfind(b"\n") + 1 :].partition(b"#")[0].strip()
     return replace(
         read,
         stop=stop or read.stop,
-        checker_starts=parent.checker_starts,
+        parent=kept,
         broken_off=bool(end) and not end.endswith(b"}"),
     )
 
 
 def transcribe_copy(copy: Copy, path: str, circumstances: Circumstances) -> Transcript:
     """Read the copy that a running keepalived holds; ``path`` is its main file's."""
-    return _Children(path, circumstances, Journal([path])).read(copy)
+    journal = Journal([path])
+    read = _Children(path, circumstances, journal).read(copy)
+    parent = Parent(IncludeStack(circumstances.dialect, journal, Bounds()), journal.problems)
+    stop = read.stop
+    try:
+        walk(read.items, PARENT, parent)
+    except KeepalivedStops as stopped:
+        stop = stop or stopped.problem
+    kept = parent.config()
+    return replace(read, stop=stop, parent=kept, problems=tuple(dict.fromkeys(journal.problems)))
 
 
 @dataclass(slots=True)

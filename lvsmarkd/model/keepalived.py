@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lvsmarkd.model.flow import Transport
 from lvsmarkd.model.origin import Origin, Problem
-from lvsmarkd.model.service import Address, Family, Service
+from lvsmarkd.model.service import Address, Family, Service, ServiceKey
 
 
 class Fitness(StrEnum):
@@ -54,12 +55,51 @@ class Annotation:
 
 
 @dataclass(frozen=True, slots=True)
+class ReservedMark:
+    """A mark that keepalived gives to one protocol of one group of addresses.
+
+    ``keys`` are its services in IPVS, one for each family of the group's addresses.
+    """
+
+    mark: int
+    keys: tuple[ServiceKey, ...]
+    group: str
+    protocol: Transport
+    origin: Origin
+    """Of the virtual_server that uses the group for this protocol first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReservedMarks:
+    """The marks that keepalived hands out, and sets in an nftables table of its own.
+
+    It does so with ``nftables_ipvs`` in global_defs. The table is of family ip and of ip6; its
+    one chain is at hook input, where it replaces the mark that a packet bears. Marks are
+    counted up from ``start``, in the order in which groups and protocols are first used at
+    keepalived's start; a reload keeps those that were handed out, so that the marks in the kernel
+    may be others than these until keepalived is restarted.
+    """
+
+    table: str
+    start: int
+    origin: Origin
+    """Of the line ``nftables_ipvs``."""
+    marks: tuple[ReservedMark, ...] = ()
+
+    @property
+    def keys(self) -> frozenset[ServiceKey]:
+        """The services by these marks: their packets need no rule of ours."""
+        return frozenset(key for mark in self.marks for key in mark.keys)
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """keepalived.conf and its includes, as keepalived would read them.
 
     ``files`` are all files opened, the first being keepalived.conf itself; ``lookups``
     are the absolute glob patterns of the includes (also of those that matched nothing), so
-    that a file which starts to match is noticed.
+    that a file which starts to match is noticed. ``services`` are those by marks that the
+    configuration names; what keepalived marks by itself is in ``reserved``.
     """
 
     fitness: Fitness
@@ -69,3 +109,4 @@ class Reading:
     problems: tuple[Problem, ...] = ()
     files: tuple[str, ...] = ()
     lookups: tuple[str, ...] = ()
+    reserved: ReservedMarks | None = None

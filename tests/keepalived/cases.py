@@ -13,18 +13,25 @@ MAIN = "keepalived.conf"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A configuration; ``services`` is what comes of it, as in ``"inet 5, inet6 7"``."""
+    """A configuration; ``services`` is what comes of it, as in ``"inet 5, inet6 7"``.
+
+    ``reserved`` are the services by marks that keepalived hands out itself.
+    """
 
     name: str
     text: str
     services: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     executable: str = ""
+    reserved: str = ""
 
     @property
     def expected(self) -> frozenset[tuple[str, int]]:
-        pairs = (pair.split() for pair in self.services.split(",") if pair)
-        return frozenset((family, int(mark)) for family, mark in pairs)
+        return _pairs(self.services)
+
+    @property
+    def expected_reserved(self) -> frozenset[tuple[str, int]]:
+        return _pairs(self.reserved)
 
     def write(self, directory: Path) -> Path:
         for name, text in {MAIN: self.text, **self.files}.items():
@@ -34,6 +41,11 @@ class Case:
         if self.executable:
             (directory / self.executable).chmod(0o755)
         return directory / MAIN
+
+
+def _pairs(text: str) -> frozenset[tuple[str, int]]:
+    pairs = (pair.split() for pair in text.split(",") if pair)
+    return frozenset((family, int(mark)) for family, mark in pairs)
 
 
 def server(mark: str | int, real: str = "198.51.100.7", *, inside: str = "") -> str:
@@ -641,4 +653,159 @@ INCLUDES = [
     Case("definitions go out", "include a\n" + server("$M"), "inet 21", {"a": "$M=21\n"}),
 ]
 
-CASES = [*NUMBERS, *LEXICAL, *BLOCKS, *FAMILIES, *REAL_SERVERS, *GROUPS, *EXPANSIONS, *INCLUDES]
+_ADDRESSES = "virtual_server_group G {\n 192.0.2.1 80\n 192.0.2.8-9 443\n}\n"
+_SIX = "virtual_server_group S {\n 2001:db8::1 80\n}\n"
+_BOTH = "virtual_server_group B {\n 192.0.2.1 80\n 2001:db8::1 80\n}\n"
+_MARKS = "virtual_server_group M {\n fwmark 21\n}\n"
+_MIXED = "virtual_server_group X {\n 192.0.2.1 80\n fwmark 21\n}\n"
+
+
+def automatic(lines: str = "nftables_ipvs") -> str:
+    """global_defs with a few lines."""
+    return f"global_defs {{\n{lines}\n}}\n"
+
+
+_ON = automatic()
+
+RESERVED = [
+    Case("no automatic marks", _ADDRESSES + grouped("G") + server(8), "inet 8"),
+    Case("automatic mark", _ON + _ADDRESSES + grouped("G"), reserved="inet 1000"),
+    Case("automatic mark, defined last", _ADDRESSES + grouped("G") + _ON, reserved="inet 1000"),
+    Case(
+        "one automatic mark for each protocol",
+        _ON
+        + _ADDRESSES
+        + grouped("G", inside="protocol tcp")
+        + grouped("G", inside="protocol Udp")
+        + grouped("G", inside="protocol SCTP")
+        + grouped("G", inside="protocol DCCP"),
+        reserved="inet 1000, inet 1001, inet 1002",
+    ),
+    Case(
+        "the last protocol counts",
+        _ON
+        + _ADDRESSES
+        + grouped("G", inside="protocol UDP\n protocol TCP")
+        + grouped("G", inside="protocol TCP")
+        + grouped("G", inside="protocol TCP\n protocol ICMP"),
+        reserved="inet 1000",
+    ),
+    Case(
+        "automatic marks in the order of use",
+        _ON + _ADDRESSES + _SIX + grouped("S", V6) + grouped("G"),
+        reserved="inet6 1000, inet 1001",
+    ),
+    Case("unused groups have no automatic mark", _ON + _ADDRESSES + server(8), "inet 8"),
+    Case(
+        "dropped servers have no automatic mark",
+        _ON + _ADDRESSES + _SIX + grouped("S") + grouped("G", "www.example.org") + grouped("G"),
+        reserved="inet 1000",
+    ),
+    Case(
+        "automatic mark of both families",
+        _ON + _BOTH + grouped("B", inside="lb_kind TUN"),
+        reserved="inet 1000, inet6 1000",
+    ),
+    Case(
+        "an IPv6 tunnel to IPv4 addresses",
+        _ON + _ADDRESSES + grouped("G", V6, inside="lb_kind TUN"),
+        reserved="inet 1000",
+    ),
+    Case("marks of its own leave a group alone", _ON + _MARKS + grouped("M"), "inet 21"),
+    Case("so does one beside addresses", _ON + _MIXED + grouped("X"), "inet 21"),
+    Case(
+        "so does mark 0",
+        _ON + _MIXED.replace("21", "x") + grouped("X") + server(8),
+        "inet 8",
+    ),
+    Case(
+        "first automatic mark",
+        automatic("nftables_ipvs\n nftables_ipvs_start_fwmark 77") + _ADDRESSES + grouped("G"),
+        reserved="inet 77",
+    ),
+    Case(
+        "first automatic mark too early",
+        automatic("nftables_ipvs_start_fwmark 77\n nftables_ipvs") + _ADDRESSES + grouped("G"),
+        reserved="inet 1000",
+    ),
+    Case(
+        "first automatic mark alone",
+        automatic("nftables_ipvs_start_fwmark 77") + _ADDRESSES + grouped("G") + server(8),
+        "inet 8",
+    ),
+    Case(
+        "first automatic marks that are none",
+        automatic(
+            "nftables_ipvs t\n nftables_ipvs_start_fwmark 77\n nftables_ipvs_start_fwmark 78x\n"
+            " nftables_ipvs_start_fwmark 0\n nftables_ipvs_start_fwmark -5\n"
+            " nftables_ipvs_start_fwmark 0x50\n nftables_ipvs_start_fwmark 4294967296\n"
+            " nftables_ipvs u"
+        )
+        + _ADDRESSES
+        + grouped("G"),
+        reserved="inet 77",
+    ),
+    Case(
+        "no first automatic mark",
+        automatic("nftables_ipvs\n nftables_ipvs_start_fwmark") + _ADDRESSES + grouped("G"),
+    ),
+    Case(
+        "no priority of automatic marks",
+        automatic("nftables_ipvs_priority") + server(8),
+    ),
+    Case(
+        "after the last mark it begins anew",
+        automatic("nftables_ipvs\n nftables_ipvs_start_fwmark 4294967295")
+        + _ADDRESSES
+        + grouped("G", inside="protocol TCP")
+        + grouped("G", inside="protocol UDP")
+        + _SIX
+        + grouped("S", V6),
+        reserved="inet 4294967295, inet6 4294967295",
+    ),
+    Case(
+        "a name that is too long",
+        automatic(f"nftables_ipvs {'x' * 256}") + _ADDRESSES + grouped("G") + server(8),
+        "inet 8",
+    ),
+    Case(
+        "global_defs twice",
+        automatic("nftables_ipvs")
+        + automatic("nftables_ipvs_start_fwmark 9")
+        + _BOTH
+        + grouped("B", inside="lb_kind TUN"),
+        reserved="inet 9, inet6 9",
+    ),
+    Case(
+        "an automatic mark that is in use",
+        _ON + _ADDRESSES + grouped("G") + server(1000) + server(1000, V6),
+        "inet 1000, inet6 1000",
+        reserved="inet 1000",
+    ),
+    Case(
+        "automatic marks by a definition",
+        "$N=nftables_ipvs\n" + automatic("$N") + _ADDRESSES + grouped("G"),
+        reserved="inet 1000",
+    ),
+    Case(
+        "outside of global_defs",
+        "nftables_ipvs\n" + _ADDRESSES + grouped("G") + server(8),
+        "inet 8",
+    ),
+    Case(
+        "automatic marks alone, and the parent sees no server",
+        _ON + "virtual_server_group G {\n 192.0.2.1 80\n lb_algo rr {\n}\n" + grouped("G"),
+    ),
+]
+
+CASES = [
+    *NUMBERS,
+    *LEXICAL,
+    *BLOCKS,
+    *FAMILIES,
+    *REAL_SERVERS,
+    *GROUPS,
+    *EXPANSIONS,
+    *INCLUDES,
+    *RESERVED,
+]

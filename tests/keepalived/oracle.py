@@ -35,14 +35,19 @@ class Oracle:
         subprocess.run(command, check=True, timeout=60)
         return cls(shim)
 
-    def ask(self, configuration: Path, config_id: str, scratch: Path) -> Verdict:
-        """Run keepalived on a configuration; ``scratch`` is an empty directory for its files."""
+    def ask(
+        self, configuration: Path, config_id: str, scratch: Path, *, here: bool = False
+    ) -> Verdict:
+        """Run keepalived on a configuration; ``scratch`` is an empty directory for its files.
+
+        With ``here`` it runs in the namespace of the caller, and leaves its nftables behind.
+        """
         services = scratch / "services"
         environment = os.environ | {
             "LD_PRELOAD": str(self.shim),
             "ORACLE_SERVICES": str(services),
         }
-        command = ["unshare", "--net", "keepalived"]
+        command = [*([] if here else ["unshare", "--net"]), "keepalived"]
         # Checker only, in the foreground, never restarted, logging to stderr.
         command += ["--check", "--dont-fork", "--dont-respawn", "--log-console", "--log-detail"]
         command += ["--config-id", config_id, "--use-file", str(configuration)]

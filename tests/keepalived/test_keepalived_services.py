@@ -14,3 +14,6 @@ def test_services_of_a_configuration(case: Case, tmp_path: Path) -> None:
 
     found = {(service.key.family.value, service.key.mark) for service in reading.services}
     assert found == case.expected, "\n".join(map(str, reading.problems))
+
+    reserved = reading.reserved.keys if reading.reserved else frozenset()
+    assert {(key.family.value, key.mark) for key in reserved} == case.expected_reserved
