@@ -34,17 +34,17 @@ def _sentence(mark: int, claim: Claim) -> str:
     who = f"{claim.owner} ({claim.where})"
     if claim.meant:
         return (
-            f"{who} routes packets with mark {mark} by a table of their own: leave it if that is"
+            f"{who} routes packets with mark {mark} by a table of their own; leave it if that is"
             " how they reach IPVS, else choose another mark"
         )
     match claim.use:
         case Use.ROUTE:
             return (
                 f"{who} routes packets with mark {mark} otherwise than those without a mark, so"
-                " that they may not reach IPVS: choose another mark"
+                " that they may not reach IPVS; choose another mark"
             )
         case Use.MATCH:
-            return f"{who} takes packets with mark {mark} for its own: choose another mark"
+            return f"{who} takes packets with mark {mark} for its own; choose another mark"
         case Use.FIELD:
             return (
                 f"{who} uses {claim}, and mark {mark} has {mark & claim.mask:#x} of them: it may"

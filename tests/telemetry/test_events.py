@@ -284,6 +284,7 @@ def test_a_bad_lvsmarkd_toml_is_told_with_its_place(watched: Watched) -> None:
         (Kind.INFERRED, Event.INFERRED, None),
         (Kind.UNUSED, Event.DECLARATION_UNUSED, None),
         (Kind.UNACCEPTED, Event.UNACCEPTED, Event.ACCEPTED),
+        (Kind.CLAIMED, Event.CLAIMED, Event.CLAIM_GONE),
         (Kind.MIXED, Event.MIXED_FIREWALLS, Event.MIXED_FIREWALLS_OVER),
         (Kind.PROBLEM, Event.KEEPALIVED_PROBLEM, Event.KEEPALIVED_PROBLEM_GONE),
         (Kind.UNLOADED, Event.UNLOADED, Event.LOADED),
