@@ -1,8 +1,8 @@
 """One question to the kernel by netlink, and its whole answer: a dump.
 
 pyroute2 could ask too. It is used for events, where it lives as long as the daemon; a command
-such as `marks` would pay 110 ms and 21 MB for its import to ask one question of 0.1 ms, and it
-takes eight times as long for the answer (measured). In the tests it is the witness of what is
+such as `marks` would pay 110 ms and 21 MB for its import to ask one question of 0.1 ms, and five
+to eight times the CPU time for the answer (measured). In the tests it is the witness of what is
 read here.
 """
 

@@ -20,6 +20,10 @@ from lvsmarkd.model.service import Family, ServiceKey
 PROC_IP_VS = Path("/proc/thread-self/net/ip_vs")
 """Of the thread's own network namespace: /proc/net is that of the process' first thread."""
 
+_LOOKS = 3
+_AT_ONCE = 2048
+"""Characters that are surely made in one go: a page less the longest line."""
+
 _MARK = re.compile(r"FWM +([0-9A-F]{8}) (?:.* persistent \d+ (FFFFFFFF)$)?")
 _SERVICE = re.compile(r"(?:TCP|UDP|SCTP) ")
 _REAL_SERVER = re.compile(r"  -> (?:(\[[0-9a-f:.]+\])|[0-9A-F]{8}):[0-9A-F]{4} +(\S+) ")
@@ -28,16 +32,27 @@ _WITHIN_FAMILY = frozenset({"Masq", "Route"})
 
 
 def services_in_proc(path: Path = PROC_IP_VS) -> KernelServices:
-    """Read the file. It is there if, and only if, the module is loaded (measured)."""
-    try:
-        text = path.read_text("ascii")
-    except FileNotFoundError:
-        if path.parent.is_dir():
-            return NoIpvs()
-        return Unreadable(f"{path.parent} is not there, so that IPVS cannot be seen: mount /proc")
-    except (OSError, ValueError) as error:
-        return Unreadable(f"{path} could not be read: {error}")
-    return read_proc(text)
+    """Read the file. It is there if, and only if, the module is loaded (measured).
+
+    A text of more than a page is made in several goes, each going on by counting services
+    (ip_vs_ctl.c, ip_vs_info_seq_start), so that services that stay may be passed over when
+    others go: it is read until it says twice the same. That it happens was not seen.
+    """
+    known: KernelServices | None = None
+    for _ in range(_LOOKS):
+        try:
+            text = path.read_text("ascii")
+        except FileNotFoundError:
+            if path.parent.is_dir():
+                return NoIpvs()
+            return Unreadable(f"{path.parent} is not there, so IPVS cannot be seen: mount /proc")
+        except (OSError, ValueError) as error:
+            return Unreadable(f"{path} could not be read: {error}")
+        found = read_proc(text)
+        if len(text) <= _AT_ONCE or found == known:
+            return found
+        known = found
+    return Unreadable(f"{path} was changing each of the {_LOOKS} times that it was read")
 
 
 def read_proc(text: str) -> KernelServices:

@@ -143,6 +143,18 @@ def test_an_odd_listing_is_unknown(tmp_path: Path) -> None:
     assert isinstance(services_in_proc(binary), Unreadable)
 
 
+def test_a_long_listing_is_read_twice(tmp_path: Path) -> None:
+    text = captured("mixed").proc
+    assert text is not None
+    listing = tmp_path / "ip_vs"
+    services = "".join(f"FWM  {mark:08X} rr persistent 75000 FFFFFFFF\n" for mark in range(1, 301))
+    listing.write_text("".join(text.splitlines(keepends=True)[:3]) + services)
+
+    found = services_in_proc(listing)
+
+    assert found == Loaded(frozenset(ServiceKey(Family.INET, mark) for mark in range(1, 301)))
+
+
 def test_a_missing_listing_is_no_ipvs_only_where_others_would_be(tmp_path: Path) -> None:
     assert services_in_proc(tmp_path / "ip_vs") == NoIpvs()
     assert isinstance(services_in_proc(tmp_path / "net" / "ip_vs"), Unreadable)
