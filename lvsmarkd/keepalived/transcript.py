@@ -80,7 +80,12 @@ def transcribe(path: str, circumstances: Circumstances) -> Transcript:
 def transcribe_copy(copy: Copy, path: str, circumstances: Circumstances) -> Transcript:
     """Read the copy that a running keepalived holds; ``path`` is its main file's."""
     journal = Journal([path])
-    read = _Children(path, circumstances, journal).read(copy)
+    lines = tuple(copy)
+    children = _Children(path, circumstances, journal)
+    read = children.read(lines)
+    if children.count:
+        # What the parent ended with, as it read the same lines.
+        read = children.read(lines, children.count)
     parent = Parent(IncludeStack(circumstances.dialect, journal, Bounds()), journal.problems)
     stop = read.stop
     try:
@@ -96,6 +101,7 @@ class _Children:
     path: str
     circumstances: Circumstances
     journal: Journal
+    count: int = 0
 
     def read(self, copy: Copy, count: int = 0) -> Transcript:
         journal, bounds = self.journal, Bounds()
@@ -109,6 +115,7 @@ class _Children:
             items.extend(reader.items())
         except KeepalivedStops as stopped:
             stop = stopped.problem
+        self.count = expander.end()
         return Transcript(
             items=tuple(items),
             # What is read twice says everything twice.
