@@ -5,8 +5,9 @@ from dataclasses import dataclass
 MAX_FILES = 20_000
 MAX_DEPTH = 64
 """keepalived itself ends on its open files, which are more."""
-MAX_LINES = 50_000
-"""Lines that come of sequences and definitions."""
+MAX_EXPANDED = 4_000_000
+"""Characters of all lines that come of sequences and definitions, with some for each line."""
+_EACH = 40
 MAX_BYTES = 8 * 1024 * 1024
 """Of all files together: some 25,000 virtual servers."""
 
@@ -16,7 +17,7 @@ class Bounds:
     """What was read up to now, against what is read at most."""
 
     files: int = 0
-    lines: int = 0
+    expanded: int = 0
     bytes: int = 0
 
     def no_more_files(self, depth: int) -> str | None:
@@ -29,9 +30,9 @@ class Bounds:
             return f"includes come to more than {MAX_BYTES} bytes"
         return None
 
-    def no_more_lines(self) -> str | None:
+    def no_more_text(self, text: str) -> str | None:
         """Why no further line is expanded, if none is; counts one."""
-        self.lines += 1
-        if self.lines > MAX_LINES:
-            return f"sequences and definitions come to more than {MAX_LINES} lines"
+        self.expanded += len(text) + _EACH
+        if self.expanded > MAX_EXPANDED:
+            return f"sequences and definitions come to more than {MAX_EXPANDED} characters"
         return None

@@ -129,9 +129,12 @@ class _Checker(Listener):
         if block == VIRTUAL_SERVER and self._server is None:
             # Its header is invalid, but nothing is left out without a '{': what follows changes
             # the virtual server before it, if there is one (lib/parser.c, skip_block).
-            if not self._kept:
-                raise KeepalivedStops(_no_server_before(line))
-            self._server = self._kept.pop()
+            if self._kept:
+                self._server = self._kept.pop()
+            else:
+                # What it takes for the virtual server before it is a list's own head.
+                self._problems.append(_no_server_before(line))
+                self.doubtful = True
         if block not in COMMON:
             self._structure.missing_open(block, line, self._marks)
 
@@ -263,8 +266,7 @@ def _no_server_before(line: Line) -> Problem:
     return Problem(
         line.origin,
         "the virtual_server before this line is invalid and lacks its '{', on which keepalived "
-        "crashes, so that nothing is programmed: correct it",
-        fatal=True,
+        "may crash, so that nothing is programmed: correct it",
     )
 
 

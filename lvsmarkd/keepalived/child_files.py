@@ -11,7 +11,7 @@ from pathlib import Path
 from lvsmarkd.keepalived.comments import decomment
 from lvsmarkd.keepalived.consolidated import CLOSES, FAILED, OPENS, CopyLine
 from lvsmarkd.keepalived.expansion import Expander
-from lvsmarkd.keepalived.include_stack import IncludeStack
+from lvsmarkd.keepalived.include_stack import Frame, IncludeStack
 from lvsmarkd.keepalived.includes import Include
 from lvsmarkd.keepalived.line_reader import Text
 from lvsmarkd.keepalived.stops import KeepalivedStops
@@ -29,6 +29,8 @@ class ChildFiles:
     main: str
     stack: IncludeStack
     expander: Expander
+    doubtful: bool = False
+    """A file was read in which it takes a comment for the mark of another one."""
     files: list[str] = field(default_factory=list)
     _open: list[str] = field(default_factory=list)
 
@@ -82,10 +84,24 @@ class ChildFiles:
             return
         if raw.startswith("#"):
             frame.marks += 1
+            self._closed_twice(frame)
         elif frame.marks:
             frame.marks -= 1
         else:
             self.stack.frames.pop()
+
+    def _closed_twice(self, frame: Frame) -> None:
+        """It closes the file once more for the comment, and may crash on it (measured: often)."""
+        if not self.doubtful:
+            self.doubtful = True
+            self.stack.journal.problems.append(
+                Problem(
+                    frame.origin,
+                    f"{frame.path} has a comment that begins its line, and is included by a line "
+                    "with @, $ or ~, on which keepalived may crash, so that nothing is "
+                    "programmed: put a blank before the comment, or include it plainly",
+                )
+            )
 
     def _mark(self, entry: CopyLine) -> None:
         text = entry.text

@@ -91,7 +91,7 @@ def find(include: Include, directory: str) -> Found:
 
 
 def _alternatives(pattern: str) -> list[str]:
-    """Expand ``{a,b}`` as GLOB_BRACE does; ``{}`` and a brace without its end stay."""
+    """Expand ``{a,b}`` as GLOB_BRACE does; a brace without its end stays."""
     pending = [pattern]
     done: list[str] = []
     while pending and len(done) + len(pending) <= _MAX_PATTERNS:
@@ -107,7 +107,7 @@ def _alternatives(pattern: str) -> list[str]:
 def _first_group(pattern: str) -> tuple[int, int, list[str]] | None:
     """Where the first group in braces begins and ends, and its options; a backslash quotes."""
     marks = [match for match in _BRACES.finditer(pattern) if match.group()[0] != "\\"]
-    while marks and (marks[0].group() != "{" or pattern.startswith("{}", marks[0].start())):
+    while marks and marks[0].group() != "{":
         del marks[0]
     if not marks:
         return None

@@ -64,7 +64,7 @@ class LineReader:
                 text = at.text
             else:
                 text = expanded
-                if at is None or self._too_many(at):
+                if at is None or self._too_much(text, at):
                     return
             if text:
                 yield from self._logical(text, at)
@@ -79,6 +79,8 @@ class LineReader:
         while rest:
             text = rest
             if SPECIAL.search(text) or expander.unfinished:
+                if self._too_much(text, at):
+                    return
                 text = expander.expand(text, Origin(path, number), self.files.directory)
                 if not text:
                     return
@@ -101,9 +103,11 @@ class LineReader:
         if condition(at.text, self.expander.circumstances.config_id) is not False:
             yield Note(note, at.file, at.number)
 
-    def _too_many(self, at: Text) -> bool:
-        if (bound := self.bounds.no_more_lines()) is None:
+    def _too_much(self, text: str, at: Text) -> bool:
+        if (bound := self.bounds.no_more_text(text)) is None:
             return False
+        if self.exceeded:
+            return True
         self.exceeded = True
         self.expander.problems.append(
             Problem(Origin(at.file, at.number), f"the reading ends here, since {bound}: shorten it")

@@ -32,8 +32,10 @@ def physical_lines(raw: bytes, dialect: Dialect) -> PhysicalLines:
     encoding = _encoding(raw)
     if max(map(len, raw.split(b"\n"))) < MAX_LINE and b"\0" not in raw:
         text = raw.decode(encoding)
+        # Behind the last line break there is no line more.
+        all_lines = text.removesuffix("\n").split("\n") if text else ()
         return PhysicalLines(
-            (number, line.rstrip("\r")) for number, line in enumerate(text.split("\n"), 1)
+            (number, line.rstrip("\r")) for number, line in enumerate(all_lines, 1)
         )
     return _with_oddities(raw, encoding, dialect)
 
@@ -50,7 +52,8 @@ def _with_oddities(raw: bytes, encoding: str, dialect: Dialect) -> PhysicalLines
     lines: list[tuple[int, str]] = []
     overlong: list[int] = []
     cut: list[int] = []
-    all_lines = raw.split(b"\n")
+    all_lines = raw.removesuffix(b"\n").split(b"\n")
+    last = 0 if raw.endswith(b"\n") else len(all_lines)
     for number, line in enumerate(all_lines, 1):
         if len(line) >= MAX_LINE:
             overlong.append(number)
@@ -60,7 +63,7 @@ def _with_oddities(raw: bytes, encoding: str, dialect: Dialect) -> PhysicalLines
             piece, nul, _ = whole.partition(b"\0")
             if nul:
                 cut.append(number)
-            ended = number < len(all_lines)
+            ended = number != last
             if dialect is Dialect.SINCE_2_4 and (len(piece) == MAX_LINE or (nul and ended)):
                 piece = b""
             # A piece may end inside a character: the halves are replaced, not lost.

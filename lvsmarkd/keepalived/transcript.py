@@ -123,6 +123,6 @@ class _Children:
             lookups=tuple(dict.fromkeys(journal.lookups)),
             problems=tuple(dict.fromkeys(journal.problems)),
             open_blocks=tuple(reader.open_blocks),
-            partial=journal.partial or expander.doubtful or reader.exceeded,
+            partial=journal.partial or expander.doubtful or reader.exceeded or files.doubtful,
             stop=stop,
         )

@@ -169,11 +169,13 @@ BLOCKS = [
         server(21).replace("80 {", "80 {\n HTTP_GET {\n url {\n }\n }"),
     ),
     Case(
+        "script of an empty word", server(21, inside='quorum_up ""') + server(8), "inet 21, inet 8"
+    ),
+    Case(
         "script without its word, after an open quote",
         server(21, inside='quorum_up"/x') + server(8),
         "inet 21, inet 8",
     ),
-    Case("invalid header without its brace", "virtual_server T\n}\n" + server(8)),
     Case(
         "invalid header without its brace, after a virtual server",
         server(21) + "virtual_server T\n real_server ::1 80 {\n }\n}\n" + server(8),
