@@ -21,9 +21,16 @@ class Census:
 
     def services(self) -> tuple[ServiceState, ...]:
         """Each service: covered or not, by what, and how many packets its rules have marked."""
-        packets = self._packets()
+        packets, kernel = self._packets(), self.wanted.world.kernel
         return tuple(
-            ServiceState(key, state, str(self.wanted.coverage[key]), packets.get(key))
+            ServiceState(
+                key,
+                state,
+                str(self.wanted.coverage[key]),
+                packets.get(key),
+                kernel.holds(key) if kernel is not None else None,
+                key in self.wanted.configured,
+            )
             for key, state in covered(self.wanted, self.seen, last=self.last).items()
         )
 

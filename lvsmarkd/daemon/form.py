@@ -77,6 +77,8 @@ def state_form(state: ServiceState) -> Form:
         "coverage": state.coverage,
         "covered": state.covered,
         "packets": state.packets,
+        "loaded": state.loaded,
+        "configured": state.configured,
     }
 
 

@@ -10,13 +10,20 @@ from pathlib import Path
 from time import time
 
 from lvsmarkd.daemon.stamps import Stamps, stamps_of
+from lvsmarkd.daemon.surroundings import Surroundings, ipvs_is_here
+from lvsmarkd.declarations import settings as lvsmarkd_toml
 from lvsmarkd.declarations.annotation import parse
 from lvsmarkd.declarations.resolve import resolve
-from lvsmarkd.declarations.settings import ConfigError, Loaded, load
+from lvsmarkd.declarations.settings import ConfigError, load
 from lvsmarkd.keepalived import fingerprint, read
+from lvsmarkd.keepalived.dialect import Dialect
+from lvsmarkd.keepalived.procfs import environment_of
 from lvsmarkd.model.declaration import Declaration, Declared
+from lvsmarkd.model.ipvs import Loaded
 from lvsmarkd.model.keepalived import Fitness, Reading
 from lvsmarkd.model.origin import Origin, Problem
+from lvsmarkd.model.running import Keepalived, Version
+from lvsmarkd.model.world import UNASKED, World
 
 DEFAULT_CONFIG = Path("/etc/lvsmarkd/lvsmarkd.toml")
 DEFAULT_KEEPALIVED = Path("/etc/keepalived/keepalived.conf")
@@ -34,11 +41,17 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What is written now. ``refused`` says why a newer lvsmarkd.toml is not in force."""
+    """What is written now, and what is around it.
+
+    ``refused`` says why a newer lvsmarkd.toml is not in force. ``version`` is that of the
+    keepalived as which the file was read; None where none could be asked.
+    """
 
     reading: Reading
     declared: Declared
     refused: tuple[Problem, ...] = ()
+    world: World = UNASKED
+    version: Version | None = None
 
 
 @dataclass(slots=True)
@@ -49,8 +62,11 @@ class Inputs:
     """
 
     where: Where
-    loaded: Loaded
+    loaded: lvsmarkd_toml.Loaded
     on_reload: Callable[[bool, float], None] = lambda _good, _at: None
+    surroundings: Surroundings = field(default_factory=Surroundings)
+    _world: World = UNASKED
+    _read_as: object = None
     _refused: tuple[Problem, ...] = ()
     _stamps: Stamps = field(default_factory=dict)
     _reading: Reading | None = None
@@ -95,9 +111,17 @@ class Inputs:
         """What is written now. Never raises for bad input."""
         if stamps_of(self.loaded.files, self.loaded.lookups) != self._stamps:
             self.reload()
-        reading = self._read()
-        if self._gathered is None or self._gathered.reading is not reading:
-            self._gathered = Gathered(reading, self._declared(reading), self._refused)
+        self._world = self._look()
+        version = self.surroundings.version(self._world.running)
+        reading = self._read(Dialect.of(version))
+        world = self._world
+        if reading.namespace is not None and world.kernel is not None:
+            world = replace(world, ipvs_here=ipvs_is_here(reading.namespace.name))
+        known = self._gathered
+        if known is not None and known.reading is reading and known.world == world:
+            return known
+        declared = self._declared(reading, world)
+        self._gathered = Gathered(reading, declared, self._refused, world, version)
         return self._gathered
 
     def expire(self) -> None:
@@ -122,25 +146,45 @@ class Inputs:
     @property
     def keepalived_conf(self) -> Path:
         """The keepalived.conf to read."""
-        configured = self.loaded.settings.keepalived.config
-        return self.where.keepalived or (Path(configured) if configured else DEFAULT_KEEPALIVED)
+        return self._named() or self._started_with() or DEFAULT_KEEPALIVED
 
-    def _read(self) -> Reading:
+    def _named(self) -> Path | None:
+        """The file that the operator names, on the command line or in the settings."""
+        configured = self.loaded.settings.keepalived.config
+        return self.where.keepalived or (Path(configured) if configured else None)
+
+    def _started_with(self) -> Path | None:
+        running = self._world.running
+        config = running.config if isinstance(running, Keepalived) else None
+        return Path(config) if config else None
+
+    def _look(self) -> World:
+        """A file that is named on the command line is read alone: no process, no IPVS."""
+        if self.where.keepalived is not None:
+            return UNASKED
+        return self.surroundings.look(self._named())
+
+    def _read(self, dialect: Dialect) -> Reading:
         path = self.keepalived_conf
-        known = self._reading
+        running = self._world.running
+        config_id = self.where.config_id or self.loaded.settings.keepalived.config_id
+        environment = None
+        if isinstance(running, Keepalived):
+            config_id = config_id or running.config_id
+            environment = environment_of(Path(f"/proc/{running.pid}"))
+        known, read_as = self._reading, (path, config_id, dialect, environment)
         if (
             known is not None
             and known.fitness is not Fitness.UNREADABLE
-            and known.files[:1] == (str(path),)
+            and read_as == self._read_as
             and fingerprint(known) == self._fingerprint
         ):
             return known
-        config_id = self.where.config_id or self.loaded.settings.keepalived.config_id
-        self._reading = read(path, config_id)
-        self._fingerprint = fingerprint(self._reading)
+        self._reading = read(path, config_id, dialect=dialect, environment=environment)
+        self._read_as, self._fingerprint = read_as, fingerprint(self._reading)
         return self._reading
 
-    def _declared(self, reading: Reading) -> Declared:
+    def _declared(self, reading: Reading, world: World) -> Declared:
         declarations: list[Declaration] = list(self.loaded.declarations)
         problems: list[Problem] = list(self.loaded.refused)
         for annotation in reading.annotations:
@@ -152,6 +196,9 @@ class Inputs:
         # A reading that is not whole does not tell all services that there are.
         whole = reading.fitness is Fitness.WHOLE
         used = {service.key for service in reading.services} if whole else None
+        if used is not None:
+            used |= {service.key for service in world.copy.services} if world.copy else set()
+            used |= world.kernel.services if isinstance(world.kernel, Loaded) else set()
         resolved = resolve(tuple(declarations), reading.instances, used)
         return replace(resolved, problems=(*problems, *resolved.problems))
 

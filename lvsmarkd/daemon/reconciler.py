@@ -1,5 +1,6 @@
 """One pass: gather, desired, observe, judge, apply, verify, report. The only writer."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from time import monotonic, time
@@ -18,9 +19,14 @@ from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Observed
 from lvsmarkd.model.plan import AddRule, Plan, RemoveRule, Rewrite, Step
 from lvsmarkd.model.report import Cause, Mode, Repair, Report, Result
+from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.model.wake import Actor, Trigger, Wake
 
 T = TypeVar("T")
+SETTLING = 2.0
+"""Seconds after which IPVS is looked at again, while services come and go."""
+SETTLED = 30.0
+"""Seconds after which what has not come or gone is left to the slow full check."""
 OnCall = Callable[[str, str, float], None]
 """Hears of each call of the backend: operation, result, seconds."""
 
@@ -53,6 +59,9 @@ class Reconciler:
     _identity: Identity | None = None
     _last: bool | None = None
     _basis: tuple[Gathered, Policy] | None = None
+    _look_again: float | None = None
+    _leaving: frozenset[ServiceKey] = frozenset()
+    _moved: float = -math.inf
 
     def run(self, wakes: Iterable[Wake], mode: Mode) -> Report:
         """One pass, for these reasons. Raises nothing that is the firewall's or a file's."""
@@ -85,6 +94,7 @@ class Reconciler:
             repairs = self._repairs(tried, left, actors, start, whole=failure is None)
             latency = self.clock.monotonic() - start if repairs else None
         self._memory.remember(wanted, after)
+        self._look_again = self._when_to_look(wanted, reasons)
         return self._report(
             Census(wanted, after, last=self.backend.last),
             Report(
@@ -113,8 +123,17 @@ class Reconciler:
             self._memory.next_due(now, self.linger),
             self.fights.next_due(now),
             self.quarantine.next_due(now),
+            self._look_again,
         )
         return min((due for due in dues if due is not None), default=None)
+
+    def _when_to_look(self, wanted: Desired, reasons: tuple[Wake, ...]) -> float | None:
+        """When to look without being told: nothing tells that a service left IPVS, or came."""
+        now = self.clock.monotonic()
+        leaving = frozenset(filter(wanted.leaving, wanted.services))
+        if leaving != self._leaving or any(w.trigger is Trigger.KEEPALIVED for w in reasons):
+            self._leaving, self._moved = leaving, now
+        return now + SETTLING if now - self._moved < SETTLED else None
 
     def _know(self, identity: Identity) -> None:
         """Begin anew where another firewall keeps the rules from now on: what is missing in it
@@ -135,7 +154,9 @@ class Reconciler:
             slots=self.backend.slots,
         )
         if self._desired is None or self._basis is None or self._basis != (gathered, policy):
-            self._desired = desired(gathered.reading, gathered.declared, policy, self._desired)
+            self._desired = desired(
+                gathered.reading, gathered.declared, policy, self._desired, gathered.world
+            )
             self._basis = (gathered, policy)
         return self._desired
 

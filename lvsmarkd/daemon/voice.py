@@ -27,6 +27,7 @@ _SOURCES = {
     Trigger.NETLINK: "nftables",
     Trigger.LOCK: "xtables_lock",
     Trigger.TIMER: "timer",
+    Trigger.KEEPALIVED: "keepalived",
 }
 
 log = logging.getLogger(__name__)
@@ -111,6 +112,7 @@ class Voice:
     def reloading(self) -> None:
         """A reload begins; the end of the next pass ends it."""
         notify.reloading()
+        self._journal.tell([lifecycle.reloaded()])
         self._ready = False
 
     def reloaded(self, good: bool, at: float) -> None:  # noqa: FBT001 - the fact itself

@@ -6,6 +6,7 @@ from random import Random
 
 from lvsmarkd.model.wake import Wake
 from lvsmarkd.watch.files import Files
+from lvsmarkd.watch.keepalived_process import KeepalivedProcess
 from lvsmarkd.watch.nftables import NftablesEvents
 from lvsmarkd.watch.own_writers import OwnWriters
 from lvsmarkd.watch.source import Listener, Source, keep
@@ -14,13 +15,19 @@ from lvsmarkd.watch.xtables_lock import XtablesLock, lock_path
 
 
 class Watchers:
-    """Files, the kernel's nf_tables events, the xtables lock, the slow full check."""
+    """Files, the kernel's nf_tables events, the xtables lock, keepalived, the slow full check.
 
-    def __init__(self, listener: Listener, resync_seconds: float) -> None:
+    ``follow_keepalived`` is off where only a file that was named on the command line counts.
+    """
+
+    def __init__(
+        self, listener: Listener, resync_seconds: float, *, follow_keepalived: bool
+    ) -> None:
         self.own_writers = OwnWriters()
         self._listener = listener
         self._files = Files(listener)
         self._timer = Timer(listener, resync_seconds, Random())  # noqa: S311 - mere jitter
+        self._follow_keepalived = follow_keepalived
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, wake: Callable[[Wake], None]) -> None:
@@ -31,6 +38,8 @@ class Watchers:
             XtablesLock(self._listener, lock_path()),
             self._timer,
         ]
+        if self._follow_keepalived:
+            sources.append(KeepalivedProcess(self._listener))
         self._tasks = [
             asyncio.create_task(keep(source, wake, self._listener), name=source.name)
             for source in sources

@@ -17,7 +17,11 @@ from lvsmarkd.firewall.late import LateBackend
 def wire(inputs: Inputs, places: Places) -> App:
     """Make the daemon, ready to run."""
     voice = Voice(lambda: inputs.loaded.settings.daemon.resync_seconds)
-    watchers = Watchers(voice, inputs.loaded.settings.daemon.resync_seconds)
+    watchers = Watchers(
+        voice,
+        inputs.loaded.settings.daemon.resync_seconds,
+        follow_keepalived=inputs.where.keepalived is None,
+    )
 
     def firewall() -> Firewall:
         return inputs.loaded.settings.firewall

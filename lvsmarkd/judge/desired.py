@@ -12,10 +12,12 @@ from enum import StrEnum
 from lvsmarkd.judge.layout import rules_of
 from lvsmarkd.judge.suggestion import Suggestion, suggest
 from lvsmarkd.model.declaration import Declared, DeclaredFlow
-from lvsmarkd.model.keepalived import Fitness, Reading, VrrpInstance
+from lvsmarkd.model.ipvs import Loaded
+from lvsmarkd.model.keepalived import Fitness, Namespace, Reading, ReservedMarks, VrrpInstance
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.rule import AH_PROTOCOL, VRRP_PROTOCOL, Accept, Match, Place, Rule
 from lvsmarkd.model.service import Family, Service, ServiceKey
+from lvsmarkd.model.world import UNASKED, World
 
 
 class Coverage(StrEnum):
@@ -44,7 +46,8 @@ class Desired:
     ``removable`` is false while the configuration cannot be trusted to be whole: no rule is
     taken away then. ``held`` are marks whose declarations are refused: their rules stay as
     they are. ``short`` are services of such marks for which no last good flows are known.
-    ``unused`` are declared keys that no service has.
+    ``unused`` are declared keys that no service has. ``configured`` are the services that the
+    file holds: the others are still in use, and leave with it.
     """
 
     services: Mapping[ServiceKey, Service] = field(default_factory=dict)
@@ -58,6 +61,13 @@ class Desired:
     held: frozenset[int] = frozenset()
     short: frozenset[ServiceKey] = frozenset()
     removable: bool = True
+    configured: frozenset[ServiceKey] = frozenset()
+    namespace: Namespace | None = None
+    world: World = UNASKED
+
+    def leaving(self, key: ServiceKey) -> bool:
+        """Whether a service is in use still, and its file does not hold it any more."""
+        return key in self.services and key not in self.configured
 
     @property
     def checksum(self) -> int:
@@ -67,17 +77,26 @@ class Desired:
 
 
 def desired(
-    reading: Reading, declared: Declared, policy: Policy, before: Desired | None = None
+    reading: Reading,
+    declared: Declared,
+    policy: Policy,
+    before: Desired | None = None,
+    world: World = UNASKED,
 ) -> Desired:
-    """What must hold by a reading and the declarations; ``before`` is the last good state."""
-    services = _services(reading, before)
+    """What must hold by a reading and the declarations; ``before`` is the last good state.
+
+    The services are those of the file, united with those that the running keepalived has read
+    and those that IPVS holds: rules come before a service does, and go after it.
+    """
+    whole = reading.fitness is Fitness.WHOLE
+    configured = _configured(reading, before)
+    services = configured | _in_use(configured, reading, world, before)
     instances = reading.instances
-    if reading.fitness is not Fitness.WHOLE and before is not None:
+    if not whole and before is not None:
         instances = reading.instances or before.instances
     held = frozenset(mark for p in declared.problems if p.fatal for mark in p.marks)
-    whole = reading.fitness is Fitness.WHOLE
     used = {key: own for key, own in declared.flows.items() if key in services}
-    kept = {} if before is None else _kept(before, used, held, whole=whole)
+    kept = {} if before is None else _kept(before, used, held, configured, whole=whole)
     flows = {key: kept[key] if key in kept else _followed(key, used, held) for key in services}
     coverage = {key: Coverage.DECLARED if flows[key] else Coverage.NONE for key in services}
     bare = [service for key, service in services.items() if not flows[key] and key.mark not in held]
@@ -105,6 +124,9 @@ def desired(
         held=held,
         short=frozenset(key for key in services if key.mark in held and key not in kept),
         removable=whole,
+        configured=frozenset(configured),
+        namespace=reading.namespace,
+        world=world,
     )
 
 
@@ -120,27 +142,67 @@ def _unused(
     }
 
 
-def _services(reading: Reading, before: Desired | None) -> dict[ServiceKey, Service]:
-    known = {} if reading.fitness is Fitness.WHOLE or before is None else dict(before.services)
+def _configured(reading: Reading, before: Desired | None) -> dict[ServiceKey, Service]:
+    known: dict[ServiceKey, Service] = {}
+    if reading.fitness is not Fitness.WHOLE and before is not None:
+        known = {key: before.services[key] for key in before.configured}
     return known | {service.key: service for service in reading.services}
+
+
+def _in_use(
+    configured: Mapping[ServiceKey, Service],
+    reading: Reading,
+    world: World,
+    before: Desired | None,
+) -> dict[ServiceKey, Service]:
+    """Services that are not configured, and still are, or may be, in use."""
+    known = {} if before is None else before.services
+    found: dict[ServiceKey, Service] = {}
+    if world.copy is not None:
+        found = {service.key: service for service in world.copy.services}
+    if isinstance(world.kernel, Loaded):
+        for key in world.kernel.services:
+            found.setdefault(key, known.get(key) or Service(key, ()))
+    if world.kernel is not None:
+        # What could not be told is kept for as long as it cannot.
+        unsure = {key: s for key, s in known.items() if world.kernel.holds(key) is None}
+        found = unsure | found
+    automatic = [reserved for r in (reading, world.copy) if r and (reserved := r.reserved)]
+    return {
+        key: service
+        for key, service in found.items()
+        if key not in configured and not any(_handed_out(key, each) for each in automatic)
+    }
+
+
+def _handed_out(key: ServiceKey, reserved: ReservedMarks) -> bool:
+    """Whether keepalived marks a service by itself. A reload keeps marks that were handed out
+    before, so that all above the first one may be.
+    """
+    return key in reserved.keys or key.mark >= reserved.start
 
 
 def _kept(
     before: Desired,
     used: Mapping[ServiceKey, tuple[DeclaredFlow, ...]],
     held: frozenset[int],
+    configured: Mapping[ServiceKey, Service],
     *,
     whole: bool,
 ) -> dict[ServiceKey, tuple[DeclaredFlow, ...]]:
-    """The flows that services had before, where their declaration is refused now, or is gone
-    from a file that is not whole.
+    """The flows that services had before, where their declaration is refused now, is gone from
+    a file that is not whole, or went with the service, which is still in use.
     """
     return {
         key: before.flows[key]
         for key, coverage in before.coverage.items()
         if coverage is Coverage.DECLARED
         and key not in before.short
-        and (key.mark in held or not (whole or key in used))
+        and (
+            key.mark in held
+            or not (whole or key in used)
+            or (key not in configured and key not in used)
+        )
     }
 
 

@@ -57,7 +57,10 @@ def _stays(
     rule: Rule, desired: Desired, want: Iterable[Rule], lingers: Callable[[Rule], bool]
 ) -> bool:
     """Whether a rule that is not wanted is left for now; never one that harms a wanted one."""
-    if desired.removable and rule.mark not in desired.held and not lingers(rule):
+    service = rule.service
+    leaving = service is not None and desired.leaving(service) and not desired.flows[service]
+    held = rule.mark in desired.held or leaving
+    if desired.removable and not held and not lingers(rule):
         return False
     return not any(rule.contradicts(other) for other in want)
 

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
+from lvsmarkd.judge.claimants import known_claims
+from lvsmarkd.judge.claims import overlaps
 from lvsmarkd.judge.desired import Coverage, Desired
 from lvsmarkd.judge.drift import History, hindrances, judge_spot
 from lvsmarkd.judge.foreign import conflicts, marked_by_others, orphans, unaccepted
+from lvsmarkd.judge.presence import presence
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Chain, Observed, Unknown
 from lvsmarkd.model.plan import Plan
@@ -32,6 +35,10 @@ def judge(
         *conflicts(desired, observed, last=last),
         *unaccepted(desired, observed),
         *orphans(desired, observed),
+        *presence(desired),
+        *overlaps(
+            desired.services.values(), (*desired.world.claims, *known_claims(observed.names))
+        ),
         *observed.remarks,
         *_configuration(desired),
     ]
@@ -92,9 +99,13 @@ def _bypassed(
 
 
 def held_up(key: ServiceKey, desired: Desired, observed: Observed) -> bool:
-    """Whether rules of an earlier declaration mark a service whose present one is refused."""
+    """Whether rules of an earlier declaration mark a service whose present one is refused, or
+    went with it from its file while it is in use still.
+    """
     chain = observed.chains.get(Spot(Plane.RUNTIME, key.family, Place.MARK))
-    if key.mark not in desired.held or not isinstance(chain, Chain) or not chain.anchors:
+    if not (key.mark in desired.held or desired.leaving(key)):
+        return False
+    if not isinstance(chain, Chain) or not chain.anchors:
         return False
     return any(rule.service == key and rule not in desired.rules for rule in chain.rules)
 
@@ -135,6 +146,15 @@ def _uncovered(key: ServiceKey, desired: Desired) -> Finding:
             key,
             family=key.family,
             origins=origins,
+        )
+    if desired.leaving(key):
+        return Finding(
+            Kind.UNCOVERED,
+            Severity.CRITICAL,
+            f"IPVS balances mark {key.mark}, which keepalived.conf does not hold, and no rule sets"
+            " it: remove the service, or declare it in lvsmarkd.toml",
+            key,
+            family=key.family,
         )
     suggestion = desired.suggestions[key]
     doubts = f" (in doubt: {'; '.join(suggestion.doubts)})" if suggestion.doubts else ""

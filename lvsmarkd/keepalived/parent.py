@@ -12,8 +12,10 @@ from lvsmarkd.keepalived.includes import Fatal
 from lvsmarkd.keepalived.logical import Line
 from lvsmarkd.keepalived.parent_keywords import GLOBAL_DEFS
 from lvsmarkd.keepalived.stops import KeepalivedStops, incomplete
+from lvsmarkd.model.keepalived import Namespace
 from lvsmarkd.model.origin import Problem
 
+_NAMESPACES = ("net_namespace", "net_namespace_ipvs")
 _CHECKS = {
     "read": Fatal.UNREADABLE,
     "match": Fatal.MISSING,
@@ -30,6 +32,8 @@ class ParentConfig:
     """Whether it meets a virtual_server (core/main.c, running_checker)."""
     automatic: Automatic | None = None
     """Set where keepalived marks the packets of groups of addresses by itself."""
+    namespace: Namespace | None = None
+    """Where IPVS is, if not where keepalived is started (core/namespaces.c)."""
 
 
 class Parent(Listener):
@@ -44,15 +48,20 @@ class Parent(Listener):
         self._stack = stack
         self._found = False
         self._automatic = OpenAutomatic(problems)
+        self._namespaces: dict[str, Namespace] = {}
 
     def config(self) -> ParentConfig:
         """What it keeps in the end."""
-        return ParentConfig(self._found, self._automatic.close())
+        spaces = self._namespaces
+        namespace = spaces.get("net_namespace_ipvs") or spaces.get("net_namespace")
+        return ParentConfig(self._found, self._automatic.close(), namespace)
 
     def line(self, block: str, line: Line) -> bool:
         """Take in a line; nothing is skipped for it."""
         if block == TOP and line.words[0] == VIRTUAL_SERVER:
             self._found = True
+        elif block == TOP and line.words[0] in _NAMESPACES and len(line.words) > 1:
+            self._namespaces.setdefault(line.words[0], Namespace(line.words[1], line.origin))
         elif block == GLOBAL_DEFS and line.words[0] == "include_check":
             self._stack.always_fatal = _checked(line.words[1:], self._stack.always_fatal)
         elif block == GLOBAL_DEFS:

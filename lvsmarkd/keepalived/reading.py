@@ -97,6 +97,7 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
         transcript.files,
         transcript.lookups,
         out.reserved,
+        transcript.parent.namespace,
     )
 
 

@@ -41,6 +41,12 @@ class Kind(StrEnum):
     """keepalived would ignore or misread a part of its configuration."""
     UNLOADED = "unloaded"
     """A service that is configured and not in IPVS."""
+    LEFTOVER = "leftover"
+    """A service that is in IPVS and not configured."""
+    ELSEWHERE = "elsewhere"
+    """keepalived balances in another network namespace than ours."""
+    UNSEEN = "unseen"
+    """Something about keepalived or the kernel could not be seen; the files are taken for it."""
     UNKNOWN = "unknown"
     """Could not be read; never taken for absent."""
 

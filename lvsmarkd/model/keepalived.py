@@ -93,6 +93,14 @@ class ReservedMarks:
 
 
 @dataclass(frozen=True, slots=True)
+class Namespace:
+    """A network namespace by its name under /run/netns, and the line that names it."""
+
+    name: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """keepalived.conf and its includes, as keepalived would read them.
 
@@ -110,3 +118,4 @@ class Reading:
     files: tuple[str, ...] = ()
     lookups: tuple[str, ...] = ()
     reserved: ReservedMarks | None = None
+    namespace: Namespace | None = None

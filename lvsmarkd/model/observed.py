@@ -131,10 +131,12 @@ class Observed:
     """All that was seen at one moment. A spot that is not in ``chains`` is not looked at.
 
     ``refusing`` are the families whose INPUT refuses what no rule accepts.
-    ``remarks`` are findings that only the backend can make.
+    ``remarks`` are findings that only the backend can make. ``names`` are those of all chains
+    that were seen: they tell which other programs keep rules here.
     """
 
     chains: Mapping[Spot, Chain | Unknown]
     foreign: tuple[ForeignRule, ...] = ()
     refusing: frozenset[Family] = frozenset()
     remarks: tuple[Finding, ...] = ()
+    names: frozenset[str] = frozenset()

@@ -48,12 +48,16 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """One service at the end of a pass. ``covered`` is None where it could not be seen."""
+    """One service at the end of a pass. ``covered`` and ``loaded`` (whether IPVS has it) are
+    None where that could not be seen, ``configured`` says that keepalived.conf holds it.
+    """
 
     key: ServiceKey
     covered: bool | None
     coverage: str
     packets: int | None = None
+    loaded: bool | None = None
+    configured: bool = True
 
 
 @dataclass(frozen=True, slots=True)

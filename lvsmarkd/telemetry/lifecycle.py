@@ -19,6 +19,13 @@ def stopped() -> Message:
     return Message(Event.STOPPED, Priority.INFO, "lvsmarkd ends; its rules stay in force")
 
 
+def reloaded() -> Message:
+    """A reload was asked for."""
+    return Message(
+        Event.RELOADED, Priority.INFO, "lvsmarkd.toml and keepalived.conf are read again, as asked"
+    )
+
+
 def crashed(error: BaseException) -> Message:
     """A pass raised."""
     return Message(

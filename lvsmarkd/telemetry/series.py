@@ -66,6 +66,18 @@ COVERED = _gauge(
     "mark",
     "family",
 )
+LOADED = _gauge(
+    "mark_service_loaded",
+    "Whether IPVS has the service; not there where that cannot be seen.",
+    "mark",
+    "family",
+)
+CONFIGURED = _gauge(
+    "mark_service_configured",
+    "Whether keepalived.conf holds the service; 0 while it is in use still.",
+    "mark",
+    "family",
+)
 DESIRED = _gauge("rules_desired", "Rules that must be there.", "family", "plane")
 PRESENT = _gauge("rules_present", "Rules that must be there and are.", "family", "plane")
 DRIFTED = _gauge(

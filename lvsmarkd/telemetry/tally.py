@@ -142,6 +142,16 @@ class Tally:
             if state.covered is not None
         }
         ledger.replace(s.COVERED, covered)
+        loaded: dict[Labels, float] = {
+            (str(state.key.mark), state.key.family): state.loaded
+            for state in services
+            if state.loaded is not None
+        }
+        ledger.replace(s.LOADED, loaded)
+        configured: dict[Labels, float] = {
+            (str(state.key.mark), state.key.family): state.configured for state in services
+        }
+        ledger.replace(s.CONFIGURED, configured)
         disturbed = frozenset(
             step.spot.family for step in report.found.steps if step.spot.place is Place.MARK
         )

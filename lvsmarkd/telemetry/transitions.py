@@ -33,6 +33,9 @@ _COURSES = dict.fromkeys(DRIFT, _DRIFT) | {
     Kind.PROBLEM: _Course(Event.KEEPALIVED_PROBLEM, Event.KEEPALIVED_PROBLEM_GONE),
     Kind.UNUSED: _Course(Event.DECLARATION_UNUSED),
     Kind.UNLOADED: _Course(Event.UNLOADED, Event.LOADED),
+    Kind.LEFTOVER: _Course(Event.LEFTOVER, Event.LEFTOVER_GONE),
+    Kind.ELSEWHERE: _Course(Event.ELSEWHERE, Event.ELSEWHERE_OVER),
+    Kind.UNSEEN: _Course(Event.UNSEEN, Event.SEEN),
     # UNCOVERED and UNKNOWN are told by what they mean for services and for the backend.
 }
 

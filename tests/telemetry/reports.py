@@ -45,7 +45,7 @@ def missing(mark: int) -> Finding:
 
 
 def state(mark: int, *, covered: bool | None = True, packets: int | None = None) -> ServiceState:
-    return ServiceState(key(mark), covered, "declared", packets)
+    return ServiceState(key(mark), covered, "declared", packets, loaded=True)
 
 
 def undone(*marks: int, latency: float = 0.012) -> Report:

@@ -6,10 +6,13 @@ from typing import Any
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import paint, print_json
 from lvsmarkd.cli.session import Session, open_session
+from lvsmarkd.daemon.inputs import Gathered
 from lvsmarkd.judge.desired import Coverage, Desired, Policy, desired
 from lvsmarkd.judge.verdict import covered
+from lvsmarkd.keepalived.dialect import REFERENCE
 from lvsmarkd.model.observed import Observed
 from lvsmarkd.model.origin import Problem
+from lvsmarkd.model.running import Version
 from lvsmarkd.model.service import ServiceKey
 
 States = dict[ServiceKey, bool | None]
@@ -21,18 +24,33 @@ def run(options: argparse.Namespace) -> Exit:
     gathered = session.gather()
     firewall = session.inputs.loaded.settings.firewall
     policy = Policy(firewall.undeclared == "infer", firewall.vrrp_accept, firewall.local)
-    wanted = desired(gathered.reading, gathered.declared, policy)
+    wanted = desired(gathered.reading, gathered.declared, policy, world=gathered.world)
     states = covered(wanted, _observe(session))
     if options.json:
         print_json(
             {
                 "services": [_form(key, wanted, states) for key in sorted(wanted.services)],
                 "problems": [_problem_form(problem) for problem in wanted.problems],
+                "keepalived": _reader_form(gathered),
             }
         )
     else:
         _print(wanted, states)
+        if gathered.version is None:
+            print(f"\nread as keepalived {_dotted(REFERENCE)} would: no keepalived could be asked")
     return Exit.OK
+
+
+def _reader_form(gathered: Gathered) -> dict[str, Any]:
+    return {
+        "version": _dotted(gathered.version or REFERENCE),
+        "assumed": gathered.version is None,
+        "files": list(gathered.reading.files),
+    }
+
+
+def _dotted(version: Version) -> str:
+    return ".".join(map(str, version))
 
 
 def _observe(session: Session) -> Observed:
@@ -52,6 +70,8 @@ def _form(key: ServiceKey, wanted: Desired, states: States) -> dict[str, Any]:
         "origins": [str(origin) for origin in service.origins],
         "coverage": _coverage(key, wanted, states),
         "covered": states[key],
+        "configured": key in wanted.configured,
+        "loaded": _loaded(key, wanted),
         "flows": [str(declared.flow) for declared in wanted.flows[key]],
         "suggestion": suggestion.text() if suggestion else None,
     }
@@ -74,23 +94,33 @@ def _coverage(key: ServiceKey, wanted: Desired, states: States) -> str:
     return "watched" if states[key] else "undeclared"
 
 
+def _loaded(key: ServiceKey, wanted: Desired) -> bool | None:
+    return None if wanted.world.kernel is None else wanted.world.kernel.holds(key)
+
+
 def _print(wanted: Desired, states: States) -> None:
     from tabulate import tabulate  # noqa: PLC0415 - only for people, and slow to import
 
     words = {True: paint("yes", "32"), False: paint("NO", "31"), None: "unknown"}
+    loaded = {True: "yes", False: "no", None: "-"}
     rows = [
         (
             key.mark,
             key.family,
             words[states[key]],
+            loaded[_loaded(key, wanted)],
             _coverage(key, wanted, states),
             "\n".join(str(declared.flow) for declared in wanted.flows[key]) or "-",
-            "\n".join(map(str, wanted.services[key].origins)),
+            "\n".join(map(str, wanted.services[key].origins)) or "not configured",
         )
         for key in sorted(wanted.services)
     ]
     if rows:
-        print(tabulate(rows, ["mark", "family", "covered", "by", "flows", "where"], "plain"))
+        print(
+            tabulate(
+                rows, ["mark", "family", "covered", "in IPVS", "by", "flows", "where"], "plain"
+            )
+        )
     else:
         print("keepalived uses no mark")
     for key, suggestion in wanted.suggestions.items():

@@ -47,6 +47,8 @@ def _print(answer: dict[str, Any]) -> None:
     for state in answer["services"]:
         word = {True: "covered", False: "UNCOVERED", None: "unknown"}[state["covered"]]
         seen = "" if state["packets"] is None else f", {state['packets']} packets marked"
+        seen += ", not in IPVS" if state["loaded"] is False else ""
+        seen += ", not in keepalived.conf" if not state["configured"] else ""
         print(f"  fwmark {state['mark']} {state['family']}: {word} ({state['coverage']}{seen})")
     for fight in answer["fights"]:
         by = ", ".join(fight["actors"]) or "an unknown program"

@@ -81,7 +81,14 @@ class IptablesBackend:
                 refusing.add(family)
         self._understood = fresh
         remarks = tuple(self._mixed())
-        return Observed(chains, tuple(foreign), frozenset(refusing), remarks)
+        names = frozenset(
+            chain
+            for tables in read.values()
+            for table in tables.values()
+            if isinstance(table, Listing)
+            for chain in table.policies
+        )
+        return Observed(chains, tuple(foreign), frozenset(refusing), remarks, names)
 
     def apply(self, plan: Plan) -> Applied:
         """Write the steps, one transaction per family and table; each is tried, whatever

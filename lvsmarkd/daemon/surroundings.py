@@ -1,0 +1,115 @@
+"""What is around keepalived's files: the running process, its copy, kernel IPVS, others' marks."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lvsmarkd.keepalived.files import NotRead
+from lvsmarkd.keepalived.process import find_keepalived
+from lvsmarkd.keepalived.running_copy import Stamp, read_consolidated, stamp_of
+from lvsmarkd.keepalived.version import installed_version
+from lvsmarkd.kernel.ipvs import kernel_services
+from lvsmarkd.kernel.rules import policy_rules
+from lvsmarkd.model.claim import Claim
+from lvsmarkd.model.ipvs import KernelServices, Unreadable
+from lvsmarkd.model.keepalived import Reading
+from lvsmarkd.model.running import Keepalived, Running, Stopped, Version
+from lvsmarkd.model.world import World
+
+_NAMED_NAMESPACES = Path("/run/netns")
+_OWN_NAMESPACE = Path("/proc/thread-self/ns/net")
+
+
+def _find(known: Running | None) -> Running:
+    return find_keepalived(known=known)
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """Looks once per pass; keeps what is dear for as long as nothing tells that it changed."""
+
+    find: Callable[[Running | None], Running] = _find
+    kernel: Callable[[], KernelServices] = kernel_services
+    rules: Callable[[], tuple[Claim, ...] | Unreadable] = policy_rules
+    stamp: Callable[[int], Stamp | None] = stamp_of
+    read: Callable[[Keepalived], Reading | NotRead] = read_consolidated
+    ask: Callable[[str | None], Version | None] = installed_version
+    _running: Running | None = None
+    _copy: Reading | NotRead | None = None
+    _stamp: Stamp | None = None
+    _installed: tuple[tuple[str, int], Version | None] | None = None
+
+    def look(self, named: Path | None) -> World:
+        """What is there now. ``named`` is the file that the operator named, if one: a keepalived
+        that runs on another file is not the one that is meant.
+        """
+        running: Running | None = self._process()
+        unseen = []
+        copy: Reading | None = None
+        if named is not None and not _runs_on(running, named):
+            running = None
+        if isinstance(running, Keepalived):
+            found = self._copy_of(running)
+            if isinstance(found, NotRead):
+                unseen.append(
+                    f"what keepalived (pid {running.pid}) has read last {found.reason}; the file"
+                    " is taken for it"
+                )
+            else:
+                copy = found
+        claims = self.rules()
+        if isinstance(claims, Unreadable):
+            unseen.append(claims.reason)
+            claims = ()
+        kernel = self.kernel()
+        if isinstance(kernel, Unreadable):
+            unseen.append(kernel.reason)
+        return World(running, copy, kernel, claims, unseen=tuple(unseen))
+
+    def version(self, running: Running | None) -> Version | None:
+        """The running keepalived's version, else that of the installed one, if any."""
+        if isinstance(running, Keepalived):
+            return running.version
+        executable = shutil.which("keepalived", path="/usr/sbin:/sbin:/usr/local/sbin:/usr/bin")
+        if executable is None:
+            return None
+        known = (executable, Path(executable).stat().st_mtime_ns)
+        if self._installed is None or self._installed[0] != known:
+            self._installed = (known, self.ask(executable))
+        return self._installed[1]
+
+    def _process(self) -> Running:
+        found = self.find(self._running)
+        if isinstance(found, Keepalived):
+            # A container's own keepalived, in a network of its own, is none of this director's.
+            if found.contained and found.elsewhere is not False:
+                found = Stopped()
+            elif not found.same_process(self._running):
+                found = replace(found, version=self.ask(found.executable))
+                self._copy = self._stamp = None
+        self._running = found
+        return found
+
+    def _copy_of(self, running: Keepalived) -> Reading | NotRead:
+        stamp = self.stamp(running.pid)
+        if self._copy is None or stamp is None or stamp != self._stamp:
+            self._copy, self._stamp = self.read(running), stamp
+        return self._copy
+
+
+def ipvs_is_here(namespace: str) -> bool:
+    """Whether a named network namespace is the one that we are in."""
+    try:
+        return (_NAMED_NAMESPACES / namespace).samefile(_OWN_NAMESPACE)
+    except (OSError, ValueError):
+        return False
+
+
+def _runs_on(running: Running | None, named: Path) -> bool:
+    if not isinstance(running, Keepalived):
+        return True
+    try:
+        return running.config is not None and Path(running.config).samefile(named)
+    except OSError:
+        return False
