@@ -99,7 +99,11 @@ def desired(
     kept = {} if before is None else _kept(before, used, held, configured, whole=whole)
     flows = {key: kept[key] if key in kept else _followed(key, used, held) for key in services}
     coverage = {key: Coverage.DECLARED if flows[key] else Coverage.NONE for key in services}
-    bare = [service for key, service in services.items() if not flows[key] and key.mark not in held]
+    bare = [
+        service
+        for key, service in services.items()
+        if service.origins and not flows[key] and key.mark not in held
+    ]
     suggestions = _suggestions(bare, instances, flows)
     if policy.infer:
         for key, suggestion in suggestions.items():

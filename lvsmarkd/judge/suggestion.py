@@ -57,8 +57,6 @@ def suggest(
         dict.fromkeys(vip for each in instances for vip in each.vips_of(service.key.family))
     )
     doubts = []
-    if not service.origins:
-        doubts.append("keepalived.conf does not hold it")
     if not vips:
         doubts.append(f"no vrrp_instance has an {service.key.family} address")
     if not service.real_ports:
