@@ -107,10 +107,12 @@ class _Walk:
         if (keyword := table.get(word)) is None:
             listener.unknown(block, line)
             return
-        if keyword.required and len(line.words) < 2:
-            listener.incomplete(block, line)
         # Only a quoted "{" can still be on the line.
         opened = line.words[-1] == OPEN
+        if opened and keyword.body is Body.KEYWORDS:
+            line = line._replace(words=line.words[:-1])
+        if keyword.required and len(line.words) < 2:
+            listener.incomplete(block, line)
         match keyword.body:
             case Body.NOTHING:
                 listener.line(block, line)

@@ -15,7 +15,7 @@ from lvsmarkd.keepalived.checker_keywords import (
     VIRTUAL_SERVER_GROUP,
 )
 from lvsmarkd.keepalived.dialect import Dialect
-from lvsmarkd.keepalived.logical import OPEN, Item, Line, Note
+from lvsmarkd.keepalived.logical import OPEN, Item, Line, Note, script_words
 from lvsmarkd.keepalived.mark_words import mark_of, marks_named
 from lvsmarkd.keepalived.open_group import OpenGroup
 from lvsmarkd.keepalived.open_server import OpenServer
@@ -30,7 +30,7 @@ from lvsmarkd.model.service import MAX_MARK
 
 _FETCHERS = ("HTTP_GET", "SSL_GET")
 _SCRIPTS = frozenset({"quorum_up", "quorum_down", "notify_up", "notify_down"})
-"""Read from their line anew; where a quote on it is not closed, they are left out."""
+"""Read from their line anew; where it cannot be parted, they are left out."""
 
 
 def checker_config(
@@ -58,6 +58,7 @@ class _Checker(Listener):
         self._kept: list[OpenServer] = []
         self._url = False
         self._checks = 0
+        self._path = False
         self.doubtful = False
         self._opener: Line | None = None
         self._structure = StructureComplaints(problems)
@@ -72,6 +73,10 @@ class _Checker(Listener):
     def line(self, block: str, line: Line) -> bool:
         if block == TOP:
             return self._top(line)
+        if line.words[0] in _SCRIPTS and line.quoted and script_words(line.quoted) == 1:
+            raise KeepalivedStops(incomplete(line, "exits"))
+        if line.words[0] == "misc_path":
+            self._path = True
         if block == REAL_SERVER and line.words[0] in _FETCHERS:
             self._url = False
         elif block == "url" and line.words[0] == "path":
@@ -103,7 +108,9 @@ class _Checker(Listener):
             self._problems.append(problem)
             self.doubtful = True
         elif block in CHECKS:
-            self._checks += 1
+            # One without its script takes itself out again.
+            self._checks += block != "MISC_CHECK" or self._path
+            self._path = False
         if block == REAL_SERVER and self._server is not None:
             self._server.close_real()
         elif block == VIRTUAL_SERVER and self._server is not None:
@@ -135,6 +142,10 @@ class _Checker(Listener):
                 # What it takes for the virtual server before it is a list's own head.
                 self._problems.append(_no_server_before(line))
                 self.doubtful = True
+        if block == REAL_SERVER and self._server is not None and not self._server.in_real:
+            # What follows changes the real server before it, or a list's own head.
+            self._problems.append(_no_server_before(line))
+            self.doubtful = True
         if block not in COMMON:
             self._structure.missing_open(block, line, self._marks)
 
@@ -143,7 +154,7 @@ class _Checker(Listener):
 
     def incomplete(self, block: str, line: Line) -> None:
         del block
-        if not (line.unmatched and line.words[0] in _SCRIPTS):
+        if not (line.words[0] in _SCRIPTS and script_words(line.quoted) != 1):
             raise KeepalivedStops(incomplete(line, "exits"))
 
     @property
@@ -265,7 +276,7 @@ def _without_url(block: str, line: Line | None) -> Problem:
 def _no_server_before(line: Line) -> Problem:
     return Problem(
         line.origin,
-        "the virtual_server before this line is invalid and lacks its '{', on which keepalived "
+        "the server before this line is invalid and lacks its '{', on which keepalived "
         "may crash, so that nothing is programmed: correct it",
     )
 

@@ -11,7 +11,7 @@ from lvsmarkd.keepalived.circumstances import Circumstances
 from lvsmarkd.keepalived.comments import BLANKS, decomment
 from lvsmarkd.keepalived.definitions import LINE_END, Definition, Definitions
 from lvsmarkd.keepalived.dialect import Dialect
-from lvsmarkd.keepalived.sequences import Sequence, sequence_of
+from lvsmarkd.keepalived.sequences import EndlessError, Sequence, sequence_of
 from lvsmarkd.keepalived.stops import KeepalivedStops
 from lvsmarkd.model.origin import Origin, Problem
 
@@ -147,7 +147,10 @@ class Expander:
         def resolve(numbers: str) -> str:
             return self._definitions.substitute(numbers, directory, _NUMBERS).text
 
-        sequence = sequence_of(text, self.circumstances.dialect, resolve)
+        try:
+            sequence = sequence_of(text, self.circumstances.dialect, resolve)
+        except EndlessError:
+            raise KeepalivedStops(_too_far(origin)) from None
         if sequence is not None:
             self._sequences.append(sequence)
             self._counted(+1)
@@ -176,7 +179,7 @@ class Expander:
         if not done.replaced:
             return done.text, False
         old = self.circumstances.dialect is Dialect.BEFORE_2_4
-        if old and done.text.startswith("@") and not text.startswith("@"):
+        if old and done.text.startswith("@"):
             # It moves as many bytes as the line had before, or a negative number of them.
             self._doubt(origin, "a condition comes out of a definition")
         text, _ = decomment(done.text, self.circumstances.dialect)
@@ -198,6 +201,15 @@ def _endless(origin: Origin) -> Problem:
         origin,
         "a definition here stands for itself, on which keepalived hangs: "
         "let no value use the name it defines",
+        fatal=True,
+    )
+
+
+def _too_far(origin: Origin) -> Problem:
+    return Problem(
+        origin,
+        "this sequence runs over the largest number there is, on which keepalived hangs: "
+        "let it end before",
         fatal=True,
     )
 

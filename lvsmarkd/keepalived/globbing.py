@@ -13,6 +13,15 @@ from functools import lru_cache
 
 _MAGIC = re.compile(r"(?<!\\)(?:\\\\)*[*?\[]")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_CLASS = re.compile(r"(?<=\[)\[:(\w*):\]|(?<=\[)\[:(?=\w*:)")
+_CLASSES = {
+    "alnum": "a-zA-Z0-9",
+    "alpha": "a-zA-Z",
+    "digit": "0-9",
+    "lower": "a-z",
+    "upper": "A-Z",
+    "xdigit": "0-9a-fA-F",
+}
 _SPECIAL = re.compile(r"[*?\[\\]")
 
 
@@ -99,6 +108,10 @@ def is_magic(part: str) -> bool:
 
 @lru_cache(256)
 def _regex(part: str) -> re.Pattern[str]:
+    if unknown := set(_CLASS.findall(part)) - _CLASSES.keys():
+        del unknown
+        return re.compile(r"(?!)")
+    part = _CLASS.sub(lambda match: _CLASSES[match[1]], part)
     # fnmatch knows no backslash, and no ^ in brackets.
     plain = _ESCAPE.sub(lambda match: escaped(match[1]), part).replace("[^", "[!")
     return re.compile(translate(plain))

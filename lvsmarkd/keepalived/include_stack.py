@@ -31,6 +31,8 @@ class Frame:
     path: str = ""
     lines: Lines = field(default_factory=lambda: iter(()))
     identity: Identity | None = None
+    before: Fatal = Fatal.NOTHING
+    """What was fatal for every include when it was opened: that is in force again at its end."""
     marks: int = 0
     """Comments that a child took for marks of files that open."""
 
@@ -86,7 +88,7 @@ class IncludeStack:
                 f"no file matches {include.pattern!r}, on which keepalived exits: "
                 "create one, or use plain include",
             )
-        frame = Frame(include, origin, iter(found.names))
+        frame = Frame(include, origin, iter(found.names), before=self.always_fatal)
         if self._next_file(frame):
             self.frames.append(frame)
 
@@ -103,6 +105,7 @@ class IncludeStack:
             if (line := next(frame.lines, None)) is not None:
                 return line
             self.closed()
+            self.always_fatal = frame.before
             if not self._next_file(frame):
                 self.frames.pop()
         return None

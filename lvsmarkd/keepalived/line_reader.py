@@ -89,7 +89,7 @@ class LineReader:
                 return
             text, rest = cut(text)
             if found := words(text):
-                line = Line(found, path, number, '"' in text and text.count('"') % 2 == 1)
+                line = Line(found, path, number, text if '"' in text else "")
                 if text == OPEN:
                     self.open_blocks.append(line)
                 elif text == CLOSE and self.open_blocks:

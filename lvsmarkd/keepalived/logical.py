@@ -20,8 +20,8 @@ class Line(NamedTuple):
     words: list[str]
     file: str
     number: int
-    unmatched: bool = False
-    """A quote on it is not closed, and what follows it is lost."""
+    quoted: str = ""
+    """All of its text, where it has quotes: scripts are read from it anew."""
 
     @property
     def origin(self) -> Origin:
@@ -79,3 +79,33 @@ def words(text: str) -> list[str]:
             break
         found.append(bare if quoted is None else quoted)
     return found
+
+
+def script_words(text: str) -> int | None:
+    """How many words a line has whose second one is a script; None where keepalived cannot
+    part them (lib/parser.c, alloc_strvec_quoted_escaped).
+
+    Here quotes of both kinds join what they touch, and a backslash escapes. A quote that is
+    not closed is an error only where something follows it.
+    """
+    count = at = 0
+    quote = ""
+    inside = False
+    while at < len(text):
+        letter = text[at]
+        at += 1
+        if letter == "\\":
+            if at == len(text):
+                return None
+            at, inside = at + 1, True
+        elif quote:
+            quote = "" if letter == quote else quote
+        elif letter in "\"'":
+            quote, inside = letter, True
+            if at == len(text):
+                quote = ""
+        elif letter in " \t\f\n\r\v":
+            count, inside = count + inside, False
+        else:
+            inside = True
+    return None if quote else count + inside

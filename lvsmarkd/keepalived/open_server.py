@@ -104,6 +104,11 @@ class OpenServer:
             self.lost.append(f"{' '.join(line.words)!r} is no address with a port")
         return self._current is not None
 
+    @property
+    def in_real(self) -> bool:
+        """Whether a valid real server is being read."""
+        return self._current is not None
+
     def forward_real(self, word: str) -> None:
         """``lvs_method`` inside a real_server."""
         if self._current is not None:

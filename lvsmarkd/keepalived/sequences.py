@@ -19,6 +19,10 @@ _PARAMETERS = 63
 _BLANK = re.compile(r"[ \t]*")
 
 
+class EndlessError(Exception):
+    """A number runs over the end of C's long, so that the sequence never ends."""
+
+
 @dataclass(slots=True)
 class Sequence:
     """A line that is still to be read, once for each of ``values``."""
@@ -45,7 +49,7 @@ class Sequence:
 def sequence_of(text: str, dialect: Dialect, resolve: Callable[[str], str]) -> Sequence | None:
     """The sequence that a line starting with ``~SEQ`` or ``~LST`` is; None if it is invalid.
 
-    ``resolve`` replaces definitions in the numbers.
+    ``resolve`` replaces definitions in the numbers. Raises EndlessError.
     """
     return _seq(text, dialect, resolve) if text.startswith("~SEQ") else _lst(text)
 
@@ -104,6 +108,8 @@ def _steps(numbers: str) -> range | None:
         case _:
             return None
     steps = range(start, end + (1 if step > 0 else -1), step)
+    if not -_LONG <= (steps[-1] if steps else start) + step < _LONG:
+        raise EndlessError
     # The first value is used before the end is looked at.
     return steps or range(start, start + step, step)
 
