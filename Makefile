@@ -7,13 +7,19 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 
-.PHONY: help demo test check lint types imports pure netns bench setup clean
+# How long, and with which keepalived, the fuzzers go on.
+FUZZ_SECONDS ?= 600
+KEEPALIVED ?= keepalived
+
+.PHONY: help demo test check lint types imports pure netns bench fuzz fuzz-bytes setup clean
 
 help:
 	@echo "make demo    set up, and show the daemon at its job in a private network namespace"
 	@echo "make test    set up, and run all tests (root, or sudo)"
 	@echo "make check   lint, types, import rules, pure tests"
 	@echo "make bench   measure latencies and footprint, as ratios"
+	@echo "make fuzz    read generated configurations as keepalived does, for FUZZ_SECONDS"
+	@echo "make fuzz-bytes   any bytes as a configuration, guided by coverage (installs atheris)"
 
 demo: setup
 	@$(AS_ROOT) unshare --net --mount $(BIN)/python -m demo
@@ -41,6 +47,13 @@ netns: setup
 bench: setup
 	$(AS_ROOT) $(BIN)/python -m tests.bench
 
+fuzz: setup
+	$(AS_ROOT) FUZZ_SECONDS=$(FUZZ_SECONDS) KEEPALIVED=$(KEEPALIVED) $(BIN)/python -m tests.fuzz
+
+fuzz-bytes: $(STAMP)
+	$(BIN)/python -m pip install -q --disable-pip-version-check 'atheris>=2.3'
+	$(BIN)/python -m tests.fuzz.bytes -max_total_time=$(FUZZ_SECONDS)
+
 # What the system must have; installs what is missing (apt, dnf), else says what it is.
 setup: packaging/setup.sh
 	@$(AS_ROOT) sh packaging/setup.sh
@@ -51,4 +64,4 @@ $(STAMP): pyproject.toml packaging/constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -9,8 +9,11 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-SHIM = Path(__file__).parent / "ipvs_shim.c"
+SOURCES = [Path(__file__).parent / name for name in ("ipvs_shim.c", "fork_server.c")]
 TIMEOUT_SECONDS = 20
+
+# Checker only, in the foreground, never restarted, logging to stderr.
+OPTIONS = ["--check", "--dont-fork", "--dont-respawn", "--log-console", "--no-syslog"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +29,19 @@ class Oracle:
     """A compiled shim, ready to be asked, also from several threads."""
 
     shim: Path
+    program: str = "keepalived"
 
     @classmethod
-    def build(cls, directory: Path) -> "Oracle":
+    def build(cls, directory: Path, program: str = "keepalived") -> "Oracle":
         shim = directory / "ipvs_shim.so"
         command = ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror"]
-        command += ["-I/usr/include/libnl3", "-o", str(shim), str(SHIM), "-ldl"]
+        command += ["-I/usr/include/libnl3", "-o", str(shim), *map(str, SOURCES), "-ldl"]
         subprocess.run(command, check=True, timeout=60)
-        return cls(shim)
+        return cls(shim, program)
+
+    def variables(self, services: Path) -> dict[str, str]:
+        """The environment variables with which keepalived writes its services to a file."""
+        return {"LD_PRELOAD": str(self.shim), "ORACLE_SERVICES": str(services)}
 
     def ask(
         self, configuration: Path, config_id: str, scratch: Path, *, here: bool = False
@@ -43,20 +51,14 @@ class Oracle:
         With ``here`` it runs in the namespace of the caller, and leaves its nftables behind.
         """
         services = scratch / "services"
-        environment = os.environ | {
-            "LD_PRELOAD": str(self.shim),
-            "ORACLE_SERVICES": str(services),
-        }
-        command = [*([] if here else ["unshare", "--net"]), "keepalived"]
-        # Checker only, in the foreground, never restarted, logging to stderr.
-        command += ["--check", "--dont-fork", "--dont-respawn", "--log-console", "--log-detail"]
+        command = [*([] if here else ["unshare", "--net"]), self.program, *OPTIONS]
+        command += ["--log-detail"]
         command += ["--config-id", config_id, "--use-file", str(configuration)]
-        for option in ("pid", "checkers_pid", "vrrp_pid", "bfd_pid"):
-            command += [f"--{option}", str(scratch / option)]
+        command += private_paths(scratch)
         with (scratch / "log").open("w+b") as log:
             process = subprocess.Popen(
                 command,
-                env=environment,
+                env=os.environ | self.variables(services),
                 cwd=configuration.parent,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -74,6 +76,12 @@ class Oracle:
             frozenset((family, int(mark)) for family, mark in pairs),
             (scratch / "log").read_text(errors="replace"),
         )
+
+
+def private_paths(scratch: Path) -> list[str]:
+    """The options that keep keepalived's files in one directory."""
+    names = ("pid", "checkers_pid", "vrrp_pid", "bfd_pid")
+    return [word for name in names for word in (f"--{name}", str(scratch / name))]
 
 
 def _kill_group(leader: int) -> None:

@@ -1,0 +1,121 @@
+"""The real keepalived, asked many times over: started once, and forked for every question."""
+
+import os
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from tests.keepalived.oracle import OPTIONS, Oracle, private_paths
+
+HANGS_MILLISECONDS = 900
+"""Of processor time: a keepalived that takes so long hangs on a configuration, and is ended by
+the limit of fork_server.c."""
+
+ANSWER_SECONDS = 60
+"""Of waiting: not for a keepalived that computes, for one that sleeps."""
+
+_NUMBER = struct.Struct("=i")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The (family, mark) pairs programmed, and how keepalived ended."""
+
+    services: frozenset[tuple[str, int]]
+    status: int
+    """As waitpid gives it; a SIGKILL is the end that the shim gives it, and no fault."""
+    hung: bool = False
+
+    @property
+    def end(self) -> str:
+        """How it ended, in words."""
+        if self.hung:
+            return "hangs"
+        if os.WIFSIGNALED(self.status):
+            number = os.WTERMSIG(self.status)
+            return "serves" if number == signal.SIGKILL else f"dies of signal {number}"
+        return f"exits with {os.WEXITSTATUS(self.status)}"
+
+
+class StandingOracle:
+    """One keepalived that waits, forked for each question; not for several threads at once.
+
+    ``directory`` is an own, empty one (best in memory); the configuration to be read is
+    written into ``configuration`` by whoever asks.
+    """
+
+    def __init__(self, oracle: Oracle, directory: Path, config_id: str) -> None:
+        self.configuration = directory / "configuration"
+        self._services = directory / "services"
+        self._services.touch()
+        self.configuration.mkdir()
+        self._line, theirs = socket.socketpair()
+        # For keepalived alone: unshare would be forked itself.
+        own = oracle.variables(self._services) | {"ORACLE_LINE": str(theirs.fileno())}
+        command = ["unshare", "--net", "env", *(f"{name}={value}" for name, value in own.items())]
+        command += [oracle.program, *OPTIONS, "--config-id", config_id]
+        command += ["--use-file", str(self.configuration / "keepalived.conf")]
+        command += private_paths(directory)
+        self._process = subprocess.Popen(
+            command,
+            cwd=self.configuration,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )
+        theirs.close()
+
+    def clear(self) -> Path:
+        """Empty the directory of the configuration; gives it."""
+        for entry in os.scandir(self.configuration):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            else:
+                os.unlink(entry.path)
+        return self.configuration
+
+    def ask(self) -> Answer:
+        """What keepalived makes of the configuration that now lies in its directory."""
+        with self._services.open("wb"):
+            pass
+        self._line.sendall(b"?")
+        leader = self._number(ANSWER_SECONDS)
+        assert leader is not None, "keepalived did not start"
+        status = self._number(ANSWER_SECONDS)
+        if asleep := status is None:
+            os.kill(leader, signal.SIGKILL)
+            status = self._number(ANSWER_SECONDS)
+        assert status is not None, "keepalived does not end"
+        spent = self._number(ANSWER_SECONDS) or 0
+        pairs = (line.split() for line in self._services.read_text().splitlines())
+        return Answer(
+            frozenset((family, int(mark)) for family, mark in pairs),
+            status,
+            asleep or spent > HANGS_MILLISECONDS,
+        )
+
+    def close(self) -> None:
+        """Let it end."""
+        self._line.close()
+        self._process.wait(60)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _number(self, seconds: float) -> int | None:
+        if not select.select([self._line], [], [], seconds)[0]:
+            return None
+        received = self._line.recv(_NUMBER.size, socket.MSG_WAITALL)
+        assert len(received) == _NUMBER.size, "keepalived is gone"
+        return int(_NUMBER.unpack(received)[0])
