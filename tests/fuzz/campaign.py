@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from unittest.mock import patch
 
+from lvsmarkd.keepalived import bounds
 from tests.fuzz.comparison import Comparison, Outcome, compare
 from tests.fuzz.configuration import Configuration
 from tests.fuzz.generator import generate
@@ -17,6 +19,10 @@ from tests.fuzz.shrinking import Shrinker
 from tests.fuzz.vocabulary import CONFIG_ID
 from tests.keepalived.oracle import Oracle
 from tests.keepalived.standing import StandingOracle
+
+
+MAX_LINES = 5_000
+"""Logical lines of one generated configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,9 @@ class Campaign:
     def run(self, workers: int, *, most: int | None = None, seconds: float = 1e9) -> None:
         """Compare up to ``most`` configurations, or for so long, with so many oracles at once."""
         end = time.monotonic() + seconds
-        with ThreadPoolExecutor(workers) as pool:
+        # What comes of a few lines is no more than this, or without end; and time is short.
+        few = patch.object(bounds, "MAX_LINES", MAX_LINES)
+        with few, ThreadPoolExecutor(workers) as pool:
             done = [pool.submit(self._work, number, most, end) for number in range(workers)]
         for worker in done:
             worker.result()
@@ -81,7 +89,8 @@ class Campaign:
             self.ends[comparison.answer.end] += 1
         if comparison.outcome is not Outcome.DISAGREED:
             return
-        if comparison.answer.hung or compare(configuration, oracle).outcome is not Outcome.DISAGREED:
+        slow = comparison.answer.hung or comparison.slow
+        if slow or compare(configuration, oracle).outcome is not Outcome.DISAGREED:
             shown = configuration  # too slow to be shrunk, or not the same twice
         else:
             shown = Shrinker(
