@@ -1,11 +1,16 @@
-"""All benchmarks, or those named: latency, stream, footprint."""
+"""All benchmarks, or those named: latency, stream, footprint, reading."""
 
 import sys
 
-from tests.bench import footprint, latency, stream
+from tests.bench import footprint, latency, reading, stream
 from tests.harness.netns import private_mounts
 
-_ALL = {"latency": latency.main, "stream": stream.main, "footprint": footprint.main}
+_ALL = {
+    "latency": latency.main,
+    "stream": stream.main,
+    "footprint": footprint.main,
+    "reading": reading.main,
+}
 
 if __name__ == "__main__":
     private_mounts()

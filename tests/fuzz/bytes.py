@@ -12,9 +12,10 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["lvsmarkd"]):
-    from lvsmarkd.keepalived import fingerprint, read
+    from lvsmarkd.keepalived import bounds, fingerprint, read
 
 from lvsmarkd.model.service import MAX_MARK
+from tests.fuzz.comparison import MAX_LINES
 from tests.fuzz.vocabulary import CONFIG_ID
 from tests.keepalived.cases import CASES, MAIN
 
@@ -34,6 +35,8 @@ def main() -> None:
     for number, case in enumerate(CASES):
         parts = [case.text, *case.files.values()]
         (corpus / f"case{number}").write_bytes(_BOUNDARY.join(part.encode() for part in parts))
+    # What a few lines multiply into is not what is looked for here.
+    bounds.MAX_LINES = MAX_LINES
     conf = place / "read" / MAIN
     conf.parent.mkdir(exist_ok=True)
     options = [f"-timeout={_SECONDS}", "-max_len=8192", f"-artifact_prefix={place}/"]

@@ -12,17 +12,13 @@ from pathlib import Path
 from unittest.mock import patch
 
 from lvsmarkd.keepalived import bounds
-from tests.fuzz.comparison import Comparison, Outcome, compare
+from tests.fuzz.comparison import MAX_LINES, Comparison, Outcome, compare
 from tests.fuzz.configuration import Configuration
 from tests.fuzz.generator import generate
 from tests.fuzz.shrinking import Shrinker
 from tests.fuzz.vocabulary import CONFIG_ID
 from tests.keepalived.oracle import Oracle
 from tests.keepalived.standing import StandingOracle
-
-
-MAX_LINES = 5_000
-"""Logical lines of one generated configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +63,8 @@ class Campaign:
         told = ", ".join(f"{self.outcomes[outcome]} {outcome}" for outcome in Outcome)
         ends = ", ".join(f"{number} {end}" for end, number in self.ends.most_common())
         return (
-            f"{total} compared, {told} ({len(self.found)} kinds); {total / seconds:.0f} per second\n"
+            f"{total} compared, {told} ({len(self.found)} kinds); "
+            f"{total / seconds:.0f} per second\n"
             f"keepalived: {ends}"
         )
 

@@ -16,6 +16,9 @@ Pairs = frozenset[tuple[str, int]]
 SAYS_SO = ("cannot be known from the file", "is not read, since", "the reading ends here")
 """What a problem says where a reading knows itself to be no more than a part."""
 
+MAX_LINES = 5_000
+"""Logical lines of one generated configuration: more come of a loop only."""
+
 MAX_SECONDS = 5.0
 """Of reading, whatever the configuration."""
 
@@ -61,7 +64,9 @@ def compare(configuration: Configuration, oracle: StandingOracle) -> Comparison:
     ours = frozenset((str(service.key.family), service.key.mark) for service in reading.services)
     told = tuple(str(problem) for problem in reading.problems)
     if seconds > MAX_SECONDS:
-        return Comparison(Outcome.DISAGREED, answer, ours, told, f"takes {seconds:.1f} s", slow=True)
+        return Comparison(
+            Outcome.DISAGREED, answer, ours, told, f"takes {seconds:.1f} s", slow=True
+        )
     if is_partial(reading):
         return Comparison(Outcome.APART, answer, ours, told)
     outcome = Outcome.AGREED if ours == answer.services else Outcome.DISAGREED

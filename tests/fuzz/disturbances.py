@@ -75,11 +75,15 @@ def move(chance: Random, lines: Lines) -> None:
 
 
 def comment(chance: Random, lines: Lines) -> None:
-    """A comment, somewhere."""
+    """A comment, somewhere; what follows it stays or goes."""
     at = _spot(chance, lines)
-    text = chance.choice(("#", "!", " # x", "#{", " # }", "\\#", "\\!", " # \\", '#"', " ! lvsmarkd: x"))
-    where = len(lines[at]) if chance.random() < 0.6 else chance.randint(0, len(lines[at]))
-    lines[at] = lines[at][:where] + text + lines[at][where if chance.random() < 0.5 else len(lines[at]) :]
+    line = lines[at]
+    where = len(line) if chance.random() < 0.6 else chance.randint(0, len(line))
+    rest = line[where:] if chance.random() < 0.5 else ""
+    lines[at] = line[:where] + chance.choice(_COMMENTS) + rest
+
+
+_COMMENTS = ("#", "!", " # x", "#{", " # }", "\\#", "\\!", " # \\", '#"', " ! lvsmarkd: x", "#\\")
 
 
 def conditional(chance: Random, lines: Lines) -> None:

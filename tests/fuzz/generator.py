@@ -11,7 +11,7 @@ from tests.keepalived.cases import CASES, MAIN
 
 def generate(seed: str) -> Configuration:
     """The configuration of a seed, the same on every machine and in every run."""
-    chance = Random(seed)  # noqa: S311  # it is to be predictable
+    chance = Random(seed)
     draft: Draft = {MAIN: []}
     executable: set[str] = set()
     if chance.random() < 0.35:

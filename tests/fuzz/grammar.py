@@ -149,6 +149,9 @@ _LISTS = (
 )
 
 
+_BROKEN = ("~SEQ", "~LST", "~SEQ(A", "~LST(", "~SEQ(A,1,3", "~LST({A", "~SEQ A(1,2)")
+
+
 def opening(chance: Random, variable: str) -> str:
     """``~SEQ(…)`` or ``~LST(…)`` alone."""
     kind = chance.random()
@@ -159,7 +162,7 @@ def opening(chance: Random, variable: str) -> str:
         return f"{word}({variable},{values})"
     if kind < 0.95:
         return f"~LST({chance.choice(_LISTS).format(v=variable)})"
-    return chance.choice(("~SEQ", "~LST", "~SEQ(A", "~LST(", "~SEQ(A,1,3", "~LST({A", "~SEQ A(1,2)"))
+    return chance.choice(_BROKEN)
 
 
 def include(chance: Random) -> Lines:
@@ -171,11 +174,12 @@ def include(chance: Random) -> Lines:
 _PATTERNS = (
     *vocabulary.FILES,
     *("*.conf", "sub/*.conf", "conf.d/*", "conf.d/*.conf", "conf.d/.*", "conf.d", "none.conf"),
-    *("{a,b}.conf", "{b,none}.conf", "{sub,conf.d}/{1,a}.conf", "*/*.conf", "[ab].conf", "[!a].conf"),
-    *("none/*.conf", "*.none", "${_PWD}/a.conf", "a.conf b.conf", '"a.conf"', "?.conf", "sub/../a.conf"),
-    *("\\a.conf", "{}", "{a", "a}.conf", "{a,{b,c}}.conf", "[^a].conf", "./a.conf", "sub/", "x*", ""),
+    *("{a,b}.conf", "{b,none}.conf", "{sub,conf.d}/{1,a}.conf", "*/*.conf", "[ab].conf", "x*"),
+    *("none/*.conf", "*.none", "${_PWD}/a.conf", "a.conf b.conf", '"a.conf"', "?.conf", ""),
+    *("\\a.conf", "{}", "{a", "a}.conf", "{a,{b,c}}.conf", "[^a].conf", "./a.conf", "sub/"),
     *("[a", "a[.]conf", "$M.conf", "${A}.conf", "~/a.conf", "../*/sub/*.conf", "sub//a.conf"),
     *("{,sub/}a.conf", "sub/{a,b}.conf", "[[:alpha:]].conf", "\\{a\\}.conf", "*/../a.conf"),
+    *("sub/../a.conf", "[!a].conf", "su\\b/a.conf", "{a\\}.conf", "a.conf\\", ".*", "*/"),
 )
 
 

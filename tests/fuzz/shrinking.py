@@ -47,9 +47,7 @@ class Shrinker:
                 at = 0
                 while at < len(pieces):
                     fewer = pieces[:at] + pieces[at + size :]
-                    changed = Configuration(
-                        {**best.files, name: "".join(fewer)}, best.executable
-                    )
+                    changed = Configuration({**best.files, name: "".join(fewer)}, best.executable)
                     if self._better(best, changed) is changed:
                         best, pieces = changed, fewer
                     else:

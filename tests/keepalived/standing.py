@@ -75,11 +75,11 @@ class StandingOracle:
 
     def clear(self) -> Path:
         """Empty the directory of the configuration; gives it."""
-        for entry in os.scandir(self.configuration):
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path)
+        for entry in self.configuration.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
             else:
-                os.unlink(entry.path)
+                entry.unlink()
         return self.configuration
 
     def ask(self) -> Answer:
