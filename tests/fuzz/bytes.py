@@ -15,12 +15,14 @@ with atheris.instrument_imports(include=["lvsmarkd"]):
     from lvsmarkd.keepalived import bounds, fingerprint, read
 
 from lvsmarkd.model.service import MAX_MARK
-from tests.fuzz.comparison import MAX_LINES
 from tests.fuzz.vocabulary import CONFIG_ID
 from tests.keepalived.cases import CASES, MAIN
 
-_SECONDS = 10
+_SECONDS = 30
 """After which one reading counts as a hang."""
+
+_LINES = 500
+"""Logical lines of one input: many inputs are worth more than loops followed to their end."""
 
 _INCLUDED = "a.conf"
 _BOUNDARY = b"\n---\n"
@@ -36,7 +38,7 @@ def main() -> None:
         parts = [case.text, *case.files.values()]
         (corpus / f"case{number}").write_bytes(_BOUNDARY.join(part.encode() for part in parts))
     # What a few lines multiply into is not what is looked for here.
-    bounds.MAX_LINES = MAX_LINES
+    bounds.MAX_LINES = _LINES
     conf = place / "read" / MAIN
     conf.parent.mkdir(exist_ok=True)
     options = [f"-timeout={_SECONDS}", "-max_len=8192", f"-artifact_prefix={place}/"]

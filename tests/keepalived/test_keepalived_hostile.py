@@ -36,7 +36,7 @@ LEVELS = range(30)
         ("~SEQ(I, 1, 99999) ~SEQ(J, 1, 99999) ~SEQ(K, 1, 99999) weight $I$J$K\n", {}, "more than"),
         ("~SEQ(I, 1, 1000000000) include a\n", {"a": ""}, "more than"),
         ("$A=\\\n \\\nlb_algo rr \\\n$A\n$A\n", {}, "stands for itself|more than|too much"),
-        ("$A=x ${A}\nlb_algo $A\n", {}, "stands for itself|too much"),
+        ("$A=$A\nlb_algo $A\n", {}, "stands for itself|too much"),
         (
             "".join(f"$D{n}=${{D{n + 1}}}${{D{n + 1}}}\n" for n in LEVELS) + "$D30=x\n$D0\n",
             {},
