@@ -21,8 +21,8 @@ from tests.keepalived.cases import CASES, MAIN
 _SECONDS = 30
 """After which one reading counts as a hang."""
 
-_LINES = 500
-"""Logical lines of one input: many inputs are worth more than loops followed to their end."""
+_EXPANDED = 50_000
+"""Characters that one input expands to: many inputs are worth more than the end of a loop."""
 
 _INCLUDED = "a.conf"
 _BOUNDARY = b"\n---\n"
@@ -38,7 +38,7 @@ def main() -> None:
         parts = [case.text, *case.files.values()]
         (corpus / f"case{number}").write_bytes(_BOUNDARY.join(part.encode() for part in parts))
     # What a few lines multiply into is not what is looked for here.
-    bounds.MAX_LINES = _LINES
+    bounds.MAX_EXPANDED = _EXPANDED
     conf = place / "read" / MAIN
     conf.parent.mkdir(exist_ok=True)
     options = [f"-timeout={_SECONDS}", "-max_len=8192", f"-artifact_prefix={place}/"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from lvsmarkd.keepalived import bounds
-from tests.fuzz.comparison import MAX_LINES, Comparison, Outcome, compare
+from tests.fuzz.comparison import MAX_EXPANDED, Comparison, Outcome, compare
 from tests.fuzz.configuration import Configuration
 from tests.fuzz.generator import generate
 from tests.fuzz.shrinking import Shrinker
@@ -51,8 +51,8 @@ class Campaign:
         """Compare up to ``most`` configurations, or for so long, with so many oracles at once."""
         end = time.monotonic() + seconds
         # What comes of a few lines is no more than this, or without end; and time is short.
-        few = patch.object(bounds, "MAX_LINES", MAX_LINES)
-        with few, ThreadPoolExecutor(workers) as pool:
+        little = patch.object(bounds, "MAX_EXPANDED", MAX_EXPANDED)
+        with little, ThreadPoolExecutor(workers) as pool:
             done = [pool.submit(self._work, number, most, end) for number in range(workers)]
         for worker in done:
             worker.result()

@@ -13,11 +13,14 @@ from tests.keepalived.standing import Answer, StandingOracle
 
 Pairs = frozenset[tuple[str, int]]
 
-SAYS_SO = ("cannot be known from the file", "is not read, since", "the reading ends here")
+SAYS_SO = (
+    *("cannot be known from the file", "is not read, since", "the reading ends here"),
+    "keepalived may crash",
+)
 """What a problem says where a reading knows itself to be no more than a part."""
 
-MAX_LINES = 5_000
-"""Logical lines of one generated configuration: more come of a loop only."""
+MAX_EXPANDED = 300_000
+"""Characters that one generated configuration expands to: more come of a loop only."""
 
 MAX_SECONDS = 5.0
 """Of reading, whatever the configuration."""
@@ -61,7 +64,10 @@ def compare(configuration: Configuration, oracle: StandingOracle) -> Comparison:
     except Exception as error:  # noqa: BLE001  # whatever it is, it is the finding
         return Comparison(Outcome.DISAGREED, answer, frozenset(), (), f"raises {error!r}")
     seconds = time.perf_counter() - began
-    ours = frozenset((str(service.key.family), service.key.mark) for service in reading.services)
+    keys = {service.key for service in reading.services}
+    if reading.reserved is not None:
+        keys |= reading.reserved.keys
+    ours = frozenset((str(key.family), key.mark) for key in keys)
     told = tuple(str(problem) for problem in reading.problems)
     if seconds > MAX_SECONDS:
         return Comparison(

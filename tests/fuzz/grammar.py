@@ -41,6 +41,7 @@ _FOREIGN = (
 _FOREIGN_LINES = (
     *("state MASTER", "interface lo", "virtual_router_id 5", "fwmark 7", "fwmark 7 table 9"),
     *("virtual_ipaddress {", "virtual_rules {", "}", "192.0.2.1 dev lo", "include_check"),
+    *("nftables_ipvs", "nftables_ipvs_start_fwmark 20", "nftables_ipvs t"),
     *("script /bin/true", "virtual_server fwmark 3 {", "real_server ::1 80", "notify 'a {'"),
     *("key x", "password x", "neighbor_ip ::1", "file /etc/none", "authentication {", "weight 2"),
 )

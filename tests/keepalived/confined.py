@@ -28,23 +28,19 @@ print(json.dumps({
     "fitness": reading.fitness,
     "marks": sorted({service.key.mark for service in reading.services}),
     "problems": [str(problem) for problem in reading.problems],
-    "files": len(reading.files),
     "megabytes": (after.ru_maxrss - before.ru_maxrss) / 1024,
-    "seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
 }))
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Confined:
-    """What came of it, and what it took: memory above the interpreter's, processor time."""
+    """What came of it, and the memory that it took above the interpreter's."""
 
     fitness: str
     marks: list[int]
     problems: list[str]
-    files: int
     megabytes: float
-    seconds: float
 
 
 def read_confined(path: Path) -> Confined:

@@ -15,7 +15,7 @@ from tests.keepalived.oracle import Oracle
 pytestmark = pytest.mark.netns
 
 AT_A_TIME = 2
-CONFIGURATIONS = 300
+CONFIGURATIONS = 500
 
 
 @pytest.mark.parametrize("seed", ["first", "second", f"fresh {time.time_ns()}"], ids=lambda _: "")
