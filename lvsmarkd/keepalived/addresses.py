@@ -9,6 +9,8 @@ from lvsmarkd.keepalived.unsigned import read_unsigned
 from lvsmarkd.model.service import Address, Family
 
 MAX_PORT = 65535
+_DECIMAL = re.compile(r"[ \t\f\r\v]*\+?([0-9]*)")
+_HEXADECIMAL = re.compile(r"[ \t\f\r\v]*\+?(?:0[xX](?=[0-9a-fA-F]))?([0-9a-fA-F]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ def _range_accepted(first: Address, end: str) -> bool:
     if separator in end:
         last = parse_address(end)
         return last is not None and last.version == first.version and last >= first  # type: ignore[operator]  # the same version
-    digits = re.match(r"[0-9a-fA-F]*" if base == 16 else r"[0-9]*", end)
-    highest = int(digits.group() or "0", base) if digits else 0
+    # As C's strtoul reads it, a sign, and 0x before hexadecimal digits, included.
+    digits = (_HEXADECIMAL if base == 16 else _DECIMAL).match(end)
+    highest = int(digits[1] or "0", base) if digits and not end.lstrip().startswith("-") else 0
     return int(first) & ((1 << low_bits) - 1) < highest < 1 << low_bits

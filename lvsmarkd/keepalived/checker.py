@@ -154,7 +154,8 @@ class _Checker(Listener):
 
     def incomplete(self, block: str, line: Line) -> None:
         del block
-        if not (line.words[0] in _SCRIPTS and script_words(line.quoted) != 1):
+        parted = line.quoted and script_words(line.quoted) != 1
+        if not (line.words[0] in _SCRIPTS and parted):
             raise KeepalivedStops(incomplete(line, "exits"))
 
     @property

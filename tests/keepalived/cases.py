@@ -164,6 +164,12 @@ BLOCKS = [
         "inet 21",
     ),
     Case("web check without a url", server(21).replace("80 {", "80 {\n HTTP_GET {\n }")),
+    Case("script without its word", server(21, inside="quorum_up") + server(8)),
+    Case(
+        "check without its script, then a web check without a url",
+        server(21).replace("80 {", "80 {\n MISC_CHECK {\n }\n HTTP_GET {\n }"),
+    ),
+    Case("quoted brace of a server", 'virtual_server "{"\n' + server(8)),
     Case(
         "web check whose url has no path",
         server(21).replace("80 {", "80 {\n HTTP_GET {\n url {\n }\n }"),
@@ -314,6 +320,11 @@ GROUPS = [
         "virtual_server_group G {\n 192.0.2.1/24 80\n 192.0.2.9-3 80\n 192.0.2.9-192.0.2.1 80\n"
         " 192.0.2.1-300 80\n 192.0.2.1 99999\n fwmark 21\n}\n" + grouped("G", V6),
         "inet6 21",
+    ),
+    Case(
+        "a range to a hexadecimal number gives the family",
+        "virtual_server_group G {\n ::-0x9\n fwmark 21\n}\n" + grouped("G") + server(8),
+        "inet 8",
     ),
     Case(
         "address ranges and prefixes give the family",
