@@ -59,6 +59,7 @@ class _Checker(Listener):
         self._url = False
         self._checks = 0
         self._path = False
+        self._scripts: frozenset[str] = frozenset()
         self.doubtful = False
         self._opener: Line | None = None
         self._structure = StructureComplaints(problems)
@@ -68,13 +69,23 @@ class _Checker(Listener):
 
     def servers(self) -> tuple[VirtualServer, ...]:
         """The virtual servers that are left at the end."""
-        return tuple(server for kept in self._kept if (server := kept.close()) is not None)
+        left = []
+        for kept in self._kept:
+            if (server := kept.close()) is None:
+                self._dropped(kept)
+            else:
+                left.append(server)
+        return tuple(left)
 
     def line(self, block: str, line: Line) -> bool:
         if block == TOP:
             return self._top(line)
+        if block == VIRTUAL_SERVER and line.words[0] == REAL_SERVER:
+            self._scripts -= {"notify_up", "notify_down"}
         if line.words[0] in _SCRIPTS and line.quoted and script_words(line.quoted) == 1:
             raise KeepalivedStops(incomplete(line, "exits"))
+        if line.words[0] in _SCRIPTS:
+            self._scripts |= {line.words[0]}
         if line.words[0] == "misc_path":
             self._path = True
         if block == REAL_SERVER and line.words[0] in _FETCHERS:
@@ -142,7 +153,8 @@ class _Checker(Listener):
                 # What it takes for the virtual server before it is a list's own head.
                 self._problems.append(_no_server_before(line))
                 self.doubtful = True
-        if block == REAL_SERVER and self._server is not None and not self._server.in_real:
+        old = self._dialect is Dialect.BEFORE_2_4
+        if old and block == REAL_SERVER and self._server and not self._server.in_real:
             # What follows changes the real server before it, or a list's own head.
             self._problems.append(_no_server_before(line))
             self.doubtful = True
@@ -152,10 +164,19 @@ class _Checker(Listener):
     def skipped(self, opener: Line, line: Line) -> None:
         self._structure.skipped(opener, line)
 
+    def _passed_over(self, block: str) -> bool:
+        """Whether the real server is invalid whose keywords these are: from 2.4 on, they are
+        not looked at.
+        """
+        new = self._dialect is Dialect.SINCE_2_4
+        return new and block == REAL_SERVER and not (self._server and self._server.in_real)
+
     def incomplete(self, block: str, line: Line) -> None:
-        del block
-        parted = line.quoted and script_words(line.quoted) != 1
-        if not (line.words[0] in _SCRIPTS and parted):
+        word = line.words[0]
+        # One that is set already is not read anew.
+        script = word in _SCRIPTS and word not in self._scripts and line.quoted
+        parted = script and script_words(line.quoted) != 1
+        if not (parted or self._passed_over(block)):
             raise KeepalivedStops(incomplete(line, "exits"))
 
     @property
@@ -164,6 +185,7 @@ class _Checker(Listener):
 
     def _top(self, line: Line) -> bool:
         self._opener = line
+        self._scripts = frozenset()
         match line.words[0]:
             case "virtual_server":
                 self._server = self._open_server(line)
@@ -231,9 +253,12 @@ class _Checker(Listener):
 
     def _close_server(self, server: OpenServer) -> None:
         self._server = None
-        if server.close() is not None:
-            self._kept.append(server)
-        elif server.mark or server.group is not None:
+        server.end()
+        self._kept.append(server)
+
+    def _dropped(self, server: OpenServer) -> None:
+        """Tell of a virtual server without a real one, which is dropped when all is read."""
+        if server.mark or server.group is not None:
             what = f"fwmark {server.mark}" if server.mark else f"group {server.group}"
             why = f" ({server.lost[0]})" if server.lost else ""
             message = (

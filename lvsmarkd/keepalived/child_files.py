@@ -7,6 +7,7 @@ the text of its files: a child opens the files itself, and then reads that text,
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from lvsmarkd.keepalived.comments import decomment
 from lvsmarkd.keepalived.consolidated import CLOSES, FAILED, OPENS, CopyLine
@@ -16,6 +17,13 @@ from lvsmarkd.keepalived.includes import Include
 from lvsmarkd.keepalived.line_reader import Text
 from lvsmarkd.keepalived.stops import KeepalivedStops
 from lvsmarkd.model.origin import Origin, Problem
+
+
+class _Opened(NamedTuple):
+    """A file that the copy names, and where the child stands while it reads that."""
+
+    path: str
+    directory: str
 
 
 @dataclass(slots=True)
@@ -32,18 +40,18 @@ class ChildFiles:
     doubtful: bool = False
     """A file was read in which it takes a comment for the mark of another one."""
     files: list[str] = field(default_factory=list)
-    _open: list[str] = field(default_factory=list)
+    _open: list[_Opened] = field(default_factory=list)
 
     @property
     def directory(self) -> str:
         """Where it stands."""
         if self.stack.frames:
             return self.stack.frames[-1].directory
-        return str(Path(self._path).parent)
+        return self._open[-1].directory if self._open else str(Path(self.main).parent)
 
     @property
     def _path(self) -> str:
-        return self._open[-1] if self._open else self.main
+        return self._open[-1].path if self._open else self.main
 
     def line(self) -> Text | None:
         """The next line that is not blank."""
@@ -110,7 +118,8 @@ class ChildFiles:
         if text.startswith("#"):
             # Joined, not normalised: the kernel's `..` after a link is not that of the text.
             name = str(Path(self.directory) / text[2:]) if self._open else self.main
-            self._open.append(name)
+            moves = "/" in text[2:] or not self._open
+            self._open.append(_Opened(name, str(Path(name).parent) if moves else self.directory))
             if not entry.number:
                 self.files.append(name)
         elif self._open:

@@ -121,11 +121,13 @@ class Definitions:
         self._known[match[1]] = definition
         return definition
 
-    def put(self, name: str, value: str) -> None:
-        """Set what a sequence runs through."""
+    def put(self, name: str, value: str) -> bool:
+        """Set what a sequence runs through; tells whether it takes the place of several lines."""
         # keepalived forgets the old value, and not that it was one of several lines.
         known = self._known.get(name)
-        self._known[name] = Definition(value, known.multiline if known else False)
+        several = known is not None and known.multiline
+        self._known[name] = Definition(value, several)
+        return several
 
     def substitute(self, text: str, directory: str, limit: int = MAX_LINE) -> Substituted:
         """Replace every use; an undefined name is left as it is.

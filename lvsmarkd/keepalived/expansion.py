@@ -61,6 +61,7 @@ class Expander:
     _sequences: list[Sequence] = field(default_factory=list)
     _rests: list[_Rest] = field(default_factory=list)
     _unfinished: Definition | None = None
+    _at: Origin = field(default_factory=lambda: Origin(""))
 
     def __post_init__(self) -> None:
         self._definitions = Definitions(self.circumstances)
@@ -88,7 +89,9 @@ class Expander:
             self._sequences.pop()
             self._counted(-1)
         for name, value in values:
-            self._definitions.put(name, value)
+            if self._definitions.put(name, value) and self._rests:
+                # It frees what it is just reading from.
+                self._doubt(self._at, "a definition changes while its own lines are read")
         return sequence.text
 
     def expand(self, text: str, origin: Origin, directory: str) -> str:
@@ -99,6 +102,7 @@ class Expander:
             return ""
         if not SPECIAL.search(text):
             return text
+        self._at = origin
         again = True
         while again:
             text = self._conditioned(text)

@@ -141,15 +141,18 @@ class OpenServer:
         self._sorry.forward(line.words[1])
         return True
 
-    def close(self) -> VirtualServer | None:
-        """The server, or None where no real server has survived (vs_end_handler)."""
-        if not self._real:
-            return None
+    def end(self) -> None:
+        """The end of its block: a family that nothing has set yet is set now (vs_end_handler)."""
         sorry = self._sorry
         if sorry is not None and sorry.forwarding is not Forwarding.TUNNEL:
             self.family = self.family or sorry.endpoint.family
         if self.family is None and self.group is None:
             self.family = self._family_of_tunnels()
+
+    def close(self) -> VirtualServer | None:
+        """The server, or None where no real server has survived."""
+        if not self._real:
+            return None
         ports = dict.fromkeys(real.port for real in self._real if real.port)
         return VirtualServer(
             self.origin, self.mark, self.group, self.family, tuple(ports), self._protocol

@@ -164,6 +164,15 @@ BLOCKS = [
         "inet 21",
     ),
     Case("web check without a url", server(21).replace("80 {", "80 {\n HTTP_GET {\n }")),
+    Case(
+        "invalid header without its brace, after a virtual server without a real one",
+        "virtual_server fwmark 21 {\n}\nvirtual_server T\n real_server 8.1.1.7 80 {\n }\n}\n",
+        "inet 21",
+    ),
+    Case(
+        "script that is set already, without its word",
+        server(21, inside='quorum_up x\n quorum_up"/x'),
+    ),
     Case("script without its word", server(21, inside="quorum_up") + server(8)),
     Case(
         "check without its script, then a web check without a url",
