@@ -60,7 +60,7 @@ def compare(configuration: Configuration, oracle: StandingOracle) -> Comparison:
     answer = oracle.ask()
     began = time.perf_counter()
     try:
-        reading = read(path, CONFIG_ID)
+        reading = read(path, CONFIG_ID, dialect=oracle.dialect)
     except Exception as error:  # noqa: BLE001  # whatever it is, it is the finding
         return Comparison(Outcome.DISAGREED, answer, frozenset(), (), f"raises {error!r}")
     seconds = time.perf_counter() - began

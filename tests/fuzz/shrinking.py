@@ -1,13 +1,15 @@
 """From a configuration that shows something to a small one that still does."""
 
 import re
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.fuzz.configuration import Configuration
 from tests.keepalived.cases import MAIN
 
 MOST_TRIALS = 1500
+MOST_SECONDS = 30.0
 
 
 @dataclass(slots=True)
@@ -16,11 +18,16 @@ class Shrinker:
 
     shows: Callable[[Configuration], bool]
     trials: int = 0
+    _end: float = field(default_factory=lambda: time.monotonic() + MOST_SECONDS)
+
+    @property
+    def _goes_on(self) -> bool:
+        return self.trials < MOST_TRIALS and time.monotonic() < self._end
 
     def shrink(self, configuration: Configuration) -> Configuration:
         """A configuration of which nothing more can be left out, or nearly so."""
         best = configuration
-        while self.trials < MOST_TRIALS:
+        while self._goes_on:
             before = best
             best = self._files(best)
             for pattern in (r"[^\n]*\n?", r"[{}]|\s+|[^\s{}]+"):
@@ -43,7 +50,7 @@ class Shrinker:
         for name in list(best.files):
             pieces = [piece for piece in pattern.findall(best.files[name]) if piece]
             size = max(len(pieces) // 2, 1)
-            while size and self.trials < MOST_TRIALS:
+            while size and self._goes_on:
                 at = 0
                 while at < len(pieces):
                     fewer = pieces[:at] + pieces[at + size :]
@@ -56,7 +63,7 @@ class Shrinker:
         return best
 
     def _better(self, best: Configuration, changed: Configuration) -> Configuration:
-        if changed == best or self.trials >= MOST_TRIALS:
+        if changed == best or not self._goes_on:
             return best
         self.trials += 1
         return changed if self.shows(changed) else best

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from lvsmarkd.keepalived.dialect import Dialect
+from lvsmarkd.keepalived.version import installed_version
 from tests.keepalived.oracle import OPTIONS, Oracle, private_paths
 
 HANGS_MILLISECONDS = 900
 """Of processor time: a keepalived that takes so long hangs on a configuration, and is ended by
 the limit of fork_server.c."""
 
-ANSWER_SECONDS = 60
+ANSWER_SECONDS = 30
 """Of waiting: not for a keepalived that computes, for one that sleeps."""
 
 _NUMBER = struct.Struct("=i")
@@ -51,6 +53,7 @@ class StandingOracle:
     """
 
     def __init__(self, oracle: Oracle, directory: Path, config_id: str) -> None:
+        self.dialect = Dialect.of(installed_version(shutil.which(oracle.program)))
         self.configuration = directory / "configuration"
         self._services = directory / "services"
         self._services.touch()
