@@ -86,20 +86,22 @@ class Campaign:
             self.ends[comparison.answer.end] += 1
         if comparison.outcome is not Outcome.DISAGREED:
             return
+        finding = Finding(seed, configuration, comparison)
         slow = comparison.answer.hung or comparison.slow
-        if slow or compare(configuration, oracle).outcome is not Outcome.DISAGREED:
-            shown = configuration  # too slow to be shrunk, or not the same twice
-        else:
-            shown = Shrinker(
-                lambda candidate: compare(candidate, oracle).outcome is Outcome.DISAGREED
-            ).shrink(configuration)
-        finding = Finding(seed, shown, compare(shown, oracle))
+        # What does not show again is told as it was.
+        if not slow and self._disagree(configuration, oracle):
+            small = Shrinker(lambda smaller: self._disagree(smaller, oracle)).shrink(configuration)
+            finding = Finding(seed, small, compare(small, oracle))
         with self._lock:
             kind = _kind(finding)
             if kind in self.found:
                 return
             self.found[kind] = finding
             self.told(finding)
+
+    @staticmethod
+    def _disagree(configuration: Configuration, oracle: StandingOracle) -> bool:
+        return compare(configuration, oracle).outcome is Outcome.DISAGREED
 
 
 def _kind(finding: Finding) -> str:

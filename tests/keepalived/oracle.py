@@ -15,6 +15,8 @@ TIMEOUT_SECONDS = 20
 # Checker only, in the foreground, never restarted, logging to stderr.
 OPTIONS = ["--check", "--dont-fork", "--dont-respawn", "--log-console", "--no-syslog"]
 
+PID_OPTIONS = ("pid", "checkers_pid", "vrrp_pid", "bfd_pid")
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -30,6 +32,7 @@ class Oracle:
 
     shim: Path
     program: str = "keepalived"
+    pid_options: tuple[str, ...] = PID_OPTIONS
 
     @classmethod
     def build(cls, directory: Path, program: str = "keepalived") -> "Oracle":
@@ -37,7 +40,14 @@ class Oracle:
         command = ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror"]
         command += ["-I/usr/include/libnl3", "-o", str(shim), *map(str, SOURCES), "-ldl"]
         subprocess.run(command, check=True, timeout=60)
-        return cls(shim, program)
+        usage = subprocess.run([program, "--help"], capture_output=True, timeout=60, check=False)
+        # One that is built without BFD ends on its option.
+        known = (name for name in PID_OPTIONS if f"--{name}".encode() in usage.stderr)
+        return cls(shim, program, tuple(known))
+
+    def private_paths(self, scratch: Path) -> list[str]:
+        """The options that keep keepalived's files in one directory: two share nothing."""
+        return [word for name in self.pid_options for word in (f"--{name}", str(scratch / name))]
 
     def variables(self, services: Path) -> dict[str, str]:
         """The environment variables with which keepalived writes its services to a file."""
@@ -54,7 +64,7 @@ class Oracle:
         command = [*([] if here else ["unshare", "--net"]), self.program, *OPTIONS]
         command += ["--log-detail"]
         command += ["--config-id", config_id, "--use-file", str(configuration)]
-        command += private_paths(scratch)
+        command += self.private_paths(scratch)
         with (scratch / "log").open("w+b") as log:
             process = subprocess.Popen(
                 command,
@@ -76,15 +86,6 @@ class Oracle:
             frozenset((family, int(mark)) for family, mark in pairs),
             (scratch / "log").read_text(errors="replace"),
         )
-
-
-def private_paths(scratch: Path) -> list[str]:
-    """The options that keep keepalived's files in one directory.
-
-    That of BFD is left out: a keepalived built without it ends on the option.
-    """
-    names = ("pid", "checkers_pid", "vrrp_pid")
-    return [word for name in names for word in (f"--{name}", str(scratch / name))]
 
 
 def _kill_group(leader: int) -> None:

@@ -13,7 +13,7 @@ from typing import Self
 
 from lvsmarkd.keepalived.dialect import Dialect
 from lvsmarkd.keepalived.version import installed_version
-from tests.keepalived.oracle import OPTIONS, Oracle, private_paths
+from tests.keepalived.oracle import OPTIONS, Oracle
 
 HANGS_MILLISECONDS = 900
 """Of processor time: a keepalived that takes so long hangs on a configuration, and is ended by
@@ -64,7 +64,7 @@ class StandingOracle:
         command = ["unshare", "--net", "env", *(f"{name}={value}" for name, value in own.items())]
         command += [oracle.program, *OPTIONS, "--config-id", config_id]
         command += ["--use-file", str(self.configuration / "keepalived.conf")]
-        command += private_paths(directory)
+        command += oracle.private_paths(directory)
         self._process = subprocess.Popen(
             command,
             cwd=self.configuration,
