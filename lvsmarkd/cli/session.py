@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from lvsmarkd.cli.exits import CommandError
 from lvsmarkd.daemon.inputs import Gathered, Inputs, Where
 from lvsmarkd.daemon.places import Places, places_from_environment
+from lvsmarkd.daemon.remembered import Remembered
 from lvsmarkd.declarations.settings import ConfigError
 from lvsmarkd.firewall.backend import Backend, FirewallError
 from lvsmarkd.firewall.choose import choose
@@ -53,4 +54,6 @@ def open_session(options: argparse.Namespace) -> Session:
     except ConfigError as error:
         raise CommandError("\n  ".join(map(str, error.problems))) from error
     name = where.backend or str(inputs.loaded.settings.firewall.backend)
-    return Session(inputs, places_from_environment(), name)
+    places = places_from_environment()
+    inputs.remembered = Remembered(places.state / "keepalived.json")
+    return Session(inputs, places, name)

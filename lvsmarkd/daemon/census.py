@@ -31,7 +31,7 @@ class Census:
                 kernel.holds(key) if kernel is not None else None,
                 key in self.wanted.configured,
             )
-            for key, state in covered(self.wanted, self.seen, last=self.last).items()
+            for key, state in sorted(covered(self.wanted, self.seen, last=self.last).items())
         )
 
     def desired(self) -> dict[Family, int]:

@@ -95,6 +95,7 @@ def report_form(report: Report) -> Form:
         "duration": report.duration,
         "error": report.error,
         "checksum": report.checksum,
+        "source": report.source,
         "rules_desired": {str(f): n for f, n in report.rules_desired.items()},
         "rules_present": {str(f): n for f, n in report.rules_present.items()},
         "services": [state_form(state) for state in report.services],

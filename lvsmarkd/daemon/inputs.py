@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import time
 
+from lvsmarkd.daemon.remembered import Remembered
 from lvsmarkd.daemon.stamps import Stamps, stamps_of
 from lvsmarkd.daemon.surroundings import Surroundings, ipvs_is_here
 from lvsmarkd.declarations import settings as lvsmarkd_toml
@@ -53,6 +54,17 @@ class Gathered:
     world: World = UNASKED
     version: Version | None = None
 
+    @property
+    def source(self) -> str:
+        """What was read, and for which keepalived, in words."""
+        file = self.reading.files[0] if self.reading.files else "nothing"
+        running = self.world.running
+        if not isinstance(running, Keepalived):
+            return file
+        version = f" {'.'.join(map(str, running.version))}" if running.version else ""
+        by_id = f", config id {running.config_id}" if running.config_id else ""
+        return f"{file}, of keepalived{version} (pid {running.pid}{by_id})"
+
 
 @dataclass(slots=True)
 class Inputs:
@@ -65,6 +77,7 @@ class Inputs:
     loaded: lvsmarkd_toml.Loaded
     on_reload: Callable[[bool, float], None] = lambda _good, _at: None
     surroundings: Surroundings = field(default_factory=Surroundings)
+    remembered: Remembered = field(default_factory=Remembered)
     _world: World = UNASKED
     _read_as: object = None
     _refused: tuple[Problem, ...] = ()
@@ -154,15 +167,22 @@ class Inputs:
         return self.where.keepalived or (Path(configured) if configured else None)
 
     def _started_with(self) -> Path | None:
+        """The file of the running keepalived, or of the one that ran last."""
         running = self._world.running
-        config = running.config if isinstance(running, Keepalived) else None
-        return Path(config) if config else None
+        if isinstance(running, Keepalived):
+            return Path(running.config) if running.config else None
+        last = self.remembered.last().config
+        return Path(last) if last and Path(last).exists() else None
 
     def _look(self) -> World:
         """A file that is named on the command line is read alone: no process, no IPVS."""
         if self.where.keepalived is not None:
             return UNASKED
-        return self.surroundings.look(self._named())
+        world = self.surroundings.look(self._named())
+        running = world.running
+        if isinstance(running, Keepalived) and not (running.elsewhere or running.contained):
+            self.remembered.take(running)
+        return world
 
     def _read(self, dialect: Dialect) -> Reading:
         path = self.keepalived_conf
@@ -172,6 +192,8 @@ class Inputs:
         if isinstance(running, Keepalived):
             config_id = config_id or running.config_id
             environment = environment_of(Path(f"/proc/{running.pid}"))
+        elif self.where.keepalived is None:
+            config_id = config_id or self.remembered.last().config_id
         known, read_as = self._reading, (path, config_id, dialect, environment)
         if (
             known is not None
@@ -219,6 +241,5 @@ def _is_empty(path: Path) -> bool:
 def _emptied(file: str) -> Problem:
     return Problem(
         Origin(file),
-        "the file is empty now, as if it were being written: what it said before stays in"
-        " force; to mean it, delete the file and restart lvsmarkd",
+        "the file is empty now, as if it were being written; to mean it, restart lvsmarkd",
     )

@@ -111,6 +111,7 @@ class Reconciler:
                 latency=latency,
                 error=str(failure) if failure else "",
                 trouble=str(failure.trouble) if failure else "",
+                source=gathered.source,
             ),
         )
 

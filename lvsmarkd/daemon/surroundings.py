@@ -52,9 +52,14 @@ class Surroundings:
         if isinstance(running, Keepalived):
             found = self._copy_of(running)
             if isinstance(found, NotRead):
+                also = (
+                    ", nor can it be seen whether it is in this network namespace"
+                    if running.elsewhere is None
+                    else ""
+                )
                 unseen.append(
                     f"what keepalived (pid {running.pid}) has read last {found.reason}; the file"
-                    " is taken for it"
+                    f" is taken for it{also}"
                 )
             else:
                 copy = found
@@ -69,7 +74,7 @@ class Surroundings:
 
     def version(self, running: Running | None) -> Version | None:
         """The running keepalived's version, else that of the installed one, if any."""
-        if isinstance(running, Keepalived):
+        if isinstance(running, Keepalived) and running.version is not None:
             return running.version
         executable = shutil.which("keepalived", path="/usr/sbin:/sbin:/usr/local/sbin:/usr/bin")
         if executable is None:

@@ -5,6 +5,7 @@ from lvsmarkd.daemon.inputs import Inputs
 from lvsmarkd.daemon.pause import Pause
 from lvsmarkd.daemon.places import Places
 from lvsmarkd.daemon.reconciler import Reconciler
+from lvsmarkd.daemon.remembered import Remembered
 from lvsmarkd.daemon.voice import Voice
 from lvsmarkd.daemon.watchers import Watchers
 from lvsmarkd.declarations.tables import Firewall
@@ -44,4 +45,5 @@ def wire(inputs: Inputs, places: Places) -> App:
         on_call=voice.backend_call,
     )
     inputs.on_reload = voice.reloaded
+    inputs.remembered = Remembered(places.state / "keepalived.json")
     return App(inputs, reconciler, places, voice, watchers, Pause(places.pause))

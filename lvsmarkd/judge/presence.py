@@ -79,9 +79,8 @@ def _unloaded(key: ServiceKey, desired: Desired, world: World) -> Finding:
         )
     else:
         severity = Severity.NOTE
-        message = (
-            "IPVS does not have it yet: keepalived reads its file when it is reloaded; its rules"
-            " are there already"
+        message = "IPVS does not have it: keepalived reads its file when it is reloaded" + (
+            "; its rules are there already" if desired.flows[key] else ""
         )
     origins = desired.services[key].origins
     return Finding(Kind.UNLOADED, severity, message, key, family=key.family, origins=origins)

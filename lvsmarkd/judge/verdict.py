@@ -172,15 +172,20 @@ def _uncovered(key: ServiceKey, desired: Desired) -> Finding:
 
 
 def _configuration(desired: Desired) -> Iterator[Finding]:
+    meant = {key.mark for key in desired.unused}
+    meant |= {key.mark for key, flows in desired.flows.items() if flows and desired.leaving(key)}
+    served = {key.mark for key in desired.configured}
     for problem in desired.problems:
         key = None
         if len(problem.marks) == 1:
             mark = problem.marks[0]
             key = next((k for k in desired.services if k.mark == mark), None)
+        # What is declared was meant to be served: that keepalived drops it is an outage.
+        lost = any(mark in meant and mark not in served for mark in problem.marks)
         stays = "; what was in force before stays" if problem.fatal and problem.marks else ""
         yield Finding(
             Kind.REFUSED if problem.fatal else Kind.PROBLEM,
-            Severity.CRITICAL if problem.fatal else Severity.WARNING,
+            Severity.CRITICAL if problem.fatal or lost else Severity.WARNING,
             f"{problem.message}{stays}",
             key,
             family=key.family if key else None,

@@ -75,7 +75,18 @@ class _Checker(Listener):
                 self._dropped(kept)
             else:
                 left.append(server)
+                self._thinned(kept)
         return tuple(left)
+
+    def _thinned(self, server: OpenServer) -> None:
+        """Tell of real servers that are dropped while their virtual server stays."""
+        if server.lost and (server.mark or server.group is not None):
+            more = f" and {len(server.lost) - 1} more" if len(server.lost) > 1 else ""
+            message = (
+                f"keepalived drops a real server of this virtual_server ({server.lost[0]}{more}): "
+                "correct its address, or its family"
+            )
+            self._problems.append(Problem(server.origin, message, server.marks))
 
     def line(self, block: str, line: Line) -> bool:
         if block == TOP:

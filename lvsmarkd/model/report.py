@@ -80,6 +80,7 @@ class Report:
     ``found`` is the judgement before the write, ``left`` the one after it (the same object
     where nothing was written). ``actors`` are the programs that changed a firewall since the
     pass before. ``latency`` is from the wake-up to the verified repair, if there was one.
+    ``source`` names the keepalived.conf that was read, and the process that it is of.
     ``error`` is a sentence where the pass failed. ``checksum`` stands for the desired rules.
     """
 
@@ -105,6 +106,7 @@ class Report:
     latency: float | None = None
     error: str = ""
     trouble: str = ""
+    source: str = ""
 
     @property
     def blind(self) -> bool:

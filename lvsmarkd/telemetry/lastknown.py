@@ -14,6 +14,9 @@ def identity(finding: Finding) -> Identity:
     The rule where there is one: the sentence about it may change while it lasts.
     """
     about = finding.detail or finding.message
+    if finding.kind is Kind.PROBLEM:
+        # The same line of the same file, whether or not the service that it is about is there.
+        return (finding.kind, finding.origins, about)
     return (finding.kind, finding.service, finding.plane, finding.family, about)
 
 

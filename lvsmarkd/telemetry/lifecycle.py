@@ -37,12 +37,26 @@ def crashed(error: BaseException) -> Message:
     )
 
 
+_SUBJECTS = {
+    "files": "the configuration's files",
+    "nftables": "nf_tables",
+    "xtables_lock": "iptables-legacy's rules",
+    "keepalived": "keepalived's process",
+    "firewalld": "firewalld",
+}
+
+
+def _subject(source: str) -> str:
+    return _SUBJECTS.get(source, source)
+
+
 def watch_lost(name: str, reason: str) -> Message:
     """A source of wake-ups does not work."""
     return Message(
         Event.WATCH_LOST,
         Priority.WARNING,
-        f"changes are not seen at once by {name}: {reason}; the slow full check still sees them",
+        f"changes of {_subject(name)} are not all seen at once: {reason}; the slow full check still"
+        " sees them",
         fields(watcher=name),
     )
 
@@ -52,7 +66,7 @@ def watch_back(name: str) -> Message:
     return Message(
         Event.WATCH_BACK,
         Priority.NOTICE,
-        f"changes are seen at once by {name} again",
+        f"changes of {_subject(name)} are seen at once again",
         fields(watcher=name),
     )
 

@@ -7,6 +7,7 @@ import pytest
 
 from lvsmarkd.daemon.inputs import Inputs, Where
 from lvsmarkd.daemon.reconciler import SETTLED, SETTLING, Clock, Reconciler
+from lvsmarkd.daemon.remembered import Remembered
 from lvsmarkd.daemon.surroundings import Surroundings
 from lvsmarkd.keepalived import read
 from lvsmarkd.keepalived.files import NotRead, Refusal
@@ -49,6 +50,7 @@ class Director:
 
     def start(self) -> None:
         inputs = Inputs.open(Where(self.toml))
+        inputs.remembered = Remembered(self.directory / "keepalived.json")
         inputs.surroundings = Surroundings(
             find=lambda _known: self.running,
             kernel=lambda: self.kernel,
@@ -264,3 +266,27 @@ def test_a_file_named_on_the_command_line_is_read_alone(director: Director) -> N
     gathered = inputs.gather()
     assert gathered.world.kernel is None
     assert gathered.world.running is None
+
+
+def test_the_file_and_id_of_a_keepalived_that_stopped_still_hold(director: Director) -> None:
+    director.conf.write_text("@left " + WEB.replace("\n", "\n@left ").rstrip("@left "))
+    director.running = replace(RUNNING, config=str(director.conf), config_id="left")
+    director.look()
+    assert director.marks() == {80}
+    director.running, director.kernel = Stopped(), NoIpvs()
+    report = director.look()
+    director.now += 100
+    report = director.look()
+    assert director.marks() == {80}
+    assert report.source == str(director.conf)
+    director.start()  # as after a boot, before keepalived runs
+    director.look()
+    assert director.marks() == {80}
+
+
+def test_what_is_declared_and_dropped_is_critical(director: Director) -> None:
+    director.reloads()
+    director.look()
+    director.conf.write_text(WEB.replace("198.51.100.1", "www.example.org"))
+    [problem] = found(director.look(), Kind.PROBLEM)
+    assert (problem.severity, "no real_server" in problem.message) == (Severity.CRITICAL, True)

@@ -1,6 +1,7 @@
 """``lvsmarkd marks``: every service by mark, where it comes from, whether it is covered."""
 
 import argparse
+from collections.abc import Iterable
 from typing import Any
 
 from lvsmarkd.cli.exits import CommandError, Exit
@@ -8,8 +9,10 @@ from lvsmarkd.cli.output import paint, print_json
 from lvsmarkd.cli.session import Session, open_session
 from lvsmarkd.daemon.inputs import Gathered
 from lvsmarkd.judge.desired import Coverage, Desired, Policy, desired
+from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.verdict import covered
 from lvsmarkd.keepalived.dialect import REFERENCE
+from lvsmarkd.model.finding import Severity
 from lvsmarkd.model.observed import Observed
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.running import Version
@@ -30,7 +33,7 @@ def run(options: argparse.Namespace) -> Exit:
         print_json(
             {
                 "services": [_form(key, wanted, states) for key in sorted(wanted.services)],
-                "problems": [_problem_form(problem) for problem in wanted.problems],
+                "problems": [_problem_form(problem) for problem in _sorted(wanted.problems)],
                 "keepalived": _reader_form(gathered),
             }
         )
@@ -45,6 +48,7 @@ def _reader_form(gathered: Gathered) -> dict[str, Any]:
     return {
         "version": _dotted(gathered.version or REFERENCE),
         "assumed": gathered.version is None,
+        "source": gathered.source,
         "files": list(gathered.reading.files),
     }
 
@@ -77,6 +81,11 @@ def _form(key: ServiceKey, wanted: Desired, states: States) -> dict[str, Any]:
     }
 
 
+def _sorted(problems: Iterable[Problem]) -> list[Problem]:
+    """Those first on which all else depends."""
+    return sorted(problems, key=lambda problem: not problem.fatal)
+
+
 def _problem_form(problem: Problem) -> dict[str, Any]:
     return {
         "file": problem.origin.file,
@@ -91,6 +100,8 @@ def _coverage(key: ServiceKey, wanted: Desired, states: States) -> str:
     coverage = wanted.coverage[key]
     if coverage is not Coverage.NONE:
         return str(coverage)
+    if states[key] and (key.mark in wanted.held or wanted.leaving(key)):
+        return "kept"  # by rules of an earlier declaration
     return "watched" if states[key] else "undeclared"
 
 
@@ -128,5 +139,8 @@ def _print(wanted: Desired, states: States) -> None:
             print(f"\n{key}: declare its flows, perhaps so:\n    {suggestion.text()}")
             for doubt in suggestion.doubts:
                 print(f"    in doubt: {doubt}")
-    for problem in wanted.problems:
+    for finding in presence(wanted):
+        if finding.severity is not Severity.NOTE:
+            print(f"\n{paint(finding.severity, '31')}: {finding.message}")
+    for problem in _sorted(wanted.problems):
         print(f"\n{paint('problem', '33')}: {problem}")

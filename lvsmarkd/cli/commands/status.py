@@ -42,6 +42,7 @@ def _print(answer: dict[str, Any]) -> None:
     mode = answer["mode"] + _until(answer)
     print(f"{paint(answer['result'], '1')} · {mode} · {answer['backend']}")
     print(f"last pass {when:%F %T} ({answer['trigger']}, {answer['duration'] * 1000:.0f} ms)")
+    print(f"reads {answer['source']}")
     if answer["error"]:
         print(f"error: {answer['error']}")
     for state in answer["services"]:
