@@ -39,10 +39,10 @@ imports: $(STAMP)
 	$(BIN)/lint-imports
 
 pure: $(STAMP)
-	$(BIN)/python -m pytest -m "not netns" -q
+	$(BIN)/python -m pytest -m "not netns and not slow" -q
 
 netns: setup
-	$(AS_ROOT) $(BIN)/python -m pytest -m netns
+	$(AS_ROOT) $(BIN)/python -m pytest -m "netns or slow"
 
 bench: setup
 	$(AS_ROOT) $(BIN)/python -m tests.bench

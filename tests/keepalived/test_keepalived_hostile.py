@@ -13,6 +13,8 @@ from lvsmarkd.model.keepalived import Fitness
 from tests.keepalived.cases import CONFIG_ID, MAIN, V6, Case, server
 from tests.keepalived.confined import read_confined
 
+pytestmark = pytest.mark.slow
+
 KEPT = server(21)
 """A service before the trouble: it is read whatever follows it."""
 

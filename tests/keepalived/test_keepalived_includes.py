@@ -41,6 +41,7 @@ def test_a_file_that_includes_itself_is_read_once(tmp_path: Path) -> None:
     assert len(reading.services) == 1
 
 
+@pytest.mark.slow
 def test_includes_that_multiply_come_to_an_end(tmp_path: Path) -> None:
     files = {f"{level}.inc": f"include {level + 1}.inc\n" * 10 for level in range(20)}
     reading = read(Case("", "include 0.inc\n", files=files).write(tmp_path))

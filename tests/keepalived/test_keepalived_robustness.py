@@ -62,6 +62,7 @@ def test_a_comment_changes_nothing(text: str, main: Path) -> None:
     assert [service.key.mark for service in reading.services] == [21]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     [

@@ -151,7 +151,8 @@ def test_what_the_daemon_tells_of_itself() -> None:
     assert [each.text for each in told] == [
         "lvsmarkd 1.2.3 begins, in mode enforce",
         "a pass ended by a bug of lvsmarkd and is tried again; please report it: KeyError: 'x'",
-        "changes of nf_tables are not all seen at once: no netlink; the slow full check still sees them",
+        "changes of nf_tables are not all seen at once: no netlink; the slow full check still"
+        " sees them",
         "changes of nf_tables are seen at once again",
         "no metrics on 127.0.0.1:1: taken; it is tried again",
         "metrics are served on 127.0.0.1:1 now",
