@@ -7,7 +7,7 @@ cannot be followed leaves the last good one in force.
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from time import time
+from time import time, time_ns
 
 from lvsmarkd.daemon.remembered import Remembered
 from lvsmarkd.daemon.stamps import Stamps, stamps_of
@@ -16,16 +16,17 @@ from lvsmarkd.declarations import settings as lvsmarkd_toml
 from lvsmarkd.declarations.annotation import parse
 from lvsmarkd.declarations.resolve import resolve
 from lvsmarkd.declarations.settings import ConfigError, load
-from lvsmarkd.keepalived import fingerprint, read
+from lvsmarkd.keepalived import changed_since, fingerprint, read
 from lvsmarkd.keepalived.dialect import Dialect
 from lvsmarkd.keepalived.procfs import environment_of
 from lvsmarkd.model.declaration import Declaration, Declared
-from lvsmarkd.model.ipvs import Loaded
 from lvsmarkd.model.keepalived import Fitness, Reading
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.running import Keepalived, Version
 from lvsmarkd.model.world import UNASKED, World
 
+_TICK = 20_000_000
+"""Nanoseconds: longer than a tick of the clock with which file systems stamp."""
 DEFAULT_CONFIG = Path("/etc/lvsmarkd/lvsmarkd.toml")
 DEFAULT_KEEPALIVED = Path("/etc/keepalived/keepalived.conf")
 
@@ -105,7 +106,9 @@ class Inputs:
         written: the last good one stays.
         """
         path = self.config
-        self._stamps = stamps_of(self.loaded.files, self.loaded.lookups)
+        # Before they are read: what changes meanwhile differs from this.
+        before = stamps_of(self.loaded.files, self.loaded.lookups)
+        self._stamps = before
         try:
             vanished = [f for f in self.loaded.files if _is_empty(Path(f))]
             loaded = load(path, required=str(path) in self.loaded.files)
@@ -115,7 +118,8 @@ class Inputs:
             self._refused = tuple(_emptied(file) for file in vanished)
             if not vanished:
                 self.loaded = loaded
-                self._stamps = stamps_of(loaded.files, loaded.lookups)
+                now = stamps_of(loaded.files, loaded.lookups)
+                self._stamps = {file: before.get(file, stamp) for file, stamp in now.items()}
         self._gathered = None
         self.on_reload(not self._refused, time())
         return not self._refused
@@ -133,7 +137,7 @@ class Inputs:
         known = self._gathered
         if known is not None and known.reading is reading and known.world == world:
             return known
-        declared = self._declared(reading, world)
+        declared = self._declared(reading)
         self._gathered = Gathered(reading, declared, self._refused, world, version)
         return self._gathered
 
@@ -202,11 +206,15 @@ class Inputs:
             and fingerprint(known) == self._fingerprint
         ):
             return known
+        began = time_ns() - _TICK
         self._reading = read(path, config_id, dialect=dialect, environment=environment)
         self._read_as, self._fingerprint = read_as, fingerprint(self._reading)
+        if changed_since(self._reading, began):
+            # It may have changed behind the place that was just read: the next pass reads anew.
+            self._fingerprint = None
         return self._reading
 
-    def _declared(self, reading: Reading, world: World) -> Declared:
+    def _declared(self, reading: Reading) -> Declared:
         declarations: list[Declaration] = list(self.loaded.declarations)
         problems: list[Problem] = list(self.loaded.refused)
         for annotation in reading.annotations:
@@ -217,10 +225,8 @@ class Inputs:
                 declarations += parsed
         # A reading that is not whole does not tell all services that there are.
         whole = reading.fitness is Fitness.WHOLE
+        # One that left it gives up its packets when it is gone (judge.desired), not here.
         used = {service.key for service in reading.services} if whole else None
-        if used is not None:
-            used |= {service.key for service in world.copy.services} if world.copy else set()
-            used |= world.kernel.services if isinstance(world.kernel, Loaded) else set()
         resolved = resolve(tuple(declarations), reading.instances, used)
         return replace(resolved, problems=(*problems, *resolved.problems))
 

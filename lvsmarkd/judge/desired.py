@@ -5,14 +5,14 @@ known before. Only a whole reading takes a service away.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lvsmarkd.judge.layout import rules_of
 from lvsmarkd.judge.suggestion import Suggestion, suggest
 from lvsmarkd.model.declaration import Declared, DeclaredFlow
-from lvsmarkd.model.ipvs import Loaded
+from lvsmarkd.model.ipvs import Loaded, Unreadable
 from lvsmarkd.model.keepalived import Fitness, Namespace, Reading, ReservedMarks, VrrpInstance
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.rule import AH_PROTOCOL, VRRP_PROTOCOL, Accept, Match, Place, Rule
@@ -47,7 +47,8 @@ class Desired:
     taken away then. ``held`` are marks whose declarations are refused: their rules stay as
     they are. ``short`` are services of such marks for which no last good flows are known.
     ``unused`` are declared keys that no service has. ``configured`` are the services that the
-    file holds: the others are still in use, and leave with it.
+    file holds: the others are still in use, and leave with it. ``deferred`` are services some
+    of whose packets belong to another one until that has left.
     """
 
     services: Mapping[ServiceKey, Service] = field(default_factory=dict)
@@ -62,8 +63,16 @@ class Desired:
     short: frozenset[ServiceKey] = frozenset()
     removable: bool = True
     configured: frozenset[ServiceKey] = frozenset()
+    deferred: frozenset[ServiceKey] = frozenset()
     namespace: Namespace | None = None
     world: World = UNASKED
+
+    @property
+    def blind(self) -> bool:
+        """Whether it is unknown which services are in use besides those of the file."""
+        copy = self.world.copy
+        seen = copy is not None and copy.fitness is Fitness.WHOLE
+        return isinstance(self.world.kernel, Unreadable) and not seen
 
     def leaving(self, key: ServiceKey) -> bool:
         """Whether a service is in use still, and its file does not hold it any more."""
@@ -90,7 +99,8 @@ def desired(
     """
     whole = reading.fitness is Fitness.WHOLE
     configured = _configured(reading, before)
-    services = configured | _in_use(configured, reading, world, before)
+    meant = {*configured, *declared.flows, *(before.services if before else ())}
+    services = configured | _in_use(configured, meant, reading, world, before)
     instances = reading.instances
     if not whole and before is not None:
         instances = reading.instances or before.instances
@@ -98,11 +108,12 @@ def desired(
     used = {key: own for key, own in declared.flows.items() if key in services}
     kept = {} if before is None else _kept(before, used, held, configured, whole=whole)
     flows = {key: kept[key] if key in kept else _followed(key, used, held) for key in services}
+    deferred = _defer(flows, kept, configured)
     coverage = {key: Coverage.DECLARED if flows[key] else Coverage.NONE for key in services}
     bare = [
         service
         for key, service in services.items()
-        if service.origins and not flows[key] and key.mark not in held
+        if service.origins and not flows[key] and key.mark not in held and key not in deferred
     ]
     suggestions = _suggestions(bare, instances, flows)
     if policy.infer:
@@ -129,6 +140,7 @@ def desired(
         short=frozenset(key for key in services if key.mark in held and key not in kept),
         removable=whole,
         configured=frozenset(configured),
+        deferred=deferred,
         namespace=reading.namespace,
         world=world,
     )
@@ -155,6 +167,7 @@ def _configured(reading: Reading, before: Desired | None) -> dict[ServiceKey, Se
 
 def _in_use(
     configured: Mapping[ServiceKey, Service],
+    meant: Collection[ServiceKey],
     reading: Reading,
     world: World,
     before: Desired | None,
@@ -171,12 +184,40 @@ def _in_use(
         # What could not be told is kept for as long as it cannot.
         unsure = {key: s for key, s in known.items() if world.kernel.holds(key) is None}
         found = unsure | found
+    by_hand = set(meant)
+    if world.copy is not None:
+        by_hand |= {service.key for service in world.copy.services}
     automatic = [reserved for r in (reading, world.copy) if r and (reserved := r.reserved)]
     return {
         key: service
         for key, service in found.items()
-        if key not in configured and not any(_handed_out(key, each) for each in automatic)
+        if key not in configured
+        and (key in by_hand or not any(_handed_out(key, each) for each in automatic))
     }
+
+
+def _defer(
+    flows: dict[ServiceKey, tuple[DeclaredFlow, ...]],
+    kept: Mapping[ServiceKey, tuple[DeclaredFlow, ...]],
+    configured: Mapping[ServiceKey, Service],
+) -> frozenset[ServiceKey]:
+    """Leave packets to the service that has them: one that is still in use, or whose last good
+    flows are in force. Takes them from the others, and gives those that wait for them.
+    """
+    first = {key: own for key, own in flows.items() if key in kept or key not in configured}
+    waiting = set()
+    for key in flows.keys() - first.keys():
+        theirs = [
+            own.flow
+            for other, many in first.items()
+            if other.family is key.family and other.mark != key.mark
+            for own in many
+        ]
+        now = tuple(f for f in flows[key] if not any(f.flow.overlaps(other) for other in theirs))
+        if len(now) < len(flows[key]):
+            flows[key] = now
+            waiting.add(key)
+    return frozenset(waiting)
 
 
 def _handed_out(key: ServiceKey, reserved: ReservedMarks) -> bool:

@@ -9,6 +9,7 @@ from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Chain, ForeignRule, Leave, Obscured, Observed, Side, Unknown
 from lvsmarkd.model.plan import AddRule, Anchor, Dissolve, RemoveRule, Rewrite, Step
 from lvsmarkd.model.rule import Place, Rule, SetMark, Spot, flows_of
+from lvsmarkd.model.service import ServiceKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,19 @@ def _stays(
 ) -> bool:
     """Whether a rule that is not wanted is left for now; never one that harms a wanted one."""
     service = rule.service
-    leaving = service is not None and desired.leaving(service) and not desired.flows[service]
-    held = rule.mark in desired.held or leaving
+    if service is not None and _in_use(service, desired):
+        return True
+    held = rule.mark in desired.held
     if desired.removable and not held and not lingers(rule):
         return False
     return not any(rule.contradicts(other) for other in want)
+
+
+def _in_use(service: ServiceKey, desired: Desired) -> bool:
+    """Whether the rules of a service whose flows are not known serve it, or may."""
+    if service in desired.services:
+        return desired.leaving(service) and not desired.flows[service]
+    return desired.blind
 
 
 def _unread(spot: Spot, desired: Desired, want: list[Rule], reason: str) -> Verdict:
@@ -89,9 +98,11 @@ class _Chain:
     def judge(self, stays: Callable[[Rule], bool]) -> Verdict:
         there = Counter(self.chain.rules)
         wanted = set(self.want)
-        missing = sorted(wanted - there.keys(), key=_order)
         extra = {rule: n for rule, n in there.items() if rule not in wanted}
         kept = [rule for rule in extra if stays(rule)]
+        # What is in use keeps its packets: the rules of those that wait for them come later.
+        wanted = {rule for rule in wanted if not any(rule.contradicts(k) for k in kept)}
+        missing = sorted(wanted - there.keys(), key=_order)
         gone = [rule for rule in extra if rule not in kept]
         if self._anothers:
             return Verdict((self._not_ours(),) if wanted else ())

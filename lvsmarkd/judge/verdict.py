@@ -71,7 +71,7 @@ def covered(
     for key in desired.services:
         spot = Spot(Plane.RUNTIME, key.family, Place.MARK)
         chain = observed.chains.get(spot)
-        if chain is None or isinstance(chain, Unknown):
+        if chain is None or isinstance(chain, Unknown) or _waits(key, desired):
             state[key] = None
         elif desired.coverage[key] is Coverage.NONE:
             state[key] = marked_by_others(key, observed) or held_up(key, desired, observed)
@@ -84,6 +84,14 @@ def covered(
                 and (key not in desired.short or held_up(key, desired, observed))
             )
     return state
+
+
+def _waits(key: ServiceKey, desired: Desired) -> bool:
+    """Whether a service is not in IPVS yet, and waits for packets of one that has not left."""
+    kernel = desired.world.kernel
+    if kernel is None or kernel.holds(key) is not False:
+        return key in desired.deferred and kernel is None
+    return key in desired.deferred or any(map(desired.leaving, desired.services))
 
 
 def _bypassed(
@@ -128,7 +136,10 @@ def _services(desired: Desired, observed: Observed) -> Iterator[Finding]:
                     detail=desired.suggestions[key].text(),
                 )
             case Coverage.NONE if not (
-                unread or marked_by_others(key, observed) or held_up(key, desired, observed)
+                unread
+                or _waits(key, desired)
+                or marked_by_others(key, observed)
+                or held_up(key, desired, observed)
             ):
                 yield _uncovered(key, desired)
             case _:
@@ -151,8 +162,8 @@ def _uncovered(key: ServiceKey, desired: Desired) -> Finding:
         return Finding(
             Kind.UNCOVERED,
             Severity.CRITICAL,
-            f"IPVS balances mark {key.mark}, which keepalived.conf does not hold, and no rule sets"
-            " it: remove the service, or declare it in lvsmarkd.toml",
+            f"{_balancer(key, desired)} balances mark {key.mark}, which keepalived.conf does not"
+            " hold, and no rule sets it: remove the service, or declare it in lvsmarkd.toml",
             key,
             family=key.family,
         )
@@ -169,6 +180,12 @@ def _uncovered(key: ServiceKey, desired: Desired) -> Finding:
         origins=origins,
         detail=suggestion.text(),
     )
+
+
+def _balancer(key: ServiceKey, desired: Desired) -> str:
+    kernel = desired.world.kernel
+    held = kernel is not None and kernel.holds(key)
+    return "IPVS" if held else "the running keepalived"
 
 
 def _configuration(desired: Desired) -> Iterator[Finding]:

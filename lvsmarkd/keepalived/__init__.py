@@ -5,7 +5,7 @@ sequence of logical lines (`transcript`); `blocks` walks it with the keywords of
 `checker` and `vrrp` keep what that process would; `services` is what reaches IPVS.
 """
 
-from lvsmarkd.keepalived.fingerprint import fingerprint
+from lvsmarkd.keepalived.fingerprint import changed_since, fingerprint
 from lvsmarkd.keepalived.reading import read
 
-__all__ = ["fingerprint", "read"]
+__all__ = ["changed_since", "fingerprint", "read"]

@@ -8,8 +8,8 @@ MAX_DEPTH = 64
 MAX_EXPANDED = 4_000_000
 """Characters of all lines that come of sequences and definitions, with some for each line."""
 _EACH = 40
-MAX_BYTES = 8 * 1024 * 1024
-"""Of all files together: some 25,000 virtual servers."""
+MAX_BYTES = 4 * 1024 * 1024
+"""Of all files together: some 12,000 virtual servers."""
 
 
 @dataclass(slots=True)

@@ -160,7 +160,7 @@ class Definitions:
                 # keepalived takes out as many characters as a use without blanks has.
                 end = start + len(match[1]) + len("${}")
             longer = text[:start] + value.text + text[end:]
-            if len(longer.encode()) > limit:
+            if len(longer.encode(errors="surrogateescape")) > limit:
                 return Substituted(text, replaced=False, doubtful="; ".join(doubts))
             text, replaced, position = longer, True, start
             if value.more is not None:

@@ -21,6 +21,12 @@ def fingerprint(reading: Reading) -> object:
     )
 
 
+def changed_since(reading: Reading, when: int) -> bool:
+    """Whether a file of ``reading`` was changed at, or after, a time (ns since the epoch)."""
+    seen = (_status(file) for file in reading.files)
+    return any(status is not None and max(status[3:]) >= when for status in seen)
+
+
 def _status(file: str) -> _Status | None:
     try:
         status = Path(file).stat()

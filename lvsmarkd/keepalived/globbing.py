@@ -29,6 +29,10 @@ _MOST = 20_000
 """Names looked at for one pattern: ``/*/*/*/*`` would walk through all of the machine."""
 
 
+_DEEPEST = 300
+"""Parts of one pattern: more lead back and forth."""
+
+
 @dataclass(slots=True)
 class Matches:
     """The paths that match, in keepalived's order.
@@ -58,6 +62,9 @@ def matches_of(pattern: str, directory: str = "/") -> Matches:
     start = "/" if pattern.startswith("/") else directory
     parts = [part for part in pattern.split("/") if part]
     if not parts:
+        return found
+    if len(parts) > _DEEPEST:
+        found.exhausted = True
         return found
     try:
         found.names += sorted(_in(start, parts, found), key=os.fsencode)

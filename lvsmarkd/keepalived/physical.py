@@ -26,29 +26,19 @@ class PhysicalLines:
 def physical_lines(raw: bytes, dialect: Dialect) -> PhysicalLines:
     """Split the bytes of a file (lib/parser.c, read_line).
 
-    Text that is not UTF-8 is taken as Latin-1: bytes do not matter to keepalived, and every
-    byte then still prints.
+    Bytes that are no UTF-8 are kept as they are: a name of a file may hold them.
     """
-    encoding = _encoding(raw)
     if max(map(len, raw.split(b"\n"))) < MAX_LINE and b"\0" not in raw:
-        text = raw.decode(encoding)
+        text = raw.decode(errors="surrogateescape")
         # Behind the last line break there is no line more.
         all_lines = text.removesuffix("\n").split("\n") if text else ()
         return PhysicalLines(
             (number, line.rstrip("\r")) for number, line in enumerate(all_lines, 1)
         )
-    return _with_oddities(raw, encoding, dialect)
+    return _with_oddities(raw, dialect)
 
 
-def _encoding(raw: bytes) -> str:
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return "latin-1"
-    return "utf-8"
-
-
-def _with_oddities(raw: bytes, encoding: str, dialect: Dialect) -> PhysicalLines:
+def _with_oddities(raw: bytes, dialect: Dialect) -> PhysicalLines:
     lines: list[tuple[int, str]] = []
     overlong: list[int] = []
     cut: list[int] = []
@@ -66,6 +56,5 @@ def _with_oddities(raw: bytes, encoding: str, dialect: Dialect) -> PhysicalLines
             ended = number != last
             if dialect is Dialect.SINCE_2_4 and (len(piece) == MAX_LINE or (nul and ended)):
                 piece = b""
-            # A piece may end inside a character: the halves are replaced, not lost.
-            lines.append((number, piece.decode(encoding, "replace").rstrip("\r")))
+            lines.append((number, piece.decode(errors="surrogateescape").rstrip("\r")))
     return PhysicalLines(lines, tuple(overlong), tuple(cut))

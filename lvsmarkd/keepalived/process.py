@@ -32,6 +32,8 @@ PID_FILES = ("keepalived.pid",)
 PID_LOOKUPS = ("keepalived/keepalived*.pid", "keepalived/*/keepalived*.pid")
 """With ``use_pid_dir``, an ``instance``, or a ``net_namespace``, whose directory is bound over
 the other one inside (core/main.c, core/namespaces.c)."""
+_DIGITS = 10
+"""Digits of a process's number, and more."""
 _UNIT = ("*/system.slice/keepalived.service", "system.slice/keepalived.service")
 """Below /sys/fs/cgroup: version 1 and the hybrid have one hierarchy more."""
 
@@ -107,7 +109,7 @@ class _Search:
             files += [file for lookup in PID_LOOKUPS for file in sorted(directory.glob(lookup))]
             for file in files:
                 text = read_text(file).strip()
-                if text.isascii() and text.isdigit():
+                if text.isascii() and text.isdigit() and len(text) <= _DIGITS:
                     pid = int(text)
                     _, named, instance = file.stem.partition("_")
                     if named:

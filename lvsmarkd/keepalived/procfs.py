@@ -82,7 +82,9 @@ def identity_of(process: Path, name: str) -> Identity | None:
 def read_text(file: Path) -> str:
     """A small file; nothing where it cannot be read. All bytes are kept."""
     try:
-        with file.open("rb", buffering=0) as stream:
+        # No waiting, whatever stands in the place of a file.
+        handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb", buffering=0) as stream:
             return os.fsdecode(stream.read(_ENOUGH) or b"")
     except OSError:
         return ""

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from lvsmarkd.keepalived.checker import checker_config
@@ -105,13 +106,18 @@ def _told(problems: list[Problem]) -> tuple[Problem, ...]:
     """What is read twice, by an include or by both processes, is said once; of a file that is
     broken throughout, the first problems tell enough.
     """
-    said = tuple(dict.fromkeys(problems))
+    said = tuple(dict.fromkeys(replace(p, message=_printable(p.message)) for p in problems))
     if len(said) <= _PROBLEMS:
         return said
     fatal = [problem for problem in said[_PROBLEMS:] if problem.fatal]
     more = len(said) - _PROBLEMS
     rest = Problem(said[_PROBLEMS].origin, f"{more} more problems from here on are not listed")
     return (*said[:_PROBLEMS], *fatal[:1], rest)
+
+
+def _printable(text: str) -> str:
+    """Bytes that are no text, as escapes."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _suspicion(main: str, transcript: Transcript) -> Problem | None:

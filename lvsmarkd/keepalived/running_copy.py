@@ -115,10 +115,7 @@ def read_consolidated(keepalived: Keepalived, proc: Path = Path("/proc")) -> Rea
 
 
 def _text(raw: bytes) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+    return raw.decode(errors="surrogateescape")
 
 
 def _main(text: str, process: Path, keepalived: Keepalived) -> str:

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+_LONGEST = 400
+"""Parts of a path that is followed: the slow check sees what is behind longer ones."""
 _MAX_LINKS = 40
 """Links followed on one way, as the kernel does."""
 
@@ -69,10 +71,11 @@ class Trail:
 def trail_of(files: Iterable[str], lookups: Iterable[str]) -> Trail:
     """The trail of absolute paths and of absolute glob patterns, as things are now."""
     trail = Trail()
-    for file in files:
-        _walk(trail, "/", _names(file), _MAX_LINKS)
-    for lookup in lookups:
-        _walk(trail, "/", tuple(_part(part.text) for part in _names(lookup)), _MAX_LINKS)
+    ways = [_names(file) for file in files]
+    ways += [tuple(_part(part.text) for part in _names(lookup)) for lookup in lookups]
+    for way in ways:
+        if len(way) <= _LONGEST:
+            _walk(trail, "/", way, _MAX_LINKS)
     return trail
 
 

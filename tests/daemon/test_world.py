@@ -290,3 +290,103 @@ def test_what_is_declared_and_dropped_is_critical(director: Director) -> None:
     director.conf.write_text(WEB.replace("198.51.100.1", "www.example.org"))
     [problem] = found(director.look(), Kind.PROBLEM)
     assert (problem.severity, "no real_server" in problem.message) == (Severity.CRITICAL, True)
+
+
+MOVED = WEB.replace("fwmark 80", "fwmark 81")
+
+
+def rule_marks(director: Director) -> dict[int | None, str]:
+    return {
+        r.mark: str(r.match)
+        for c in director.paper.chains.values()
+        for r in getattr(c, "rules", ())
+    }
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_mark_that_is_renumbered_takes_its_packets_along_at_the_reload(
+    director: Director, restart: bool
+) -> None:
+    director.reloads()
+    director.look()
+    director.conf.write_text(MOVED)
+    if restart:
+        director.start()
+    director.look()
+    director.now += 100
+    report = director.look()
+    assert director.marks() == {80}, "keepalived knows no 81 yet"
+    assert [s.covered for s in report.services if s.key == key(80)] == [True]
+    assert not [f for f in report.left.findings if f.severity is Severity.CRITICAL]
+
+    director.reloads()
+    director.look(Trigger.KEEPALIVED)
+    assert 81 in director.marks()
+    director.now += 100
+    report = director.look()
+    assert director.marks() == {81}
+    assert [s.covered for s in report.services] == [True]
+
+
+def test_a_file_that_is_cut_off_moves_no_packets(director: Director) -> None:
+    director.reloads()
+    director.look()
+    director.conf.write_text(MOVED[:-3])
+    director.look()
+    assert director.marks() == {80}
+
+
+def test_packets_that_are_handed_over_stay_until_the_reload(director: Director) -> None:
+    director.conf.write_text(WEB + MAIL)
+    director.reloads()
+    director.look()
+    before = rule_marks(director)
+    director.conf.write_text(MAIL.replace("tcp 25", "tcp 25,80,443").replace(".10.", ".10."))
+    director.look()
+    assert rule_marks(director)[80] == before[80]
+
+
+def test_a_kernel_that_cannot_be_read_at_a_start_takes_nothing_away(director: Director) -> None:
+    director.conf.write_text(WEB + MAIL)
+    director.kernel = Loaded(frozenset({key(80), key(25)}))
+    director.look()
+    director.conf.write_text(WEB)
+    director.kernel = Unreadable("IPVS could not be read")
+    director.start()
+    director.look()
+    director.now += 100
+    director.look()
+    assert director.marks() == {80, 25}
+
+
+def test_a_mark_above_those_that_are_handed_out_stays_while_it_is_in_use(
+    director: Director,
+) -> None:
+    high = MAIL.replace("fwmark 25", "fwmark 2000")
+    director.conf.write_text(WEB + high)
+    director.reloads()
+    director.look()
+    director.conf.write_text(
+        WEB + "global_defs {\n nftables_ipvs\n}\nvirtual_server_group G {\n 192.0.2.7 80\n}\n"
+        "virtual_server group G {\n real_server 198.51.100.7 80 {\n }\n}\n"
+    )
+    director.look()
+    director.now += 100
+    report = director.look()
+    assert director.marks() == {80, 2000}
+    assert [f.service for f in found(report, Kind.LEFTOVER)] == [key(2000)]
+
+
+def test_what_is_saved_during_a_reading_is_read_by_the_next_pass(
+    director: Director, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_and_save(*arguments: object, **more: object) -> Reading:
+        reading = read(*arguments, **more)  # type: ignore[arg-type] # passed on
+        director.conf.write_text(WEB + MAIL)
+        return reading
+
+    monkeypatch.setattr("lvsmarkd.daemon.inputs.read", read_and_save)
+    director.look()
+    monkeypatch.undo()
+    director.look()
+    assert director.marks() == {80, 25}
