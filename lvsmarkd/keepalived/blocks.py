@@ -118,7 +118,7 @@ class _Walk:
                 listener.line(block, line)
             case Body.VALUES:
                 listener.line(block, line)
-                self._values(word, opened=opened)
+                self._values(word, line)
             case Body.PASSED_OVER:
                 listener.line(block, line)
                 self._skip_from(line, braces=1 if opened else -1)
@@ -150,9 +150,16 @@ class _Walk:
             self._listener.skipped(self._opener, line)
         return True
 
-    def _values(self, block: str, *, opened: bool) -> None:
-        """A block of values: its lines up to the first ``}`` (alloc_value_block)."""
-        need_open = not opened
+    def _values(self, block: str, header: Line) -> None:
+        """A block of values: its lines up to the first ``}`` (alloc_value_block).
+
+        A quoted "{" after the keyword, and its name where it has one, opens it, too; what
+        follows that is its first line.
+        """
+        after = header.words[2 if header.words[1:2] not in ([], [OPEN]) else 1 :]
+        need_open = after[:1] != [OPEN]
+        if after[1:] and not need_open:
+            self._listener.value(block, header._replace(words=after[1:]))
         for line in self._lines:
             values = line.words
             if need_open:

@@ -202,7 +202,7 @@ class _Checker(Listener):
                 self._server = self._open_server(line)
                 return self._server is None
             case "virtual_server_group":
-                if line.words[2:] not in ([], [OPEN]):
+                if line.words[2:3] not in ([], [OPEN]):
                     raise KeepalivedStops(_unopened_group(line))
                 self._group = OpenGroup(line.words[1], line.origin)
                 self.ownership.opened(line, self._group.numbers)

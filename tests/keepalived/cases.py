@@ -201,6 +201,11 @@ BLOCKS = [
         'virtual_server_group G "{"\n fwmark 21\n}\n' + grouped("G"),
         "inet 21",
     ),
+    Case(
+        "quoted brace of a group, and its first line",
+        'virtual_server_group G "{" fwmark 21\n fwmark 22\n}\n' + grouped("G"),
+        "inet 21, inet 22",
+    ),
     Case("keyword without its word", server(21, inside="delay_loop") + server(8)),
     Case("values of a rule", "static_rules {\n fwmark 5 table 9\n}\n" + server(21), "inet 21"),
 ]

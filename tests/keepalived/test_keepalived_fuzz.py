@@ -1,9 +1,9 @@
 """Configurations that nobody thought of: what lvsmarkd reads is what keepalived programmes.
 
-A fixed set of seeds, and a fresh one each time. `make fuzz` goes on for as long as one likes.
+The seeds are fixed, so that a run says of a change what it said before it. `make fuzz` goes on
+from a fresh one for as long as one likes.
 """
 
-import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ AT_A_TIME = 2
 CONFIGURATIONS = 500
 
 
-@pytest.mark.parametrize("seed", ["first", "second", f"fresh {time.time_ns()}"], ids=lambda _: "")
+@pytest.mark.parametrize("seed", ["first", "second", "third"], ids=lambda _: "")
 def test_both_read_the_same(seed: str, tmp_path: Path) -> None:
     campaign = Campaign(Oracle.build(tmp_path), tmp_path, seed)
 
