@@ -138,6 +138,10 @@ class _Checker(Listener):
         elif block == VIRTUAL_SERVER and self._server is not None:
             self.ownership.closed(closing)
             self._close_server(self._server)
+        elif block == VIRTUAL_SERVER and not self._kept and closing is not None:
+            # The block of an invalid header ends, and so does what is taken for it.
+            self._problems.append(_no_server_before(closing))
+            self.doubtful = True
         elif block == VIRTUAL_SERVER_GROUP and self._group is not None:
             self.ownership.closed(closing)
             self._close_group(self._group)
