@@ -37,7 +37,7 @@ class KeepalivedProcess:
     listener: Listener
     find: Callable[[Running | None], Running] = _find
     run_directory: Path = Path("/run")
-    poll: float = 5.0
+    poll: float = 15.0
     fresh: float = 2.0
 
     @property
