@@ -28,6 +28,7 @@ _SOURCES = {
     Trigger.LOCK: "xtables_lock",
     Trigger.TIMER: "timer",
     Trigger.KEEPALIVED: "keepalived",
+    Trigger.IPVS: "ipvs",
 }
 
 log = logging.getLogger(__name__)

@@ -6,6 +6,7 @@ from random import Random
 
 from lvsmarkd.model.wake import Wake
 from lvsmarkd.watch.files import Files
+from lvsmarkd.watch.ipvs import IpvsServices
 from lvsmarkd.watch.keepalived_process import KeepalivedProcess
 from lvsmarkd.watch.nftables import NftablesEvents
 from lvsmarkd.watch.own_writers import OwnWriters
@@ -15,7 +16,7 @@ from lvsmarkd.watch.xtables_lock import XtablesLock, lock_path
 
 
 class Watchers:
-    """Files, the kernel's nf_tables events, the xtables lock, keepalived, the slow full check.
+    """Files, the kernel's nf_tables events, the xtables lock, keepalived, IPVS, the slow check.
 
     ``follow_keepalived`` is off where only a file that was named on the command line counts.
     """
@@ -39,7 +40,7 @@ class Watchers:
             self._timer,
         ]
         if self._follow_keepalived:
-            sources.append(KeepalivedProcess(self._listener))
+            sources += [KeepalivedProcess(self._listener), IpvsServices(self._listener)]
         self._tasks = [
             asyncio.create_task(keep(source, wake, self._listener), name=source.name)
             for source in sources

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.running import Hidden, Keepalived
+from lvsmarkd.model.running import Hidden, Keepalived, Stopped
 from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.model.world import World
 
@@ -93,6 +93,13 @@ def _leftover(key: ServiceKey, desired: Desired, world: World) -> Finding:
         message = (
             "IPVS has it, and keepalived neither configures it nor has read it, so that nobody"
             f" will remove it; if it is not meant: ipvsadm -D -f {key.mark}"
+            + (" -6" if key.family == "inet6" else "")
+        )
+    elif isinstance(world.running, Stopped):
+        severity = Severity.NOTE
+        message = (
+            "IPVS still has it, and keepalived.conf does not; keepalived is not running, so that"
+            f" nobody will remove it; if it is not meant: ipvsadm -D -f {key.mark}"
             + (" -6" if key.family == "inet6" else "")
         )
     else:

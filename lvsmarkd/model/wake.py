@@ -16,6 +16,8 @@ class Trigger(StrEnum):
     """Somebody opened the xtables lock, as iptables-legacy does to write."""
     KEEPALIVED = "keepalived"
     """keepalived started, ended, or read its configuration again."""
+    IPVS = "ipvs"
+    """Services by mark came to IPVS, or left it."""
     TIMER = "timer"
     """The slow full check."""
     RECHECK = "recheck"

@@ -43,6 +43,7 @@ _SUBJECTS = {
     "xtables_lock": "iptables-legacy's rules",
     "keepalived": "keepalived's process",
     "firewalld": "firewalld",
+    "ipvs": "IPVS's services",
 }
 
 

@@ -194,6 +194,17 @@ def test_a_service_made_by_hand_that_nothing_marks_is_uncovered(director: Direct
     assert (leftover.severity, "ipvsadm -D -f 99" in leftover.message) == (Severity.WARNING, True)
 
 
+def test_what_a_killed_keepalived_left_in_ipvs_is_no_reloads_to_remove(director: Director) -> None:
+    director.reloads()
+    director.look()
+    director.running = Stopped()
+    director.kernel = Loaded(frozenset({key(80), key(99)}))
+    [leftover] = found(director.look(), Kind.LEFTOVER)
+    assert leftover.severity is Severity.NOTE
+    assert "keepalived is not running" in leftover.message
+    assert "ipvsadm -D -f 99" in leftover.message
+
+
 def test_marks_that_keepalived_hands_out_are_its_own(director: Director) -> None:
     director.conf.write_text(
         WEB + "global_defs {\n nftables_ipvs\n}\nvirtual_server_group G {\n 192.0.2.7 80\n}\n"
