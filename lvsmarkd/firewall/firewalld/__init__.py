@@ -1,0 +1,1 @@
+"""The firewalld backend: rich rules by D-Bus, at runtime and permanent."""
