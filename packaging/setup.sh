@@ -22,6 +22,23 @@ python_headers() {
     done
     return 1
 }
+polkitd() { test -x /usr/lib/polkit-1/polkitd || test -x /usr/libexec/polkitd; }
+# The tests run firewalld on a bus and in namespaces of their own. One that is installed for them
+# alone must not become this machine's firewall: neither now nor at the next boot, nor when
+# somebody calls it on the bus. So it is masked, and nothing that is installed is started.
+keep_out_of_service() {
+    if ! has firewalld >/dev/null && [ ! -e /etc/systemd/system/firewalld.service ]; then
+        mkdir -p /etc/systemd/system
+        ln -s /dev/null /etc/systemd/system/firewalld.service
+        echo "firewalld is installed for the tests and masked: systemctl unmask firewalld, to use it"
+    fi
+    if has apt-get >/dev/null && [ ! -e /usr/sbin/policy-rc.d ]; then
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+        trap 'exit 1' HUP INT TERM
+        printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
+        chmod 755 /usr/sbin/policy-rc.d
+    fi
+}
 look() {
     missing=""
     want python python_that_does
@@ -38,6 +55,9 @@ look() {
     want procps has ps
     want keepalived has keepalived
     want libnl test -e /usr/include/libnl3/netlink/netlink.h
+    want firewalld has firewalld
+    want dbus-daemon has dbus-daemon
+    want polkit polkitd
 }
 
 look
@@ -47,16 +67,20 @@ if [ "$(id -u)" != 0 ]; then
     exit 1
 fi
 echo "installing what is missing:$missing"
+keep_out_of_service
 if has apt-get >/dev/null; then
     apt-get update -q
     DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
         python3 python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-dev \
-        iptables ipset nftables iproute2 util-linux procps keepalived libnl-3-dev libnl-genl-3-dev
+        iptables ipset nftables iproute2 util-linux procps keepalived libnl-3-dev libnl-genl-3-dev \
+        dbus firewalld polkitd
 elif has dnf >/dev/null; then
     dnf install -y python3 python3-devel gcc pkgconf-pkg-config systemd-devel \
         iptables-nft iptables-legacy ipset nftables iproute util-linux procps-ng keepalived libnl3-devel \
+        dbus-daemon firewalld polkit \
         || dnf install -y python3.12 python3.12-devel gcc pkgconf-pkg-config systemd-devel \
-        iptables-nft ipset nftables iproute util-linux procps-ng keepalived libnl3-devel
+        iptables-nft ipset nftables iproute util-linux procps-ng keepalived libnl3-devel \
+        dbus-daemon firewalld polkit
 else
     echo "missing:$missing; install it with this system's package manager and try again" >&2
     exit 1

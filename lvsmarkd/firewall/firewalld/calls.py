@@ -11,8 +11,10 @@ MAIN_PATH = "/org/fedoraproject/FirewallD1"
 CONFIG_PATH = f"{MAIN_PATH}/config"
 """The permanent plane. Its objects are numbered anew by a reload: ask for them by name."""
 CALL_TIMEOUT = 10.0
-"""Seconds for one call. firewalld takes one call after the other, so that of somebody else's
-is waited for, too: a reload of 1,000 rules takes 0.7 s (measured)."""
+"""Seconds for one call. firewalld takes one call after the other, so what others have asked of
+it is waited for, too: a reload of 1,000 rules takes 0.7 s (measured)."""
+CONNECT_TIMEOUT = 5.0
+"""Seconds for a new connection to the bus, which a call waits for besides."""
 IN_FLIGHT = 8
 """Calls at once. 1,000 end the connection: the socket is full, and dbus-next does not wait
 (measured)."""
@@ -42,13 +44,15 @@ class State(StrEnum):
     """It runs and drops every packet; runtime changes are refused (PANIC_MODE)."""
     STARTING = "starting"
     """It owns its name and has not loaded its rules yet (INIT)."""
-    RELOADING = "reloading"
     FAILED = "failed"
     """Its last start or reload failed: what is in the kernel is not what it lists."""
     STOPPED = "stopped"
     """Nobody owns its name on the bus."""
     SILENT = "silent"
-    """It owns its name and does not answer in time."""
+    """It owns its name and does not answer in time: it starts, reloads, is at a large change,
+    or hangs. It has one thread and answers nobody meanwhile; what it calls its state is never
+    that it reloads (fw.py of 1.3.3 and 2.5.0).
+    """
     DENIED = "denied"
     """Its state may not even be asked for."""
     NO_BUS = "no bus"
@@ -68,7 +72,7 @@ class Fault(StrEnum):
     NO_OWNER = "no owner"
     """firewalld is not on the bus, or left it during the call."""
     TIMEOUT = "timeout"
-    """No answer in time; the call may still be carried out."""
+    """No answer in time; what firewalld has begun it may still carry out."""
     DENIED = "denied"
     """polkit, or the bus, does not allow the call."""
     CLOSED = "closed"
