@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.harness import netns as namespace
+from tests.harness.firewalld import RealFirewalld, firewalld
 from tests.harness.keepalived import Keepaliveds
 from tests.keepalived.oracle import Oracle
 
@@ -52,3 +53,19 @@ def keepaliveds(tmp_path_factory: pytest.TempPathFactory) -> Keepaliveds:
     """The real keepalived, to be run as on a director."""
     oracle = Oracle.build(tmp_path_factory.mktemp("shim"))
     return Keepaliveds(oracle, tmp_path_factory.mktemp("logs"))
+
+
+@pytest.fixture(params=["nftables", "iptables"])
+def firewalld_backend(request: pytest.FixtureRequest) -> str:
+    """Both of firewalld's own backends, one after the other."""
+    return str(request.param)
+
+
+@pytest.fixture
+def real_firewalld(
+    netns: None, firewalld_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RealFirewalld]:
+    """firewalld on a bus of its own, which all that the test starts takes for the system's."""
+    with firewalld(firewalld_backend) as bed:
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bed.address)
+        yield bed

@@ -26,6 +26,7 @@ _SOURCES = {
     Trigger.FILE: "files",
     Trigger.NETLINK: "nftables",
     Trigger.LOCK: "xtables_lock",
+    Trigger.DBUS: "firewalld",
     Trigger.TIMER: "timer",
     Trigger.KEEPALIVED: "keepalived",
     Trigger.IPVS: "ipvs",

@@ -14,6 +14,8 @@ class Trigger(StrEnum):
     """The kernel told of a change of nf_tables."""
     LOCK = "lock"
     """Somebody opened the xtables lock, as iptables-legacy does to write."""
+    DBUS = "dbus"
+    """firewalld told of a change in it, or came, or went."""
     KEEPALIVED = "keepalived"
     """keepalived started, ended, or read its configuration again."""
     IPVS = "ipvs"

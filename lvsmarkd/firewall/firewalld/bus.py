@@ -119,9 +119,7 @@ class Connection:
 
         def heard(message: Message) -> None:
             if message.message_type is MessageType.SIGNAL:
-                hear(
-                    Signal(message.interface, message.member, message.path, tuple(_plain(message)))
-                )
+                hear(Signal(message.interface, message.member, message.path, _plain(message)))
 
         self._bus.add_message_handler(heard)
         for rule in rules:

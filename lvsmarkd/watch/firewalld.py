@@ -1,0 +1,134 @@
+"""firewalld's word of what changes in it, or of its coming and going.
+
+What its signals carry is not to be believed: a zone without its name, a rule as it was typed
+(measured). They say that a look is worth it, and that is all that is taken from them. Changes
+that others make in the kernel behind its back it does not tell.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lvsmarkd.firewall.firewalld.calls import (
+    BUS_NAME,
+    BusError,
+    Fault,
+    FirewalldError,
+    Interface,
+    Request,
+)
+from lvsmarkd.model.wake import Trigger, Wake
+from lvsmarkd.watch.source import Listener, SourceFailedError
+
+if TYPE_CHECKING:
+    from lvsmarkd.firewall.firewalld.bus import Connection, Signal
+
+PAUSE = 0.25
+"""Seconds between two wake-ups. The first sign of something wakes at once, the rest of it once
+more: a reload tells of every zone and policy, and of itself at last."""
+STARTING = 0.2
+"""Seconds between two questions whether a firewalld that has come has loaded its rules."""
+_BUS = "org.freedesktop.DBus"
+_OWNER = "NameOwnerChanged"
+_TELLING = (
+    (Interface.MAIN, None),  # Reloaded, panic mode, the default zone
+    (Interface.ZONE, None),  # rules, settings, and the moves of interfaces and sources
+    (Interface.POLICY, None),
+    (Interface.DIRECT, None),
+    (Interface.CONFIG, "ZoneAdded"),  # not the whole: a reload tells 300 times of things added
+    (Interface.CONFIG, "PolicyAdded"),
+    (Interface.CONFIG_ZONE, None),
+    (Interface.CONFIG_POLICY, None),
+    (Interface.CONFIG_DIRECT, None),
+)
+MATCHES = (
+    f"type='signal',sender='{_BUS}',interface='{_BUS}',member='{_OWNER}',arg0='{BUS_NAME}'",
+    *(
+        f"type='signal',sender='{BUS_NAME}',interface='{interface}'"
+        + (f",member='{member}'" if member else "")
+        for interface, member in _TELLING
+    ),
+)
+"""What the bus is to let through to us."""
+_STATE = Request(Interface.PROPERTIES, "Get", (str(Interface.MAIN), "state"))
+
+
+@dataclass(frozen=True, slots=True)
+class FirewalldEvents:
+    """Wakes for what firewalld tells, on a connection of its own to the bus.
+
+    While firewalld is stopped it hears all the same: that it comes. Our own changes wake, too.
+    It is never overrun: a bus that we do not keep up with hangs up.
+    """
+
+    listener: Listener
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return "firewalld"
+
+    async def run(self, wake: Callable[[Wake], None]) -> None:
+        """Wake until cancelled. Raises SourceFailedError where there is no bus (any more)."""
+        from lvsmarkd.firewall.firewalld.bus import (  # noqa: PLC0415 - hosts without firewalld need no D-Bus
+            Connection,
+        )
+
+        try:
+            connection = await Connection.open()
+        except BusError as error:
+            raise SourceFailedError(f"changes in firewalld are not told: {error}") from error
+        try:
+            await self._hear(connection, wake)
+        except BusError as error:
+            raise SourceFailedError(f"changes in firewalld are not told: {error}") from error
+        finally:
+            connection.close()
+
+    async def _hear(self, connection: "Connection", wake: Callable[[Wake], None]) -> None:
+        stirred = asyncio.Event()
+        came = False
+
+        def heard(signal: "Signal") -> None:
+            nonlocal came
+            came = came or signal.member == _OWNER
+            stirred.set()
+
+        await connection.listen(MATCHES, heard)
+        self.listener.up(self.name)
+        end = asyncio.ensure_future(connection.ended())
+        try:
+            while True:
+                sign = asyncio.ensure_future(stirred.wait())
+                await asyncio.wait({sign, end}, return_when=asyncio.FIRST_COMPLETED)
+                sign.cancel()
+                if end.done():
+                    raise SourceFailedError(
+                        f"changes in firewalld are not told: the system bus is gone ({end.result()})"
+                    )
+                stirred.clear()
+                if came:
+                    came = False
+                    await self._loaded(connection, wake)
+                wake(Wake(Trigger.DBUS))
+                await asyncio.sleep(PAUSE)
+        finally:
+            end.cancel()
+
+    async def _loaded(self, connection: "Connection", wake: Callable[[Wake], None]) -> None:
+        """Wait until a firewalld that came has loaded its rules, failed to, or went again."""
+        told = False
+        while True:
+            try:
+                if await connection.call(_STATE) != "INIT":
+                    return
+            except FirewalldError:
+                return
+            except BusError as error:
+                if error.fault is not Fault.TIMEOUT:
+                    return
+                if not told:
+                    wake(Wake(Trigger.DBUS))  # that it hangs is worth a look
+                told = True
+            await asyncio.sleep(STARTING)
