@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
 from tests.harness import netns as namespace
 from tests.harness.firewalld import RealFirewalld, firewalld
 from tests.harness.keepalived import Keepaliveds
@@ -69,3 +70,10 @@ def real_firewalld(
     with firewalld(firewalld_backend) as bed:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bed.address)
         yield bed
+
+
+@pytest.fixture
+def adapter(real_firewalld: RealFirewalld) -> Iterator[BusFirewalld]:
+    """Our side of it."""
+    with BusFirewalld() as ours:
+        yield ours

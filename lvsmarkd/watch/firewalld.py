@@ -105,7 +105,7 @@ class FirewalldEvents:
                 sign.cancel()
                 if end.done():
                     raise SourceFailedError(
-                        f"changes in firewalld are not told: the system bus is gone ({end.result()})"
+                        f"changes in firewalld are not told: the bus is gone ({end.result()})"
                     )
                 stirred.clear()
                 if came:

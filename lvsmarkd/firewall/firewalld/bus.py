@@ -192,6 +192,12 @@ class _Bus(MessageBus):  # type: ignore[misc] # its types are not to be had
             self._stream.close()
         self._sock.close()
 
+    def send(self, msg: Message) -> "asyncio.Future[None]":
+        """As dbus-next does; that a call could not be sent is told to the caller already."""
+        sent: asyncio.Future[None] = super().send(msg)
+        sent.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return sent
+
     def disconnect(self) -> None:
         """As dbus-next does, without a word about a socket that has ended already."""
         self._user_disconnect = True
