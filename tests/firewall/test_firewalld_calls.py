@@ -216,6 +216,7 @@ def test_nothing_is_left_when_it_is_closed(real_firewalld: RealFirewalld) -> Non
     BusFirewalld().close()
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("firewalld_backend", ["nftables"], indirect=True)
 def test_a_child_of_a_fork_does_not_share_the_connection(adapter: BusFirewalld) -> None:
     assert adapter.state() is State.RUNNING

@@ -22,7 +22,6 @@ _DEFAULTS = Path("/etc/firewalld/firewalld.conf")
 _POLICIES = Path("/usr/share/dbus-1/system.d")
 _POLKITDS = (Path("/usr/lib/polkit-1/polkitd"), Path("/usr/libexec/polkitd"))
 _RULES = Path("/etc/polkit-1/rules.d")
-_DBUS = "org.freedesktop.DBus"
 _BUS = """\
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -157,15 +156,22 @@ class RealFirewalld:
         place.mkdir(exist_ok=True)
         for rule in rules:
             shutil.copy(rule, place)
+        place.chmod(0o755)
         run("mount", "--bind", str(place), str(_RULES))
         self._start("polkitd", [str(polkitd), "--no-debug"])
-        until(lambda: "org.freedesktop.PolicyKit1" in self.names(), "polkitd on the bus")
+        until(lambda: "FirewallD1.info" in self._actions(), "polkitd, and what it knows")
+
+    def kill_polkit(self) -> None:
+        """End it; its rules are this machine's again."""
+        self._kill("polkitd")
+        run("umount", str(_RULES))
 
     def end(self) -> None:
         """End all that was started."""
+        if "polkitd" in self._children:
+            self.kill_polkit()
         for name in list(self._children):
             self._kill(name)
-        run("umount", str(_RULES), check=False)
         shutil.rmtree(self.directory)
 
     def ask_bus(self, name: str, path: str, *method: str) -> str:
@@ -176,9 +182,11 @@ class RealFirewalld:
             check=False,
         )
 
-    def names(self) -> list[str]:
-        """Who is on the bus."""
-        return self.ask_bus(_DBUS, "/org/freedesktop/DBus", f"{_DBUS}.ListNames").split()
+    def _actions(self) -> str:
+        """All that polkit may allow."""
+        name = "org.freedesktop.PolicyKit1"
+        path = "/org/freedesktop/PolicyKit1/Authority"
+        return self.ask_bus(name, path, f"{name}.Authority.EnumerateActions", "string:")
 
     def _start(self, name: str, command: Sequence[str]) -> None:
         # The kernel ends it with the thread that starts it.

@@ -83,19 +83,28 @@ class BusFirewalld:
     def state(self) -> State:
         """How firewalld is; see the Protocol."""
         try:
-            said = self.call(
-                Interface.PROPERTIES, "Get", str(Interface.MAIN), "state", timeout=STATE_TIMEOUT
-            )
-            state = _STATES.get(str(said), State.FAILED)
-            if state is State.RUNNING and self.call(
-                Interface.MAIN, "queryPanicMode", timeout=STATE_TIMEOUT
-            ):
-                return State.PANIC
+            state = self._said()
+            if state in {State.RUNNING, State.DENIED}:
+                panic = self.call(Interface.MAIN, "queryPanicMode", timeout=STATE_TIMEOUT)
+                return State.PANIC if panic else State.RUNNING
         except BusError as error:
             return _FAULTS[error.fault]
         except FirewalldError:
             return State.FAILED
         return state
+
+    def _said(self) -> State:
+        """What it calls its state; DENIED where it tells only those who may change it, too
+        (1.3.3: its properties ask for the action config). It answers others when it runs.
+        """
+        arguments = (str(Interface.MAIN), "state")
+        try:
+            said = self.call(Interface.PROPERTIES, "Get", *arguments, timeout=STATE_TIMEOUT)
+        except BusError as error:
+            if error.fault is Fault.DENIED:
+                return State.DENIED
+            raise
+        return _STATES.get(str(said), State.FAILED)
 
     def close(self) -> None:
         """End it; see the Protocol."""
