@@ -57,6 +57,7 @@ look() {
     want libnl test -e /usr/include/libnl3/netlink/netlink.h
     want firewalld has firewalld
     want dbus-daemon has dbus-daemon
+    want dbus-send has dbus-send
     want polkit polkitd
 }
 
@@ -77,10 +78,10 @@ if has apt-get >/dev/null; then
 elif has dnf >/dev/null; then
     dnf install -y python3 python3-devel gcc pkgconf-pkg-config systemd-devel \
         iptables-nft iptables-legacy ipset nftables iproute util-linux procps-ng keepalived libnl3-devel \
-        dbus-daemon firewalld polkit \
+        dbus-daemon dbus-tools firewalld polkit \
         || dnf install -y python3.12 python3.12-devel gcc pkgconf-pkg-config systemd-devel \
         iptables-nft ipset nftables iproute util-linux procps-ng keepalived libnl3-devel \
-        dbus-daemon firewalld polkit
+        dbus-daemon dbus-tools firewalld polkit
 else
     echo "missing:$missing; install it with this system's package manager and try again" >&2
     exit 1

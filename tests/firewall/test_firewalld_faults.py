@@ -1,25 +1,21 @@
 """firewalld and its bus killed, frozen, restarted, reloading, while they are asked."""
 
-import asyncio
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from dbus_next import BusType, MessageType
 
 from lvsmarkd.firewall.backend import Trouble
 from lvsmarkd.firewall.firewalld.adapter import BACKOFF, BusFirewalld
-from lvsmarkd.firewall.firewalld.bus import _Bus
 from lvsmarkd.firewall.firewalld.calls import (
-    BUS_NAME,
     CONNECT_TIMEOUT,
     BusError,
     Fault,
@@ -31,6 +27,7 @@ from lvsmarkd.firewall.firewalld.calls import (
 from lvsmarkd.firewall.firewalld.states import SENTENCES, failure, not_ready
 from tests.harness.daemon import until
 from tests.harness.firewalld import RealFirewalld
+from tests.harness.stand_in import stand_in
 
 pytestmark = pytest.mark.netns
 KILLS = 50
@@ -72,7 +69,7 @@ def test_a_bus_that_dies_in_the_middle_of_a_call_ends_it_at_once_fifty_times(
             start = time.monotonic()
             real_firewalld.kill_bus()
         else:  # and of one that never will be
-            with mute():
+            with stand_in():
                 call = pending(threads, lambda: adapter.call(Interface.MAIN, "getDefaultZone"))
                 start = time.monotonic()
                 real_firewalld.kill_bus()
@@ -94,31 +91,6 @@ def test_a_bus_that_dies_in_the_middle_of_a_call_ends_it_at_once_fifty_times(
     assert longest < 0.5
     assert len(os.listdir("/proc/self/fd")) <= descriptors  # noqa: PTH208 - a count
     assert [t.name for t in threading.enumerate()].count("firewalld") == 1
-
-
-@contextmanager
-def mute() -> Iterator[None]:
-    """Somebody who has firewalld's name on the bus, and never answers."""
-    there, done = threading.Event(), threading.Event()
-
-    async def be() -> None:
-        bus = _Bus(bus_type=BusType.SYSTEM)
-        await bus.connect()
-        bus.add_message_handler(lambda said: said.message_type is MessageType.METHOD_CALL)
-        await bus.request_name(BUS_NAME)
-        there.set()
-        while not done.is_set():
-            await asyncio.sleep(0.005)
-        bus.end()
-
-    thread = threading.Thread(target=lambda: asyncio.run(be()))
-    thread.start()
-    try:
-        assert there.wait(5)
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def test_firewalld_killed_during_a_call_is_told_from_a_dead_bus(
@@ -173,6 +145,17 @@ def test_a_start_is_waited_for_until_the_rules_are_loaded(
     assert isinstance(rules_of, list)
     assert len(rules_of) == 500
     assert set(seen) <= {State.STOPPED, State.STARTING, State.SILENT, State.RUNNING}
+
+
+def test_one_that_has_its_name_and_not_its_rules_is_starting(
+    adapter: BusFirewalld, real_firewalld: RealFirewalld
+) -> None:
+    real_firewalld.stop()
+    with stand_in("INIT"):
+        assert adapter.state() is State.STARTING
+        assert not State.STARTING.readable
+    with stand_in("something of a version to come"):
+        assert adapter.state() is State.FAILED
 
 
 def test_calls_during_reloads_are_answered_after_them(

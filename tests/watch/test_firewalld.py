@@ -15,6 +15,7 @@ from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.watch.firewalld import MATCHES, PAUSE, FirewalldEvents
 from lvsmarkd.watch.source import SourceFailedError, keep
 from tests.harness.firewalld import RealFirewalld
+from tests.harness.stand_in import stand_in
 from tests.watch.hearing import Hearing, running
 
 pytestmark = pytest.mark.netns
@@ -150,6 +151,14 @@ def test_a_restart_wakes_when_it_is_gone_and_when_its_rules_are_there(
         hearing = Hearing()
         async with running(FirewalldEvents(hearing), hearing):
             real_firewalld.stop()
+            await hearing.until(lambda: hearing.wakes)
+            await calm(hearing)
+            with stand_in("INIT") as starting:
+                await asyncio.sleep(1)
+                assert hearing.wakes == [], "its name alone is no reason to look"
+                starting.state = "RUNNING"
+                await hearing.until(lambda: hearing.wakes)
+                await calm(hearing)
             await hearing.until(lambda: hearing.wakes)
             await calm(hearing)
             real_firewalld.start("")
