@@ -6,9 +6,10 @@ from random import Random
 
 from lvsmarkd.model.wake import Wake
 from lvsmarkd.watch.files import Files
+from lvsmarkd.watch.firewalld import FirewalldEvents
 from lvsmarkd.watch.ipvs import IpvsServices
 from lvsmarkd.watch.keepalived_process import KeepalivedProcess
-from lvsmarkd.watch.nftables import NftablesEvents
+from lvsmarkd.watch.nftables import NftablesEvents, firewalld_tables, iptables_tables
 from lvsmarkd.watch.own_writers import OwnWriters
 from lvsmarkd.watch.source import Listener, Source, keep
 from lvsmarkd.watch.timer import Timer
@@ -16,31 +17,45 @@ from lvsmarkd.watch.xtables_lock import XtablesLock, lock_path
 
 
 class Watchers:
-    """Files, the kernel's nf_tables events, the xtables lock, keepalived, IPVS, the slow check.
+    """Files, the kernel's nf_tables events, the xtables lock, keepalived, IPVS, firewalld, the
+    slow full check.
 
     ``follow_keepalived`` is off where only a file that was named on the command line counts.
+    ``follow_firewalld`` is on where firewalld keeps the rules, or may come to.
     """
 
     def __init__(
-        self, listener: Listener, resync_seconds: float, *, follow_keepalived: bool
+        self,
+        listener: Listener,
+        resync_seconds: float,
+        *,
+        follow_keepalived: bool,
+        follow_firewalld: bool = False,
     ) -> None:
         self.own_writers = OwnWriters()
         self._listener = listener
         self._files = Files(listener)
         self._timer = Timer(listener, resync_seconds, Random())  # noqa: S311 - mere jitter
         self._follow_keepalived = follow_keepalived
+        self._follow_firewalld = follow_firewalld
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, wake: Callable[[Wake], None]) -> None:
         """Start all sources; ``wake`` is called from the event loop's thread."""
         sources: list[Source] = [
             self._files,
-            NftablesEvents(self._listener, self.own_writers),
+            NftablesEvents(
+                self._listener,
+                self.own_writers,
+                firewalld_tables if self._follow_firewalld else iptables_tables,
+            ),
             XtablesLock(self._listener, lock_path()),
             self._timer,
         ]
         if self._follow_keepalived:
             sources += [KeepalivedProcess(self._listener), IpvsServices(self._listener)]
+        if self._follow_firewalld:
+            sources.append(FirewalldEvents(self._listener))
         self._tasks = [
             asyncio.create_task(keep(source, wake, self._listener), name=source.name)
             for source in sources

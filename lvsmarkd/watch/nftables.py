@@ -36,6 +36,12 @@ def iptables_tables(family: NftFamily, table: str) -> bool:
     return family is not NftFamily.INET and table in {"mangle", "filter"}
 
 
+def firewalld_tables(family: NftFamily, table: str) -> bool:
+    """Whether it is a table of firewalld's, or one of iptables' that its other backend uses."""
+    own = family is NftFamily.INET and table in {"firewalld", "firewalld_policy_drop"}
+    return own or iptables_tables(family, table)
+
+
 @dataclass(frozen=True, slots=True)
 class NftablesEvents:
     """Wakes for every transaction that touched a table that matters and is not our own."""

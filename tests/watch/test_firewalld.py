@@ -13,8 +13,11 @@ from lvsmarkd.firewall.firewalld.bus import Connection, Signal
 from lvsmarkd.firewall.firewalld.calls import CONFIG_PATH, Interface
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.watch.firewalld import MATCHES, PAUSE, FirewalldEvents
+from lvsmarkd.watch.nftables import NftablesEvents, firewalld_tables
+from lvsmarkd.watch.own_writers import OwnWriters
 from lvsmarkd.watch.source import SourceFailedError, keep
 from tests.harness.firewalld import RealFirewalld
+from tests.harness.netns import run
 from tests.harness.stand_in import stand_in
 from tests.watch.hearing import Hearing, running
 
@@ -196,6 +199,25 @@ def test_a_bus_that_ends_is_told_and_a_new_one_found(real_firewalld: RealFirewal
         kept.cancel()
         with suppress(asyncio.CancelledError):
             await kept
+
+    asyncio.run(check())
+
+
+def test_what_is_done_behind_its_back_the_kernel_tells(real_firewalld: RealFirewalld) -> None:
+    nft = real_firewalld.backend == "nftables"
+    chain = ("inet", "firewalld", "mangle_PRE_public_allow") if nft else ("PRE_public_allow",)
+    behind = ("nft", "flush", "chain") if nft else ("iptables", "-t", "mangle", "-F")
+    real_firewalld.cmd(f"--add-rich-rule={RULE}")
+
+    async def check() -> None:
+        hearing, deaf = Hearing(), Hearing()
+        kernel = NftablesEvents(hearing, OwnWriters(), firewalld_tables)
+        async with running(kernel, hearing), running(FirewalldEvents(deaf), deaf):
+            await asyncio.to_thread(run, *behind, *chain)
+            await hearing.until(lambda: hearing.wakes)
+            await deaf.silence()
+        assert {wake.trigger for wake in hearing.wakes} == {Trigger.NETLINK}
+        assert RULE in await asyncio.to_thread(real_firewalld.cmd, "--list-rich-rules")
 
     asyncio.run(check())
 
