@@ -24,7 +24,11 @@ class Memory:
 
     def notice(self, wanted: Desired, seen: Observed, now: float) -> None:
         """Start the clock for rules that serve nothing now; forget it for all others."""
-        unwanted = {rule for _, rule in _rules(seen) if rule not in wanted.rules}
+        there = {rule for _, rule in _rules(seen)}
+        for chain in seen.chains.values():
+            if isinstance(chain, Chain):
+                there.update(chain.partial)
+        unwanted = there - wanted.rules
         self._unwanted_since = {rule: self._unwanted_since.get(rule, now) for rule in unwanted}
 
     def lingers(self, rule: Rule, now: float, linger: float) -> bool:

@@ -99,6 +99,7 @@ class _Chain:
         there = Counter(self.chain.rules)
         wanted = set(self.want)
         extra = {rule: n for rule, n in there.items() if rule not in wanted}
+        extra |= {r: 1 for r in self.chain.partial if r not in wanted and r not in extra}
         kept = [rule for rule in extra if stays(rule)]
         # What is in use keeps its packets: the rules of those that wait for them come later.
         wanted = {rule for rule in wanted if not any(rule.contradicts(k) for k in kept)}
@@ -115,15 +116,16 @@ class _Chain:
         steps: list[Step] = []
         if not self.chain.exists or self.chain.aliens:
             rules = tuple(sorted([*wanted, *kept], key=_order))
-            steps.append(Rewrite(self.spot, rules, fresh=not self.chain.exists))
+            fresh = not self.chain.exists
+            steps.append(Rewrite(self.spot, rules, fresh=fresh, holder=self.chain.holder))
         else:
             steps += [AddRule(self.spot, rule) for rule in missing]
-            steps += [RemoveRule(self.spot, r) for r in gone for _ in range(there[r])]
+            steps += [RemoveRule(self.spot, r) for r in gone for _ in range(extra[r])]
             steps += [RemoveRule(self.spot, r) for r, n in repeats.items() for _ in range(n)]
         anchor = self._anchor()
         if anchor is not None:
             findings.append(anchor)
-            steps.append(Anchor(self.spot, self.chain.anchors))
+            steps.append(Anchor(self.spot, self.chain.anchors, self.chain.holder))
         return Verdict(tuple(findings), tuple(steps))
 
     @property
@@ -131,13 +133,16 @@ class _Chain:
         """Whether somebody else's chain has the name of ours: we never leave one without a
         rule of our own, nor with only others'.
         """
-        return bool(self.chain.aliens) and not self.chain.rules and not self.ours
+        own = self.chain.rules or self.chain.partial
+        return bool(self.chain.aliens) and not own and not self.ours
 
     def _not_ours(self) -> Finding:
+        what = self.chain.holder or "the chain that should be ours"
+        it = "it" if self.chain.holder else "that chain"
         message = (
-            f"the chain that should be ours ({self.spot}) holds only rules of somebody else's, the"
-            f" first of them “{self.chain.aliens[0]}”, so lvsmarkd leaves it alone: give that"
-            " chain another name, or empty it"
+            f"{what} ({self.spot}) holds only rules of somebody else's, the"
+            f" first of them “{self.chain.aliens[0]}”, so lvsmarkd leaves it alone: give {it}"
+            " another name, or empty it"
         )
         return self._find(Kind.CONFLICT, Severity.CRITICAL, message, None)
 
@@ -160,7 +165,13 @@ class _Chain:
         severity = Severity.WARNING if self.spot.place is Place.ACCEPT else Severity.CRITICAL
         for rule in missing:
             like = pairs.get(rule)
-            if like is None:
+            if rule in self.chain.partial:
+                message = (
+                    f"the rule “{rule}”{self._where} is not in force everywhere it should be;"
+                    " applying the plan mends it"
+                )
+                yield self._find(Kind.MISSING, severity, message, rule)
+            elif like is None:
                 message = f"the rule “{rule}”{self._where} is not there; applying the plan adds it"
                 yield self._find(Kind.MISSING, severity, message, rule)
             else:
@@ -195,7 +206,8 @@ class _Chain:
             yield self._find(Kind.DUPLICATE, Severity.WARNING, message, rule)
         for text in self.chain.aliens:
             message = (
-                f"our chain holds a rule that is not ours: {text}; applying the plan removes it"
+                f"{self.chain.holder or 'our chain'} holds a rule that is not ours: {text};"
+                " applying the plan removes it"
             )
             yield self._find(Kind.ALTERED, Severity.WARNING, message, None)
 
@@ -204,6 +216,9 @@ class _Chain:
         name = f"the jump to our chain ({self.spot})"
         if self.chain.anchors == 0:
             message = f"{name} is not there, so none of its rules is met; applying the plan adds it"
+            if self.chain.holder:
+                flaw = self.chain.flaw or "is not there"
+                message = f"{self.chain.holder} ({self.spot}) {flaw}; applying the plan mends it"
             accept = self.spot.place is Place.ACCEPT
             severity = Severity.WARNING if accept else Severity.CRITICAL
             return self._find(Kind.MISSING, severity, message, None)
@@ -225,10 +240,12 @@ class _Chain:
         return next(hindrances(self.spot, self.foreign, self.want, last=self.last), None)
 
     def _dissolve(self, gone: list[Rule]) -> Verdict:
-        # An empty chain that stays, because a rule of somebody else's jumps there, does nothing.
-        if not self.chain.rules and not self.chain.aliens and not self.chain.anchors:
+        # An empty chain that stays, because a rule of somebody else's jumps there, does nothing;
+        # nor does what holds the rules of other spots too.
+        held = self.chain.rules or self.chain.partial or self.chain.aliens
+        if not held and (self.chain.holder or not self.chain.anchors):
             return Verdict()
-        step = Dissolve(self.spot, self.chain.anchors, tuple(gone))
+        step = Dissolve(self.spot, self.chain.anchors, tuple(gone), self.chain.holder)
         return Verdict(tuple(self._surplus(gone, {})), (step,))
 
 

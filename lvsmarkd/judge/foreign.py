@@ -9,6 +9,7 @@ from lvsmarkd.judge.desired import Coverage, Desired
 from lvsmarkd.model.declaration import DeclaredFlow
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import (
+    Chain,
     ForeignRule,
     Leave,
     Obscured,
@@ -21,15 +22,12 @@ from lvsmarkd.model.rule import Accept, Place, Plane, SetMark, Spot
 from lvsmarkd.model.service import MAX_MARK, Family, ServiceKey
 
 
-def marked_by_others(key: ServiceKey, observed: Observed) -> bool:
+def marked_by_others(key: ServiceKey, observed: Observed, plane: Plane = Plane.RUNTIME) -> bool:
     """Whether some foreign rule gives packets of the family just this mark, and no other
     foreign rule certainly takes all of them away before, or their mark after.
     """
-    rules = [
-        rule
-        for rule in observed.foreign
-        if rule.spot.family is key.family and rule.spot.place is Place.MARK
-    ]
+    spot = Spot(plane, key.family, Place.MARK)
+    rules = [rule for rule in observed.foreign if rule.spot == spot]
     return any(
         _gives(rule, key.mark, rules) and not _in_vain(index, rule, key.mark, rules)
         for index, rule in enumerate(rules)
@@ -59,7 +57,7 @@ def _in_vain(index: int, rule: ForeignRule, mark: int, rules: list[ForeignRule])
 
 
 def conflicts(desired: Desired, observed: Observed, *, last: bool) -> Iterator[Finding]:
-    """Foreign rules that undo our mark, or keep packets from it.
+    """Foreign rules that undo our mark, or keep packets from it, now or after a reload.
 
     Rules do not end the way through a chain by marking, so the last writer wins (measured).
     With our jump at the head, that is any foreign rule behind it; with it at the end, only
@@ -67,12 +65,21 @@ def conflicts(desired: Desired, observed: Observed, *, last: bool) -> Iterator[F
     """
     rivals = [r for r in observed.foreign if r.spot.place is Place.MARK and _rivals(r, last=last)]
     for key, flows in desired.flows.items():
-        for rule in rivals:
+        told: set[tuple[str, str]] = set()
+        for rule in sorted(rivals, key=lambda rule: rule.spot.plane is not Plane.RUNTIME):
             if rule.spot.family is not key.family or _harmless(rule, key.mark):
                 continue
             hit = _hit(rule, key, flows)
-            if hit is not None:
-                yield _conflict(rule, key, hit)
+            if hit is not None and (rule.where, rule.text) not in told:
+                if rule.spot.plane is Plane.RUNTIME:
+                    told.add((rule.where, rule.text))
+                yield _conflict(rule, key, hit, _movable(rule.spot, observed))
+
+
+def _movable(spot: Spot, observed: Observed) -> bool:
+    """Whether a setting of ours can move our rules past others'."""
+    chain = observed.chains.get(spot)
+    return not (isinstance(chain, Chain) and chain.holder)
 
 
 def _hit(
@@ -104,7 +111,12 @@ def _harmless(rule: ForeignRule, mark: int) -> bool:
     return isinstance(effect, SetMark) and (mark & ~effect.mask) ^ effect.value == mark
 
 
-def _conflict(rule: ForeignRule, key: ServiceKey, hit: DeclaredFlow) -> Finding:
+def _conflict(
+    rule: ForeignRule,
+    key: ServiceKey,
+    hit: DeclaredFlow,
+    movable: bool,  # noqa: FBT001
+) -> Finding:
     match rule.effect:
         case SetMark() as effect:
             does = f"gives packets of {hit.flow} {effect} after mark {key.mark} was set"
@@ -117,7 +129,8 @@ def _conflict(rule: ForeignRule, key: ServiceKey, hit: DeclaredFlow) -> Finding:
     # A drop may be meant; what it takes is not balanced unmarked.
     mark = key.mark if _writes(rule) else None
     certain = rule.matches_all_of(hit.flow, mark) and not isinstance(rule.effect, Refuse)
-    remedy = "" if isinstance(rule.effect, Refuse) else ", or set firewall.iptables.position"
+    moving = movable and not isinstance(rule.effect, Refuse)
+    remedy = ", or set firewall.iptables.position" if moving else ""
     return Finding(
         Kind.CONFLICT,
         Severity.CRITICAL if certain else Severity.WARNING,
@@ -191,6 +204,38 @@ def _refusal(
     return None
 
 
+def fleeting(desired: Desired, observed: Observed) -> Iterator[Finding]:
+    """Services that only others mark, where these do so only until the next reload or boot.
+
+    Where there is no permanent plane (iptables), others see to that, and nothing can be said.
+    """
+    for key, coverage in sorted(desired.coverage.items()):
+        permanent = observed.chains.get(Spot(Plane.PERMANENT, key.family, Place.MARK))
+        if coverage is not Coverage.NONE or not isinstance(permanent, Chain):
+            continue
+        giving = [
+            rule
+            for rule in observed.foreign
+            if rule.spot == Spot(Plane.RUNTIME, key.family, Place.MARK)
+            and _gives(rule, key.mark, [])
+        ]
+        lasting = marked_by_others(key, observed, Plane.PERMANENT)
+        # What is set past the firewall that has the planes is not its to keep.
+        if giving and not lasting and all(rule.fleeting for rule in giving):
+            yield Finding(
+                Kind.FLEETING,
+                Severity.WARNING,
+                f"mark {key.mark} is set by a rule in {giving[0].where} that is in force now and"
+                " not in the permanent configuration: the next reload or boot loses it; make it"
+                " permanent, or declare what the mark stands for",
+                key,
+                Plane.PERMANENT,
+                key.family,
+                desired.services[key].origins,
+                giving[0].text,
+            )
+
+
 def orphans(desired: Desired, observed: Observed) -> Iterator[Finding]:
     """Foreign rules that set a whole mark that no service of their family uses.
 
@@ -207,7 +252,7 @@ def orphans(desired: Desired, observed: Observed) -> Iterator[Finding]:
         for family in Family
     }
     seen: set[tuple[Family, int]] = set()
-    for rule in observed.foreign:
+    for rule in sorted(observed.foreign, key=lambda rule: rule.spot.plane is not Plane.RUNTIME):
         effect = rule.effect
         if not isinstance(effect, SetMark) or effect.mask != MAX_MARK or effect.value == 0:
             continue

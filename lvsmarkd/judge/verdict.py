@@ -6,7 +6,13 @@ from lvsmarkd.judge.claimants import known_claims
 from lvsmarkd.judge.claims import overlaps
 from lvsmarkd.judge.desired import Coverage, Desired
 from lvsmarkd.judge.drift import History, hindrances, judge_spot
-from lvsmarkd.judge.foreign import conflicts, marked_by_others, orphans, unaccepted
+from lvsmarkd.judge.foreign import (
+    conflicts,
+    fleeting,
+    marked_by_others,
+    orphans,
+    unaccepted,
+)
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Chain, Observed, Unknown
@@ -35,6 +41,7 @@ def judge(
         *conflicts(desired, observed, last=last),
         *unaccepted(desired, observed),
         *orphans(desired, observed),
+        *fleeting(desired, observed),
         *presence(desired),
         *overlaps(
             desired.services.values(), (*desired.world.claims, *known_claims(observed.names))
@@ -66,7 +73,7 @@ def covered(
     overruled = {
         finding.service
         for finding in conflicts(desired, observed, last=last)
-        if finding.severity is Severity.CRITICAL
+        if finding.severity is Severity.CRITICAL and finding.plane is Plane.RUNTIME
     }
     for key in desired.services:
         spot = Spot(Plane.RUNTIME, key.family, Place.MARK)

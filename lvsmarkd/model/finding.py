@@ -47,6 +47,12 @@ class Kind(StrEnum):
     """keepalived balances in another network namespace than ours."""
     UNSEEN = "unseen"
     """Something about keepalived or the kernel could not be seen; the files are taken for it."""
+    BYPASSED = "bypassed"
+    """Packets may enter by a way on which our rules do not stand."""
+    FLEETING = "fleeting"
+    """What is in force now is gone after a reload or a boot."""
+    BROKEN = "broken"
+    """The firewall itself does not work as it says."""
     UNKNOWN = "unknown"
     """Could not be read; never taken for absent."""
 

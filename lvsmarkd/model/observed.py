@@ -24,6 +24,12 @@ class Chain:
     ``rules`` stand in their order, repeats included; ``aliens`` are the texts of rules in
     our chain that we cannot have written. ``anchors`` counts the plain jumps to it.
     ``packets`` are the counters of ``rules``, in the same order, where the firewall counts.
+
+    ``partial`` are rules of ours that are in some of the places where they belong and not in
+    all: of two zones in one, in firewalld's list and not in the kernel. They are not in force.
+    ``holder`` names what holds our rules where that is no chain of their own, but something
+    that all spots of the plane share (a policy of firewalld's, zones): it is not made for one
+    spot nor removed with it. ``flaw`` says what is wrong with it where ``anchors`` is 0.
     """
 
     exists: bool = False
@@ -31,6 +37,9 @@ class Chain:
     rules: tuple[Rule, ...] = ()
     aliens: tuple[str, ...] = ()
     packets: tuple[int, ...] = ()
+    partial: tuple[Rule, ...] = ()
+    holder: str = ""
+    flaw: str = ""
 
 
 class Side(StrEnum):
@@ -88,6 +97,7 @@ class ForeignRule:
     that further conditions, not understood or about the sender, narrow it. ``later`` says
     that it stands in a later hook than our jump, so that no move of ours passes it.
     ``where`` names the table and chain, ``text`` is the rule as the firewall lists it.
+    ``fleeting`` says that its firewall has a permanent plane, where it should be too.
     """
 
     spot: Spot
@@ -99,6 +109,7 @@ class ForeignRule:
     partial: bool = False
     guards: tuple[MarkGuard, ...] = ()
     later: bool = False
+    fleeting: bool = False
 
     def may_match(self, flow: Flow, mark: int | None) -> bool:
         """Whether a packet of ``flow`` that bears ``mark`` may meet it; None: any mark."""

@@ -32,41 +32,55 @@ class RemoveRule:
 @dataclass(frozen=True, slots=True)
 class Rewrite:
     """Make the chain anew with just these rules: it holds what is not ours, or does not exist
-    (``fresh``).
+    (``fresh``). ``holder`` names what holds the rules, if that is no chain.
     """
 
     spot: Spot
     rules: tuple[Rule, ...]
     fresh: bool = False
+    holder: str = ""
 
     def __str__(self) -> str:
         count = f"{len(self.rules)} rule{'' if len(self.rules) == 1 else 's'}"
-        lines = [f"= {self.spot}: the chain anew, with {count}"]
+        what = f"{self.holder}, with just" if self.holder else "the chain anew, with"
+        lines = [f"= {self.spot}: {what} {count}"]
         return "\n".join(lines + [f"+ {self.spot}: {rule}" for rule in self.rules])
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Have exactly one jump to the chain, where it belongs; ``surplus`` jumps go first."""
+    """Have exactly one jump to the chain, where it belongs; ``surplus`` jumps go first.
+
+    Or, where ``holder`` holds the rules: have it lead all packets there.
+    """
 
     spot: Spot
     surplus: int = 0
+    holder: str = ""
 
     def __str__(self) -> str:
+        if self.holder:
+            return f"+ {self.spot}: {self.holder}, as it should be"
         moved = f", instead of {self.surplus}" if self.surplus else ""
         return f"+ {self.spot}: one jump to our chain{moved}"
 
 
 @dataclass(frozen=True, slots=True)
 class Dissolve:
-    """Remove the jumps and the chain with all that is in it: ``rules`` are those of ours."""
+    """Remove the jumps and the chain with all that is in it: ``rules`` are those of ours.
+
+    Of a ``holder`` that other spots share, only what is there for this spot.
+    """
 
     spot: Spot
     anchors: int
     rules: tuple[Rule, ...] = ()
+    holder: str = ""
 
     def __str__(self) -> str:
         lines = [f"- {self.spot}: {rule}" for rule in self.rules]
+        if self.holder:
+            return "\n".join(lines or [f"- {self.spot}: what is left in {self.holder}"])
         return "\n".join([*lines, f"- {self.spot}: our chain and {self.anchors} jump(s) to it"])
 
 
