@@ -11,6 +11,7 @@ from lvsmarkd.firewall.firewalld.calls import Interface
 METHODS: Final[Mapping[Interface, Mapping[str, str]]] = {
     Interface.MAIN: {
         "getDefaultZone": "",
+        "getServiceSettings2": "s",
         "queryPanicMode": "",
         "reload": "",
         "completeReload": "",
