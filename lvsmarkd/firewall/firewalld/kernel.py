@@ -1,0 +1,175 @@
+"""What the kernel has of firewalld's rules: it is believed over firewalld.
+
+firewalld lists what it was told. Who deletes a rule with nft, or flushes everything, is not
+noticed by it: it goes on listing the rule, refuses to add it again (ALREADY_ENABLED), and says
+nothing to anybody (measured).
+"""
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lvsmarkd.firewall.backend import FirewallError
+from lvsmarkd.firewall.firewalld.expression import Expression, read_expression
+from lvsmarkd.firewall.firewalld.holdings import Holder, HolderKind
+from lvsmarkd.firewall.iptables.listing import Listing as Table
+from lvsmarkd.firewall.iptables.listing import ListingError, read_listing
+from lvsmarkd.firewall.iptables.program import run, search_path
+from lvsmarkd.firewall.iptables.syntax import Syntax, read_rule, set_mark_of
+from lvsmarkd.firewall.iptables.toolset import detect
+from lvsmarkd.model.observed import Unknown
+from lvsmarkd.model.rule import Accept, Place, Rule, SetMark
+from lvsmarkd.model.service import MAX_MARK, Family
+
+TABLE = "firewalld"
+DROPPING = "firewalld_policy_drop"
+"""The table that drops every new connection while firewalld reloads, and for as long as a reload
+that failed is not repeated (measured)."""
+NFTABLES = "nftables"
+_BASES = {Place.MARK: "mangle_PREROUTING", Place.ACCEPT: "filter_INPUT"}
+_PREFIXES = {Place.MARK: "mangle_PRE", Place.ACCEPT: "filter_IN"}
+_TABLES = {Place.MARK: ("mangle", "PREROUTING"), Place.ACCEPT: ("filter", "INPUT")}
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """What was seen. ``chains`` are those that packets can get to, of each family.
+
+    ``whole`` says that firewalld's tables are there at all, ``dropping`` that it left the host
+    dropping every new connection. ``of_policies`` is what the names of policies' chains have
+    and those of zones have not. ``foreign`` are the rules of all other native tables (see
+    natives.py), as ``nft -j`` prints them.
+    """
+
+    chains: Mapping[tuple[Family, str], tuple[Expression, ...]] = field(default_factory=dict)
+    whole: bool = False
+    dropping: bool = False
+    of_policies: str = "policy_"
+    foreign: tuple[dict[str, Any], ...] = ()
+
+    def meets(self, holder: Holder, rule: Rule) -> bool:
+        """Whether packets meet a rule of ours, in the chain that firewalld keeps it in."""
+        infix = self.of_policies if holder.kind is HolderKind.POLICY else ""
+        name = f"{_PREFIXES[rule.place]}_{infix}{holder.name}_post"
+        return any(
+            not there.partial
+            and there.family in {rule.family, None}
+            and there.match == rule.match
+            and _does(there, rule)
+            for there in self.chains.get((rule.family, name), ())
+        )
+
+
+def _does(there: Expression, rule: Rule) -> bool:
+    match rule.action:
+        case SetMark(value, _):
+            return there.mark == value and not there.verdict
+        case Accept():
+            return there.verdict == "accept"
+
+
+def read_kernel(backend: str) -> Kernel | Unknown:
+    """Look. ``backend`` is firewalld's own: nftables or iptables."""
+    try:
+        return _nftables() if backend == NFTABLES else _iptables()
+    except (FirewallError, ListingError) as error:
+        return Unknown(str(error))
+
+
+def _nftables() -> Kernel | Unknown:
+    nft = shutil.which("nft", path=search_path())
+    if nft is None:
+        return Unknown("nft was not found in PATH: install nftables")
+    answer = run([nft, "-j", "list", "ruleset"])
+    if answer.status != 0:
+        return Unknown(f"nft failed: {answer.error or answer.status}")
+    try:
+        objects = json.loads(answer.output)["nftables"]
+    except (ValueError, KeyError, TypeError):
+        return Unknown("nft printed what is no ruleset in JSON")
+    return kernel_of(objects)
+
+
+def kernel_of(objects: Iterable[Any]) -> Kernel:
+    """The kernel's state from a ruleset as ``nft -j`` prints it."""
+    chains: dict[str, list[Expression]] = {}
+    foreign: list[dict[str, Any]] = []
+    whole = dropping = False
+    for each in objects:
+        match each:
+            case {"table": {"family": "inet", "name": "firewalld"}}:
+                whole = True
+            case {"table": {"family": "inet", "name": "firewalld_policy_drop"}}:
+                dropping = True
+            case {"chain": {"family": "inet", "table": "firewalld", "name": str(name)}}:
+                chains.setdefault(name, [])
+            case {"rule": {"family": "inet", "table": "firewalld", "chain": str(name)} as rule}:
+                chains.setdefault(name, []).append(read_expression(rule.get("expr")))
+            case {"chain": dict() | list()} | {"rule": dict() | list()}:
+                foreign.append(each)
+            case _:
+                continue
+    met = {
+        (family, name): tuple(rules)
+        for base in _BASES.values()
+        for name, rules in _reached(base, chains).items()
+        for family in Family
+    }
+    return Kernel(met, whole, dropping, foreign=tuple(foreign))
+
+
+def _reached(base: str, chains: Mapping[str, list[Expression]]) -> dict[str, list[Expression]]:
+    """The chains that a packet can get to from a base chain."""
+    reached: dict[str, list[Expression]] = {}
+    waiting = [base]
+    while waiting:
+        name = waiting.pop()
+        if name in reached or name not in chains:
+            continue
+        reached[name] = chains[name]
+        waiting += [rule.target for rule in chains[name] if rule.target]
+    return reached
+
+
+def _iptables() -> Kernel | Unknown:
+    """Read as the iptables backend does; firewalld calls the same programs."""
+    toolset = detect()
+    met: dict[tuple[Family, str], tuple[Expression, ...]] = {}
+    whole = False
+    for family, tools in toolset.tools.items():
+        for table, base in _TABLES.values():
+            answer = run([tools.save, "-t", table])
+            if answer.status != 0:
+                return Unknown(f"{tools.save} failed: {answer.error or answer.status}")
+            listing = _read_uncounted(answer.output, table)
+            chains = {
+                name: [_expression(read_rule(line.text)) for line in listing.rules.get(name, ())]
+                for name in listing.policies
+            }
+            reached = _reached(base, chains)
+            whole = whole or f"{base}_ZONES" in reached
+            for name, rules in reached.items():
+                met[family, f"{table}_{name}"] = tuple(rules)
+    return Kernel(met, whole, of_policies="")
+
+
+def _read_uncounted(output: str, table: str) -> Table:
+    lines = (f"[0:0] {line}" if line.startswith("-A ") else line for line in output.split("\n"))
+    return read_listing("\n".join(lines), table)
+
+
+def _expression(syntax: Syntax) -> Expression:
+    mark = set_mark_of(syntax)
+    plain = mark is not None and mark[1] == MAX_MARK
+    return Expression(
+        syntax.match,
+        None,
+        syntax.partial or bool(syntax.guards),
+        mark[0] if mark is not None and plain else None,
+        mark is not None and not plain,
+        syntax.target.lower() if syntax.target in {"ACCEPT", "DROP", "REJECT", "RETURN"} else "",
+        syntax.target,
+        syntax.goto,
+    )
