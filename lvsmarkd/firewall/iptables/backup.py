@@ -1,8 +1,6 @@
 """Copy the rules worth keeping to a safe place, once, before the first write ever."""
 
-import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 from lvsmarkd.firewall.backend import FirewallError, Trouble
 from lvsmarkd.firewall.iptables.program import run
 from lvsmarkd.firewall.iptables.toolset import Toolset
+from lvsmarkd.firewall.keeping import keep
 
 HEAD = "# The ruleset before the first write of lvsmarkd; nothing below: there was no rule.\n"
 
@@ -49,25 +48,5 @@ class Backup:
                 )
             listings[self.directory / f"{stamp}-{name}.rules"] = HEAD + answer.output
         for path, text in listings.items():
-            self._keep(path, text)
+            keep(path, text.encode(errors="surrogateescape"))
         self._done = True
-
-    def _keep(self, path: Path, text: str) -> None:
-        """Write a file so that it is there whole or not at all."""
-        unfinished = path.with_suffix(".unfinished")
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(text.encode(errors="surrogateescape"))
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
-        except OSError as error:
-            with suppress(OSError):
-                unfinished.unlink()
-            raise FirewallError(
-                Trouble.GONE,
-                f"the rules as they are could not be saved to {path} ({error.strerror}), and"
-                " nothing is written before they are: make the directory writable",
-            ) from error

@@ -1,0 +1,181 @@
+"""Carrying out a plan: by small changes where these do, by a reload where nothing else does.
+
+Rules are added before others are removed. The runtime comes first, so that the kernel has taken
+what is made permanent; only where the runtime cannot take it without a reload, the permanent
+configuration does.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from lvsmarkd.firewall.backend import FirewallError
+from lvsmarkd.firewall.firewalld.calls import Firewalld
+from lvsmarkd.firewall.firewalld.changes import change_of, wanted_at
+from lvsmarkd.firewall.firewalld.holdings import Change, Holder
+from lvsmarkd.firewall.firewalld.listing import Listing
+from lvsmarkd.firewall.firewalld.look import Looker, Sight
+from lvsmarkd.firewall.firewalld.own import UnrenderableError, rich_text
+from lvsmarkd.firewall.firewalld.reload import PATIENCE, Reloader
+from lvsmarkd.firewall.firewalld.writer import PermanentWriter, Rejected, RuntimeWriter
+from lvsmarkd.model.plan import AddRule, Anchor, Plan, Rewrite, Step
+from lvsmarkd.model.rule import Plane, Rule, Spot
+
+Unmet = tuple[Holder, Rule]
+"""A rule that firewalld lists in a holder and the kernel lacks."""
+_UNMET = (
+    "firewalld lists it and does not put it into the kernel, not even when it is reloaded: see"
+    " journalctl -u firewalld (is IPv6 switched off here?)"
+)
+
+
+@dataclass(slots=True)
+class Application:
+    """One plan's way into firewalld.
+
+    ``hopeless`` are the rules that the kernel lacked after the last reload too: firewalld is
+    not reloaded for them again.
+    """
+
+    firewalld: Firewalld
+    reloader: Reloader
+    looker: Looker
+    hopeless: frozenset[Unmet] = frozenset()
+
+    def carry_out(self, plan: Plan, sight: Sight) -> Rejected:
+        """Do it; gives the rules that were refused, each with the reason.
+
+        Raises FirewallError, BusError, FirewalldError.
+        """
+        steps, rejected = renderable(plan.by_spot())
+        changes = {
+            plane: change_of({s: each for s, each in steps.items() if s.plane is plane}, own)
+            for plane, own in sight.own.items()
+        }
+        runtime = changes[Plane.RUNTIME]
+        permanent = changes.get(Plane.PERMANENT, Change())
+        lacking = set(self._lacking(steps, sight))
+        why = self._why(sight, lacking - self.hopeless, steps)
+        hindrance = self.reloader.hindrance() if why else ""
+        self.hopeless &= lacking
+        if why and not hindrance:
+            rejected += self._by_reload(sight, permanent, why)
+        else:
+            reason = hindrance or _UNMET
+            rejected += [(rule, reason) for rule in dict.fromkeys(rule for _, rule in lacking)]
+            rejected += self._by_calls(sight, runtime, permanent)
+        return list(dict(rejected).items())
+
+    def _why(
+        self, sight: Sight, lacking: Iterable[Unmet], steps: dict[Spot, tuple[Step, ...]]
+    ) -> str:
+        """Why firewalld has to be reloaded; empty where it need not be."""
+        if not any(spot.plane is Plane.RUNTIME for spot in steps):
+            return ""
+        if not sight.whole:
+            return "its tables in the kernel were flushed"
+        count = len(list(lacking))
+        if count:
+            return f"the kernel lacks {count} rule(s) that it lists"
+        permanent = sight.own.get(Plane.PERMANENT)
+        makes = any(s.plane is Plane.PERMANENT and _frames(each) for s, each in steps.items())
+        ready = permanent is not None and (makes or not permanent.flaw)
+        if sight.own[Plane.RUNTIME].interim and ready:
+            return "it does not know the policy lvsmarkd yet"
+        return ""
+
+    def _lacking(self, steps: dict[Spot, tuple[Step, ...]], sight: Sight) -> Iterable[Unmet]:
+        """What the steps are about, is listed, and is not in the kernel."""
+        lost = sight.lacking()
+        for spot, each in steps.items():
+            if spot.plane is Plane.RUNTIME:
+                wanted = wanted_at(spot, each, sight.own[Plane.RUNTIME])
+                own = sight.own[Plane.RUNTIME].of(spot)
+                named = {rule for _, rule in lost} & (wanted | {held.rule for held in own})
+                yield from (unmet for unmet in lost if unmet[1] in named)
+
+    def _by_calls(self, sight: Sight, runtime: Change, permanent: Change) -> Rejected:
+        allowed: list[bool] = []
+
+        def worth(seconds: float) -> bool:
+            """Whether going on is better than a reload, by what the rest would take."""
+            if seconds <= PATIENCE:
+                return True
+            if not allowed:
+                allowed.append(not self.reloader.hindrance())
+            return not allowed[0]
+
+        writer = RuntimeWriter(self.firewalld, sight.runtime, worth)
+        rejected = writer.add(runtime)
+        refused = frozenset(rule for rule, _ in rejected)
+        if writer.given_up:
+            return rejected + self._by_reload(
+                sight, permanent, "many rules are to be added, one by one too slowly", refused
+            )
+        rejected += self._permanent(sight, permanent, refused)[1]
+        writer.remove(runtime)
+        return rejected
+
+    def _by_reload(
+        self, sight: Sight, permanent: Change, why: str, refused: frozenset[Rule] = frozenset()
+    ) -> Rejected:
+        """Have the permanent configuration right, and firewalld load it."""
+        writer, rejected = self._permanent(sight, permanent, refused)
+        try:
+            self.reloader.run(why)
+        except FirewallError:
+            if writer is not None and writer.before:
+                # What was written just now may be what it stumbles over.
+                writer.undo()
+                self.reloader.run("what it could not load is taken back")
+            raise
+        after = self.looker.look(sight.state)
+        self.hopeless = frozenset(after.lacking())
+        rejected += [(rule, _UNMET) for _, rule in self.hopeless]
+        return rejected
+
+    def _permanent(
+        self, sight: Sight, change: Change, refused: frozenset[Rule]
+    ) -> tuple[PermanentWriter | None, Rejected]:
+        if not change or not isinstance(sight.permanent, Listing):
+            return None, []
+        writer = PermanentWriter(self.firewalld, sight.permanent)
+        return writer, writer.write(change, refused)
+
+
+def _frames(steps: Iterable[Step]) -> bool:
+    return any(isinstance(step, Rewrite | Anchor) for step in steps)
+
+
+def renderable(
+    steps: Mapping[Spot, tuple[Step, ...]],
+) -> tuple[dict[Spot, tuple[Step, ...]], Rejected]:
+    """The steps without the rules that no rich rule can say, and these with the reason."""
+    kept: dict[Spot, tuple[Step, ...]] = {}
+    rejected: Rejected = []
+    for spot, each in steps.items():
+        good: list[Step] = []
+        for step in each:
+            match step:
+                case AddRule(_, rule):
+                    refused = list(_unrenderable([rule]))
+                    rejected += refused
+                    good += [] if refused else [step]
+                case Rewrite(_, rules, fresh, holder):
+                    refused = list(_unrenderable(rules))
+                    rejected += refused
+                    bad = {rule for rule, _ in refused}
+                    left = tuple(rule for rule in rules if rule not in bad)
+                    good.append(Rewrite(spot, left, fresh, holder))
+                case _:
+                    good.append(step)
+        if good:
+            kept[spot] = tuple(good)
+    return kept, rejected
+
+
+def _unrenderable(rules: Iterable[Rule]) -> Iterable[tuple[Rule, str]]:
+    for rule in rules:
+        try:
+            rich_text(rule)
+        except UnrenderableError as error:
+            yield rule, str(error)

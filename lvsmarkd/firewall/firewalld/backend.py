@@ -1,0 +1,215 @@
+"""The firewalld backend: rich rules by D-Bus, in both planes, and the kernel is looked at."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Identity, Trouble
+from lvsmarkd.firewall.firewalld.apply import Application, Unmet
+from lvsmarkd.firewall.firewalld.backup import Backup
+from lvsmarkd.firewall.firewalld.boot import Boot
+from lvsmarkd.firewall.firewalld.calls import BusError, Firewalld, FirewalldError, State
+from lvsmarkd.firewall.firewalld.changes import change_of
+from lvsmarkd.firewall.firewalld.commands import commands
+from lvsmarkd.firewall.firewalld.direct import Natives, of_direct, of_iptables
+from lvsmarkd.firewall.firewalld.foreign import Walk, service_names
+from lvsmarkd.firewall.firewalld.frame import has_policies
+from lvsmarkd.firewall.firewalld.kernel import Kernel
+from lvsmarkd.firewall.firewalld.listing import Listing
+from lvsmarkd.firewall.firewalld.look import Choices, Looker, Sight, unknown
+from lvsmarkd.firewall.firewalld.purge import purge
+from lvsmarkd.firewall.firewalld.reload import Reload, Reloader
+from lvsmarkd.firewall.firewalld.remarks import remarks
+from lvsmarkd.firewall.firewalld.services import ask_services
+from lvsmarkd.firewall.firewalld.states import SENTENCES, failure, not_ready
+from lvsmarkd.firewall.firewalld.unsaved import losses, wiped
+from lvsmarkd.model.observed import ForeignRule, Observed
+from lvsmarkd.model.plan import Plan
+from lvsmarkd.model.rule import Plane
+
+SLOTS = 1
+"""A rich rule names one port or one range of ports."""
+_READABLE = frozenset({State.RUNNING, State.PANIC, State.FAILED})
+
+
+@dataclass(slots=True)
+class FirewalldBackend:
+    """firewalld, with its nftables or its iptables backend.
+
+    ``iptables`` is the backend that reads iptables' tables, if there is any iptables: direct
+    rules are there, and those of whoever uses it besides. ``reload`` says when firewalld may be
+    reloaded.
+    """
+
+    firewalld: Firewalld
+    backup: Backup
+    choices: Choices
+    version: str
+    reload: Reload = Reload.WHEN_SAFE
+    iptables: Callable[[], Backend | None] = lambda: None
+    boot: Boot = field(default_factory=Boot)
+    last: bool = False
+    _backend: str = ""
+    _looker: Looker = field(init=False)
+    _hopeless: frozenset[Unmet] = frozenset()
+
+    def __post_init__(self) -> None:
+        choices = self.choices
+        if choices.by_policy and not has_policies(self.version):
+            choices = Choices(by_policy=False, zones=choices.zones)
+        self._looker = Looker(self.firewalld, choices)
+
+    @classmethod
+    def open(
+        cls,
+        firewalld: Firewalld,
+        backup: Backup,
+        choices: Choices,
+        *,
+        reload: Reload = Reload.WHEN_SAFE,
+        iptables: Callable[[], Backend | None] = lambda: None,
+    ) -> "FirewalldBackend":
+        """A backend for the firewalld that runs.
+
+        Raises FirewallError (GONE, BUSY) where it does not run, with what to do.
+        """
+        state = firewalld.state()
+        if state not in _READABLE:
+            raise not_ready(state) or FirewallError(Trouble.GONE, SENTENCES[state])
+        try:
+            version = str(firewalld.property("version"))
+        except (BusError, FirewalldError) as error:
+            raise failure(error) from error
+        made = cls(firewalld, backup, choices, version, reload, iptables)
+        made._backend = made._looker.backend()
+        return made
+
+    @property
+    def identity(self) -> Identity:
+        """``firewalld-nftables`` or ``firewalld-iptables``."""
+        return Identity("-".join(filter(None, ("firewalld", self._backend))), self.version)
+
+    @property
+    def slots(self) -> int:
+        """1, see SLOTS."""
+        return SLOTS
+
+    def observe(self) -> Observed:
+        """Read both planes, the kernel, and what others have in iptables and nftables."""
+        state = self.firewalld.state()
+        if state not in _READABLE:
+            return Observed(unknown(SENTENCES[state]))
+        try:
+            sight = self._looker.look(state)
+            iptables = self._iptables()
+            foreign = tuple(self._foreign(sight, iptables))
+            hindrance = self._hindrance(sight, iptables)
+        except (BusError, FirewalldError) as error:
+            return Observed(unknown(str(error)))
+        self._backend = sight.backend
+        found = remarks(
+            sight,
+            not_at_boot=self.boot.trouble(),
+            hindrance=hindrance,
+            iptables=iptables,
+        )
+        return Observed(
+            sight.chains(),
+            foreign,
+            iptables.refusing if iptables is not None else frozenset(),
+            tuple(found),
+            iptables.names if iptables is not None else frozenset(),
+        )
+
+    def apply(self, plan: Plan) -> Applied:
+        """Carry out the steps, of both planes.
+
+        Raises FirewallError: BUSY (panic mode, no answer in time), GONE, REJECTED (firewalld
+        does not come back healthy from a reload).
+        """
+        if not plan.steps:
+            return Applied()
+        sight = self._sight()
+        if isinstance(sight.permanent, Listing):
+            self.backup.save_once(sight.runtime, sight.permanent)
+        application = Application(
+            self.firewalld, self._reloader(sight), self._looker, self._hopeless
+        )
+        try:
+            rejected = application.carry_out(plan, sight)
+        except (BusError, FirewalldError) as error:
+            raise failure(error, "firewalld's rules are written") from error
+        self._hopeless = application.hopeless
+        return Applied(tuple(rejected))
+
+    def script(self, plan: Plan) -> dict[str, str]:
+        """What would be written, in firewall-cmd's words. Raises FirewallError."""
+        sight = self._sight(write=False)
+        texts: dict[str, str] = {}
+        for plane, own in sight.own.items():
+            steps = {s: steps for s, steps in plan.by_spot().items() if s.plane is plane}
+            lines = list(commands(plane, change_of(steps, own)))
+            if lines:
+                texts[f"firewall-cmd ({plane})"] = "".join(f"{line}\n" for line in lines)
+        return texts
+
+    def purge(self) -> Plan:
+        """Remove our policy and our rules in zones, from both planes.
+
+        The policy's empty object stays known at runtime until the next reload: nothing can
+        remove it sooner, and it does nothing.
+        """
+        sight = self._sight()
+        try:
+            return purge(self.firewalld, sight)
+        except (BusError, FirewalldError) as error:
+            raise failure(error, "our rules are removed from firewalld") from error
+
+    def _sight(self, *, write: bool = True) -> Sight:
+        state = self.firewalld.state()
+        trouble = not_ready(state)
+        if trouble is not None and (state not in _READABLE or (write and state is State.PANIC)):
+            raise trouble
+        try:
+            return self._looker.look(state)
+        except (BusError, FirewalldError) as error:
+            raise failure(error, "firewalld is read") from error
+
+    def _iptables(self) -> Observed | None:
+        try:
+            backend = self.iptables()
+        except FirewallError:
+            return None  # no iptables here: nobody has rules in it
+        return None if backend is None else backend.observe()
+
+    def _foreign(self, sight: Sight, iptables: Observed | None) -> Iterator[ForeignRule]:
+        listings = [each for each in (sight.runtime, sight.permanent) if isinstance(each, Listing)]
+        services = ask_services(self.firewalld, service_names(*listings))
+        if iptables is not None:
+            yield from of_iptables(iptables, sight.backend, sight.runtime)
+        if isinstance(sight.kernel, Kernel):
+            yield from Natives(sight.kernel.foreign).foreign()
+        for listing in listings:
+            walk = Walk(listing, sight.own[listing.plane], services, sight.runtime.active)
+            yield from walk.foreign()
+        if isinstance(sight.permanent, Listing):
+            yield from of_direct(sight.permanent)
+
+    def _hindrance(self, sight: Sight, iptables: Observed | None) -> str:
+        """Why a reload that is needed is not made; empty where none is, or it may be."""
+        if sight.state is State.PANIC:
+            return ""
+        if sight.whole and not sight.lacking() and not sight.own[Plane.RUNTIME].interim:
+            return ""
+        return self._reloader(sight, iptables).hindrance()
+
+    def _reloader(self, sight: Sight, iptables: Observed | None = None) -> Reloader:
+        def lost() -> Iterator[str]:
+            if not isinstance(sight.permanent, Listing):
+                yield "the permanent configuration could not be read"
+                return
+            yield from losses(sight.runtime, sight.permanent, sight.own)
+            seen = iptables if iptables is not None else self._iptables()
+            yield from wiped(seen, self.version, sight.backend)
+
+        rules = sum(len(own.held) for own in sight.own.values())
+        return Reloader(self.firewalld, self.reload, lost, self._looker.kernel, rules)

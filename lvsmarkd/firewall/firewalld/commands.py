@@ -1,0 +1,30 @@
+"""A change in firewall-cmd's words: what an operator would type for it."""
+
+import shlex
+from collections.abc import Iterator
+
+from lvsmarkd.firewall.firewalld.frame import FRAME, POLICY_PRIORITY
+from lvsmarkd.firewall.firewalld.holdings import Change
+from lvsmarkd.firewall.firewalld.own import POLICY, rich_text
+from lvsmarkd.model.rule import Plane
+
+
+def commands(plane: Plane, change: Change) -> Iterator[str]:
+    """The commands, in the order in which the change is made. They are shown, never run."""
+    start = "firewall-cmd --permanent" if plane is Plane.PERMANENT else "firewall-cmd"
+    if change.dissolve and plane is Plane.PERMANENT:
+        yield f"{start} --delete-policy={POLICY}"
+        return
+    if change.frame and plane is Plane.PERMANENT:
+        yield f"{start} --new-policy={POLICY}"
+        yield f"{start} --policy={POLICY} --set-target={FRAME['target']}"
+        yield f"{start} --policy={POLICY} --set-priority={POLICY_PRIORITY}"
+        yield f"{start} --policy={POLICY} --add-ingress-zone=ANY --add-egress-zone=HOST"
+    for holder, rules in change.add.items():
+        for rule in rules:
+            option = f"--{holder.kind}={shlex.quote(holder.name)}"
+            yield f"{start} {option} --add-rich-rule={shlex.quote(rich_text(rule))}"
+    for holder, texts in change.remove.items():
+        for text in texts:
+            option = f"--{holder.kind}={shlex.quote(holder.name)}"
+            yield f"{start} {option} --remove-rich-rule={shlex.quote(text)}"

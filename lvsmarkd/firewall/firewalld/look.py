@@ -1,0 +1,189 @@
+"""One look at firewalld and at the kernel: all that the backend judges and writes by."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from lvsmarkd.firewall.firewalld.calls import (
+    CONFIG_PATH,
+    BusError,
+    Firewalld,
+    FirewalldError,
+    Interface,
+    State,
+)
+from lvsmarkd.firewall.firewalld.holdings import (
+    Holder,
+    HolderKind,
+    Holdings,
+    Marks,
+    chain_of,
+    holdings,
+)
+from lvsmarkd.firewall.firewalld.kernel import NFTABLES, Kernel, read_kernel
+from lvsmarkd.firewall.firewalld.listing import Listing, read_permanent, read_runtime
+from lvsmarkd.model.observed import Chain, Unknown
+from lvsmarkd.model.rule import Place, Plane, Rule, Spot
+from lvsmarkd.model.service import Family
+
+PLACES = (Place.MARK, Place.ACCEPT)
+"""firewalld marks nothing that the director sends itself: there is no Place.LOCAL in it."""
+SPOTS = tuple(
+    Spot(plane, family, place) for plane in Plane for family in Family for place in PLACES
+)
+_IPTABLES = "iptables"
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The operator's choices: our policy or zones, and which (the default zone, if none)."""
+
+    by_policy: bool = True
+    zones: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What was seen. ``permanent`` may be Unknown where only the runtime may be asked for."""
+
+    state: State
+    runtime: Listing
+    permanent: Listing | Unknown
+    own: Mapping[Plane, Holdings]
+    kernel: Kernel | Unknown
+    backend: str = NFTABLES
+
+    def meets(self, holder: Holder, rule: Rule) -> bool:
+        """Whether packets meet a rule that is listed at runtime, as far as can be seen.
+
+        Zones that no packet enters by are not in the kernel at all, and panic mode changes
+        nothing but that everything is dropped.
+        """
+        if isinstance(self.kernel, Unknown):
+            return True
+        if holder.kind is HolderKind.ZONE and not self.is_active(holder.name):
+            return True
+        return self.kernel.meets(holder, rule)
+
+    def is_active(self, zone: str) -> bool:
+        """Whether packets enter by a zone."""
+        return zone == self.runtime.default_zone or zone in self.runtime.active
+
+    def chains(self) -> dict[Spot, Chain | Unknown]:
+        """All spots."""
+        return {spot: self._chain(spot) for spot in SPOTS}
+
+    def _chain(self, spot: Spot) -> Chain | Unknown:
+        own = self.own.get(spot.plane)
+        if own is None:
+            return self.permanent if isinstance(self.permanent, Unknown) else Unknown("not read")
+        lost = [h.name for h in own.targets if not self._is_there(h, spot.plane)]
+        if lost:
+            return Unknown(
+                f"firewalld has no zone {', '.join(lost)} ({spot.plane}), which"
+                " firewall.firewalld.zones names: correct the name, or make the zone"
+            )
+        if spot.plane is Plane.RUNTIME:
+            return chain_of(spot, own, self.meets)
+        return chain_of(spot, own)
+
+    def _is_there(self, holder: Holder, plane: Plane) -> bool:
+        listing = self.runtime if plane is Plane.RUNTIME else self.permanent
+        if holder.kind is HolderKind.POLICY or isinstance(listing, Unknown):
+            return True
+        return holder.name in listing.zones
+
+    def lacking(self) -> list[tuple[Holder, Rule]]:
+        """The rules of ours that firewalld lists and the kernel lacks."""
+        own = self.own[Plane.RUNTIME]
+        return [
+            (held.holder, held.rule)
+            for held in own.held
+            if held.holder in own.targets and not self.meets(held.holder, held.rule)
+        ]
+
+    @property
+    def whole(self) -> bool:
+        """Whether firewalld's own tables are in the kernel, and it drops nothing by mistake."""
+        return isinstance(self.kernel, Unknown) or (self.kernel.whole and not self.kernel.dropping)
+
+
+@dataclass(slots=True)
+class Looker:
+    """Looks, and remembers which service each accept of ours was seen to serve."""
+
+    firewalld: Firewalld
+    choices: Choices
+    marks: Marks = field(default_factory=dict)
+
+    def look(self, state: State) -> Sight:
+        """Look at everything; a second time where the kernel lacks what firewalld lists.
+
+        firewalld may have begun to reload between its answer and ours: it answers again only
+        when that is over. Raises BusError, FirewalldError where the runtime cannot be read.
+        """
+        sight = self._once(state)
+        if sight.whole and not sight.lacking():
+            return sight
+        return self._once(state)
+
+    def kernel(self) -> Kernel | Unknown:
+        """The kernel's state, of whichever backend of firewalld's is in it."""
+        return self._kernel()[1]
+
+    def backend(self) -> str:
+        """Firewalld's own backend: nftables or iptables."""
+        return self._kernel()[0]
+
+    def _once(self, state: State) -> Sight:
+        runtime = read_runtime(self.firewalld)
+        permanent: Listing | Unknown
+        try:
+            permanent = read_permanent(self.firewalld)
+        except (BusError, FirewalldError) as error:
+            permanent = Unknown(f"firewalld's permanent configuration: {error}")
+        own = {
+            listing.plane: self._holdings(listing)
+            for listing in (runtime, permanent)
+            if isinstance(listing, Listing)
+        }
+        backend, kernel = self._kernel()
+        return Sight(state, runtime, permanent, own, kernel, backend)
+
+    def _holdings(self, listing: Listing) -> Holdings:
+        return holdings(
+            listing,
+            by_policy=self.choices.by_policy,
+            zones=self.choices.zones,
+            marks=self.marks,
+        )
+
+    def _kernel(self) -> tuple[str, Kernel | Unknown]:
+        """Firewalld's file says which backend the next start will have, not which one runs."""
+        configured = self._configured()
+        kernel = read_kernel(configured)
+        if isinstance(kernel, Kernel) and kernel.whole:
+            return configured, kernel
+        other = _IPTABLES if configured == NFTABLES else NFTABLES
+        another = read_kernel(other)
+        if isinstance(another, Kernel) and another.whole:
+            return other, another
+        return configured, kernel
+
+    def _configured(self) -> str:
+        try:
+            said = self.firewalld.call(
+                Interface.PROPERTIES,
+                "Get",
+                str(Interface.CONFIG),
+                "FirewallBackend",
+                path=CONFIG_PATH,
+            )
+        except (BusError, FirewalldError):
+            return NFTABLES
+        return _IPTABLES if said == _IPTABLES else NFTABLES
+
+
+def unknown(reason: str, planes: Iterable[Plane] = Plane) -> dict[Spot, Chain | Unknown]:
+    """All spots, none of which could be read."""
+    wanted = set(planes)
+    return {spot: Unknown(reason) for spot in SPOTS if spot.plane in wanted}

@@ -1,0 +1,122 @@
+"""Findings that only this backend can make."""
+
+from collections.abc import Iterator
+
+from lvsmarkd.firewall.firewalld.calls import State
+from lvsmarkd.firewall.firewalld.foreign import masked
+from lvsmarkd.firewall.firewalld.holdings import OUR_POLICY, HolderKind
+from lvsmarkd.firewall.firewalld.listing import Listing
+from lvsmarkd.firewall.firewalld.look import Sight
+from lvsmarkd.firewall.firewalld.states import SENTENCES
+from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.observed import Chain, Observed, Unknown
+from lvsmarkd.model.rule import Plane
+
+
+def remarks(
+    sight: Sight, *, not_at_boot: str, hindrance: str, iptables: Observed | None
+) -> Iterator[Finding]:
+    """All of them. ``not_at_boot`` is how firewalld's unit is, where it is not started at boot;
+    ``hindrance`` is why a reload that is needed is not made.
+    """
+    yield from _states(sight, hindrance)
+    yield from _in_the_way(sight)
+    listings = [each for each in (sight.runtime, sight.permanent) if isinstance(each, Listing)]
+    seen = set()
+    for plane, holder, line in masked(listings):
+        if line not in seen:
+            seen.add(line)
+            yield Finding(
+                Kind.CONFLICT,
+                Severity.WARNING,
+                f"a rich rule in firewalld's {holder} sets a mark with a mask, which firewalld's"
+                " nftables and iptables backends take for opposite things, and IPVS compares the"
+                " whole mark: write it without the mask",
+                plane=plane,
+                detail=line,
+            )
+    if not_at_boot:
+        yield Finding(
+            Kind.FLEETING,
+            Severity.WARNING,
+            f"firewalld runs and is {not_at_boot} at boot: the next boot brings none of these"
+            " rules; run systemctl enable firewalld",
+            plane=Plane.PERMANENT,
+        )
+    if iptables is not None and any(
+        isinstance(chain, Chain) and chain.exists for chain in iptables.chains.values()
+    ):
+        yield Finding(
+            Kind.MIXED,
+            Severity.WARNING,
+            "iptables still holds the chain LVSMARKD, from the time when lvsmarkd kept its rules"
+            " there, and packets meet it too: lvsmarkd --backend iptables purge",
+        )
+
+
+def _states(sight: Sight, hindrance: str) -> Iterator[Finding]:
+    if sight.state in {State.PANIC, State.FAILED}:
+        yield Finding(Kind.BROKEN, Severity.CRITICAL, SENTENCES[sight.state])
+    if isinstance(sight.kernel, Unknown):
+        yield Finding(
+            Kind.UNSEEN,
+            Severity.NOTE,
+            f"whether the kernel has what firewalld lists could not be seen: {sight.kernel.reason}",
+        )
+    elif sight.kernel.dropping and sight.state is not State.PANIC:
+        yield Finding(
+            Kind.BROKEN,
+            Severity.CRITICAL,
+            "a reload of firewalld failed and left it dropping every new connection (table inet"
+            " firewalld_policy_drop): run firewall-cmd --reload",
+        )
+    elif not sight.kernel.whole:
+        yield Finding(
+            Kind.BROKEN,
+            Severity.CRITICAL,
+            "firewalld's tables are not in the kernel, so that nothing it lists is in force:"
+            " somebody flushed them; run firewall-cmd --reload, twice if the first one fails",
+        )
+    if not hindrance:
+        return
+    lacking = sight.lacking()
+    if lacking:
+        yield Finding(
+            Kind.BROKEN,
+            Severity.CRITICAL,
+            f"firewalld lists {len(lacking)} rule(s) of ours that the kernel does not have, which"
+            f" only a reload mends; {hindrance}",
+        )
+    elif sight.own[Plane.RUNTIME].interim:
+        yield Finding(
+            Kind.FLEETING,
+            Severity.NOTE,
+            f"the rules stand in {sight.own[Plane.RUNTIME].name} until firewalld is reloaded and"
+            f" knows its {OUR_POLICY}; {hindrance}",
+        )
+
+
+def _in_the_way(sight: Sight) -> Iterator[Finding]:
+    """Zones that packets enter by and that do not hold our rules, where zones should."""
+    own = sight.own[Plane.RUNTIME]
+    if own.targets == (OUR_POLICY,) or own.interim or not own.held:
+        return
+    names = {holder.name for holder in own.targets if holder.kind is HolderKind.ZONE}
+    for zone, ways in sorted(sight.runtime.active.items()):
+        if zone in names:
+            continue
+        entries = [f"interface {w}" if not w.startswith("source ") else w for w in ways]
+        yield Finding(
+            Kind.BYPASSED,
+            Severity.WARNING,
+            f"packets that enter by {', '.join(entries)} are in firewalld's zone {zone}, where no"
+            " rule of ours stands, so that they are not marked: add the zone to"
+            ' firewall.firewalld.zones, or set firewall.firewalld.placement = "policy"',
+        )
+    if sight.runtime.active and not any(sight.is_active(name) for name in names):
+        yield Finding(
+            Kind.BYPASSED,
+            Severity.CRITICAL,
+            f"no packet enters by firewalld's zone {', '.join(sorted(names))}, where our rules"
+            " stand: name the zones that packets enter by in firewall.firewalld.zones",
+        )

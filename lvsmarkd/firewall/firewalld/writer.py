@@ -1,0 +1,234 @@
+"""Carrying out a change: at runtime by small calls, in the permanent plane by one per object."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TypeVar
+
+from lvsmarkd.firewall.firewalld.calls import (
+    CONFIG_PATH,
+    Firewalld,
+    FirewalldError,
+    Interface,
+    Request,
+)
+from lvsmarkd.firewall.firewalld.frame import FRAME, NEW
+from lvsmarkd.firewall.firewalld.holdings import OUR_POLICY, Change, Holder, HolderKind
+from lvsmarkd.firewall.firewalld.listing import Listing, rich_rules
+from lvsmarkd.firewall.firewalld.own import POLICY, rich_text
+from lvsmarkd.model.rule import Rule
+
+WRITE_TIMEOUT = 60.0
+"""Seconds for one call that writes. A busy host took 0.1 s for a rule (measured), and
+a call changes CHUNK of them."""
+CHUNK = 20
+"""Rules added or removed in one call: others wait for firewalld meanwhile."""
+_DONE = frozenset({"ALREADY_ENABLED", "NOT_ENABLED"})
+"""Somebody was faster: what we ask for holds."""
+T = TypeVar("T")
+Rejected = list[tuple[Rule, str]]
+
+
+@dataclass(slots=True)
+class RuntimeWriter:
+    """Writes what packets meet now. Nothing of it outlives a reload.
+
+    ``worth`` is asked after each part of a long change, with the seconds that the rest would
+    take at the pace so far: where it says no, the additions end there, and the caller reloads.
+    """
+
+    firewalld: Firewalld
+    listing: Listing
+    worth: Callable[[float], bool] = lambda _seconds: True
+    clock: Callable[[], float] = monotonic
+    given_up: bool = False
+    _spent: float = 0.0
+    _made: int = 0
+
+    def add(self, change: Change) -> Rejected:
+        """Add what is lacking; gives the rules that firewalld refuses, each with the reason.
+
+        Raises BusError, FirewalldError.
+        """
+        rejected: Rejected = []
+        left = change.additions
+        for holder, rules in change.add.items():
+            for some in _chunks(rules):
+                start = self.clock()
+                rejected += self._add(holder, some)
+                self._spent += self.clock() - start
+                self._made += len(some)
+                left -= len(some)
+                if left and not self.worth(left * self._spent / self._made):
+                    self.given_up = True
+                    return rejected
+        return rejected
+
+    def remove(self, change: Change) -> None:
+        """Remove what is too much. Raises BusError, FirewalldError."""
+        for holder, texts in change.remove.items():
+            if holder.kind is HolderKind.POLICY:
+                # What was added just now is in the way of none of it.
+                there = list(self._policy_rules())
+                for some in _chunks(texts):
+                    there = [text for text in there if text not in some]
+                    self._set_policy(there)
+            else:
+                requests = [
+                    Request(Interface.ZONE, "removeRichRule", (holder.name, text)) for text in texts
+                ]
+                self._all_done(requests)
+
+    def _add(self, holder: Holder, rules: Sequence[Rule]) -> Rejected:
+        if holder.kind is HolderKind.ZONE:
+            requests = [
+                Request(Interface.ZONE, "addRichRule", (holder.name, rich_text(rule), 0))
+                for rule in rules
+            ]
+            answers = self.firewalld.calls(requests, timeout=WRITE_TIMEOUT)
+            return list(_refused(rules, answers))
+        return self._add_to_policy(rules)
+
+    def _add_to_policy(self, rules: Sequence[Rule]) -> Rejected:
+        """Add to the policy; of those that are refused together, each by itself."""
+        there = self._policy_rules()
+        new = [text for text in map(rich_text, rules) if text not in there]
+        if not new:
+            return []
+        try:
+            self._set_policy([*there, *new])
+        except FirewalldError as error:
+            if error.code == "PANIC_MODE":
+                raise
+            if len(rules) == 1:
+                return [(rules[0], str(error))]
+            middle = len(rules) // 2
+            return self._add_to_policy(rules[:middle]) + self._add_to_policy(rules[middle:])
+        return []
+
+    def _policy_rules(self) -> tuple[str, ...]:
+        settings = self.firewalld.call(Interface.POLICY, "getPolicySettings", POLICY)
+        return rich_rules(settings) if isinstance(settings, Mapping) else ()
+
+    def _set_policy(self, texts: Sequence[str]) -> None:
+        settings = {"rich_rules": list(texts)}
+        self.firewalld.call(
+            Interface.POLICY, "setPolicySettings", POLICY, settings, timeout=WRITE_TIMEOUT
+        )
+
+    def _all_done(self, requests: Sequence[Request]) -> None:
+        for answer in self.firewalld.calls(requests, timeout=WRITE_TIMEOUT):
+            if isinstance(answer, FirewalldError) and answer.code not in _DONE:
+                raise answer
+
+
+@dataclass(slots=True)
+class PermanentWriter:
+    """Writes what the next reload or boot brings, one update of each zone and policy.
+
+    ``made`` says that our policy was made anew, so that the runtime does not know it yet.
+    """
+
+    firewalld: Firewalld
+    listing: Listing
+    made: bool = False
+    before: dict[Holder, tuple[str, ...]] = field(default_factory=dict)
+
+    def write(self, change: Change, leave_out: frozenset[Rule]) -> Rejected:
+        """Carry it out without the rules to ``leave_out``; gives those that are refused besides.
+
+        Raises BusError, FirewalldError.
+        """
+        rejected: Rejected = []
+        holders = dict.fromkeys((*change.add, *change.remove))
+        if change.frame:
+            holders[OUR_POLICY] = None
+        for holder in holders:
+            gone = set(change.remove.get(holder, ()))
+            kept = [text for text in self._listed(holder) if text not in gone]
+            new = [rule for rule in change.add.get(holder, ()) if rule not in leave_out]
+            if holder == OUR_POLICY and change.dissolve:
+                self._dissolve()
+            else:
+                rejected += self._update(holder, kept, new)
+        return rejected
+
+    def undo(self) -> None:
+        """Put back the rules that were there. Raises BusError, FirewalldError."""
+        for holder, texts in self.before.items():
+            self._put(holder, list(texts))
+
+    def _listed(self, holder: Holder) -> tuple[str, ...]:
+        part = self.listing.policies if holder == OUR_POLICY else self.listing.zones
+        listed = rich_rules(part.get(holder.name, {}))
+        self.before.setdefault(holder, listed)
+        return listed
+
+    def _update(self, holder: Holder, kept: list[str], new: Sequence[Rule]) -> Rejected:
+        """All in one write; where that is refused, without the rules at fault."""
+        texts = [text for text in map(rich_text, new) if text not in kept]
+        try:
+            self._put(holder, [*kept, *texts])
+        except FirewalldError as error:
+            if not new:
+                raise
+            if len(new) == 1:
+                self._put(holder, kept)  # what refuses even this has no quarrel with the rule
+                return [(new[0], str(error))]
+        else:
+            return []
+        middle = len(new) // 2
+        rejected = self._update(holder, kept, new[:middle])
+        bad = {rule for rule, _ in rejected}
+        good = [rich_text(rule) for rule in new[:middle] if rule not in bad]
+        return rejected + self._update(holder, [*kept, *good], new[middle:])
+
+    def _put(self, holder: Holder, texts: list[str]) -> None:
+        if holder.kind is HolderKind.ZONE:
+            path = self._path("getZoneByName", holder.name)
+            settings: dict[str, object] = {"rules_str": texts}
+            self.firewalld.call(Interface.CONFIG_ZONE, "update2", settings, path=path)
+            return
+        try:
+            path = self._path("getPolicyByName", POLICY)
+        except FirewalldError as error:
+            if error.code != "INVALID_POLICY":
+                raise
+            self.firewalld.call(
+                Interface.CONFIG,
+                "addPolicy",
+                POLICY,
+                {**NEW, "rich_rules": texts},
+                path=CONFIG_PATH,
+            )
+            self.made = True
+        else:
+            settings = {**FRAME, "rich_rules": texts}
+            self.firewalld.call(Interface.CONFIG_POLICY, "update", settings, path=path)
+
+    def _dissolve(self) -> None:
+        try:
+            path = self._path("getPolicyByName", POLICY)
+            self.firewalld.call(Interface.CONFIG_POLICY, "remove", path=path)
+        except FirewalldError as error:
+            if error.code != "INVALID_POLICY":
+                raise
+
+    def _path(self, method: str, name: str) -> str:
+        """The object of a name: asked for each time, since reloads number them anew."""
+        return str(self.firewalld.call(Interface.CONFIG, method, name, path=CONFIG_PATH))
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), CHUNK):
+        yield items[start : start + CHUNK]
+
+
+def _refused(
+    rules: Iterable[Rule], answers: Iterable[object | FirewalldError]
+) -> Iterator[tuple[Rule, str]]:
+    for rule, answer in zip(rules, answers, strict=True):
+        if isinstance(answer, FirewalldError) and answer.code not in _DONE:
+            if answer.code == "PANIC_MODE":
+                raise answer
+            yield rule, str(answer)
