@@ -67,6 +67,7 @@ class FirewalldBackend:
         *,
         reload: Reload = Reload.WHEN_SAFE,
         iptables: Callable[[], Backend | None] = lambda: None,
+        boot: Boot | None = None,
     ) -> "FirewalldBackend":
         """A backend for the firewalld that runs.
 
@@ -79,7 +80,7 @@ class FirewalldBackend:
             version = str(firewalld.property("version"))
         except (BusError, FirewalldError) as error:
             raise failure(error) from error
-        made = cls(firewalld, backup, choices, version, reload, iptables)
+        made = cls(firewalld, backup, choices, version, reload, iptables, boot or Boot())
         made._backend = made._looker.backend()
         return made
 

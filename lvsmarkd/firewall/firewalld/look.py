@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 
 from lvsmarkd.firewall.firewalld.calls import (
     CONFIG_PATH,
@@ -60,13 +61,14 @@ class Sight:
         """
         if isinstance(self.kernel, Unknown):
             return True
-        if holder.kind is HolderKind.ZONE and not self.is_active(holder.name):
+        if holder.kind is HolderKind.ZONE and not self.is_active(holder.name, rule.family):
             return True
         return self.kernel.meets(holder, rule)
 
-    def is_active(self, zone: str) -> bool:
-        """Whether packets enter by a zone."""
-        return zone == self.runtime.default_zone or zone in self.runtime.active
+    def is_active(self, zone: str, family: Family | None = None) -> bool:
+        """Whether packets, of a family or any, enter by a zone."""
+        ways = self.runtime.active.get(zone, ())
+        return zone == self.runtime.default_zone or any(_may_enter(way, family) for way in ways)
 
     def chains(self) -> dict[Spot, Chain | Unknown]:
         """All spots."""
@@ -105,6 +107,16 @@ class Sight:
     def whole(self) -> bool:
         """Whether firewalld's own tables are in the kernel, and it drops nothing by mistake."""
         return isinstance(self.kernel, Unknown) or (self.kernel.whole and not self.kernel.dropping)
+
+
+def _may_enter(way: str, family: Family | None) -> bool:
+    """Whether packets of a family may come by an interface or a source."""
+    if family is None or not way.startswith("source "):
+        return True
+    try:
+        return Family.of(ip_network(way.removeprefix("source "), strict=False)) is family
+    except ValueError:
+        return True  # a MAC, or the name of a set
 
 
 @dataclass(slots=True)

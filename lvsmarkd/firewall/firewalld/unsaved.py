@@ -66,6 +66,8 @@ def wiped(seen: Observed | None, version: str, backend: str) -> Iterator[str]:
         yield f"iptables' chain(s) {', '.join(theirs[:5])}, which firewalld {version} flushes"
 
 
+_RFC3964 = "RFC3964_IPv4"
+"""firewalld's own, against 6to4 addresses that are none."""
 _BUILT_IN = frozenset({"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"})
 
 
@@ -77,6 +79,6 @@ def _chains_of_others(names: Iterable[str], backend: str) -> Iterator[str]:
         head, _, tail = name.partition("_")
         if backend != NFTABLES or tail == "direct":
             known = head in _BUILT_IN or head in {"PRE", "IN", "FWD", "FWDI", "FWDO", "POST", "OUT"}
-            if known and tail:
+            if (known and tail) or name == _RFC3964:
                 continue
         yield name

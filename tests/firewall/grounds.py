@@ -1,0 +1,256 @@
+"""Each firewall that rules can be kept in; ways to look at it past the backend, and to harm it.
+
+The contract (test_contract.py) is the same for all of them.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from lvsmarkd.firewall.backend import Backend
+from lvsmarkd.firewall.choose import choose
+from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
+from lvsmarkd.firewall.firewalld.backend import FirewalldBackend
+from lvsmarkd.firewall.firewalld.backup import Backup
+from lvsmarkd.firewall.firewalld.boot import Boot
+from lvsmarkd.firewall.firewalld.look import Choices
+from lvsmarkd.firewall.firewalld.reload import Reload
+from lvsmarkd.judge.desired import Policy
+from lvsmarkd.model.finding import Kind
+from tests.harness.firewalld import RealFirewalld
+from tests.harness.netns import run
+
+Damage = tuple[Callable[[], object], Kind]
+
+
+class Ground(Protocol):
+    """One firewall."""
+
+    backend: Backend
+    policy: Policy
+    damages: dict[str, Damage]
+    """Each by what it does, with a kind that must be found. The rule of mark 80 to
+    192.0.2.10:80 is there."""
+
+    def others(self) -> None:
+        """Put in rules of somebody else's."""
+
+    def foreign(self) -> object:
+        """All that is not ours, as listed."""
+
+    def ours(self) -> object:
+        """All that is ours, as listed; empty where nothing is."""
+
+
+def _iptables(command: str) -> Callable[[], object]:
+    return lambda: run("sh", "-c", f"iptables -w 5 {command}")
+
+
+_FOREIGN_IPTABLES = """*mangle
+-A PREROUTING -s 198.51.100.0/24 -j MARK --set-xmark 0x1000/0xf000
+-A POSTROUTING -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu
+COMMIT
+*filter
+:CUSTOM - [0:0]
+-A INPUT -p tcp -m tcp --dport 22 -j CUSTOM
+-A CUSTOM -s 203.0.113.0/24 -j ACCEPT
+COMMIT
+"""
+
+
+@dataclass
+class IptablesGround:
+    """iptables, one variant."""
+
+    backend: Backend
+    policy: Policy = field(default_factory=Policy)
+    damages: dict[str, Damage] = field(
+        default_factory=lambda: {
+            "a rule is deleted": (_iptables("-t mangle -D LVSMARKD 1"), Kind.MISSING),
+            "all of ours is flushed": (_iptables("-t mangle -F LVSMARKD"), Kind.MISSING),
+            "the jump is deleted": (
+                _iptables("-t mangle -D PREROUTING -j LVSMARKD"),
+                Kind.MISSING,
+            ),
+            "a stranger moves in": (_iptables("-t mangle -A LVSMARKD -j DROP"), Kind.ALTERED),
+        }
+    )
+
+    def others(self) -> None:
+        run("iptables-restore", "--noflush", stdin=_FOREIGN_IPTABLES)
+
+    def foreign(self) -> object:
+        return [line for line in self._lines() if "LVSMARKD" not in line]
+
+    def ours(self) -> object:
+        return [line for line in self._lines() if "LVSMARKD" in line]
+
+    def _lines(self) -> list[str]:
+        text = run("iptables-save") + run("ip6tables-save")
+        return [line for line in text.splitlines() if line.startswith("-A")]
+
+
+MARK = 'rule family="ipv4" destination address="192.0.2.9" service name="http" mark set=0x9'
+_MARKING = "-p tcp --dport 36161 -j MARK --set-mark 0x8"
+OURS = (
+    'rule priority="10965" family="ipv4" destination address="192.0.2.10" port port="80"'
+    ' protocol="tcp" mark set=80'
+)
+
+
+@dataclass
+class FirewalldGround:
+    """firewalld, in one placement."""
+
+    bed: RealFirewalld
+    backend: Backend
+    placement: str
+    policy: Policy = field(default_factory=lambda: Policy(slots=1))
+    damages: dict[str, Damage] = field(init=False)
+
+    def __post_init__(self) -> None:
+        where = "--policy=lvsmarkd" if self.placement == "policy" else "--zone=public"
+        cmd = self.bed.cmd
+        self.damages = {
+            "a rule is removed at runtime": (
+                lambda: cmd(where, f"--remove-rich-rule={OURS}"),
+                Kind.MISSING,
+            ),
+            "a rule is removed for good": (
+                lambda: cmd("--permanent", where, f"--remove-rich-rule={OURS}"),
+                Kind.MISSING,
+            ),
+            "removed for good, and reloaded": (
+                lambda: (
+                    cmd("--permanent", where, f"--remove-rich-rule={OURS}"),
+                    cmd("--reload"),
+                ),
+                Kind.MISSING,
+            ),
+            "a rule has another mark": (
+                lambda: (
+                    cmd(where, f"--remove-rich-rule={OURS}"),
+                    cmd(where, f"--add-rich-rule={OURS.replace('set=80', 'set=1')}"),
+                ),
+                Kind.ALTERED,
+            ),
+            "a rule is there twice": (
+                lambda: cmd(where, f"--add-rich-rule={OURS.replace('set=80', 'set=0x50')}"),
+                Kind.DUPLICATE,
+            ),
+            "a rule is there twice, for good": (
+                lambda: cmd(
+                    "--permanent", where, f"--add-rich-rule={OURS.replace('.10', '.10/32')}"
+                ),
+                Kind.DUPLICATE,
+            ),
+            "a rule of a service that is gone": (
+                lambda: cmd(where, f"--add-rich-rule={OURS.replace('80', '99')}"),
+                Kind.STALE,
+            ),
+            "a rule is deleted behind firewalld's back": (self.delete_in_kernel, Kind.MISSING),
+        }
+        if self.placement == "policy":
+            self.damages |= {
+                "the policy is deleted": (
+                    lambda: (cmd("--permanent", "--delete-policy=lvsmarkd"), cmd("--reload")),
+                    Kind.MISSING,
+                ),
+                "the policy has another target": (
+                    lambda: cmd("--permanent", where, "--set-target=DROP"),
+                    Kind.MISSING,
+                ),
+                "the policy begins elsewhere": (
+                    lambda: (
+                        cmd("--permanent", where, "--remove-ingress-zone=ANY"),
+                        cmd("--permanent", where, "--add-ingress-zone=dmz"),
+                        cmd("--reload"),
+                    ),
+                    Kind.MISSING,
+                ),
+                "a stranger moves in": (
+                    lambda: cmd("--permanent", where, f"--add-rich-rule={MARK}"),
+                    Kind.ALTERED,
+                ),
+            }
+
+    def delete_in_kernel(self) -> None:
+        """One of ours, with the tools of firewalld's own backend."""
+        holder = "policy_lvsmarkd" if self.placement == "policy" else "public"
+        if self.bed.backend == "nftables":
+            chain = f"mangle_PRE_{holder}_post"
+            rules = json.loads(run("nft", "-j", "list", "chain", "inet", "firewalld", chain))
+            handle = next(r["rule"]["handle"] for r in rules["nftables"] if "rule" in r)
+            run("nft", "delete", "rule", "inet", "firewalld", chain, "handle", str(handle))
+        else:
+            chain = f"PRE_{holder.removeprefix('policy_')}_post"
+            run("iptables", "-t", "mangle", "-D", chain, "1")
+
+    def others(self) -> None:
+        for options in ((), ("--permanent",)):
+            for arguments in (
+                ("--zone=public", f"--add-rich-rule={MARK}"),
+                ("--zone=public", "--add-rich-rule=rule priority=-7 protocol value=vrrp accept"),
+                ("--zone=internal", "--add-port=8080/tcp"),
+                ("--zone=internal", "--add-source=10.9.0.0/16"),
+                *(
+                    tuple(f"--direct --add-rule {ipv} mangle PREROUTING 0 {_MARKING}".split())
+                    for ipv in ("ipv4", "ipv6")
+                ),
+            ):
+                self.bed.cmd(*options, *arguments)
+
+    def foreign(self) -> object:
+        return [line for line in self._lines() if not _is_ours(line)]
+
+    def ours(self) -> object:
+        policies = self.bed.cmd("--permanent", "--get-policies").split()
+        return [
+            *(line for line in self._lines() if _is_ours(line)),
+            *(name for name in policies if name == "lvsmarkd"),
+        ]
+
+    def _lines(self) -> list[str]:
+        """All zones, policies and direct rules of both planes, each line with its section."""
+        lines = []
+        for options in ((), ("--permanent",)):
+            for listing in ("--list-all-zones", "--list-all-policies"):
+                section = ""
+                for line in self.bed.cmd(*options, listing).splitlines():
+                    section = line if line[:1].strip() else section
+                    rich = line.strip()
+                    if section.startswith("lvsmarkd"):
+                        if rich.startswith("rule "):
+                            lines.append(f"{options} {section}: {rich}")
+                    elif rich and rich != section:
+                        lines.append(f"{options} {section}: {rich}")
+            lines += self.bed.cmd(*options, "--direct", "--get-all-rules").splitlines()
+        return sorted(lines)
+
+
+def _is_ours(line: str) -> bool:
+    return 'priority="10965"' in line or " lvsmarkd" in line
+
+
+@contextmanager
+def firewalld_ground(
+    bed: RealFirewalld, state: Path, placement: str, reload: Reload = Reload.WHEN_SAFE
+) -> Iterator[FirewalldGround]:
+    """A firewalld that runs, and a backend for it."""
+
+    def iptables() -> Backend:
+        return choose("iptables", last=False, state_directory=state)
+
+    with BusFirewalld() as firewalld:
+        backend = FirewalldBackend.open(
+            firewalld,
+            Backup(state / "backup", bed.etc),
+            Choices(by_policy=placement == "policy"),
+            reload=reload,
+            iptables=iptables,
+            boot=Boot(lambda: "enabled"),
+        )
+        yield FirewalldGround(bed, backend, placement)
