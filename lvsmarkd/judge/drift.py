@@ -8,7 +8,7 @@ from lvsmarkd.judge.desired import Desired
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Chain, ForeignRule, Leave, Obscured, Observed, Side, Unknown
 from lvsmarkd.model.plan import AddRule, Anchor, Dissolve, RemoveRule, Rewrite, Step
-from lvsmarkd.model.rule import Place, Rule, SetMark, Spot, flows_of
+from lvsmarkd.model.rule import Place, Plane, Rule, SetMark, Spot, flows_of
 from lvsmarkd.model.service import ServiceKey
 
 
@@ -162,7 +162,7 @@ class _Chain:
 
     def _missing(self, missing: list[Rule], pairs: Mapping[Rule, Rule]) -> Iterator[Finding]:
         """A missing rule beside one that resembles it was altered; both mean lost packets."""
-        severity = Severity.WARNING if self.spot.place is Place.ACCEPT else Severity.CRITICAL
+        severity = self._severity
         for rule in missing:
             like = pairs.get(rule)
             if rule in self.chain.partial:
@@ -181,15 +181,23 @@ class _Chain:
                 )
 
     @property
+    def _severity(self) -> Severity:
+        """How bad it is that something is missing: what is not permanent is there for now."""
+        if self.spot.place is Place.ACCEPT or self.spot.plane is Plane.PERMANENT:
+            return Severity.WARNING
+        return Severity.CRITICAL
+
+    @property
     def _where(self) -> str:
-        """The place, where it is not the usual one for marks."""
+        """The place and the plane, where they are not the usual ones."""
+        lasting = " in the permanent configuration" if self.spot.plane is Plane.PERMANENT else ""
         match self.spot.place:
             case Place.MARK:
-                return ""
+                return lasting
             case Place.LOCAL:
-                return " for the director's own packets"
+                return f" for the director's own packets{lasting}"
             case Place.ACCEPT:
-                return " at INPUT"
+                return f" at INPUT{lasting}"
 
     def _surplus(self, gone: list[Rule], repeats: dict[Rule, int]) -> Iterator[Finding]:
         for rule in gone:
@@ -202,7 +210,9 @@ class _Chain:
             message = f"“{rule}”{self._where} {why}; applying the plan removes it"
             yield self._find(Kind.STALE, Severity.WARNING, message, rule)
         for rule, count in repeats.items():
-            message = f"“{rule}” is there {count + 1} times; applying the plan leaves one"
+            message = (
+                f"“{rule}”{self._where} is there {count + 1} times; applying the plan leaves one"
+            )
             yield self._find(Kind.DUPLICATE, Severity.WARNING, message, rule)
         for text in self.chain.aliens:
             message = (
@@ -219,9 +229,7 @@ class _Chain:
             if self.chain.holder:
                 flaw = self.chain.flaw or "is not there"
                 message = f"{self.chain.holder} ({self.spot}) {flaw}; applying the plan mends it"
-            accept = self.spot.place is Place.ACCEPT
-            severity = Severity.WARNING if accept else Severity.CRITICAL
-            return self._find(Kind.MISSING, severity, message, None)
+            return self._find(Kind.MISSING, self._severity, message, None)
         if self.chain.anchors > 1:
             message = f"{name} is there {self.chain.anchors} times; applying the plan leaves one"
             return self._find(Kind.DUPLICATE, Severity.WARNING, message, None)

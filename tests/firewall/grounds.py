@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from lvsmarkd.declarations.tables import Reload
 from lvsmarkd.firewall.backend import Backend
 from lvsmarkd.firewall.choose import choose
 from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
@@ -17,7 +18,6 @@ from lvsmarkd.firewall.firewalld.backend import FirewalldBackend
 from lvsmarkd.firewall.firewalld.backup import Backup
 from lvsmarkd.firewall.firewalld.boot import Boot
 from lvsmarkd.firewall.firewalld.look import Choices
-from lvsmarkd.firewall.firewalld.reload import Reload
 from lvsmarkd.judge.desired import Policy
 from lvsmarkd.model.finding import Kind
 from tests.harness.firewalld import RealFirewalld
@@ -237,7 +237,11 @@ def _is_ours(line: str) -> bool:
 
 @contextmanager
 def firewalld_ground(
-    bed: RealFirewalld, state: Path, placement: str, reload: Reload = Reload.WHEN_SAFE
+    bed: RealFirewalld,
+    state: Path,
+    placement: str,
+    reload: Reload = Reload.WHEN_SAFE,
+    zones: tuple[str, ...] = (),
 ) -> Iterator[FirewalldGround]:
     """A firewalld that runs, and a backend for it."""
 
@@ -248,8 +252,7 @@ def firewalld_ground(
         backend = FirewalldBackend.open(
             firewalld,
             Backup(state / "backup", bed.etc),
-            Choices(by_policy=placement == "policy"),
-            reload=reload,
+            Choices(by_policy=placement == "policy", zones=zones, reload=reload),
             iptables=iptables,
             boot=Boot(lambda: "enabled"),
         )

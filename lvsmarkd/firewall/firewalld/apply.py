@@ -65,11 +65,20 @@ class Application:
             rejected += self._by_calls(sight, runtime, permanent)
         return list(dict(rejected).items())
 
+    def needs_reload(self, steps: Mapping[Spot, tuple[Step, ...]], sight: Sight) -> str:
+        """Why firewalld would be reloaded; empty where it need not or may not be.
+
+        Raises BusError, FirewalldError.
+        """
+        why = self._why(sight, set(self._lacking(steps, sight)) - self.hopeless, steps)
+        return "" if why and self.reloader.hindrance() else why
+
     def _why(
-        self, sight: Sight, lacking: Iterable[Unmet], steps: dict[Spot, tuple[Step, ...]]
+        self, sight: Sight, lacking: Iterable[Unmet], steps: Mapping[Spot, tuple[Step, ...]]
     ) -> str:
         """Why firewalld has to be reloaded; empty where it need not be."""
-        if not any(spot.plane is Plane.RUNTIME for spot in steps):
+        makes = any(s.plane is Plane.PERMANENT and _frames(each) for s, each in steps.items())
+        if not makes and not any(spot.plane is Plane.RUNTIME for spot in steps):
             return ""
         if not sight.whole:
             return "its tables in the kernel were flushed"
@@ -77,13 +86,12 @@ class Application:
         if count:
             return f"the kernel lacks {count} rule(s) that it lists"
         permanent = sight.own.get(Plane.PERMANENT)
-        makes = any(s.plane is Plane.PERMANENT and _frames(each) for s, each in steps.items())
         ready = permanent is not None and (makes or not permanent.flaw)
         if sight.own[Plane.RUNTIME].interim and ready:
             return "it does not know the policy lvsmarkd yet"
         return ""
 
-    def _lacking(self, steps: dict[Spot, tuple[Step, ...]], sight: Sight) -> Iterable[Unmet]:
+    def _lacking(self, steps: Mapping[Spot, tuple[Step, ...]], sight: Sight) -> Iterable[Unmet]:
         """What the steps are about, is listed, and is not in the kernel."""
         lost = sight.lacking()
         for spot, each in steps.items():

@@ -1,10 +1,10 @@
 """The firewalld backend: rich rules by D-Bus, in both planes, and the kernel is looked at."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Identity, Trouble
-from lvsmarkd.firewall.firewalld.apply import Application, Unmet
+from lvsmarkd.firewall.firewalld.apply import Application, Unmet, renderable
 from lvsmarkd.firewall.firewalld.backup import Backup
 from lvsmarkd.firewall.firewalld.boot import Boot
 from lvsmarkd.firewall.firewalld.calls import BusError, Firewalld, FirewalldError, State
@@ -17,7 +17,7 @@ from lvsmarkd.firewall.firewalld.kernel import Kernel
 from lvsmarkd.firewall.firewalld.listing import Listing
 from lvsmarkd.firewall.firewalld.look import Choices, Looker, Sight, unknown
 from lvsmarkd.firewall.firewalld.purge import purge
-from lvsmarkd.firewall.firewalld.reload import Reload, Reloader
+from lvsmarkd.firewall.firewalld.reload import Reloader
 from lvsmarkd.firewall.firewalld.remarks import remarks
 from lvsmarkd.firewall.firewalld.services import ask_services
 from lvsmarkd.firewall.firewalld.states import SENTENCES, failure, not_ready
@@ -36,15 +36,13 @@ class FirewalldBackend:
     """firewalld, with its nftables or its iptables backend.
 
     ``iptables`` is the backend that reads iptables' tables, if there is any iptables: direct
-    rules are there, and those of whoever uses it besides. ``reload`` says when firewalld may be
-    reloaded.
+    rules are there, and those of whoever uses it besides.
     """
 
     firewalld: Firewalld
     backup: Backup
     choices: Choices
     version: str
-    reload: Reload = Reload.WHEN_SAFE
     iptables: Callable[[], Backend | None] = lambda: None
     boot: Boot = field(default_factory=Boot)
     last: bool = False
@@ -55,7 +53,7 @@ class FirewalldBackend:
     def __post_init__(self) -> None:
         choices = self.choices
         if choices.by_policy and not has_policies(self.version):
-            choices = Choices(by_policy=False, zones=choices.zones)
+            choices = replace(choices, by_policy=False)
         self._looker = Looker(self.firewalld, choices)
 
     @classmethod
@@ -65,7 +63,6 @@ class FirewalldBackend:
         backup: Backup,
         choices: Choices,
         *,
-        reload: Reload = Reload.WHEN_SAFE,
         iptables: Callable[[], Backend | None] = lambda: None,
         boot: Boot | None = None,
     ) -> "FirewalldBackend":
@@ -80,7 +77,7 @@ class FirewalldBackend:
             version = str(firewalld.property("version"))
         except (BusError, FirewalldError) as error:
             raise failure(error) from error
-        made = cls(firewalld, backup, choices, version, reload, iptables, boot or Boot())
+        made = cls(firewalld, backup, choices, version, iptables, boot or Boot())
         made._backend = made._looker.backend()
         return made
 
@@ -145,10 +142,19 @@ class FirewalldBackend:
     def script(self, plan: Plan) -> dict[str, str]:
         """What would be written, in firewall-cmd's words. Raises FirewallError."""
         sight = self._sight(write=False)
+        by_spot, _ = renderable(plan.by_spot())
+        reloader = self._reloader(sight)
+        application = Application(self.firewalld, reloader, self._looker, self._hopeless)
+        try:
+            why = application.needs_reload(by_spot, sight)
+        except (BusError, FirewalldError) as error:
+            raise failure(error, "firewalld is read") from error
         texts: dict[str, str] = {}
         for plane, own in sight.own.items():
-            steps = {s: steps for s, steps in plan.by_spot().items() if s.plane is plane}
+            steps = {s: steps for s, steps in by_spot.items() if s.plane is plane}
             lines = list(commands(plane, change_of(steps, own)))
+            if plane is Plane.RUNTIME and why:
+                lines = [f"# {why}; {reloader.cost}", "firewall-cmd --reload"]
             if lines:
                 texts[f"firewall-cmd ({plane})"] = "".join(f"{line}\n" for line in lines)
         return texts
@@ -213,4 +219,4 @@ class FirewalldBackend:
             yield from wiped(seen, self.version, sight.backend)
 
         rules = sum(len(own.held) for own in sight.own.values())
-        return Reloader(self.firewalld, self.reload, lost, self._looker.kernel, rules)
+        return Reloader(self.firewalld, self.choices.reload, lost, self._looker.kernel, rules)

@@ -19,7 +19,8 @@ def commands(plane: Plane, change: Change) -> Iterator[str]:
         yield f"{start} --new-policy={POLICY}"
         yield f"{start} --policy={POLICY} --set-target={FRAME['target']}"
         yield f"{start} --policy={POLICY} --set-priority={POLICY_PRIORITY}"
-        yield f"{start} --policy={POLICY} --add-ingress-zone=ANY --add-egress-zone=HOST"
+        yield f"{start} --policy={POLICY} --add-ingress-zone=ANY"
+        yield f"{start} --policy={POLICY} --add-egress-zone=HOST"
     for holder, rules in change.add.items():
         for rule in rules:
             option = f"--{holder.kind}={shlex.quote(holder.name)}"

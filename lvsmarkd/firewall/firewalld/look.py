@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 
+from lvsmarkd.declarations.tables import Reload
 from lvsmarkd.firewall.firewalld.calls import (
     CONFIG_PATH,
     BusError,
@@ -36,10 +37,13 @@ _IPTABLES = "iptables"
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The operator's choices: our policy or zones, and which (the default zone, if none)."""
+    """The operator's choices: our policy or zones, and which (the default zone, if none); when
+    firewalld may be reloaded.
+    """
 
     by_policy: bool = True
     zones: tuple[str, ...] = ()
+    reload: Reload = Reload.WHEN_SAFE
 
 
 @dataclass(frozen=True, slots=True)
