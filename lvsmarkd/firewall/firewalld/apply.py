@@ -131,7 +131,7 @@ class Application:
         try:
             self.reloader.run(why)
         except FirewallError:
-            if writer is not None and writer.before:
+            if writer is not None and writer.wrote:
                 # What was written just now may be what it stumbles over.
                 writer.undo()
                 self.reloader.run("what it could not load is taken back")

@@ -1,4 +1,4 @@
-"""Carrying out a change: at runtime by small calls, in the permanent plane by one per object."""
+"""Carrying out a change: at runtime and for good."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -124,15 +124,18 @@ class RuntimeWriter:
 
 @dataclass(slots=True)
 class PermanentWriter:
-    """Writes what the next reload or boot brings, one update of each zone and policy.
+    """Writes what the next reload or boot brings.
 
-    ``made`` says that our policy was made anew, so that the runtime does not know it yet.
+    Our policy, which is ours alone, in one update. A zone rule by rule: firewalld takes whole
+    lists without looking whether they were read before somebody else's change, which would be
+    lost (measured).
     """
 
     firewalld: Firewalld
     listing: Listing
-    made: bool = False
-    before: dict[Holder, tuple[str, ...]] = field(default_factory=dict)
+    wrote: bool = False
+    _added: dict[Holder, list[str]] = field(default_factory=dict)
+    _removed: dict[Holder, list[str]] = field(default_factory=dict)
 
     def write(self, change: Change, leave_out: frozenset[Rule]) -> Rejected:
         """Carry it out without the rules to ``leave_out``; gives those that are refused besides.
@@ -144,67 +147,82 @@ class PermanentWriter:
         if change.frame:
             holders[OUR_POLICY] = None
         for holder in holders:
-            gone = set(change.remove.get(holder, ()))
-            kept = [text for text in self._listed(holder) if text not in gone]
+            gone = change.remove.get(holder, ())
             new = [rule for rule in change.add.get(holder, ()) if rule not in leave_out]
-            if holder == OUR_POLICY and change.dissolve:
+            if holder.kind is HolderKind.ZONE:
+                rejected += self._edit(holder, new, gone)
+            elif change.dissolve:
                 self._dissolve()
             else:
-                rejected += self._update(holder, kept, new)
+                kept = [text for text in self._policy_before() if text not in gone]
+                rejected += self._update(kept, new)
         return rejected
 
     def undo(self) -> None:
-        """Put back the rules that were there. Raises BusError, FirewalldError."""
-        for holder, texts in self.before.items():
-            self._put(holder, list(texts))
+        """Take back what was written. Raises BusError, FirewalldError."""
+        for holder in {*self._added, *self._removed} - {OUR_POLICY}:
+            self._each(holder, "addRichRule", self._removed.get(holder, ()))
+            self._each(holder, "removeRichRule", self._added.get(holder, ()))
+        if OUR_POLICY in self._added:
+            self._put(list(self._policy_before()))
 
-    def _listed(self, holder: Holder) -> tuple[str, ...]:
-        part = self.listing.policies if holder == OUR_POLICY else self.listing.zones
-        listed = rich_rules(part.get(holder.name, {}))
-        self.before.setdefault(holder, listed)
-        return listed
+    def _edit(self, zone: Holder, new: Sequence[Rule], gone: Sequence[str]) -> Rejected:
+        answers = self._each(zone, "addRichRule", list(map(rich_text, new)))
+        rejected = list(_refused(new, answers))
+        bad = {rich_text(rule) for rule, _ in rejected}
+        self._added[zone] = [text for text in map(rich_text, new) if text not in bad]
+        for answer in self._each(zone, "removeRichRule", gone):
+            if isinstance(answer, FirewalldError) and answer.code not in _DONE:
+                raise answer
+        self._removed[zone] = list(gone)
+        return rejected
 
-    def _update(self, holder: Holder, kept: list[str], new: Sequence[Rule]) -> Rejected:
+    def _each(
+        self, zone: Holder, method: str, texts: Sequence[str]
+    ) -> list[object | FirewalldError]:
+        if not texts:
+            return []
+        path = self._path("getZoneByName", zone.name)
+        self.wrote = True
+        requests = [Request(Interface.CONFIG_ZONE, method, (text,), path) for text in texts]
+        return self.firewalld.calls(requests, timeout=WRITE_TIMEOUT)
+
+    def _policy_before(self) -> tuple[str, ...]:
+        return rich_rules(self.listing.policies.get(POLICY, {}))
+
+    def _update(self, kept: list[str], new: Sequence[Rule]) -> Rejected:
         """All in one write; where that is refused, without the rules at fault."""
         texts = [text for text in map(rich_text, new) if text not in kept]
         try:
-            self._put(holder, [*kept, *texts])
+            self._put([*kept, *texts])
         except FirewalldError as error:
             if not new:
                 raise
             if len(new) == 1:
-                self._put(holder, kept)  # what refuses even this has no quarrel with the rule
+                self._put(kept)  # what refuses even this has no quarrel with the rule
                 return [(new[0], str(error))]
         else:
             return []
         middle = len(new) // 2
-        rejected = self._update(holder, kept, new[:middle])
+        rejected = self._update(kept, new[:middle])
         bad = {rule for rule, _ in rejected}
         good = [rich_text(rule) for rule in new[:middle] if rule not in bad]
-        return rejected + self._update(holder, [*kept, *good], new[middle:])
+        return rejected + self._update([*kept, *good], new[middle:])
 
-    def _put(self, holder: Holder, texts: list[str]) -> None:
-        if holder.kind is HolderKind.ZONE:
-            path = self._path("getZoneByName", holder.name)
-            settings: dict[str, object] = {"rules_str": texts}
-            self.firewalld.call(Interface.CONFIG_ZONE, "update2", settings, path=path)
-            return
+    def _put(self, texts: list[str]) -> None:
+        """Have our policy there, as it should be, with just these rules."""
+        self._added.setdefault(OUR_POLICY, [])
         try:
             path = self._path("getPolicyByName", POLICY)
         except FirewalldError as error:
             if error.code != "INVALID_POLICY":
                 raise
-            self.firewalld.call(
-                Interface.CONFIG,
-                "addPolicy",
-                POLICY,
-                {**NEW, "rich_rules": texts},
-                path=CONFIG_PATH,
-            )
-            self.made = True
+            settings = {**NEW, "rich_rules": texts}
+            self.firewalld.call(Interface.CONFIG, "addPolicy", POLICY, settings, path=CONFIG_PATH)
         else:
             settings = {**FRAME, "rich_rules": texts}
             self.firewalld.call(Interface.CONFIG_POLICY, "update", settings, path=path)
+        self.wrote = True
 
     def _dissolve(self) -> None:
         try:
