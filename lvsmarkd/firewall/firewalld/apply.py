@@ -53,6 +53,7 @@ class Application:
         }
         runtime = changes[Plane.RUNTIME]
         permanent = changes.get(Plane.PERMANENT, Change())
+        self.reloader.rules += permanent.additions
         lacking = set(self._lacking(steps, sight))
         why = self._why(sight, lacking - self.hopeless, steps)
         hindrance = self.reloader.hindrance() if why else ""

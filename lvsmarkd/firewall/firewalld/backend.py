@@ -150,10 +150,13 @@ class FirewalldBackend:
         except (BusError, FirewalldError) as error:
             raise failure(error, "firewalld is read") from error
         texts: dict[str, str] = {}
-        for plane, own in sight.own.items():
+        for plane, own in sorted(sight.own.items()):  # permanent first: its size tells the cost
             steps = {s: steps for s, steps in by_spot.items() if s.plane is plane}
-            lines = list(commands(plane, change_of(steps, own)))
-            if plane is Plane.RUNTIME and why:
+            change = change_of(steps, own)
+            lines = list(commands(plane, change))
+            if plane is Plane.PERMANENT:
+                reloader.rules += change.additions
+            elif why:
                 lines = [f"# {why}; {reloader.cost}", "firewall-cmd --reload"]
             if lines:
                 texts[f"firewall-cmd ({plane})"] = "".join(f"{line}\n" for line in lines)

@@ -177,8 +177,9 @@ class Natives:
         for rule in self._rules.get((way.family, way.table, name), ()):
             here = (*path, rule.match) if rule.match != Match() else path
             narrow = partial or rule.partial
+            only = replace(way, only=rule.family or way.only)
             if rule.target and depth < _DEPTH:
-                yield from self._chain(way, rule.target, here, depth=depth + 1, partial=narrow)
+                yield from self._chain(only, rule.target, here, depth=depth + 1, partial=narrow)
             effect: Effect | None = None
             if rule.mark is not None:
                 effect = SetMark(rule.mark)
@@ -187,7 +188,7 @@ class Natives:
             partial = partial or bool(rule.verdict) or rule.goto
             if effect is None:
                 continue
-            for family in (rule.family,) if rule.family else _NATIVE_FAMILIES[way.family]:
+            for family in (only.only,) if only.only else _NATIVE_FAMILIES[way.family]:
                 yield ForeignRule(
                     Spot(Plane.RUNTIME, family, Place.MARK),
                     way.side,
@@ -203,9 +204,10 @@ class Natives:
 
 @dataclass(frozen=True, slots=True)
 class _NativeWay:
-    """Where a base chain stands."""
+    """Where a base chain stands; ``only`` is the one family that gets on from there."""
 
     family: str
     table: str
     side: Side
     later: bool
+    only: Family | None = None

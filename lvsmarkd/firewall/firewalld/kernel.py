@@ -20,7 +20,7 @@ from lvsmarkd.firewall.iptables.program import run, search_path
 from lvsmarkd.firewall.iptables.syntax import Syntax, read_rule, set_mark_of
 from lvsmarkd.firewall.iptables.toolset import detect
 from lvsmarkd.model.observed import Unknown
-from lvsmarkd.model.rule import Accept, Place, Rule, SetMark
+from lvsmarkd.model.rule import Accept, Action, Match, Place, Rule, SetMark
 from lvsmarkd.model.service import MAX_MARK, Family
 
 TABLE = "firewalld"
@@ -35,7 +35,7 @@ _TABLES = {Place.MARK: ("mangle", "PREROUTING"), Place.ACCEPT: ("filter", "INPUT
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """What was seen. ``chains`` are those that packets can get to, of each family.
+    """What was seen. ``done`` is what rules do in the chains that packets can get to.
 
     ``whole`` says that firewalld's tables are there at all, ``dropping`` that it left the host
     dropping every new connection. ``of_policies`` is what the names of policies' chains have
@@ -43,7 +43,7 @@ class Kernel:
     natives.py), as ``nft -j`` prints them.
     """
 
-    chains: Mapping[tuple[Family, str], tuple[Expression, ...]] = field(default_factory=dict)
+    done: Mapping[tuple[Family, str], frozenset[tuple[Match, Action]]] = field(default_factory=dict)
     whole: bool = False
     dropping: bool = False
     of_policies: str = "policy_"
@@ -53,21 +53,27 @@ class Kernel:
         """Whether packets meet a rule of ours, in the chain that firewalld keeps it in."""
         infix = self.of_policies if holder.kind is HolderKind.POLICY else ""
         name = f"{_PREFIXES[rule.place]}_{infix}{holder.name}_post"
-        return any(
-            not there.partial
-            and there.family in {rule.family, None}
-            and there.match == rule.match
-            and _does(there, rule)
-            for there in self.chains.get((rule.family, name), ())
+        return (rule.match, rule.action) in self.done.get((rule.family, name), frozenset())
+
+
+def done_by(
+    chains: Mapping[tuple[Family, str], Iterable[Expression]],
+) -> dict[tuple[Family, str], frozenset[tuple[Match, Action]]]:
+    """What each chain does to which packets, as far as it is what a rule of ours does."""
+    return {
+        (family, name): frozenset(
+            (rule.match, action)
+            for rule in rules
+            if not rule.partial and rule.family in {family, None} and (action := _action(rule))
         )
+        for (family, name), rules in chains.items()
+    }
 
 
-def _does(there: Expression, rule: Rule) -> bool:
-    match rule.action:
-        case SetMark(value, _):
-            return there.mark == value and not there.verdict
-        case Accept():
-            return there.verdict == "accept"
+def _action(rule: Expression) -> Action | None:
+    if rule.verdict:
+        return Accept() if rule.verdict == "accept" and rule.mark is None else None
+    return None if rule.mark is None else SetMark(rule.mark)
 
 
 def read_kernel(backend: str) -> Kernel | Unknown:
@@ -117,7 +123,7 @@ def kernel_of(objects: Iterable[Any]) -> Kernel:
         for name, rules in _reached(base, chains).items()
         for family in Family
     }
-    return Kernel(met, whole, dropping, foreign=tuple(foreign))
+    return Kernel(done_by(met), whole, dropping, foreign=tuple(foreign))
 
 
 def _reached(base: str, chains: Mapping[str, list[Expression]]) -> dict[str, list[Expression]]:
@@ -152,7 +158,7 @@ def _iptables() -> Kernel | Unknown:
             whole = whole or f"{base}_ZONES" in reached
             for name, rules in reached.items():
                 met[family, f"{table}_{name}"] = tuple(rules)
-    return Kernel(met, whole, of_policies="")
+    return Kernel(done_by(met), whole, of_policies="")
 
 
 def _read_uncounted(output: str, table: str) -> Table:

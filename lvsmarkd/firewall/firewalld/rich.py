@@ -8,6 +8,7 @@ import re
 import socket
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 
 from lvsmarkd.firewall.firewalld.words import (
@@ -107,8 +108,10 @@ class RichRule:
     logs: bool = False
 
 
+@lru_cache(maxsize=16_384)
 def read_rich_rule(text: str) -> RichRule:
-    """Understand a rich rule, as firewalld lists it or as people type it.
+    """Understand a rich rule, as firewalld lists it or as people type it; once per text, since
+    nearly all rules are those of the last look.
 
     Raises NotUnderstoodError for what firewalld refuses, and for what is not known here (later
     versions have more).

@@ -23,6 +23,9 @@ WRITE_TIMEOUT = 60.0
 a call changes CHUNK of them."""
 CHUNK = 20
 """Rules added or removed in one call: others wait for firewalld meanwhile."""
+BULK = 200
+"""Rules to be added to one zone for good from which on they are added in one write: one by one
+1,000 take 75 s, together 0.2 s (measured)."""
 _DONE = frozenset({"ALREADY_ENABLED", "NOT_ENABLED"})
 """Somebody was faster: what we ask for holds."""
 T = TypeVar("T")
@@ -128,7 +131,8 @@ class PermanentWriter:
 
     Our policy, which is ours alone, in one update. A zone rule by rule: firewalld takes whole
     lists without looking whether they were read before somebody else's change, which would be
-    lost (measured).
+    lost (measured). Only for a first load of BULK rules or more that is risked, with the list
+    read a moment before.
     """
 
     firewalld: Firewalld
@@ -167,8 +171,11 @@ class PermanentWriter:
             self._put(list(self._policy_before()))
 
     def _edit(self, zone: Holder, new: Sequence[Rule], gone: Sequence[str]) -> Rejected:
-        answers = self._each(zone, "addRichRule", list(map(rich_text, new)))
-        rejected = list(_refused(new, answers))
+        if len(new) < BULK or not self._add_in_bulk(zone, list(map(rich_text, new))):
+            answers = self._each(zone, "addRichRule", list(map(rich_text, new)))
+            rejected = list(_refused(new, answers))
+        else:
+            rejected = []
         bad = {rich_text(rule) for rule, _ in rejected}
         self._added[zone] = [text for text in map(rich_text, new) if text not in bad]
         for answer in self._each(zone, "removeRichRule", gone):
@@ -176,6 +183,21 @@ class PermanentWriter:
                 raise answer
         self._removed[zone] = list(gone)
         return rejected
+
+    def _add_in_bulk(self, zone: Holder, texts: list[str]) -> bool:
+        """Add all in one write; gives whether firewalld took them."""
+        path = self._path("getZoneByName", zone.name)
+        found = self.firewalld.call(Interface.CONFIG_ZONE, "getSettings2", path=path)
+        there = rich_rules(found) if isinstance(found, Mapping) else ()
+        settings = {"rules_str": [*there, *(text for text in texts if text not in there)]}
+        try:
+            self.firewalld.call(
+                Interface.CONFIG_ZONE, "update2", settings, path=path, timeout=WRITE_TIMEOUT
+            )
+        except FirewalldError:
+            return False
+        self.wrote = True
+        return True
 
     def _each(
         self, zone: Holder, method: str, texts: Sequence[str]

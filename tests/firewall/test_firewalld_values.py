@@ -1,0 +1,407 @@
+"""What is concluded from firewalld's lists and from nft's, without any firewalld."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lvsmarkd.firewall.firewalld.boot import AGAIN, Boot
+from lvsmarkd.firewall.firewalld.changes import change_of
+from lvsmarkd.firewall.firewalld.direct import Natives, of_direct, read_typed
+from lvsmarkd.firewall.firewalld.expression import Expression, read_expression
+from lvsmarkd.firewall.firewalld.frame import FRAME, NEW, flaw_of, has_policies
+from lvsmarkd.firewall.firewalld.holdings import (
+    OUR_POLICY,
+    Change,
+    Holder,
+    HolderKind,
+    chain_of,
+    holdings,
+    zone,
+)
+from lvsmarkd.firewall.firewalld.kernel import kernel_of
+from lvsmarkd.firewall.firewalld.listing import Listing, Settings, rich_rules
+from lvsmarkd.firewall.firewalld.look import SPOTS
+from lvsmarkd.firewall.firewalld.own import POLICY, PRIORITY, own_rule, rich_text
+from lvsmarkd.firewall.firewalld.rich import read_rich_rule
+from lvsmarkd.firewall.firewalld.unsaved import losses, wiped
+from lvsmarkd.firewall.firewalld.words import NotUnderstoodError
+from lvsmarkd.judge.desired import Desired, Policy
+from lvsmarkd.judge.drift import History
+from lvsmarkd.judge.verdict import judge
+from lvsmarkd.model.finding import Kind, Severity
+from lvsmarkd.model.flow import PortRange
+from lvsmarkd.model.observed import Observed, Side
+from lvsmarkd.model.plan import Rewrite
+from lvsmarkd.model.rule import Match, Place, Plane, SetMark, Spot
+from lvsmarkd.model.service import Family
+from tests.harness.values import declare, flow, instance, want
+
+ONE = Policy(slots=1)
+THEIRS = (
+    'rule family="ipv4" source address="203.0.113.9" drop',
+    'rule priority="10965" family="ipv4" destination address="192.0.2.3" drop',
+    'rule family="ipv6" service name="http" mark set=0x7',
+    "rule of a later version",
+)
+ZONES = ("public", "internal", "dmz")
+OURS = History(ours=lambda _spot: True)
+WISHES = [
+    want(policy=ONE),
+    want(declare(80, flow("192.0.2.10", 80), flow("192.0.2.10", 443), accept=True), policy=ONE),
+    want(
+        declare(80, flow("192.0.2.10", 80)),
+        declare(81, flow("2001:db8::1", 80), accept=True),
+        policy=ONE,
+    ),
+    want(
+        declare(7, flow("192.0.2.10", 80)), instances=(instance("192.0.2.1", ah=True),), policy=ONE
+    ),
+]
+
+
+def respelled(text: str) -> tuple[str, ...]:
+    """The same rule as somebody may have typed it."""
+    return (text, text.replace("set=80", "set=0x50"), text.replace('"tcp"', "tcp"))
+
+
+POOL = sorted(
+    {t for w in WISHES for rule in w.rules for t in respelled(rich_text(rule))} | set(THEIRS)
+)
+
+
+@st.composite
+def listings(draw: st.DrawFn, plane: Plane) -> Listing:
+    """A plane with some of our rules in some places, and others' everywhere."""
+    some = st.lists(st.sampled_from(POOL), max_size=12, unique=True)
+    frame = draw(
+        st.sampled_from([FRAME, {**FRAME, "target": "DROP"}, {**FRAME, "ingress_zones": ["dmz"]}])
+    )
+    policies: dict[str, dict[str, object]] = {"other": {"rich_rules": draw(some), "priority": 5}}
+    if draw(st.booleans()):
+        policies[POLICY] = {**frame, "rich_rules": draw(some)}
+    return Listing(
+        plane,
+        draw(st.sampled_from(ZONES)),
+        {name: {"rules_str": draw(some)} for name in ZONES},
+        policies,
+        active={name: (f"e{n}",) for n, name in enumerate(ZONES) if draw(st.booleans())},
+    )
+
+
+def carried_out(listing: Listing, change: Change) -> Listing:
+    """As firewalld would."""
+    assert not (listing.plane is Plane.RUNTIME and change.frame)
+    zones = {name: list(rich_rules(each)) for name, each in listing.zones.items()}
+    policies = dict(listing.policies)
+    if change.frame:
+        policies[POLICY] = {**policies.get(POLICY, NEW), **FRAME}
+    held = list(rich_rules(policies.get(POLICY, {})))
+    for holder, rules in change.add.items():
+        place = held if holder == OUR_POLICY else zones[holder.name]
+        for rule in rules:
+            assert rich_text(rule) not in place, "ALREADY_ENABLED"
+            place.append(rich_text(rule))
+    for holder, texts in change.remove.items():
+        place = held if holder == OUR_POLICY else zones[holder.name]
+        for text in texts:
+            place.remove(text)
+    if POLICY in policies:
+        policies[POLICY] = {**policies[POLICY], "rich_rules": held}
+    if change.dissolve:
+        assert not held
+        if listing.plane is Plane.PERMANENT:
+            del policies[POLICY]
+    return replace(
+        listing,
+        zones={name: {"rules_str": rules} for name, rules in zones.items()},
+        policies=policies,
+    )
+
+
+def others(listing: Listing) -> list[list[str]]:
+    """What is not ours: all that is elsewhere than in our policy, and of no rule of ours."""
+    own = {f'priority="{PRIORITY}"'}
+    return [
+        [line for line in rich_rules(each) if line in THEIRS or not any(o in line for o in own)]
+        for name, each in (*listing.zones.items(), *listing.policies.items())
+        if name != POLICY
+    ]
+
+
+def ours_in(settings: Settings) -> list[str]:
+    """Our rules in a zone or policy, however they are spelled, as they would be written."""
+    found = []
+    for text in rich_rules(settings):
+        try:
+            rule = own_rule(read_rich_rule(text))
+        except NotUnderstoodError:
+            continue
+        if rule is not None:
+            found.append(rich_text(rule))
+    return sorted(found)
+
+
+@settings(max_examples=600)
+@given(
+    st.sampled_from(Plane).flatmap(listings),
+    st.sampled_from(WISHES),
+    st.booleans(),
+    st.sampled_from([(), ("public",), ("dmz", "internal")]),
+)
+def test_one_change_brings_about_what_is_wanted_and_touches_nothing_else(
+    listing: Listing, wish: Desired, by_policy: bool, zones: tuple[str, ...]
+) -> None:
+    before = others(listing)
+    marks = {(r.family, r.match): r.mark for r in wish.rules if r.mark is not None}
+    spots = [spot for spot in SPOTS if spot.plane is listing.plane]
+    for _ in range(2):
+        # The second time for accepts whose service is known only once its marks are there.
+        found = holdings(listing, by_policy=by_policy, zones=zones, marks=dict(marks))
+        plan = judge(wish, Observed({spot: chain_of(spot, found) for spot in spots}), history=OURS)
+        listing = carried_out(listing, change_of(plan.by_spot(), found))
+        assert others(listing) == before
+    found = holdings(listing, by_policy=by_policy, zones=zones, marks=dict(marks))
+    chains = {spot: chain_of(spot, found) for spot in spots}
+    assert judge(wish, Observed(chains), history=OURS).steps == ()
+    there = {rule for chain in chains.values() for rule in chain.rules}
+    assert there == wish.rules
+    assert all(not chain.partial for chain in chains.values())
+    # Each rule once in each place where it belongs, and nowhere else.
+    shown = sorted(map(rich_text, wish.rules))
+    for name, each in listing.zones.items():
+        assert ours_in(each) == (shown if zone(name) in found.targets else []), name
+    if found.targets == (OUR_POLICY,) and wish.rules:
+        assert flaw_of(listing.policies[POLICY]) == ""
+        assert ours_in(listing.policies[POLICY]) == shown
+        assert len(rich_rules(listing.policies[POLICY])) == len(shown)
+
+
+def test_what_holds_the_rules_is_named_and_what_is_wrong_with_it_too() -> None:
+    listing = Listing(Plane.PERMANENT, "public", {"public": {}}, {})
+    found = holdings(listing, by_policy=True, zones=(), marks={})
+    plan = judge(WISHES[1], Observed({spot: chain_of(spot, found) for spot in SPOTS}))
+    messages = [f.message for f in plan.findings]
+    spot = Spot(Plane.PERMANENT, Family.INET, Place.MARK)
+    assert f"firewalld's policy lvsmarkd ({spot}) is not there; applying the plan mends it" in (
+        messages
+    )
+    assert any("in the permanent configuration is not there" in message for message in messages)
+    assert all(f.severity is not Severity.CRITICAL for f in plan.findings if f.plane is spot.plane)
+    assert any(isinstance(step, Rewrite) and step.fresh for step in plan.steps)
+    assert "jump" not in str(plan) + " ".join(messages)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, ""),
+        ({"target": "DROP"}, "has the target DROP, not CONTINUE"),
+        ({"priority": -1}, "has the priority -1, not 32767"),
+        ({"ingress_zones": ["ANY", "dmz"]}, "has the ingress zones ANY, dmz, not ANY"),
+        ({"egress_zones": []}, "has the egress zones none, not HOST"),
+    ],
+)
+def test_the_policy_is_held_against_what_it_should_be(
+    changes: dict[str, object], says: str
+) -> None:
+    assert flaw_of({**NEW, **changes}) == says
+
+
+@pytest.mark.parametrize(
+    ("version", "has"),
+    [("0.8.6", False), ("0.9.0", True), ("1.3.3", True), ("2.5.0", True), ("git", True)],
+)
+def test_policies_are_there_since_09(version: str, has: bool) -> None:
+    assert has_policies(version) is has
+
+
+def match(left: object, right: object, op: str = "==") -> dict[str, object]:
+    return {"match": {"op": op, "left": left, "right": right}}
+
+
+DADDR = {"payload": {"protocol": "ip", "field": "daddr"}}
+DPORT = {"payload": {"protocol": "tcp", "field": "dport"}}
+SET: dict[str, dict[str, object]] = {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 80}}
+FLOW = flow("192.0.2.10", 80)
+
+
+@pytest.mark.parametrize(
+    ("statements", "expected"),
+    [
+        (
+            [match(DADDR, "192.0.2.10"), match(DPORT, 80), SET],
+            Expression(Match(FLOW.destination, 6, (PortRange(80, 80),)), Family.INET, mark=80),
+        ),
+        (
+            [match(DPORT, {"range": [80, 90]}), {"accept": None}],
+            Expression(Match(None, 6, (PortRange(80, 90),)), verdict="accept"),
+        ),
+        (
+            [match({"meta": {"key": "l4proto"}}, "vrrp"), {"counter": {}}, {"accept": None}],
+            Expression(Match(None, 112), verdict="accept"),
+        ),
+        ([match(DADDR, "192.0.2.10", "!="), SET], Expression(partial=True, mark=80)),
+        ([match(DADDR, "@vips"), SET], Expression(Match(), Family.INET, partial=True, mark=80)),
+        ([{"limit": {"rate": 1}}, SET], Expression(partial=True, mark=80)),
+        ([{"jump": {"target": "c"}}], Expression(target="c")),
+        ("no list", Expression(partial=True)),
+        ([{"mangle": {**SET["mangle"], "value": {"^": []}}}], Expression(obscure=True)),
+    ],
+)  # fmt: skip
+def test_rules_of_nft_are_understood_as_far_as_needed(
+    statements: object, expected: Expression
+) -> None:
+    assert read_expression(statements) == expected
+
+
+def rule_in(chain: str, *statements: object, table: str = "firewalld") -> dict[str, object]:
+    return {"rule": {"family": "inet", "table": table, "chain": chain, "expr": list(statements)}}
+
+
+def chain_in(name: str, table: str = "firewalld", **more: object) -> dict[str, object]:
+    return {"chain": {"family": "inet", "table": table, "name": name, **more}}
+
+
+POST = "mangle_PRE_policy_lvsmarkd_post"
+
+
+def test_a_rule_that_no_packet_gets_to_is_not_met() -> None:
+    rule = next(
+        r for r in WISHES[1].rules if r.place is Place.MARK and r.match.ports[0].first == 80
+    )
+    marking = rule_in(POST, match(DADDR, "192.0.2.10"), match(DPORT, 80), SET)
+    jump = rule_in("mangle_PREROUTING", {"jump": {"target": POST}})
+    table = {"table": {"family": "inet", "name": "firewalld"}}
+    chains = [table, chain_in("mangle_PREROUTING"), chain_in(POST)]
+    assert kernel_of([*chains, jump, marking]).meets(OUR_POLICY, rule)
+    assert not kernel_of([*chains, marking]).meets(OUR_POLICY, rule)
+    assert not kernel_of([*chains, jump]).meets(OUR_POLICY, rule)
+    assert not kernel_of([*chains, jump, marking]).meets(zone("public"), rule)
+    assert not kernel_of([]).whole
+    assert kernel_of(
+        [table, {"table": {"family": "inet", "name": "firewalld_policy_drop"}}]
+    ).dropping
+
+
+def test_marks_in_native_tables_keep_what_leads_to_them() -> None:
+    objects = [
+        chain_in("a", "t", hook="prerouting", prio=-150),
+        chain_in("b", "t", hook="input", prio=0),
+        chain_in("c", "t"),
+        rule_in("a", match(DADDR, "192.0.2.10"), {"jump": {"target": "c"}}, table="t"),
+        rule_in("c", match(DPORT, 80), SET, table="t"),
+        rule_in("b", SET, table="t"),
+    ]
+    early, late, late6 = Natives(objects).foreign()
+    assert (early.side, early.later, early.effect) == (Side.AHEAD, False, SetMark(80))
+    assert early.path == (Match(FLOW.destination), Match(None, 6, (PortRange(80, 80),)))
+    assert (late.side, late.later) == (Side.BEHIND, True)
+    assert {late.spot.family, late6.spot.family} == set(Family)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "-d 192.0.2.10 -p tcp --dport 80 -j MARK --set-mark 80",
+        "--destination 192.0.2.10/32 --protocol tcp --destination-port 80 --jump MARK"
+        " --set-mark 0x50",
+        "-p tcp -m tcp --dport 80 --dst 192.0.2.10 -m comment --comment web -j MARK --set-mark 80",
+    ],
+)
+def test_direct_rules_are_understood_as_typed(typed: str) -> None:
+    expected = read_typed(
+        ["-d", "192.0.2.10/32", "-p", "tcp", "--dport", "80", "-j", "MARK", "--set-xmark", "80"]
+    )
+    assert replace(read_typed(typed.split()), comment=None, options=()) == replace(
+        expected, options=()
+    )
+    listing = Listing(
+        Plane.PERMANENT,
+        "public",
+        direct=(
+            ("ipv4", "mangle", "PREROUTING", 0, tuple(typed.split())),
+            ("ipv4", "filter", "INPUT", 0, ("-j", "ACCEPT")),
+            ("eb", "broute", "BROUTING", 0, ()),
+        ),
+        passthroughs=(
+            (
+                "ipv6",
+                (*["-t", "mangle", "-I", "PREROUTING", "1", "-j", "MARK", "--set-mark", "7"],),
+            ),
+        ),
+    )
+    first, second = of_direct(listing)
+    assert first.effect == SetMark(80)
+    assert first.spot == Spot(Plane.PERMANENT, Family.INET, Place.MARK)
+    assert first.path == (expected.match,)
+    assert (second.effect, second.spot.family, second.path) == (SetMark(7), Family.INET6, ())
+
+
+def test_what_a_reload_would_take_from_others_is_told_and_ours_is_not() -> None:
+    ours = rich_text(next(iter(WISHES[3].rules)))
+    runtime = Listing(
+        Plane.RUNTIME,
+        "public",
+        {"public": {"rules_str": [ours, THEIRS[0]], "forward": True}, "dmz": {"masquerade": False}},
+        {"p": {"priority": 5}},
+        (("ipv4", "filter", "INPUT", 0, ("-j", "DROP")),),
+    )
+    permanent = Listing(
+        Plane.PERMANENT,
+        "public",
+        {"public": {"rules_str": [], "forward": True}, "dmz": {}},
+        {"p": {"priority": 6}, POLICY: NEW},
+    )
+    own = {
+        each.plane: holdings(each, by_policy=True, zones=(), marks={})
+        for each in (runtime, permanent)
+    }
+    assert list(losses(runtime, permanent, own)) == [
+        "zone public: rich rules",
+        "policy p: priority",
+        "1 direct rule(s)",
+    ]
+    same = replace(permanent, plane=Plane.RUNTIME)
+    assert list(losses(same, permanent, own)) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "backend", "chains", "told"),
+    [
+        ("1.3.3", "nftables", {"PREROUTING", "INPUT_direct", "LVSMARKD"}, False),
+        ("1.3.3", "nftables", {"DOCKER"}, True),
+        ("1.3.3", "iptables", {"PRE_public_allow", "PREROUTING_ZONES", "IN_public"}, False),
+        ("1.3.3", "iptables", {"f2b-sshd"}, True),
+        ("2.0.1", "nftables", {"DOCKER"}, False),
+    ],
+)
+def test_old_firewallds_flush_what_others_have_in_iptables(
+    version: str, backend: str, chains: set[str], told: bool
+) -> None:
+    seen = Observed({}, names=frozenset(chains))
+    assert bool(list(wiped(seen, version, backend))) is told
+
+
+def test_whether_it_is_started_at_boot_is_asked_now_and_then() -> None:
+    now, answers = [0.0], iter(["disabled", "enabled"])
+    boot = Boot(lambda: next(answers), lambda: now[0])
+    assert boot.trouble() == "disabled"
+    now[0] = AGAIN - 1
+    assert boot.trouble() == "disabled"
+    now[0] = AGAIN
+    assert boot.trouble() == ""
+
+
+def test_a_policy_of_our_name_with_only_others_rules_is_somebody_elses() -> None:
+    listing = Listing(
+        Plane.PERMANENT, "public", {"public": {}}, {POLICY: {**FRAME, "rich_rules": [THEIRS[0]]}}
+    )
+    found = holdings(listing, by_policy=True, zones=(), marks={})
+    spots = [spot for spot in SPOTS if spot.plane is Plane.PERMANENT]
+    plan = judge(WISHES[1], Observed({spot: chain_of(spot, found) for spot in spots}))
+    theirs = [f for f in plan.findings if f.kind is Kind.CONFLICT]
+    assert "firewalld's policy lvsmarkd" in theirs[0].message
+    assert "so lvsmarkd leaves it alone" in theirs[0].message
+    assert Holder(HolderKind.POLICY, POLICY) == OUR_POLICY
