@@ -18,7 +18,7 @@ from lvsmarkd.firewall.firewalld.listing import Listing
 from lvsmarkd.firewall.firewalld.look import Choices, Looker, Sight, unknown
 from lvsmarkd.firewall.firewalld.purge import purge
 from lvsmarkd.firewall.firewalld.reload import Reloader
-from lvsmarkd.firewall.firewalld.remarks import remarks
+from lvsmarkd.firewall.firewalld.remarks import remarks, remarks_unread
 from lvsmarkd.firewall.firewalld.services import ask_services
 from lvsmarkd.firewall.firewalld.states import SENTENCES, failure, not_ready
 from lvsmarkd.firewall.firewalld.unsaved import losses, wiped
@@ -28,7 +28,6 @@ from lvsmarkd.model.rule import Plane
 
 SLOTS = 1
 """A rich rule names one port or one range of ports."""
-_READABLE = frozenset({State.RUNNING, State.PANIC, State.FAILED})
 
 
 @dataclass(slots=True)
@@ -71,7 +70,7 @@ class FirewalldBackend:
         Raises FirewallError (GONE, BUSY) where it does not run, with what to do.
         """
         state = firewalld.state()
-        if state not in _READABLE:
+        if not state.readable:
             raise not_ready(state) or FirewallError(Trouble.GONE, SENTENCES[state])
         try:
             version = str(firewalld.property("version"))
@@ -94,8 +93,8 @@ class FirewalldBackend:
     def observe(self) -> Observed:
         """Read both planes, the kernel, and what others have in iptables and nftables."""
         state = self.firewalld.state()
-        if state not in _READABLE:
-            return Observed(unknown(SENTENCES[state]))
+        if not state.readable:
+            return Observed(unknown(SENTENCES[state]), remarks=tuple(remarks_unread(state)))
         try:
             sight = self._looker.look(state)
             iptables = self._iptables()
@@ -177,7 +176,7 @@ class FirewalldBackend:
     def _sight(self, *, write: bool = True) -> Sight:
         state = self.firewalld.state()
         trouble = not_ready(state)
-        if trouble is not None and (state not in _READABLE or (write and state is State.PANIC)):
+        if trouble is not None and (write or not state.readable):
             raise trouble
         try:
             return self._looker.look(state)

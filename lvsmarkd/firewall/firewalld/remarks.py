@@ -54,8 +54,14 @@ def remarks(
         )
 
 
+def remarks_unread(state: State) -> Iterator[Finding]:
+    """The findings where nothing could be read."""
+    if state is State.FAILED:
+        yield Finding(Kind.BROKEN, Severity.CRITICAL, SENTENCES[state])
+
+
 def _states(sight: Sight, hindrance: str) -> Iterator[Finding]:
-    if sight.state in {State.PANIC, State.FAILED}:
+    if sight.state is State.PANIC:
         yield Finding(Kind.BROKEN, Severity.CRITICAL, SENTENCES[sight.state])
     if isinstance(sight.kernel, Unknown):
         yield Finding(

@@ -1,0 +1,115 @@
+"""Two planes, and rules that are held by what all spots of a plane share."""
+
+from dataclasses import replace
+from ipaddress import ip_network
+
+from lvsmarkd.daemon.memory import Memory
+from lvsmarkd.judge.desired import Desired, Policy, desired
+from lvsmarkd.judge.drift import History
+from lvsmarkd.judge.verdict import covered, judge
+from lvsmarkd.model.declaration import Declared
+from lvsmarkd.model.finding import Kind, Severity
+from lvsmarkd.model.observed import Chain, ForeignRule, Observed, Side, Unknown
+from lvsmarkd.model.plan import AddRule, Anchor, Dissolve, RemoveRule, Rewrite
+from lvsmarkd.model.rule import Match, Place, Plane, Rule, SetMark, Spot
+from lvsmarkd.model.service import Family
+from tests.harness.values import declare, flow, key, reading, service, want
+
+NOW = Spot(Plane.RUNTIME, Family.INET, Place.MARK)
+THEN = Spot(Plane.PERMANENT, Family.INET, Place.MARK)
+WEB = want(declare(80, flow("192.0.2.10", 80)), policy=Policy(slots=1))
+(RULE,) = WEB.rules
+HOLDER = "firewalld's policy lvsmarkd"
+HELD = Chain(exists=True, anchors=1, holder=HOLDER)
+FULL = replace(HELD, rules=(RULE,))
+WATCHED = desired(reading(service(80)), Declared({}), Policy(slots=1))
+
+
+def marking(spot: Spot, value: int = 80, *, fleeting: bool = True) -> ForeignRule:
+    match = Match(destination=ip_network("192.0.2.10/32"))
+    return ForeignRule(
+        spot, Side.BEHIND, SetMark(value), (match,), "a zone", "rule …", fleeting=fleeting
+    )
+
+
+def kinds(wish: Desired, seen: Observed) -> list[tuple[Kind, Plane]]:
+    return [(f.kind, f.plane) for f in judge(wish, seen).findings]
+
+
+def test_each_plane_is_judged_and_mended_by_itself() -> None:
+    plan = judge(WEB, Observed({NOW: FULL, THEN: HELD}))
+    assert plan.steps == (AddRule(THEN, RULE),)
+    (missing,) = plan.findings
+    assert missing.severity is Severity.WARNING
+    assert "in the permanent configuration" in missing.message
+    (missing,) = judge(WEB, Observed({NOW: HELD, THEN: FULL})).findings
+    assert missing.severity is Severity.CRITICAL
+
+
+def test_what_holds_other_spots_rules_too_is_not_removed_with_the_last_rule() -> None:
+    nothing = want(policy=Policy(slots=1))
+    assert judge(nothing, Observed({THEN: HELD})).steps == ()
+    (step,) = judge(nothing, Observed({THEN: FULL})).steps
+    assert step == Dissolve(THEN, 1, (RULE,), HOLDER)
+    assert HOLDER not in str(step)
+
+
+def test_a_holder_that_does_not_lead_packets_there_is_mended() -> None:
+    flawed = replace(FULL, anchors=0, flaw="has the target DROP, not CONTINUE")
+    plan = judge(WEB, Observed({THEN: flawed}))
+    assert plan.steps == (Anchor(THEN, 0, HOLDER),)
+    assert f"{HOLDER} ({THEN}) has the target DROP" in plan.findings[0].message
+    gone = replace(flawed, exists=False, rules=(), flaw="is not there")
+    assert [type(step) for step in judge(WEB, Observed({THEN: gone})).steps] == [Rewrite, Anchor]
+
+
+def test_a_rule_in_some_of_its_places_is_not_in_force_and_is_completed() -> None:
+    torn = replace(HELD, partial=(RULE,))
+    plan = judge(WEB, Observed({NOW: torn}))
+    assert plan.steps == (AddRule(NOW, RULE),)
+    assert "not in force everywhere" in plan.findings[0].message
+    assert covered(WEB, Observed({NOW: torn})) == {key(80): False}
+
+
+def test_a_rule_in_some_places_that_nobody_wants_is_removed_when_its_time_has_come() -> None:
+    stale = Rule(Family.INET, Place.MARK, Match(ip_network("192.0.2.9/32")), SetMark(9), 9)
+    torn = replace(FULL, partial=(stale,))
+    seen = Observed({NOW: torn})
+    assert judge(WEB, seen).steps == (RemoveRule(NOW, stale),)
+    memory = Memory()
+    memory.notice(WEB, seen, 100.0)
+    assert memory.lingers(stale, 104.0, 5.0)
+    assert not memory.lingers(stale, 105.0, 5.0)
+    waiting = History(lambda rule: memory.lingers(rule, 104.0, 5.0))
+    assert judge(WEB, seen, history=waiting).steps == ()
+
+
+def test_a_watched_mark_that_is_only_in_force_now_is_fleeting() -> None:
+    both = {NOW: HELD, THEN: HELD}
+    assert (Kind.FLEETING, Plane.PERMANENT) in kinds(WATCHED, Observed(both, (marking(NOW),)))
+    lasting = Observed(both, (marking(NOW), marking(THEN)))
+    assert kinds(WATCHED, lasting) == []
+    # Somebody else's rule in iptables has no permanent plane to be in.
+    assert kinds(WATCHED, Observed(both, (marking(NOW, fleeting=False),))) == []
+    # Nothing is said where the permanent plane is not there, or could not be read.
+    assert kinds(WATCHED, Observed({NOW: HELD}, (marking(NOW),))) == []
+    unread = Observed({NOW: HELD, THEN: Unknown("denied")}, (marking(NOW),))
+    assert Kind.FLEETING not in {kind for kind, _ in kinds(WATCHED, unread)}
+
+
+def test_a_mark_that_is_only_permanent_covers_nothing_now() -> None:
+    seen = Observed({NOW: HELD, THEN: HELD}, (marking(THEN),))
+    assert (Kind.UNCOVERED, Plane.RUNTIME) in kinds(WATCHED, seen)
+    assert covered(WATCHED, seen) == {key(80): False}
+
+
+def test_a_conflict_to_come_is_told_and_does_not_uncover() -> None:
+    planes = {NOW: FULL, THEN: FULL}
+    later = Observed(planes, (marking(THEN, 7),))
+    assert (Kind.CONFLICT, Plane.PERMANENT) in kinds(WEB, later)
+    assert covered(WEB, later) == {key(80): True}
+    both = Observed(planes, (marking(NOW, 7), marking(THEN, 7)))
+    assert kinds(WEB, both).count((Kind.CONFLICT, Plane.RUNTIME)) == 1
+    assert (Kind.CONFLICT, Plane.PERMANENT) not in kinds(WEB, both)
+    assert covered(WEB, both) == {key(80): False}
+    assert all("position" not in f.message for f in judge(WEB, both).findings)
