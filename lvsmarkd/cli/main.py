@@ -80,7 +80,7 @@ def _add_local_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config-id", metavar="ID", help="keepalived's config id, for @ID lines")
     command.add_argument(
         "--backend",
-        choices=["auto", "iptables"],
+        choices=["auto", "iptables", "firewalld"],
         help="which firewall keeps the rules (default: the settings)",
     )
 

@@ -33,8 +33,8 @@ class Session:
         try:
             return choose(
                 self.backend_name,
-                last=self.inputs.loaded.settings.firewall.iptables.position == "last",
                 state_directory=self.places.state,
+                settings=self.inputs.loaded.settings.firewall,
             )
         except FirewallError as error:
             raise CommandError(str(error)) from error

@@ -72,9 +72,9 @@ class Reconciler:
             self.fights.pardon()
             self.quarantine.pardon()
         gathered = self.inputs.gather()
+        seen = self._observe()  # first: which firewall it is says how rules are planned
         wanted = self._want(gathered)
         self.quarantine.keep(wanted.rules)
-        seen = self._observe()
         self._know(self.backend.identity)
         found = self._judge(wanted, seen, start, gathered)
         steps = self._allowed(found, mode, start)

@@ -8,9 +8,10 @@ from lvsmarkd.daemon.reconciler import Reconciler
 from lvsmarkd.daemon.remembered import Remembered
 from lvsmarkd.daemon.voice import Voice
 from lvsmarkd.daemon.watchers import Watchers
-from lvsmarkd.declarations.tables import Firewall
+from lvsmarkd.declarations.tables import BackendChoice, Firewall
 from lvsmarkd.firewall.backend import Backend
 from lvsmarkd.firewall.choose import choose
+from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
 from lvsmarkd.firewall.iptables.toolset import stamp as iptables_stamp
 from lvsmarkd.firewall.late import LateBackend
 
@@ -18,21 +19,28 @@ from lvsmarkd.firewall.late import LateBackend
 def wire(inputs: Inputs, places: Places) -> App:
     """Make the daemon, ready to run."""
     voice = Voice(lambda: inputs.loaded.settings.daemon.resync_seconds)
-    watchers = Watchers(
-        voice,
-        inputs.loaded.settings.daemon.resync_seconds,
-        follow_keepalived=inputs.where.keepalived is None,
-    )
+    firewalld = BusFirewalld()
 
     def firewall() -> Firewall:
         return inputs.loaded.settings.firewall
 
+    def backend() -> str:
+        return inputs.where.backend or str(firewall().backend)
+
+    watchers = Watchers(
+        voice,
+        inputs.loaded.settings.daemon.resync_seconds,
+        follow_keepalived=inputs.where.keepalived is None,
+        follow_firewalld=backend() == BackendChoice.FIREWALLD,
+    )
+
     def find() -> Backend:
         return choose(
-            inputs.where.backend or str(firewall().backend),
-            last=firewall().iptables.position == "last",
+            backend(),
             state_directory=places.state,
             on_spawn=watchers.own_writers.add,
+            settings=firewall(),
+            connect=lambda: firewalld,
         )
 
     def stamp() -> object:

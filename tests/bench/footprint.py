@@ -24,7 +24,7 @@ def quiet_pass() -> None:
     conf, toml = directory / "keepalived.conf", directory / "lvsmarkd.toml"
     conf.write_text(services(SERVICES))
     toml.write_text("")
-    backend = choose("iptables", last=False, state_directory=directory)
+    backend = choose("iptables", state_directory=directory)
     reconciler = Reconciler(Inputs.open(Where(toml, conf)), backend)
     wakes = [Wake(Trigger.TIMER)]
     reconciler.run(wakes, Mode.ENFORCE)

@@ -246,7 +246,7 @@ def firewalld_ground(
     """A firewalld that runs, and a backend for it."""
 
     def iptables() -> Backend:
-        return choose("iptables", last=False, state_directory=state)
+        return choose("iptables", state_directory=state)
 
     with BusFirewalld() as firewalld:
         backend = FirewalldBackend.open(

@@ -40,7 +40,7 @@ def ground(
     kind, variant, *placement = str(request.param).split("-")
     if kind == "iptables":
         monkeypatch.setenv("PATH", use_variant(tmp_path / "bin", variant))
-        yield IptablesGround(choose("iptables", last=False, state_directory=tmp_path / "state"))
+        yield IptablesGround(choose("iptables", state_directory=tmp_path / "state"))
         return
     with firewalld(variant) as bed:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bed.address)

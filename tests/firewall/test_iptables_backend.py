@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from lvsmarkd.declarations.tables import Firewall, Iptables, Position
 from lvsmarkd.firewall.backend import FirewallError, Trouble
 from lvsmarkd.firewall.choose import choose
 from lvsmarkd.firewall.iptables.backend import IptablesBackend
@@ -21,6 +22,7 @@ from tests.harness.values import declare, flow, instance, key, want
 WEB = declare(80, flow("192.0.2.10", 80), flow("192.0.2.10", 443))
 WEB6 = declare(80, flow("2001:db8::10", 80), flow("2001:db8::10", 443))
 FTP = declare(21, flow("192.0.2.11", 21), flow("192.0.2.11", 10000, 20000), accept=True)
+AT_THE_END = Firewall(iptables=Iptables(position=Position.LAST))
 FOREIGN = """*mangle
 -A PREROUTING -s 198.51.100.0/24 -j MARK --set-xmark 0x1000/0xf000
 -A INPUT -m comment --comment "it's ours" -j ACCEPT
@@ -37,7 +39,7 @@ COMMIT
 
 @pytest.fixture
 def backend(variant: str, tmp_path: Path) -> IptablesBackend:
-    chosen = choose("auto", last=False, state_directory=tmp_path / "state")
+    chosen = choose("auto", state_directory=tmp_path / "state")
     assert isinstance(chosen, IptablesBackend)
     assert chosen.toolset.variant is Variant(variant)
     return chosen
@@ -179,7 +181,7 @@ def test_a_jump_behind_drops_and_foreign_marks_is_left_where_it_is(
 
 
 def test_with_position_last_a_later_foreign_mark_is_overtaken(variant: str, tmp_path: Path) -> None:
-    backend = choose("iptables", last=True, state_directory=tmp_path)
+    backend = choose("iptables", state_directory=tmp_path, settings=AT_THE_END)
     assert isinstance(backend, IptablesBackend)
     wanted = want(WEB)
     converge(backend, wanted)
@@ -213,7 +215,7 @@ def test_nothing_is_written_when_the_ruleset_cannot_be_saved_first(
     variant: str, tmp_path: Path
 ) -> None:
     (tmp_path / "state").write_text("a file where a directory belongs")
-    backend = choose("iptables", last=False, state_directory=tmp_path / "state")
+    backend = choose("iptables", state_directory=tmp_path / "state")
     wanted = want(WEB)
     with pytest.raises(FirewallError, match="nothing is written") as caught:
         backend.apply(judge(wanted, backend.observe()))
@@ -242,7 +244,7 @@ def test_purge_removes_what_was_written_before_the_alternative_was_switched(
 ) -> None:
     converge(backend, want(WEB, FTP, WEB6))
     monkeypatch.setenv("PATH", use_variant(tmp_path / "bin", str(backend.toolset.variant.other)))
-    choose("iptables", last=False, state_directory=tmp_path).purge()
+    choose("iptables", state_directory=tmp_path).purge()
     for variant in Variant:
         assert "LVSMARKD" not in run(f"iptables-{variant}-save") + run(f"ip6tables-{variant}-save")
 

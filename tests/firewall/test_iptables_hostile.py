@@ -33,7 +33,7 @@ OURS = History(ours=lambda _spot: True)
 
 @pytest.fixture
 def backend(variant: str, tmp_path: Path) -> IptablesBackend:
-    chosen = choose("auto", last=False, state_directory=tmp_path / "state")
+    chosen = choose("auto", state_directory=tmp_path / "state")
     assert isinstance(chosen, IptablesBackend)
     return chosen
 
@@ -82,7 +82,7 @@ def test_what_cannot_be_done_in_one_family_is_done_in_the_other(
     fail = tmp_path / "bin" / f"iptables-{variant}-restore"
     fail.write_text("#!/bin/sh\ncat >/dev/null; exit 4\n")
     fail.chmod(0o755)
-    broken = choose("auto", last=False, state_directory=tmp_path / "state")
+    broken = choose("auto", state_directory=tmp_path / "state")
 
     with pytest.raises(FirewallError) as refused:
         broken.apply(judge(SHUT, broken.observe()))
@@ -96,7 +96,7 @@ def test_a_tool_that_refuses_everything_puts_no_rule_at_fault(variant: str, tmp_
     fail = tmp_path / "bin" / f"iptables-{variant}-restore"
     fail.write_text("#!/bin/sh\ncat >/dev/null; printf '\\377 no\\n' >&2; exit 1\n")
     fail.chmod(0o755)
-    broken = choose("auto", last=False, state_directory=tmp_path / "state")
+    broken = choose("auto", state_directory=tmp_path / "state")
     with pytest.raises(FirewallError) as refused:
         broken.apply(judge(SHUT, broken.observe()))
     str(refused.value).encode(errors="backslashreplace")

@@ -89,7 +89,7 @@ def send(client: str, *packets: str) -> set[int]:
 
 
 def apply(wanted: Desired, directory: Path) -> None:
-    backend = choose("iptables", last=False, state_directory=directory / "state")
+    backend = choose("iptables", state_directory=directory / "state")
     backend.apply(judge(wanted, backend.observe()))
 
 

@@ -25,7 +25,7 @@ def test_an_independent_reader_finds_the_rules_that_were_wanted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", use_variant(tmp_path / "bin", "legacy"))
-    backend = choose("iptables", last=False, state_directory=tmp_path / "state")
+    backend = choose("iptables", state_directory=tmp_path / "state")
     wanted = want(
         declare(80, flow("192.0.2.10", 80), flow("192.0.2.10", 443)),
         declare(21, flow("192.0.2.11", 10000, 20000), accept=True),

@@ -42,4 +42,4 @@ def _backend(options: argparse.Namespace, places: Places) -> Backend:
             name = open_session(options).backend_name
         except CommandError as error:
             print(f"lvsmarkd: the settings are passed over: {error}", file=sys.stderr)
-    return choose(name or "auto", last=False, state_directory=places.state)
+    return choose(name or "auto", state_directory=places.state)

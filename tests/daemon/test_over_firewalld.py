@@ -1,0 +1,116 @@
+"""The real daemon over the real firewalld: both planes, repairs, reloads, restarts."""
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.control import MAIL, WEB
+from tests.harness.daemon import Daemon, until
+from tests.harness.firewalld import RealFirewalld
+
+FIREWALLD = '[firewall]\nbackend = "firewalld"\n'
+POLICY = ("--policy", "lvsmarkd")
+PLANES: tuple[tuple[str, ...], ...] = ((), ("--permanent",))
+
+pytestmark = pytest.mark.netns
+
+
+@pytest.fixture
+def daemon(real_firewalld: RealFirewalld, tmp_path: Path) -> Iterator[Daemon]:
+    (tmp_path / "d").mkdir()
+    with Daemon(tmp_path / "d", metrics=10965) as made:
+        made.settings(FIREWALLD)
+        made.conf.write_text(WEB)
+        yield made
+        print(made.words())  # noqa: T201 - pytest shows it where a test failed
+
+
+def held(bed: RealFirewalld) -> list[str]:
+    """The rich rules of each plane that mark, as firewall-cmd lists them."""
+    return [
+        "\n".join(
+            sorted(
+                line
+                for line in bed.cmd(*plane, *_policy(bed, plane), check=False).splitlines()
+                if "mark" in line
+            )
+        )
+        for plane in PLANES
+    ]
+
+
+def _policy(bed: RealFirewalld, plane: tuple[str, ...]) -> tuple[str, ...]:
+    names = bed.cmd(*plane, "--get-policies", check=False).split()
+    ours = [name for name in names if name.startswith("lvsmarkd")]
+    return ("--policy", ours[0], "--list-rich-rules") if ours else ("--list-rich-rules",)
+
+
+def marked(bed: RealFirewalld, mark: int) -> bool:
+    """Whether the mark has rules in both planes."""
+    return all(f"mark set={mark}" in text for text in held(bed))
+
+
+def test_rules_are_in_both_planes_and_what_is_done_to_them_is_mended(
+    daemon: Daemon, real_firewalld: RealFirewalld
+) -> None:
+    daemon.start()
+    until(lambda: marked(real_firewalld, 80), "rules in both planes", 20)
+    before = held(real_firewalld)
+    assert before[0] == before[1]
+    assert "is not there" not in daemon.ask("check", "--config", str(daemon.toml))[1]
+    for plane in PLANES:
+        name = _policy(real_firewalld, plane)[1]
+        line = before[0].splitlines()[0]
+        real_firewalld.cmd(*plane, "--policy", name, f"--remove-rich-rule={line}")
+        until(lambda: held(real_firewalld) == before, f"{line} back in {plane}", 10)
+
+
+def test_a_reload_and_a_restart_of_firewalld_leave_all_in_force(
+    daemon: Daemon, real_firewalld: RealFirewalld
+) -> None:
+    daemon.start()
+    until(lambda: marked(real_firewalld, 80), "rules in both planes", 20)
+    before = held(real_firewalld)
+    real_firewalld.cmd("--reload")
+    until(lambda: held(real_firewalld) == before, "after the reload", 10)
+    real_firewalld.stop()
+    time.sleep(0.5)
+    assert daemon.process.poll() is None
+    until(lambda: re.search("firewalld (is not running|ended)", daemon.words()), "that it says so")
+    real_firewalld.start()
+    until(lambda: held(real_firewalld) == before, "after the restart", 20)
+    until(
+        lambda: "is not there" not in daemon.ask("check", "--config", str(daemon.toml))[1],
+        "a check",
+    )
+
+
+def test_a_saved_keepalived_conf_moves_the_rules_and_purge_takes_all_of_them(
+    daemon: Daemon, real_firewalld: RealFirewalld
+) -> None:
+    daemon.settings(FIREWALLD + "[daemon]\nlinger_seconds = 0\n")
+    untouched = [real_firewalld.cmd(*plane, "--list-all-zones") for plane in PLANES]
+    daemon.start()
+    until(lambda: marked(real_firewalld, 80), "rules in both planes", 20)
+    daemon.conf.write_text(WEB + MAIL)
+    until(lambda: marked(real_firewalld, 25), "the new mark", 20)
+    assert daemon.stop() == 0
+    assert marked(real_firewalld, 25)
+    status, said = daemon.ask("purge", "--config", str(daemon.toml))
+    assert status == 0, said
+    assert not any("mark" in text for text in held(real_firewalld))
+    assert [real_firewalld.cmd(*plane, "--list-all-zones") for plane in PLANES] == untouched
+
+
+def test_it_waits_for_a_firewalld_that_is_not_there_yet(
+    daemon: Daemon, real_firewalld: RealFirewalld
+) -> None:
+    real_firewalld.stop()
+    daemon.start(ready=False)
+    until(lambda: "firewalld is not running" in daemon.words(), "that it says so", 20)
+    assert "Traceback" not in daemon.words()
+    real_firewalld.start()
+    until(lambda: marked(real_firewalld, 80), "rules, once it is there", 20)
