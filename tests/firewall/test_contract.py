@@ -30,7 +30,12 @@ WEB6 = (flow("2001:db8::10", 80), flow("2001:db8::10", 443))
 FTP = declare(21, flow("192.0.2.11", 21), flow("192.0.2.11", 10000, 20000), accept=True)
 
 
-@pytest.fixture(params=GROUNDS)
+def _param(ground: str) -> object:
+    slow = ground.startswith("firewalld")
+    return pytest.param(ground, marks=pytest.mark.long if slow else ())
+
+
+@pytest.fixture(params=list(map(_param, GROUNDS)))
 def ground(
     request: pytest.FixtureRequest,
     netns: None,
