@@ -1,6 +1,5 @@
 """One pass: gather, desired, observe, judge, apply, verify, report. The only writer."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from time import monotonic, time
@@ -19,14 +18,9 @@ from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Observed
 from lvsmarkd.model.plan import AddRule, Plan, RemoveRule, Rewrite, Step
 from lvsmarkd.model.report import Cause, Mode, Repair, Report, Result
-from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.model.wake import Actor, Trigger, Wake
 
 T = TypeVar("T")
-SETTLING = 2.0
-"""Seconds after which IPVS is looked at again, while services come and go."""
-SETTLED = 30.0
-"""Seconds after which what has not come or gone is left to the slow full check."""
 OnCall = Callable[[str, str, float], None]
 """Hears of each call of the backend: operation, result, seconds."""
 
@@ -59,9 +53,6 @@ class Reconciler:
     _identity: Identity | None = None
     _last: bool | None = None
     _basis: tuple[Gathered, Policy] | None = None
-    _look_again: float | None = None
-    _leaving: frozenset[ServiceKey] = frozenset()
-    _moved: float = -math.inf
 
     def run(self, wakes: Iterable[Wake], mode: Mode) -> Report:
         """One pass, for these reasons. Raises nothing that is the firewall's or a file's."""
@@ -94,7 +85,6 @@ class Reconciler:
             repairs = self._repairs(tried, left, actors, start, whole=failure is None)
             latency = self.clock.monotonic() - start if repairs else None
         self._memory.remember(wanted, after)
-        self._look_again = self._when_to_look(wanted, reasons)
         return self._report(
             Census(wanted, after, last=self.backend.last),
             Report(
@@ -124,17 +114,8 @@ class Reconciler:
             self._memory.next_due(now, self.linger),
             self.fights.next_due(now),
             self.quarantine.next_due(now),
-            self._look_again,
         )
         return min((due for due in dues if due is not None), default=None)
-
-    def _when_to_look(self, wanted: Desired, reasons: tuple[Wake, ...]) -> float | None:
-        """When to look without being told: nothing tells that a service left IPVS, or came."""
-        now = self.clock.monotonic()
-        leaving = frozenset(filter(wanted.leaving, wanted.services))
-        if leaving != self._leaving or any(w.trigger is Trigger.KEEPALIVED for w in reasons):
-            self._leaving, self._moved = leaving, now
-        return now + SETTLING if now - self._moved < SETTLED else None
 
     def _know(self, identity: Identity) -> None:
         """Begin anew where another firewall keeps the rules from now on: what is missing in it

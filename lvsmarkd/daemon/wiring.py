@@ -40,7 +40,7 @@ def wire(inputs: Inputs, places: Places) -> App:
             state_directory=places.state,
             on_spawn=watchers.own_writers.add,
             settings=firewall(),
-            connect=lambda: firewalld,
+            firewalld=firewalld,
         )
 
     def stamp() -> object:

@@ -3,7 +3,6 @@
 import os
 import re
 import stat
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +69,8 @@ def document(path: Path) -> Toml:
         line = content.count(b"\n", 0, error.start) + 1
         message = f"found the byte {content[error.start]:#04x}, expected UTF-8 text"
         raise UnreadableError(Origin(str(path), line), message) from error
+    import tomllib  # noqa: PLC0415 - most directors have no such file
+
     try:
         loaded = tomllib.loads(text)
     except RecursionError as error:

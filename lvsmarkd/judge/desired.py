@@ -4,7 +4,6 @@ The last good state is an input: what cannot be read, or is refused, leaves in f
 known before. Only a whole reading takes a service away.
 """
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -82,6 +81,8 @@ class Desired:
     def checksum(self) -> int:
         """48 bits over all rules: equal on all directors of a cluster that agree."""
         text = "\n".join(sorted(f"{r.family} {r.place} {r}" for r in self.rules))
+        import hashlib  # noqa: PLC0415 - only for the metric, and slow to import
+
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
 
 

@@ -130,7 +130,7 @@ def _conflict(
     mark = key.mark if _writes(rule) else None
     certain = rule.matches_all_of(hit.flow, mark) and not isinstance(rule.effect, Refuse)
     moving = movable and not isinstance(rule.effect, Refuse)
-    remedy = ", or set firewall.iptables.position" if moving else ""
+    remedy = ', or set position = "last" under [firewall.iptables]' if moving else ""
     return Finding(
         Kind.CONFLICT,
         Severity.CRITICAL if certain else Severity.WARNING,

@@ -156,7 +156,7 @@ def _services(before: Report | None, after: Report) -> Iterator[Message]:
             yield Message(Event.UNCOVERED, Priority.CRITICAL, f"{key}: {text}", about)
         if state.covered and known.get(key) is False:
             yield Message(
-                Event.COVERED, Priority.NOTICE, f"{key}: its packets are marked again", about
+                Event.COVERED, Priority.NOTICE, f"{key}: its packets are marked now", about
             )
     here = {state.key for state in after.services}
     for key, covered in known.items():

@@ -51,13 +51,18 @@ def _subject(source: str) -> str:
     return _SUBJECTS.get(source, source)
 
 
+def _still(source: str) -> str:
+    if source == "keepalived":
+        return "what comes of it in IPVS is seen within a second or so"
+    return "the slow full check still sees them"
+
+
 def watch_lost(name: str, reason: str) -> Message:
     """A source of wake-ups does not work."""
     return Message(
         Event.WATCH_LOST,
         Priority.WARNING,
-        f"changes of {_subject(name)} are not all seen at once: {reason}; the slow full check still"
-        " sees them",
+        f"changes of {_subject(name)} are not all seen at once: {reason}; {_still(name)}",
         fields(watcher=name),
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.daemon.inputs import Inputs, Where
-from lvsmarkd.daemon.reconciler import SETTLED, SETTLING, Clock, Reconciler
+from lvsmarkd.daemon.reconciler import Clock, Reconciler
 from lvsmarkd.daemon.remembered import Remembered
 from lvsmarkd.daemon.surroundings import Surroundings
 from lvsmarkd.keepalived import read
@@ -257,19 +257,6 @@ def test_a_policy_rule_for_a_mark_of_a_service_is_told(director: Director) -> No
     director.claims = (Claim(0x50, 0xFF, "policy routing", "ip rule 100", Use.ROUTE, Family.INET),)
     [finding] = found(director.look(), Kind.CLAIMED)
     assert finding.service == ServiceKey(Family.INET, 80)
-
-
-def test_it_looks_again_soon_while_services_leave_and_not_for_ever(director: Director) -> None:
-    director.reloads()
-    director.look()
-    director.now += SETTLED
-    director.look()
-    assert director.reconciler.next_due() is None
-    director.look(Trigger.KEEPALIVED)
-    assert director.reconciler.next_due() == director.now + SETTLING
-    director.now += SETTLED
-    director.look()
-    assert director.reconciler.next_due() is None
 
 
 def test_a_file_named_on_the_command_line_is_read_alone(director: Director) -> None:

@@ -1,0 +1,29 @@
+"""The firewalld backend as the operator's settings want it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from lvsmarkd.declarations.tables import Firewalld as Settings
+from lvsmarkd.declarations.tables import Placement
+from lvsmarkd.firewall.backend import Backend
+from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
+from lvsmarkd.firewall.firewalld.backend import FirewalldBackend
+from lvsmarkd.firewall.firewalld.backup import Backup
+from lvsmarkd.firewall.firewalld.calls import Firewalld
+from lvsmarkd.firewall.firewalld.look import Choices
+
+
+def open_firewalld(
+    settings: Settings,
+    backups: Path,
+    iptables: Callable[[], Backend],
+    firewalld: Firewalld | None,
+) -> Backend:
+    """A backend for the firewalld that runs, over ``firewalld`` or a connection of its own.
+
+    Raises FirewallError (GONE, BUSY) where it does not run, with what to do.
+    """
+    choices = Choices(settings.placement is Placement.POLICY, settings.zones, settings.reload)
+    return FirewalldBackend.open(
+        firewalld or BusFirewalld(), Backup(backups), choices, iptables=iptables
+    )
