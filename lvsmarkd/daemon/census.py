@@ -7,7 +7,7 @@ from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.verdict import covered
 from lvsmarkd.model.observed import Chain, Observed
 from lvsmarkd.model.report import ServiceState
-from lvsmarkd.model.rule import Place
+from lvsmarkd.model.rule import Place, Plane
 from lvsmarkd.model.service import Family, ServiceKey
 
 
@@ -35,11 +35,11 @@ class Census:
         )
 
     def desired(self) -> dict[Family, int]:
-        """How many rules each family must have."""
+        """How many rules each family must have in force."""
         return {f: sum(r.family is f for r in self.wanted.rules) for f in Family}
 
     def present(self) -> dict[Family, int]:
-        """How many of the rules that must be there are."""
+        """How many of the rules that must be in force are."""
         there = {rule for chain in self._chains() for rule in chain.rules}
         return {f: sum(r.family is f for r in self.wanted.rules if r in there) for f in Family}
 
@@ -53,4 +53,8 @@ class Census:
         return seen
 
     def _chains(self) -> list[Chain]:
-        return [chain for chain in self.seen.chains.values() if isinstance(chain, Chain)]
+        return [
+            chain
+            for spot, chain in self.seen.chains.items()
+            if spot.plane is Plane.RUNTIME and isinstance(chain, Chain)
+        ]

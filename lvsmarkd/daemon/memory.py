@@ -53,7 +53,8 @@ class Memory:
         self._anchored = anchored | {
             spot
             for spot, chain in seen.chains.items()
-            if isinstance(chain, Chain) and chain.anchors
+            # What holds many spots' rules is known to be ours only by a rule of ours.
+            if isinstance(chain, Chain) and chain.anchors and (chain.rules or not chain.holder)
         }
 
     def knows(self, spot: Spot) -> bool:

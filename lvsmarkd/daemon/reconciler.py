@@ -63,10 +63,10 @@ class Reconciler:
             self.fights.pardon()
             self.quarantine.pardon()
         gathered = self.inputs.gather()
-        seen = self._observe()  # first: which firewall it is says how rules are planned
-        wanted = self._want(gathered)
-        self.quarantine.keep(wanted.rules)
+        seen = self._observe()
         self._know(self.backend.identity)
+        wanted = self._want(gathered)  # now it is known what the firewall can hold in one rule
+        self.quarantine.keep(wanted.rules)
         found = self._judge(wanted, seen, start, gathered)
         steps = self._allowed(found, mode, start)
         repairs: tuple[Repair, ...] = ()

@@ -47,6 +47,7 @@ def judge(
             desired.services.values(), (*desired.world.claims, *known_claims(observed.names))
         ),
         *observed.remarks,
+        *_nowhere(desired, observed),
         *_configuration(desired),
     ]
     severities = list(Severity)
@@ -193,6 +194,19 @@ def _balancer(key: ServiceKey, desired: Desired) -> str:
     kernel = desired.world.kernel
     held = kernel is not None and kernel.holds(key)
     return "IPVS" if held else "the running keepalived"
+
+
+def _nowhere(desired: Desired, observed: Observed) -> Iterator[Finding]:
+    """Rules for a place that the firewall at hand does not have."""
+    places = {spot.place for spot in observed.chains}
+    wanted = any(rule.place is Place.LOCAL for rule in desired.rules)
+    if wanted and places and Place.LOCAL not in places:
+        yield Finding(
+            Kind.REFUSED,
+            Severity.WARNING,
+            "firewall.local is set, and this firewall keeps no rules for the director's own"
+            " packets: unset it, or use the iptables backend",
+        )
 
 
 def _configuration(desired: Desired) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from ipaddress import ip_network
 
+from lvsmarkd.daemon.census import Census
 from lvsmarkd.daemon.memory import Memory
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.drift import History
@@ -113,3 +114,24 @@ def test_a_conflict_to_come_is_told_and_does_not_uncover() -> None:
     assert (Kind.CONFLICT, Plane.PERMANENT) not in kinds(WEB, both)
     assert covered(WEB, both) == {key(80): False}
     assert all("position" not in f.message for f in judge(WEB, both).findings)
+
+
+def test_rules_for_a_place_that_is_not_there_are_a_finding() -> None:
+    local = want(declare(80, flow("192.0.2.10", 80)), policy=Policy(local=True, slots=1))
+    plan = judge(local, Observed({NOW: FULL, THEN: FULL}))
+    assert [(f.kind, f.severity) for f in plan.findings] == [(Kind.REFUSED, Severity.WARNING)]
+    own = replace(NOW, place=Place.LOCAL)
+    everywhere = judge(local, Observed({NOW: FULL, own: replace(FULL, rules=())}))
+    assert Kind.REFUSED not in {f.kind for f in everywhere.findings}
+
+
+def test_only_what_is_in_force_counts_as_present() -> None:
+    assert Census(WEB, Observed({NOW: HELD, THEN: FULL})).present()[Family.INET] == 0
+    assert Census(WEB, Observed({NOW: FULL, THEN: HELD})).present()[Family.INET] == 1
+
+
+def test_a_shared_holder_is_known_to_be_ours_by_a_rule_of_ours() -> None:
+    memory = Memory()
+    memory.remember(WEB, Observed({NOW: HELD, THEN: FULL}))
+    assert not memory.knows(NOW)
+    assert memory.knows(THEN)
