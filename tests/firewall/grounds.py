@@ -177,9 +177,9 @@ class FirewalldGround:
                 ),
             }
 
-    def delete_in_kernel(self) -> None:
+    def delete_in_kernel(self, holder: str = "") -> None:
         """One of ours, with the tools of firewalld's own backend."""
-        holder = "policy_lvsmarkd" if self.placement == "policy" else "public"
+        holder = holder or ("policy_lvsmarkd" if self.placement == "policy" else "public")
         if self.bed.backend == "nftables":
             chain = f"mangle_PRE_{holder}_post"
             rules = json.loads(run("nft", "-j", "list", "chain", "inet", "firewalld", chain))

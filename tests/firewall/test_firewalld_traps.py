@@ -16,6 +16,7 @@ from lvsmarkd.firewall.backend import FirewallError, Trouble
 from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
 from lvsmarkd.firewall.firewalld.backend import FirewalldBackend
 from lvsmarkd.firewall.firewalld.backup import Backup
+from lvsmarkd.firewall.firewalld.kernel import Kernel
 from lvsmarkd.firewall.firewalld.look import SPOTS, Choices
 from lvsmarkd.judge.desired import Desired, desired
 from lvsmarkd.judge.verdict import covered, judge
@@ -533,3 +534,54 @@ def test_whether_the_reload_is_shown_before_it_is_made(make: Make) -> None:
         run("sh", "-c", f"DBUS_SYSTEM_BUS_ADDRESS={ground.bed.address} {line}")
     ground.bed.cmd("--reload")
     assert plan(ground, web(ground)).steps == ()
+
+
+@only_nftables
+def test_a_configuration_that_others_broke_does_not_keep_our_rules_out(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    ground = make()
+    broken = ground.bed.etc / "zones" / "dmz.xml"
+    broken.write_text("<zone><broken")
+    wish = web(ground)
+    assert settle(ground, wish).steps == ()
+    assert is_covered(ground, wish) is True
+    assert caplog.text.count("reloading firewalld") == 1
+    assert OURS in ground.bed.cmd("--zone=public", "--list-rich-rules")
+    assert "firewalld_policy_drop" not in run("nft", "list", "tables")
+    # What only a reload mends waits, and says why.
+    ground.delete_in_kernel("public")
+    (rejected,) = ground.backend.apply(plan(ground, wish)).rejected
+    assert "refuses to reload" in rejected[1]
+    broken.unlink()
+    assert settle(ground, wish).steps == ()
+    assert OURS in ground.bed.cmd("--policy=lvsmarkd", "--list-rich-rules")
+
+
+@only_nftables
+def test_a_flush_takes_what_others_had_in_force_so_a_reload_takes_nothing(make: Make) -> None:
+    ground = make()
+    wish = web(ground)
+    settle(ground, wish)
+    ground.bed.cmd("--zone=public", f"--add-rich-rule={STRANGER}")
+    run("nft", "flush", "ruleset")
+    assert settle(ground, wish).steps == ()
+    assert is_covered(ground, wish) is True
+
+
+@only_nftables
+def test_a_rule_that_firewalld_never_loads_is_refused_and_not_reloaded_for_again(
+    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As IPv6 is where it is switched off: listed, and in no chain."""
+    ground = make()
+    wish = web(ground)
+
+    def blind(_backend: str) -> Kernel:
+        return Kernel(whole=True)
+
+    monkeypatch.setattr("lvsmarkd.firewall.firewalld.look.read_kernel", blind)
+    for _ in range(3):
+        (rejected,) = ground.backend.apply(plan(ground, wish)).rejected
+        assert "not even when it is reloaded" in rejected[1]
+    assert caplog.text.count("reloading firewalld") == 1

@@ -56,14 +56,14 @@ class Application:
         self.reloader.rules += permanent.additions
         lacking = set(self._lacking(steps, sight))
         why = self._why(sight, lacking - self.hopeless, steps)
-        hindrance = self.reloader.hindrance() if why else ""
+        hindrance = self.reloader.hindrance(flushed=not sight.whole) if why else ""
         self.hopeless &= lacking
         if why and not hindrance:
-            rejected += self._by_reload(sight, permanent, why)
+            rejected += self._by_reload(sight, steps, permanent, why)
         else:
             reason = hindrance or _UNMET
             rejected += [(rule, reason) for rule in dict.fromkeys(rule for _, rule in lacking)]
-            rejected += self._by_calls(sight, runtime, permanent)
+            rejected += self._by_calls(sight, steps, runtime, permanent)
         return list(dict(rejected).items())
 
     def needs_reload(self, steps: Mapping[Spot, tuple[Step, ...]], sight: Sight) -> str:
@@ -72,7 +72,7 @@ class Application:
         Raises BusError, FirewalldError.
         """
         why = self._why(sight, set(self._lacking(steps, sight)) - self.hopeless, steps)
-        return "" if why and self.reloader.hindrance() else why
+        return "" if why and self.reloader.hindrance(flushed=not sight.whole) else why
 
     def _why(
         self, sight: Sight, lacking: Iterable[Unmet], steps: Mapping[Spot, tuple[Step, ...]]
@@ -102,7 +102,13 @@ class Application:
                 named = {rule for _, rule in lost} & (wanted | {held.rule for held in own})
                 yield from (unmet for unmet in lost if unmet[1] in named)
 
-    def _by_calls(self, sight: Sight, runtime: Change, permanent: Change) -> Rejected:
+    def _by_calls(
+        self,
+        sight: Sight,
+        steps: Mapping[Spot, tuple[Step, ...]],
+        runtime: Change,
+        permanent: Change,
+    ) -> Rejected:
         allowed: list[bool] = []
 
         def worth(seconds: float) -> bool:
@@ -117,21 +123,28 @@ class Application:
         rejected = writer.add(runtime)
         refused = frozenset(rule for rule, _ in rejected)
         if writer.given_up:
-            return rejected + self._by_reload(
-                sight, permanent, "many rules are to be added, one by one too slowly", refused
-            )
+            why = "many rules are to be added, one by one too slowly"
+            return rejected + self._by_reload(sight, steps, permanent, why, refused)
         rejected += self._permanent(sight, permanent, refused)[1]
         writer.remove(runtime)
         return rejected
 
     def _by_reload(
-        self, sight: Sight, permanent: Change, why: str, refused: frozenset[Rule] = frozenset()
+        self,
+        sight: Sight,
+        steps: Mapping[Spot, tuple[Step, ...]],
+        permanent: Change,
+        why: str,
+        refused: frozenset[Rule] = frozenset(),
     ) -> Rejected:
         """Have the permanent configuration right, and firewalld load it."""
         writer, rejected = self._permanent(sight, permanent, refused)
         try:
             self.reloader.run(why)
-        except FirewallError:
+        except FirewallError as error:
+            after = self.looker.look(sight.state)
+            if after.whole:
+                return rejected + self._without_it(after, steps, str(error))
             if writer is not None and writer.wrote:
                 # What was written just now may be what it stumbles over.
                 writer.undo()
@@ -141,6 +154,15 @@ class Application:
         self.hopeless = frozenset(after.lacking())
         rejected += [(rule, _UNMET) for _, rule in self.hopeless]
         return rejected
+
+    def _without_it(
+        self, sight: Sight, steps: Mapping[Spot, tuple[Step, ...]], reason: str
+    ) -> Rejected:
+        """What can be done where firewalld refuses to reload: others' configuration is broken."""
+        rejected = [(rule, reason) for _, rule in self._lacking(steps, sight)]
+        now = {s: each for s, each in steps.items() if s.plane is Plane.RUNTIME}
+        writer = RuntimeWriter(self.firewalld, sight.runtime)
+        return rejected + writer.add(change_of(now, sight.own[Plane.RUNTIME]))
 
     def _permanent(
         self, sight: Sight, change: Change, refused: frozenset[Rule]

@@ -209,7 +209,7 @@ class FirewalldBackend:
             return ""
         if sight.whole and not sight.lacking() and not sight.own[Plane.RUNTIME].interim:
             return ""
-        return self._reloader(sight, iptables).hindrance()
+        return self._reloader(sight, iptables).hindrance(flushed=not sight.whole)
 
     def _reloader(self, sight: Sight, iptables: Observed | None = None) -> Reloader:
         def lost() -> Iterator[str]:

@@ -37,11 +37,13 @@ class Reloader:
     look: Callable[[], Kernel | Unknown]
     rules: int = 0
 
-    def hindrance(self) -> str:
-        """Why it may not be reloaded; empty where it may. Raises BusError, FirewalldError."""
+    def hindrance(self, *, flushed: bool = False) -> str:
+        """Why it may not be reloaded; empty where it may. Where its tables were ``flushed``,
+        nothing is in force that anybody could lose. Raises BusError, FirewalldError.
+        """
         if self.allowed is Reload.NEVER:
             return 'firewall.firewalld.reload is "never": run firewall-cmd --reload yourself'
-        if self.allowed is Reload.WHEN_NEEDED:
+        if flushed or self.allowed is Reload.WHEN_NEEDED:
             return ""
         lost = [*self.losses(), *_ipset_losses(self.firewalld)]
         if not lost:
@@ -58,31 +60,35 @@ class Reloader:
         return f"new connections are dropped for about {0.1 + self.rules * 0.0003:.1f} s"
 
     def run(self, why: str) -> None:
-        """Reload, again where it fails. Raises FirewallError (REJECTED) where it does not end
-        well, BusError.
+        """Reload, again where it fails halfway.
+
+        Raises FirewallError (REJECTED) where it does not end well, or firewalld refuses, with
+        all in force that was; BusError.
         """
         _log.warning("reloading firewalld: %s; %s", why, self.cost)
-        said = ""
+        said = "its tables are not in the kernel"
         for _ in range(ATTEMPTS):
+            done = True
             try:
                 self.firewalld.call(Interface.MAIN, "reload", timeout=RELOAD_TIMEOUT)
             except FirewalldError as error:
-                said = str(error)
-                _log.warning("firewalld failed to reload, and is told to again: %s", _first(said))
-                continue
+                done, said = False, str(error).partition("\n")[0]
             seen = self.look()
-            if isinstance(seen, Unknown) or (seen.whole and not seen.dropping):
+            well = isinstance(seen, Unknown) or (seen.whole and not seen.dropping)
+            if done and well:
                 return
-            said = "its table is not in the kernel"
+            if well:
+                raise FirewallError(
+                    Trouble.REJECTED,
+                    f"firewalld refuses to reload ({said}), and what was in force still is:"
+                    " correct its configuration (firewall-cmd --check-config)",
+                )
+            _log.warning("firewalld failed to reload, and is told to again: %s", said)
         raise FirewallError(
             Trouble.REJECTED,
-            f"firewalld does not load its rules ({_first(said)}); it may drop every new connection:"
-            " see journalctl -u firewalld, correct its configuration, run firewall-cmd --reload",
+            f"firewalld does not load its rules ({said}); it may drop every new connection: see"
+            " journalctl -u firewalld, correct its configuration, run firewall-cmd --reload",
         )
-
-
-def _first(text: str) -> str:
-    return text.partition("\n")[0]
 
 
 def _ipset_losses(firewalld: Firewalld) -> Iterator[str]:
