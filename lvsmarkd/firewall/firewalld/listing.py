@@ -110,15 +110,16 @@ def read_permanent(firewalld: Firewalld) -> Listing:
             for (interface, method), path in zip(asked, paths, strict=True)
         ],
     )
-    direct = f"{CONFIG_PATH}/direct" if False else CONFIG_PATH
     return Listing(
         Plane.PERMANENT,
         # There is one: firewalld keeps it in its file, and writes it when it is changed.
         str(firewalld.call(Interface.MAIN, "getDefaultZone")),
         dict(zip(names, found, strict=False)),
         dict(zip(policies, found[len(names) :], strict=True)),
-        _direct(firewalld.call(Interface.CONFIG_DIRECT, "getAllRules", path=direct)),
-        _passthroughs(firewalld.call(Interface.CONFIG_DIRECT, "getAllPassthroughs", path=direct)),
+        _direct(firewalld.call(Interface.CONFIG_DIRECT, "getAllRules", path=CONFIG_PATH)),
+        _passthroughs(
+            firewalld.call(Interface.CONFIG_DIRECT, "getAllPassthroughs", path=CONFIG_PATH)
+        ),
     )
 
 
