@@ -1,5 +1,6 @@
 """The real daemon over the real firewalld: both planes, repairs, reloads, restarts."""
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -12,7 +13,6 @@ from tests.harness.daemon import Daemon, until
 from tests.harness.firewalld import RealFirewalld
 
 FIREWALLD = '[firewall]\nbackend = "firewalld"\n'
-POLICY = ("--policy", "lvsmarkd")
 PLANES: tuple[tuple[str, ...], ...] = ((), ("--permanent",))
 
 pytestmark = pytest.mark.netns
@@ -28,29 +28,23 @@ def daemon(real_firewalld: RealFirewalld, tmp_path: Path) -> Iterator[Daemon]:
         print(made.words())  # noqa: T201 - pytest shows it where a test failed
 
 
-def held(bed: RealFirewalld) -> list[str]:
-    """The rich rules of each plane that mark, as firewall-cmd lists them."""
-    return [
-        "\n".join(
-            sorted(
-                line
-                for line in bed.cmd(*plane, *_policy(bed, plane), check=False).splitlines()
-                if "mark" in line
-            )
-        )
-        for plane in PLANES
-    ]
+def held(bed: RealFirewalld) -> list[list[str]]:
+    """The rich rules of our policy that mark, in each plane, as firewall-cmd lists them."""
+    listed = (
+        bed.cmd(*plane, "--policy=lvsmarkd", "--list-rich-rules", check=False) for plane in PLANES
+    )
+    return [sorted(line for line in text.splitlines() if "mark" in line) for text in listed]
 
 
-def _policy(bed: RealFirewalld, plane: tuple[str, ...]) -> tuple[str, ...]:
-    names = bed.cmd(*plane, "--get-policies", check=False).split()
-    ours = [name for name in names if name.startswith("lvsmarkd")]
-    return ("--policy", ours[0], "--list-rich-rules") if ours else ("--list-rich-rules",)
+def steps(daemon: Daemon) -> object:
+    """What a plan of a second process would change."""
+    _, text = daemon.ask("plan", "--json", "--config", str(daemon.toml))
+    return json.loads(text)["steps"]
 
 
 def marked(bed: RealFirewalld, mark: int) -> bool:
     """Whether the mark has rules in both planes."""
-    return all(f"mark set={mark}" in text for text in held(bed))
+    return all(any(f"mark set={mark}" in line for line in plane) for plane in held(bed))
 
 
 def test_rules_are_in_both_planes_and_what_is_done_to_them_is_mended(
@@ -60,11 +54,10 @@ def test_rules_are_in_both_planes_and_what_is_done_to_them_is_mended(
     until(lambda: marked(real_firewalld, 80), "rules in both planes", 20)
     before = held(real_firewalld)
     assert before[0] == before[1]
-    assert "is not there" not in daemon.ask("check", "--config", str(daemon.toml))[1]
+    assert steps(daemon) == []
     for plane in PLANES:
-        name = _policy(real_firewalld, plane)[1]
-        line = before[0].splitlines()[0]
-        real_firewalld.cmd(*plane, "--policy", name, f"--remove-rich-rule={line}")
+        line = before[0][0]
+        real_firewalld.cmd(*plane, "--policy=lvsmarkd", f"--remove-rich-rule={line}")
         until(lambda: held(real_firewalld) == before, f"{line} back in {plane}", 10)
 
 
@@ -82,10 +75,7 @@ def test_a_reload_and_a_restart_of_firewalld_leave_all_in_force(
     until(lambda: re.search("firewalld (is not running|ended)", daemon.words()), "that it says so")
     real_firewalld.start()
     until(lambda: held(real_firewalld) == before, "after the restart", 20)
-    until(
-        lambda: "is not there" not in daemon.ask("check", "--config", str(daemon.toml))[1],
-        "a check",
-    )
+    until(lambda: steps(daemon) == [], "a plan with nothing in it", 20)
 
 
 def test_a_saved_keepalived_conf_moves_the_rules_and_purge_takes_all_of_them(
@@ -101,7 +91,7 @@ def test_a_saved_keepalived_conf_moves_the_rules_and_purge_takes_all_of_them(
     assert marked(real_firewalld, 25)
     status, said = daemon.ask("purge", "--config", str(daemon.toml))
     assert status == 0, said
-    assert not any("mark" in text for text in held(real_firewalld))
+    assert held(real_firewalld) == [[], []]
     assert [real_firewalld.cmd(*plane, "--list-all-zones") for plane in PLANES] == untouched
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lvsmarkd.firewall.backend import FirewallError, Trouble
+from lvsmarkd.firewall import program
+from lvsmarkd.firewall.backend import Backend, FirewallError, Trouble
 from lvsmarkd.firewall.choose import choose
-from lvsmarkd.firewall.iptables import program
 from lvsmarkd.firewall.iptables.backend import IptablesBackend
 from lvsmarkd.firewall.iptables.settle import settle
 from lvsmarkd.judge.desired import Desired
@@ -76,13 +76,18 @@ def test_a_chain_that_cannot_be_deleted_keeps_nothing_in_force_and_hinders_nothi
     assert lines("THEIRS", "filter") == ["-A THEIRS -j LVSMARKD"]
 
 
+def refusing(directory: Path, variant: str, script: str) -> Backend:
+    """A backend whose iptables-restore of IPv4 is this script."""
+    fail = directory / "bin" / f"iptables-{variant}-restore"
+    fail.write_text(f"#!/bin/sh\n{script}")
+    fail.chmod(0o755)
+    return choose("auto", state_directory=directory / "state")
+
+
 def test_what_cannot_be_done_in_one_family_is_done_in_the_other(
     backend: IptablesBackend, tmp_path: Path, variant: str
 ) -> None:
-    fail = tmp_path / "bin" / f"iptables-{variant}-restore"
-    fail.write_text("#!/bin/sh\ncat >/dev/null; exit 4\n")
-    fail.chmod(0o755)
-    broken = choose("auto", state_directory=tmp_path / "state")
+    broken = refusing(tmp_path, variant, "cat >/dev/null; exit 4\n")
 
     with pytest.raises(FirewallError) as refused:
         broken.apply(judge(SHUT, broken.observe()))
@@ -93,10 +98,7 @@ def test_what_cannot_be_done_in_one_family_is_done_in_the_other(
 
 
 def test_a_tool_that_refuses_everything_puts_no_rule_at_fault(variant: str, tmp_path: Path) -> None:
-    fail = tmp_path / "bin" / f"iptables-{variant}-restore"
-    fail.write_text("#!/bin/sh\ncat >/dev/null; printf '\\377 no\\n' >&2; exit 1\n")
-    fail.chmod(0o755)
-    broken = choose("auto", state_directory=tmp_path / "state")
+    broken = refusing(tmp_path, variant, "cat >/dev/null; printf '\\377 no\\n' >&2; exit 1\n")
     with pytest.raises(FirewallError) as refused:
         broken.apply(judge(SHUT, broken.observe()))
     str(refused.value).encode(errors="backslashreplace")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from lvsmarkd.firewall.backend import FirewallError
-from lvsmarkd.firewall.iptables.program import run, search_path
+from lvsmarkd.firewall.program import run, search_path
 
 _NOT_STARTED = frozenset({"disabled", "masked", "masked-runtime", "enabled-runtime"})
 AGAIN = 300.0

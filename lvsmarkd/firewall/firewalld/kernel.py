@@ -16,9 +16,9 @@ from lvsmarkd.firewall.firewalld.expression import Expression, read_expression
 from lvsmarkd.firewall.firewalld.holdings import Holder, HolderKind
 from lvsmarkd.firewall.iptables.listing import Listing as Table
 from lvsmarkd.firewall.iptables.listing import ListingError, read_listing
-from lvsmarkd.firewall.iptables.program import run, search_path
 from lvsmarkd.firewall.iptables.syntax import Syntax, read_rule, set_mark_of
 from lvsmarkd.firewall.iptables.toolset import detect
+from lvsmarkd.firewall.program import run, search_path
 from lvsmarkd.model.observed import Unknown
 from lvsmarkd.model.rule import Accept, Action, Match, Place, Rule, SetMark
 from lvsmarkd.model.service import MAX_MARK, Family

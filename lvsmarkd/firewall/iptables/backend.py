@@ -10,12 +10,12 @@ from lvsmarkd.firewall.backend import Applied, FirewallError, Identity, OnSpawn,
 from lvsmarkd.firewall.iptables.backup import Backup
 from lvsmarkd.firewall.iptables.chains import SEATS, TABLES, is_plain_jump, own_rule
 from lvsmarkd.firewall.iptables.listing import Listing, ListingError, read_listing
-from lvsmarkd.firewall.iptables.program import WRITE_TIMEOUT, Completed, run
 from lvsmarkd.firewall.iptables.script import deletion, of_table, script
 from lvsmarkd.firewall.iptables.settle import settle
 from lvsmarkd.firewall.iptables.syntax import Syntax, read_rule
 from lvsmarkd.firewall.iptables.toolset import Tools, Toolset, Variant, tools_of
 from lvsmarkd.firewall.iptables.walk import Walk
+from lvsmarkd.firewall.program import WRITE_TIMEOUT, Completed, run
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Chain, ForeignRule, Obscured, Observed, Unknown
 from lvsmarkd.model.plan import Dissolve, Plan, Step

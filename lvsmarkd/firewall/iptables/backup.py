@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lvsmarkd.firewall.backend import FirewallError, Trouble
-from lvsmarkd.firewall.iptables.program import run
 from lvsmarkd.firewall.iptables.toolset import Toolset
 from lvsmarkd.firewall.keeping import keep
+from lvsmarkd.firewall.program import run
 
 HEAD = "# The ruleset before the first write of lvsmarkd; nothing below: there was no rule.\n"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lvsmarkd.firewall.backend import FirewallError, Trouble
-from lvsmarkd.firewall.iptables.program import run, search_path
+from lvsmarkd.firewall.program import run, search_path
 from lvsmarkd.model.service import Family
 
 _STEM = {Family.INET: "iptables", Family.INET6: "ip6tables"}

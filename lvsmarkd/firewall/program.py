@@ -1,4 +1,4 @@
-"""Running the iptables programs: bounded in time and output, without a shell."""
+"""Running the programs of firewalls: bounded in time and output, without a shell."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic
 
 from lvsmarkd.firewall.backend import FirewallError, OnSpawn, Trouble
-from lvsmarkd.firewall.iptables.pipes import Overflow, Pipes
+from lvsmarkd.firewall.pipes import Overflow, Pipes
 
 READ_TIMEOUT = 10.0
 WRITE_TIMEOUT = 15.0
