@@ -18,7 +18,8 @@ PAUSE = 1.0
 """Seconds between two looks, at least."""
 THRIFT = 200.0
 """A look is followed by at least so many times the CPU time that it took: however many services
-there are, it takes half a hundredth of a core at most. A look takes 0.1 ms on common hardware."""
+there are, it takes half a hundredth of a core at most. With no service in IPVS a look
+takes 0.09 ms (measured)."""
 
 
 @dataclass(frozen=True, slots=True)
