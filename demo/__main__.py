@@ -82,7 +82,7 @@ def play(stage: Stage) -> None:
     act("before: nothing marks these packets")
     stage.build()
     stage.send("192.0.2.10", 80, 443)
-    print(f"    packets seen: {stage.counters()}")
+    print(f"    packets seen: {stage.arrived()}")
     show(f"{cli} marks --keepalived-conf {stage.config}")
 
     act("the daemon starts; READY after its first pass")
@@ -99,7 +99,7 @@ def play(stage: Stage) -> None:
         ("2001:db8::10", (443,)),
     ):
         stage.send(address, *ports)
-        print(f"    client -> {address} {ports}: {stage.counters()}")
+        print(f"    client -> {address} {ports}: {stage.arrived()}")
 
     act("somebody deletes a rule")
     web = "-d 192.0.2.10/32 -p tcp -m multiport --dports 80,443"
@@ -109,7 +109,7 @@ def play(stage: Stage) -> None:
     act("somebody flushes the whole table")
     repaired(stage, "iptables -t mangle -F", "-A PREROUTING -j LVSMARKD", web, ftp)
     stage.send("192.0.2.10", 80, 443)
-    print(f"    client -> 192.0.2.10 (80, 443): {stage.counters()}")
+    print(f"    client -> 192.0.2.10 (80, 443): {stage.arrived()}")
 
     act("somebody adds a rule of their own that undoes ours: said, and left alone")
     rule = (

@@ -17,13 +17,13 @@ from pathlib import Path
 METRICS = 10965
 CLIENT = "lvsmarkd-demo-client"
 PROBE = """table inet demo {
-    counter mark80 { }
-    counter mark21 { }
+    counter marked_80 { }
+    counter marked_21 { }
     counter unmarked { }
     chain seen {
         type filter hook prerouting priority 0; policy accept;
-        iifname "vip0" meta l4proto tcp meta mark 80 counter name mark80
-        iifname "vip0" meta l4proto tcp meta mark 21 counter name mark21
+        iifname "vip0" meta l4proto tcp meta mark 80 counter name marked_80
+        iifname "vip0" meta l4proto tcp meta mark 21 counter name marked_21
         iifname "vip0" meta l4proto tcp meta mark 0 counter name unmarked
     }
 }
@@ -131,11 +131,12 @@ class Stage:
             *map(str, ports),
         )
 
-    def counters(self) -> dict[str, int]:
+    def arrived(self) -> str:
         """How many packets from the client bore which mark, since the last time asked."""
         listing = json.loads(run("nft", "-j", "reset", "counters", "table", "inet", "demo"))
         counters = (entry["counter"] for entry in listing["nftables"] if "counter" in entry)
-        return {counter["name"]: counter["packets"] for counter in counters}
+        counted = {counter["name"]: counter["packets"] for counter in counters}
+        return ", ".join(f"{packets} {name}" for name, packets in counted.items() if packets)
 
     def metrics(self, *names: str) -> list[str]:
         """The lines of the named metrics."""

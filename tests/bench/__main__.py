@@ -1,14 +1,15 @@
-"""All benchmarks, or those named: latency, stream, footprint, reading."""
+"""All benchmarks, or those named: latency, stream, footprint, listing, reading."""
 
 import sys
 
-from tests.bench import footprint, latency, reading, stream
+from tests.bench import footprint, latency, listing, reading, stream
 from tests.harness.netns import private_mounts
 
 _ALL = {
     "latency": latency.main,
     "stream": stream.main,
     "footprint": footprint.main,
+    "listing": listing.main,
     "reading": reading.main,
 }
 
