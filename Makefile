@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 
+# What packaging/setup.sh installs: all that the tests need, except for the demo.
+SETUP_FOR := tests
+
 # How long, and with which keepalived, the fuzzers go on.
 FUZZ_SECONDS ?= 600
 KEEPALIVED ?= keepalived
@@ -22,6 +25,7 @@ help:
 	@echo "make fuzz    read generated configurations as keepalived does, for FUZZ_SECONDS"
 	@echo "make fuzz-bytes   any bytes as a configuration, guided by coverage (installs atheris)"
 
+demo: SETUP_FOR :=
 demo: setup
 	@$(AS_ROOT) unshare --net --mount $(BIN)/python -m demo
 
@@ -61,7 +65,7 @@ fuzz-bytes: $(STAMP)
 
 # What the system must have; installs what is missing (apt, dnf), else says what it is.
 setup: packaging/setup.sh
-	@$(AS_ROOT) sh packaging/setup.sh
+	@$(AS_ROOT) sh packaging/setup.sh $(SETUP_FOR)
 	@$(MAKE) --no-print-directory $(STAMP)
 
 $(STAMP): pyproject.toml packaging/constraints.txt

@@ -1,7 +1,13 @@
 #!/bin/sh
-# Has the system what lvsmarkd, its demo and its tests need?  Installs what is missing with
-# apt or dnf (as root); elsewhere it says what is missing and ends with 1.
+# Has the system what lvsmarkd and its demo need, and with `tests` what its tests need?  Installs
+# what is missing with apt or dnf (as root); elsewhere it says what is missing and ends with 1.
 set -eu
+tests=""
+case ${1-} in
+    "") ;;
+    tests) tests=yes ;;
+    *) echo "usage: setup.sh [tests]" >&2; exit 1 ;;
+esac
 PATH=$PATH:/usr/sbin:/sbin
 
 missing=""
@@ -23,11 +29,11 @@ python_headers() {
     return 1
 }
 polkitd() { test -x /usr/lib/polkit-1/polkitd || test -x /usr/libexec/polkitd; }
-# The tests run firewalld on a bus and in namespaces of their own. One that is installed for them
-# alone must not become this machine's firewall: neither now nor at the next boot, nor when
-# somebody calls it on the bus. So it is masked, and nothing that is installed is started.
+# Nothing that is installed here is started. The tests run firewalld on a bus and in namespaces of
+# their own: one that is installed for them alone must not become this machine's firewall, neither
+# now nor at the next boot, nor when somebody calls it on the bus. So it is masked.
 keep_out_of_service() {
-    if ! has firewalld >/dev/null && [ ! -e /etc/systemd/system/firewalld.service ]; then
+    if [ -n "$tests" ] && ! has firewalld >/dev/null && [ ! -e /etc/systemd/system/firewalld.service ]; then
         mkdir -p /etc/systemd/system
         ln -s /dev/null /etc/systemd/system/firewalld.service
         echo "firewalld is installed for the tests and masked: systemctl unmask firewalld, to use it"
@@ -49,11 +55,12 @@ look() {
     want iptables has iptables
     want iptables-legacy has iptables-legacy
     want nftables has nft
-    want ipset has ipset
     want iproute has ip
     want util-linux has unshare
     want procps has ps
     want keepalived has keepalived
+    [ -n "$tests" ] || return 0
+    want ipset has ipset
     want libnl test -e /usr/include/libnl3/netlink/netlink.h
     want firewalld has firewalld
     want dbus-daemon has dbus-daemon
@@ -73,15 +80,14 @@ if has apt-get >/dev/null; then
     apt-get update -q
     DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
         python3 python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-dev \
-        iptables ipset nftables iproute2 util-linux procps keepalived libnl-3-dev libnl-genl-3-dev \
-        dbus firewalld polkitd
+        iptables nftables iproute2 util-linux procps keepalived \
+        ${tests:+ipset libnl-3-dev libnl-genl-3-dev dbus firewalld polkitd}
 elif has dnf >/dev/null; then
-    dnf install -y python3 python3-devel gcc pkgconf-pkg-config systemd-devel \
-        iptables-nft iptables-legacy ipset nftables iproute util-linux procps-ng keepalived libnl3-devel \
-        dbus-daemon dbus-tools firewalld polkit \
-        || dnf install -y python3.12 python3.12-devel gcc pkgconf-pkg-config systemd-devel \
-        iptables-nft ipset nftables iproute util-linux procps-ng keepalived libnl3-devel \
-        dbus-daemon dbus-tools firewalld polkit
+    rest="gcc pkgconf-pkg-config systemd-devel iptables-nft nftables iproute util-linux procps-ng
+        keepalived ${tests:+ipset libnl3-devel dbus-daemon dbus-tools firewalld polkit}"
+    # Words, not a word: shellcheck disable=SC2086
+    dnf install -y python3 python3-devel iptables-legacy $rest \
+        || dnf install -y python3.12 python3.12-devel $rest
 else
     echo "missing:$missing; install it with this system's package manager and try again" >&2
     exit 1
