@@ -74,8 +74,8 @@ def _unloaded(key: ServiceKey, desired: Desired, world: World) -> Finding:
     if _has_read(key, world):
         severity = Severity.WARNING
         message = (
-            "keepalived has read it, and IPVS has no such service, so nothing is balanced; see"
-            " keepalived's journal"
+            "keepalived has read it, and IPVS has no such service, so nothing is balanced: it"
+            " starts or stops just now, or could not set it up; see keepalived's journal"
         )
     else:
         severity = Severity.NOTE
