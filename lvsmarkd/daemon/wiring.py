@@ -8,9 +8,9 @@ from lvsmarkd.daemon.reconciler import Reconciler
 from lvsmarkd.daemon.remembered import Remembered
 from lvsmarkd.daemon.voice import Voice
 from lvsmarkd.daemon.watchers import Watchers
-from lvsmarkd.declarations.tables import BackendChoice, Firewall
+from lvsmarkd.declarations.tables import Firewall
 from lvsmarkd.firewall.backend import Backend
-from lvsmarkd.firewall.choose import choose
+from lvsmarkd.firewall.choose import choose, is_firewalld, may_be_firewalld
 from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
 from lvsmarkd.firewall.iptables.toolset import stamp as iptables_stamp
 from lvsmarkd.firewall.late import LateBackend
@@ -31,7 +31,7 @@ def wire(inputs: Inputs, places: Places) -> App:
         voice,
         inputs.loaded.settings.daemon.resync_seconds,
         follow_keepalived=inputs.where.keepalived is None,
-        follow_firewalld=backend() == BackendChoice.FIREWALLD,
+        follow_firewalld=may_be_firewalld(backend()),
     )
 
     def find() -> Backend:
@@ -44,7 +44,7 @@ def wire(inputs: Inputs, places: Places) -> App:
         )
 
     def stamp() -> object:
-        return (iptables_stamp(), firewall())
+        return (iptables_stamp(), firewall(), is_firewalld(backend(), firewalld))
 
     reconciler = Reconciler(
         inputs,

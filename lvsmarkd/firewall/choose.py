@@ -1,19 +1,45 @@
 """Which backend keeps the rules on this host."""
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lvsmarkd.declarations.tables import Firewall, Position
+from lvsmarkd.declarations.tables import BackendChoice, Firewall, Position
 from lvsmarkd.firewall.backend import Backend, FirewallError, OnSpawn, Trouble
 from lvsmarkd.firewall.iptables.backend import IptablesBackend
 from lvsmarkd.firewall.iptables.backup import Backup
 from lvsmarkd.firewall.iptables.toolset import detect
+from lvsmarkd.firewall.program import search_path
 
 if TYPE_CHECKING:
     from lvsmarkd.firewall.firewalld.calls import Firewalld
 
-BACKENDS = ("auto", "iptables", "firewalld")
-"""What can be asked for. ``auto`` is iptables in this version: firewalld is asked for by name."""
+BACKENDS = (BackendChoice.AUTO, BackendChoice.IPTABLES, BackendChoice.FIREWALLD)
+"""What can be asked for. ``auto`` is firewalld where it runs, in our network namespace, else
+iptables."""
+
+
+def may_be_firewalld(name: str) -> bool:
+    """Whether firewalld keeps the rules, or may come to, under a backend of that name.
+
+    Where its program is not installed nobody need speak D-Bus, which costs 5 MB.
+    """
+    match name:
+        case BackendChoice.FIREWALLD:
+            return True
+        case BackendChoice.AUTO:
+            return shutil.which("firewalld", path=search_path()) is not None
+        case _:
+            return False
+
+
+def is_firewalld(name: str, firewalld: "Firewalld") -> bool:
+    """Whether firewalld keeps the rules now."""
+    match name:
+        case BackendChoice.AUTO:
+            return may_be_firewalld(name) and firewalld.here()
+        case _:
+            return name == BackendChoice.FIREWALLD
 
 
 def choose(
@@ -30,6 +56,11 @@ def choose(
     there is one already. Raises FirewallError (GONE, BUSY) where the backend is not there, with
     what to do.
     """
+    if name not in BACKENDS:
+        raise FirewallError(
+            Trouble.GONE,
+            f"backend {name!r} is not part of this version; it has: {', '.join(BACKENDS)}",
+        )
     settings = settings or Firewall()
     last = settings.iptables.position is Position.LAST
     backups = state_directory / "backup"
@@ -37,17 +68,14 @@ def choose(
     def iptables() -> Backend:
         return IptablesBackend(detect(), Backup(backups), last, on_spawn)
 
-    match name:
-        case "auto" | "iptables":
-            return iptables()
-        case "firewalld":
-            from lvsmarkd.firewall.firewalld.opening import (  # noqa: PLC0415 - slow to import
-                open_firewalld,
-            )
+    if not may_be_firewalld(name):
+        return iptables()
+    from lvsmarkd.firewall.firewalld.adapter import BusFirewalld  # noqa: PLC0415 - slow to import
+    from lvsmarkd.firewall.firewalld.opening import open_firewalld  # noqa: PLC0415 - the same
 
-            return open_firewalld(settings.firewalld, backups, iptables, firewalld)
-        case _:
-            raise FirewallError(
-                Trouble.GONE,
-                f"backend {name!r} is not part of this version; it has: {', '.join(BACKENDS)}",
-            )
+    way = firewalld or BusFirewalld()
+    if is_firewalld(name, way):
+        return open_firewalld(settings.firewalld, backups, iptables, way)
+    if firewalld is None:
+        way.close()
+    return iptables()

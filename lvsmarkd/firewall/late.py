@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Identity, Trouble
 from lvsmarkd.model.observed import Observed, Unknown
 from lvsmarkd.model.plan import Plan
+from lvsmarkd.model.report import NO_BACKEND
 from lvsmarkd.model.rule import Place, Plane, Spot
 from lvsmarkd.model.service import Family
 
@@ -27,7 +28,7 @@ class LateBackend:
     slots: int = 15
     _found: Backend | None = None
     _stamp: object = None
-    _identity: Identity = field(default_factory=lambda: Identity("none", ""))
+    _identity: Identity = field(default_factory=lambda: Identity(NO_BACKEND, ""))
 
     @property
     def identity(self) -> Identity:
@@ -64,7 +65,7 @@ class LateBackend:
     def _backend(self) -> Backend:
         stamp = self.stamp()
         if self._found is None or stamp != self._stamp:
-            self._found, self._stamp, self._identity = None, stamp, Identity("none", "")
+            self._found, self._stamp, self._identity = None, stamp, Identity(NO_BACKEND, "")
             self._found = self.find()
             self._identity = self._found.identity
             self.slots, self.last = self._found.slots, self._found.last

@@ -50,11 +50,11 @@ def judge_spot(
         case Unknown(reason):
             return _unread(spot, desired, want, reason)
     return _Chain(spot, chain, want, desired, observed.foreign, last, history.ours(spot)).judge(
-        lambda rule: _stays(rule, desired, want, history.lingers)
+        lambda rule: stays(rule, desired, want, history.lingers)
     )
 
 
-def _stays(
+def stays(
     rule: Rule, desired: Desired, want: Iterable[Rule], lingers: Callable[[Rule], bool]
 ) -> bool:
     """Whether a rule that is not wanted is left for now; never one that harms a wanted one."""

@@ -13,6 +13,7 @@ from lvsmarkd.judge.foreign import (
     orphans,
     unaccepted,
 )
+from lvsmarkd.judge.former import farewell
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Chain, Observed, Unknown
@@ -34,10 +35,12 @@ def judge(
     verdicts = [
         judge_spot(spot, desired, observed, last=last, history=history)
         for spot in sorted(observed.chains)
+        if spot.plane is not Plane.FORMER
     ]
+    farewells = list(farewell(desired, observed, history))
     findings: list[Finding] = [
         *_services(desired, observed),
-        *(finding for verdict in verdicts for finding in verdict.findings),
+        *(finding for verdict in (*verdicts, *farewells) for finding in verdict.findings),
         *conflicts(desired, observed, last=last),
         *unaccepted(desired, observed),
         *orphans(desired, observed),
@@ -52,7 +55,9 @@ def judge(
     ]
     severities = list(Severity)
     findings.sort(key=lambda finding: severities.index(finding.severity))
-    return Plan(tuple(findings), tuple(s for verdict in verdicts for s in verdict.steps))
+    steps = [step for verdict in verdicts for step in verdict.steps]
+    steps = steps or [step for verdict in farewells for step in verdict.steps]
+    return Plan(tuple(findings), tuple(steps))
 
 
 def covered(

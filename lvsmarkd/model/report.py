@@ -10,6 +10,9 @@ from lvsmarkd.model.rule import Rule
 from lvsmarkd.model.service import Family, ServiceKey
 from lvsmarkd.model.wake import Actor, Trigger
 
+NO_BACKEND = "none"
+"""What ``Report.backend`` says while there is no firewall to ask."""
+
 
 class Mode(StrEnum):
     """Whether the daemon writes: ``observe`` judges only; ``paused`` likewise, for a while."""

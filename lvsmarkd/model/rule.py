@@ -15,10 +15,14 @@ _PROTOCOL_NAMES = {VRRP_PROTOCOL: "vrrp", AH_PROTOCOL: "ah"} | {
 
 
 class Plane(StrEnum):
-    """``runtime``: what packets meet now. ``permanent``: what the next reload or boot brings."""
+    """``runtime``: what packets meet now. ``permanent``: what the next reload or boot brings.
+    ``former``: what another firewall still has from the time when it kept our rules, and packets
+    meet as well.
+    """
 
     RUNTIME = "runtime"
     PERMANENT = "permanent"
+    FORMER = "former"
 
 
 class Place(StrEnum):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator
 
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.report import Fight, Report
+from lvsmarkd.model.report import NO_BACKEND, Fight, Report
 from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.telemetry.lastknown import with_last_known
 from lvsmarkd.telemetry.message import (
@@ -71,6 +71,14 @@ def _backend(before: Report | None, after: Report) -> Iterator[Message]:
             Event.BACKEND_BACK,
             Priority.NOTICE,
             f"all rules can be read again ({after.backend})",
+            fields(trigger=after.trigger),
+        )
+    if before and len({before.backend, after.backend, NO_BACKEND}) > 2:
+        yield Message(
+            Event.BACKEND_CHANGED,
+            Priority.NOTICE,
+            f"{after.backend} {after.backend_version} keeps the rules from now on, and"
+            f" {before.backend} no longer",
             fields(trigger=after.trigger),
         )
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from lvsmarkd.model.finding import DRIFT, Finding, Kind
-from lvsmarkd.model.report import Report, ServiceState
+from lvsmarkd.model.report import NO_BACKEND, Report, ServiceState
 
 Identity = tuple[object, ...]
 
@@ -21,13 +21,16 @@ def identity(finding: Finding) -> Identity:
 
 
 def with_last_known(before: Report | None, after: Report) -> Report:
-    """``after``, with the drift and the coverage of ``before`` where it could not look.
+    """``after``, with the drift, the coverage and the firewall of ``before`` where it could not
+    look.
 
     A family that could not be read as a whole keeps what was last known of it, unless
     something was written to it since.
     """
     if before is None:
         return after
+    if after.backend == NO_BACKEND:
+        after = replace(after, backend=before.backend, backend_version=before.backend_version)
     unread = {(f.plane, f.family) for f in after.left.findings if f.kind is Kind.UNKNOWN}
     unread -= {(r.step.spot.plane, r.step.spot.family) for r in after.repairs}
     seen = {identity(finding) for finding in after.left.findings}

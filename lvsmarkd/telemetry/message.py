@@ -75,6 +75,8 @@ class Event(StrEnum):
 
     BACKEND_LOST = "3767eef03fe4451fb66c6fd61ba72c11"
     BACKEND_BACK = "56c74308d5bd4e33ac86cf192b5ab313"
+    BACKEND_CHANGED = "35bb8c6e5f1646c8a1c07ad7e7e14d6c"
+    """Another firewall keeps the rules from now on."""
     WATCH_LOST = "4e617d1b84fd4660920215ef3e7fa2f6"
     WATCH_BACK = "1831564b184a4eb08f58f354e8af9b5b"
     METRICS_UNSERVED = "772ccd63e4dd49e8baa74fccfa479c8f"

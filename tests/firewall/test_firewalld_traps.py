@@ -13,6 +13,7 @@ import pytest
 
 from lvsmarkd.declarations.tables import Reload
 from lvsmarkd.firewall.backend import FirewallError, Trouble
+from lvsmarkd.firewall.choose import choose
 from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
 from lvsmarkd.firewall.firewalld.backend import FirewalldBackend
 from lvsmarkd.firewall.firewalld.backup import Backup
@@ -24,7 +25,8 @@ from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Unknown
 from lvsmarkd.model.plan import Plan
-from lvsmarkd.model.rule import Plane
+from lvsmarkd.model.rule import Place, Plane, Spot
+from lvsmarkd.model.service import Family
 from tests.firewall.grounds import OURS, FirewalldGround, firewalld_ground
 from tests.harness.firewalld import RealFirewalld
 from tests.harness.netns import run
@@ -440,10 +442,27 @@ def test_marks_in_other_tables_of_nft_are_seen(make: Make) -> None:
 
 
 @only_nftables
-def test_rules_that_lvsmarkd_left_in_iptables_are_a_finding(make: Make) -> None:
+def test_rules_that_lvsmarkd_left_in_iptables_go_when_they_are_in_firewalld(
+    make: Make, tmp_path: Path
+) -> None:
     ground = make()
-    run("iptables", "-t", "mangle", "-N", "LVSMARKD")
-    assert "--backend iptables purge" in found(ground, web(ground), Kind.MIXED)[0].message
+    foreign = "-A PREROUTING -d 192.0.2.99/32 -j MARK --set-xmark 0x7/0xffffffff"
+    run("iptables", "-t", "mangle", *foreign.split())
+    wish, iptables = web(ground), choose("iptables", state_directory=tmp_path)
+    iptables.apply(judge(wish, iptables.observe()))
+    former = Spot(Plane.FORMER, Family.INET, Place.MARK)
+    seen = ground.backend.observe()
+    assert former in seen.chains
+    assert former not in {step.spot for step in judge(wish, seen).steps}
+    ground.backend.apply(judge(wish, seen))
+    (farewell,) = judge(wish, ground.backend.observe()).steps
+    assert farewell.spot == former
+    assert found(ground, wish, Kind.MIXED)[0].severity is Severity.NOTE
+    ground.backend.apply(Plan(steps=(farewell,)))
+    left = run("iptables-save", "-t", "mangle")
+    assert "LVSMARKD" not in left
+    assert foreign in left
+    assert judge(wish, ground.backend.observe()).steps == ()
 
 
 # What firewalld cannot say, what is saved, what a policy of that name may be.

@@ -7,7 +7,7 @@ import pytest
 
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.observed import Chain, ForeignRule, Side, Unknown
-from lvsmarkd.model.report import Fight, Mode, Report
+from lvsmarkd.model.report import NO_BACKEND, Fight, Mode, Report
 from lvsmarkd.model.rule import Match, SetMark
 from lvsmarkd.model.wake import Actor
 from lvsmarkd.telemetry.events import SINGLES, events_of
@@ -163,6 +163,17 @@ def test_what_cannot_be_read_is_told_as_that_and_not_as_gone(watched: Watched) -
     assert watched.look(mode=Mode.OBSERVE) == ()
     watched.bench.paper.chains = chains
     assert events(watched.look(mode=Mode.OBSERVE)) == [Event.BACKEND_BACK]
+
+
+def test_that_another_firewall_keeps_the_rules_is_told_once_it_does() -> None:
+    before, told = QUIET, list[Message]()
+    for name in ("iptables-nft", NO_BACKEND, "firewalld-nftables", "firewalld-nftables"):
+        report = replace(QUIET, backend=name, backend_version="1")
+        told += events_of(before, report)
+        before = with_last_known(before, report)
+    [changed] = told
+    assert changed.event is Event.BACKEND_CHANGED
+    assert "firewalld-nftables 1 keeps the rules from now on, and iptables-nft" in changed.text
 
 
 def test_a_family_written_to_meanwhile_is_not_filled_in() -> None:

@@ -21,6 +21,7 @@ from lvsmarkd.firewall.firewalld.calls import (
     Request,
     State,
 )
+from lvsmarkd.kernel.network import same_network
 
 if TYPE_CHECKING:
     from lvsmarkd.firewall.firewalld.bus import Connection
@@ -83,6 +84,8 @@ class BusFirewalld:
     def state(self) -> State:
         """How firewalld is; see the Protocol."""
         try:
+            if self._elsewhere():
+                return State.ELSEWHERE
             state = self._said()
             if state in {State.RUNNING, State.DENIED}:
                 panic = self.call(Interface.MAIN, "queryPanicMode", timeout=STATE_TIMEOUT)
@@ -92,6 +95,20 @@ class BusFirewalld:
         except FirewalldError:
             return State.FAILED
         return state
+
+    def here(self) -> bool:
+        """Whether there is one here; see the Protocol."""
+        try:
+            return self._elsewhere() is False
+        except BusError:
+            return False
+
+    def _elsewhere(self) -> bool | None:
+        """Whether it is in another network namespace, as far as can be seen; None where there is
+        none. Raises BusError.
+        """
+        pid = self._wait(self._line.firewalld(STATE_TIMEOUT), STATE_TIMEOUT)
+        return None if pid is None else same_network(pid) is False
 
     def _said(self) -> State:
         """What it calls its state; DENIED where it tells only those who may change it, too
@@ -187,6 +204,10 @@ class _Line:
                     # it (measured): a change that we gave up is not made minutes later.
                     connection.close()
                 raise
+
+    async def firewalld(self, within: float) -> int | None:
+        """The process that has its name. Of the bus itself one call more may be under way."""
+        return await (await self._connected()).firewalld(within)
 
     async def ask_all(
         self, requests: Sequence[Request], within: float

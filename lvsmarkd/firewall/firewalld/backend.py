@@ -12,6 +12,7 @@ from lvsmarkd.firewall.firewalld.changes import change_of
 from lvsmarkd.firewall.firewalld.commands import commands
 from lvsmarkd.firewall.firewalld.direct import Natives, of_direct, of_iptables
 from lvsmarkd.firewall.firewalld.foreign import Walk, service_names
+from lvsmarkd.firewall.firewalld.former import former_chains, joined, parted
 from lvsmarkd.firewall.firewalld.frame import has_policies
 from lvsmarkd.firewall.firewalld.kernel import Kernel
 from lvsmarkd.firewall.firewalld.listing import Listing
@@ -107,10 +108,10 @@ class FirewalldBackend:
             sight,
             not_at_boot=self.boot.trouble(),
             hindrance=hindrance,
-            iptables=iptables,
         )
+        former = dict(former_chains(iptables)) if iptables is not None else {}
         return Observed(
-            sight.chains(),
+            sight.chains() | former,
             foreign,
             iptables.refusing if iptables is not None else frozenset(),
             tuple(found),
@@ -123,8 +124,13 @@ class FirewalldBackend:
         Raises FirewallError: BUSY (panic mode, no answer in time), GONE, REJECTED (firewalld
         does not come back healthy from a reload).
         """
-        if not plan.steps:
-            return Applied()
+        plan, past = parted(plan)
+        applied = self._apply(plan) if plan.steps else Applied()
+        if past.steps and (iptables := self._backend_of_iptables()) is not None:
+            iptables.apply(past)
+        return applied
+
+    def _apply(self, plan: Plan) -> Applied:
         sight = self._sight()
         if isinstance(sight.permanent, Listing):
             self.backup.save_once(sight.runtime, sight.permanent)
@@ -141,6 +147,7 @@ class FirewalldBackend:
     def script(self, plan: Plan) -> dict[str, str]:
         """What would be written, in firewall-cmd's words. Raises FirewallError."""
         sight = self._sight(write=False)
+        plan, past = parted(plan)
         by_spot, _ = renderable(plan.by_spot())
         reloader = self._reloader(sight)
         application = Application(self.firewalld, reloader, self._looker, self._hopeless)
@@ -159,19 +166,24 @@ class FirewalldBackend:
                 lines = [f"# {why}; {reloader.cost}", "firewall-cmd --reload"]
             if lines:
                 texts[f"firewall-cmd ({plane})"] = "".join(f"{line}\n" for line in lines)
+        if past.steps and (iptables := self._backend_of_iptables()) is not None:
+            texts |= iptables.script(past)
         return texts
 
     def purge(self) -> Plan:
-        """Remove our policy and our rules in zones, from both planes.
+        """Remove our policy and our rules in zones, from both planes, and what iptables still has
+        of ours.
 
         The policy's empty object stays known at runtime until the next reload: nothing can
         remove it sooner, and it does nothing.
         """
         sight = self._sight()
         try:
-            return purge(self.firewalld, sight)
+            done = purge(self.firewalld, sight)
         except (BusError, FirewalldError) as error:
             raise failure(error, "our rules are removed from firewalld") from error
+        iptables = self._backend_of_iptables()
+        return done if iptables is None else joined(done, iptables.purge())
 
     def _sight(self, *, write: bool = True) -> Sight:
         state = self.firewalld.state()
@@ -184,11 +196,14 @@ class FirewalldBackend:
             raise failure(error, "firewalld is read") from error
 
     def _iptables(self) -> Observed | None:
+        backend = self._backend_of_iptables()
+        return None if backend is None else backend.observe()
+
+    def _backend_of_iptables(self) -> Backend | None:
         try:
-            backend = self.iptables()
+            return self.iptables()
         except FirewallError:
             return None  # no iptables here: nobody has rules in it
-        return None if backend is None else backend.observe()
 
     def _foreign(self, sight: Sight, iptables: Observed | None) -> Iterator[ForeignRule]:
         listings = [each for each in (sight.runtime, sight.permanent) if isinstance(each, Listing)]

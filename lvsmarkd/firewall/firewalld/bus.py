@@ -109,6 +109,18 @@ class Connection:
             raise refusal(str(answer.error_name), text, request.method)
         return None if not values else values[0] if len(values) == 1 else values
 
+    async def firewalld(self, within: float = CALL_TIMEOUT) -> int | None:
+        """The process that has firewalld's name, by the bus's word; None where nobody has it.
+
+        Raises BusError where the bus does not say.
+        """
+        answer = await self._ask_bus("GetConnectionUnixProcessID", BUS_NAME, within)
+        if answer.message_type is not MessageType.ERROR:
+            return int(answer.body[0])
+        if answer.error_name == "org.freedesktop.DBus.Error.NameHasNoOwner":
+            return None
+        raise BusError(Fault.DENIED, f"the bus does not tell who firewalld is: {answer.body}")
+
     async def listen(
         self,
         rules: Iterable[str],
@@ -123,23 +135,25 @@ class Connection:
 
         self._bus.add_message_handler(heard)
         for rule in rules:
-            answer = await self._answer(
-                Message(
-                    destination=_THE_BUS,
-                    path="/org/freedesktop/DBus",
-                    interface=_THE_BUS,
-                    member="AddMatch",
-                    signature="s",
-                    body=[rule],
-                ),
-                within,
-            )
+            answer = await self._ask_bus("AddMatch", rule, within)
             if answer.message_type is MessageType.ERROR:
                 raise BusError(Fault.DENIED, f"the bus refuses the match {rule}: {answer.body}")
 
     def close(self) -> None:
         """End it; calls under way raise BusError (NO_BUS)."""
         self._bus.end()
+
+    async def _ask_bus(self, method: str, argument: str, within: float) -> Message:
+        """One call of the bus itself."""
+        message = Message(
+            destination=_THE_BUS,
+            path="/org/freedesktop/DBus",
+            interface=_THE_BUS,
+            member=method,
+            signature="s",
+            body=[argument],
+        )
+        return await self._answer(message, within)
 
     async def _answer(self, message: Message, within: float) -> Message:
         if not self.alive:

@@ -53,6 +53,8 @@ class State(StrEnum):
     or hangs. It has one thread and answers nobody meanwhile; what it calls its state is never
     that it reloads (fw.py of 1.3.3 and 2.5.0).
     """
+    ELSEWHERE = "elsewhere"
+    """It is on the bus, and in another network namespace than ours: its rules are none of ours."""
     DENIED = "denied"
     """Its state may not even be asked for."""
     NO_BUS = "no bus"
@@ -149,6 +151,11 @@ class Firewalld(Protocol):
 
     def state(self) -> State:
         """How firewalld is now. Raises nothing."""
+
+    def here(self) -> bool:
+        """Whether there is one in our network namespace, whatever its state. It is not asked
+        itself, so that one that is busy takes no time. Raises nothing.
+        """
 
     def close(self) -> None:
         """End the connection and its thread; calls raise BusError (CLOSED) from then on."""

@@ -30,7 +30,10 @@ from lvsmarkd.model.service import Family
 PLACES = (Place.MARK, Place.ACCEPT)
 """firewalld marks nothing that the director sends itself: there is no Place.LOCAL in it."""
 SPOTS = tuple(
-    Spot(plane, family, place) for plane in Plane for family in Family for place in PLACES
+    Spot(plane, family, place)
+    for plane in (Plane.RUNTIME, Plane.PERMANENT)
+    for family in Family
+    for place in PLACES
 )
 _IPTABLES = "iptables"
 

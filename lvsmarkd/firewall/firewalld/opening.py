@@ -6,7 +6,6 @@ from pathlib import Path
 from lvsmarkd.declarations.tables import Firewalld as Settings
 from lvsmarkd.declarations.tables import Placement
 from lvsmarkd.firewall.backend import Backend
-from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
 from lvsmarkd.firewall.firewalld.backend import FirewalldBackend
 from lvsmarkd.firewall.firewalld.backup import Backup
 from lvsmarkd.firewall.firewalld.calls import Firewalld
@@ -17,13 +16,11 @@ def open_firewalld(
     settings: Settings,
     backups: Path,
     iptables: Callable[[], Backend],
-    firewalld: Firewalld | None,
+    firewalld: Firewalld,
 ) -> Backend:
-    """A backend for the firewalld that runs, over ``firewalld`` or a connection of its own.
+    """A backend for the firewalld that runs.
 
     Raises FirewallError (GONE, BUSY) where it does not run, with what to do.
     """
     choices = Choices(settings.placement is Placement.POLICY, settings.zones, settings.reload)
-    return FirewalldBackend.open(
-        firewalld or BusFirewalld(), Backup(backups), choices, iptables=iptables
-    )
+    return FirewalldBackend.open(firewalld, Backup(backups), choices, iptables=iptables)

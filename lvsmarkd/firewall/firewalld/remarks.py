@@ -9,13 +9,11 @@ from lvsmarkd.firewall.firewalld.listing import Listing
 from lvsmarkd.firewall.firewalld.look import Sight
 from lvsmarkd.firewall.firewalld.states import SENTENCES
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.observed import Chain, Observed, Unknown
+from lvsmarkd.model.observed import Unknown
 from lvsmarkd.model.rule import Plane
 
 
-def remarks(
-    sight: Sight, *, not_at_boot: str, hindrance: str, iptables: Observed | None
-) -> Iterator[Finding]:
+def remarks(sight: Sight, *, not_at_boot: str, hindrance: str) -> Iterator[Finding]:
     """All of them. ``not_at_boot`` is how firewalld's unit is, where it is not started at boot;
     ``hindrance`` is why a reload that is needed is not made.
     """
@@ -40,17 +38,8 @@ def remarks(
             Kind.FLEETING,
             Severity.WARNING,
             f"firewalld runs and is {not_at_boot} at boot: the next boot brings none of these"
-            " rules; run systemctl enable firewalld",
+            f" rules; run systemctl {'unmask' if 'masked' in not_at_boot else 'enable'} firewalld",
             plane=Plane.PERMANENT,
-        )
-    if iptables is not None and any(
-        isinstance(chain, Chain) and chain.exists for chain in iptables.chains.values()
-    ):
-        yield Finding(
-            Kind.MIXED,
-            Severity.WARNING,
-            "iptables still holds the chain LVSMARKD, from the time when lvsmarkd kept its rules"
-            " there, and packets meet it too: lvsmarkd --backend iptables purge",
         )
 
 

@@ -18,6 +18,10 @@ SENTENCES = {
     State.SILENT: (
         "firewalld does not answer: it starts, reloads, is busy with a large change, or hangs"
     ),
+    State.ELSEWHERE: (
+        "firewalld runs in another network namespace than lvsmarkd, so that packets here meet none"
+        ' of its rules: run lvsmarkd in that one, or set firewall.backend = "iptables"'
+    ),
     State.DENIED: (
         "firewalld may not be asked how it is: the bus or polkit does not allow it"
         " (docs/firewalld.md, Authorisation)"

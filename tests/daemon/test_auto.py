@@ -1,0 +1,124 @@
+"""The daemon left to itself: firewalld keeps the rules while it runs, and iptables otherwise."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.control import MAIL, WEB
+from tests.harness.daemon import Daemon, until
+from tests.harness.firewalld import RealFirewalld
+from tests.harness.netns import run
+
+pytestmark = pytest.mark.netns
+AUTO = "[daemon]\nlinger_seconds = 0\n"
+
+
+@pytest.fixture
+def daemon(real_firewalld: RealFirewalld, tmp_path: Path) -> Iterator[Daemon]:
+    (tmp_path / "d").mkdir()
+    with Daemon(tmp_path / "d", metrics=10965) as made:
+        made.settings(AUTO)
+        made.conf.write_text(WEB)
+        yield made
+        print(made.words())  # noqa: T201 - pytest shows it where a test failed
+
+
+def in_firewalld(bed: RealFirewalld, mark: int = 80) -> bool:
+    """Whether the mark has rules in both planes."""
+    planes: tuple[tuple[str, ...], ...] = ((), ("--permanent",))
+    return all(
+        f"mark set={mark}" in bed.cmd(*plane, "--policy=lvsmarkd", "--list-rich-rules", check=False)
+        for plane in planes
+    )
+
+
+def in_iptables(mark: int = 80) -> bool:
+    return f"--set-xmark {mark:#x}/" in run("iptables-save", "-t", "mangle")
+
+
+def test_the_rules_go_where_firewalld_is_and_where_it_is_not(
+    daemon: Daemon, real_firewalld: RealFirewalld
+) -> None:
+    real_firewalld.stop()
+    daemon.start()
+    assert in_iptables()
+    assert daemon.status()["backend"].startswith("iptables")
+    real_firewalld.start()
+    until(lambda: in_firewalld(real_firewalld), "rules in firewalld", 20)
+    until(lambda: "LVSMARKD" not in run("iptables-save"), "iptables without them", 20)
+    until(lambda: re.search("firewalld-.* keeps the rules from now on", daemon.words()), "a word")
+    real_firewalld.stop()
+    took = until(in_iptables, "rules in iptables again", 20)
+    print(f"in iptables {took:.3f} s after firewalld had ended")  # noqa: T201 - for who looks
+    assert "iptables-nft" in daemon.status()["backend"]
+    real_firewalld.start()
+    until(lambda: "LVSMARKD" not in run("iptables-save"), "iptables without them again", 20)
+    assert in_firewalld(real_firewalld)
+    until(lambda: daemon.status()["steps"] == [], "nothing left to do", 20)
+    assert "Traceback" not in daemon.words()
+
+
+def test_a_firewalld_that_is_killed_leaves_its_rules_and_the_service_is_kept(
+    daemon: Daemon, real_firewalld: RealFirewalld
+) -> None:
+    daemon.start()
+    until(lambda: in_firewalld(real_firewalld), "rules in firewalld", 20)
+    real_firewalld.kill()
+    until(in_iptables, "rules in iptables", 20)
+    daemon.conf.write_text(WEB + MAIL)
+    until(lambda: in_iptables(25), "the new service's rules", 20)
+    real_firewalld.start()
+    until(lambda: in_firewalld(real_firewalld, 25), "all of them in firewalld", 20)
+    until(lambda: "LVSMARKD" not in run("iptables-save"), "iptables without them", 20)
+
+
+def test_purge_takes_what_is_in_either(daemon: Daemon, real_firewalld: RealFirewalld) -> None:
+    daemon.settings(AUTO + '[firewall]\nbackend = "iptables"\n')
+    daemon.start()
+    assert daemon.stop() == 0
+    assert in_iptables()
+    daemon.settings(AUTO)
+    _, said = daemon.ask("apply", "--config", str(daemon.toml))
+    assert "change(s) made" in said
+    assert in_firewalld(real_firewalld)
+    daemon.settings(AUTO + '[firewall]\nbackend = "iptables"\n')
+    _, said = daemon.ask("apply", "--config", str(daemon.toml))
+    assert in_iptables(), said
+    daemon.settings(AUTO)
+    status, said = daemon.ask("purge", "--config", str(daemon.toml))
+    assert status == 0, said
+    assert "LVSMARKD" not in run("iptables-save")
+    assert not in_firewalld(real_firewalld)
+
+
+def elsewhere(daemon: Daemon, *arguments: str) -> tuple[int, str]:
+    """A command in another network namespace than firewalld's, on the same bus."""
+    done = subprocess.run(
+        ["unshare", "--net", sys.executable, "-m", "lvsmarkd", *arguments],
+        env=os.environ | daemon.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_firewalld_of_another_network_namespace_is_not_ours(
+    daemon: Daemon, real_firewalld: RealFirewalld
+) -> None:
+    plan = ("plan", "--json", "--config", str(daemon.toml))
+    _, said = daemon.ask(*plan)
+    assert "firewall-cmd" in str(json.loads(said)["scripts"])
+    _, said = elsewhere(daemon, *plan)
+    assert "iptables" in str(json.loads(said)["scripts"])
+    status, said = elsewhere(daemon, *plan, "--backend", "firewalld")
+    assert status == 1
+    assert "another network namespace" in said
+    assert not in_firewalld(real_firewalld)
