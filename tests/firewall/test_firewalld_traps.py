@@ -13,20 +13,18 @@ import pytest
 
 from lvsmarkd.declarations.tables import Reload
 from lvsmarkd.firewall.backend import FirewallError, Trouble
-from lvsmarkd.firewall.choose import choose
 from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
 from lvsmarkd.firewall.firewalld.backend import FirewalldBackend
 from lvsmarkd.firewall.firewalld.backup import Backup
 from lvsmarkd.firewall.firewalld.kernel import Kernel
-from lvsmarkd.firewall.firewalld.look import SPOTS, Choices
+from lvsmarkd.firewall.firewalld.look import PLANES, SPOTS, Choices
 from lvsmarkd.judge.desired import Desired, desired
 from lvsmarkd.judge.verdict import covered, judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Unknown
 from lvsmarkd.model.plan import Plan
-from lvsmarkd.model.rule import Place, Plane, Spot
-from lvsmarkd.model.service import Family
+from lvsmarkd.model.rule import Plane
 from tests.firewall.grounds import OURS, FirewalldGround, firewalld_ground
 from tests.harness.firewalld import RealFirewalld
 from tests.harness.netns import run
@@ -240,7 +238,7 @@ def test_in_a_zone_what_was_not_permanent_comes_back_after_a_reload(make: Make) 
     planes = {step.spot.plane for step in plan(ground, wish).steps}
     assert planes == {Plane.PERMANENT}
     ground.bed.cmd("--reload")
-    assert {step.spot.plane for step in plan(ground, wish).steps} == set(Plane)
+    assert {step.spot.plane for step in plan(ground, wish).steps} == set(PLANES)
     assert is_covered(ground, wish) is False
     assert settle(ground, wish).steps == ()
 
@@ -439,30 +437,6 @@ def test_marks_in_other_tables_of_nft_are_seen(make: Make) -> None:
     assert "nft table inet other, chain d" in conflict[0].message
     assert conflict[0].severity is Severity.CRITICAL
     assert covered(watched(ground, 7), ground.backend.observe()) == {key(7): True}
-
-
-@only_nftables
-def test_rules_that_lvsmarkd_left_in_iptables_go_when_they_are_in_firewalld(
-    make: Make, tmp_path: Path
-) -> None:
-    ground = make()
-    foreign = "-A PREROUTING -d 192.0.2.99/32 -j MARK --set-xmark 0x7/0xffffffff"
-    run("iptables", "-t", "mangle", *foreign.split())
-    wish, iptables = web(ground), choose("iptables", state_directory=tmp_path)
-    iptables.apply(judge(wish, iptables.observe()))
-    former = Spot(Plane.FORMER, Family.INET, Place.MARK)
-    seen = ground.backend.observe()
-    assert former in seen.chains
-    assert former not in {step.spot for step in judge(wish, seen).steps}
-    ground.backend.apply(judge(wish, seen))
-    (farewell,) = judge(wish, ground.backend.observe()).steps
-    assert farewell.spot == former
-    assert found(ground, wish, Kind.MIXED)[0].severity is Severity.NOTE
-    ground.backend.apply(Plan(steps=(farewell,)))
-    left = run("iptables-save", "-t", "mangle")
-    assert "LVSMARKD" not in left
-    assert foreign in left
-    assert judge(wish, ground.backend.observe()).steps == ()
 
 
 # What firewalld cannot say, what is saved, what a policy of that name may be.

@@ -10,6 +10,7 @@ from lvsmarkd.firewall.firewalld.boot import AGAIN, Boot
 from lvsmarkd.firewall.firewalld.changes import change_of
 from lvsmarkd.firewall.firewalld.direct import Natives, of_direct, read_typed
 from lvsmarkd.firewall.firewalld.expression import Expression, read_expression
+from lvsmarkd.firewall.firewalld.flushed import wiped
 from lvsmarkd.firewall.firewalld.frame import FRAME, NEW, flaw_of, has_policies
 from lvsmarkd.firewall.firewalld.holdings import (
     OUR_POLICY,
@@ -22,10 +23,10 @@ from lvsmarkd.firewall.firewalld.holdings import (
 )
 from lvsmarkd.firewall.firewalld.kernel import kernel_of
 from lvsmarkd.firewall.firewalld.listing import Listing, Settings, rich_rules
-from lvsmarkd.firewall.firewalld.look import SPOTS
+from lvsmarkd.firewall.firewalld.look import PLANES, SPOTS
 from lvsmarkd.firewall.firewalld.own import POLICY, PRIORITY, own_rule, rich_text
 from lvsmarkd.firewall.firewalld.rich import read_rich_rule
-from lvsmarkd.firewall.firewalld.unsaved import losses, wiped
+from lvsmarkd.firewall.firewalld.unsaved import losses
 from lvsmarkd.firewall.firewalld.words import NotUnderstoodError
 from lvsmarkd.judge.desired import Desired, Policy
 from lvsmarkd.judge.drift import History
@@ -145,7 +146,7 @@ def ours_in(settings: Settings) -> list[str]:
 
 @settings(max_examples=600)
 @given(
-    st.sampled_from(Plane).flatmap(listings),
+    st.sampled_from(PLANES).flatmap(listings),
     st.sampled_from(WISHES),
     st.booleans(),
     st.sampled_from([(), ("public",), ("dmz", "internal")]),
@@ -367,21 +368,43 @@ def test_what_a_reload_would_take_from_others_is_told_and_ours_is_not() -> None:
     assert list(losses(same, permanent, own)) == []
 
 
+_HAND_MADE = "*mangle\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -j MARK --set-xmark 0x7/0xffffffff\n"
+_DOCKER = "*nat\n:DOCKER - [0:0]\n-A DOCKER -i docker0 -j RETURN\nCOMMIT\n"
+_OWN = "*mangle\n-A PREROUTING -j LVSMARKD\n-A LVSMARKD -j MARK --set-xmark 0x50/0xffffffff\n"
+_OF_FIREWALLD = "*mangle\n-A PREROUTING -j PREROUTING_direct\n-A PRE_public -j PRE_public_allow\n"
+
+
 @pytest.mark.parametrize(
-    ("version", "backend", "chains", "told"),
+    ("version", "backend", "text", "told"),
     [
-        ("1.3.3", "nftables", {"PREROUTING", "INPUT_direct", "LVSMARKD"}, False),
-        ("1.3.3", "nftables", {"DOCKER"}, True),
-        ("1.3.3", "iptables", {"PRE_public_allow", "PREROUTING_ZONES", "IN_public"}, False),
-        ("1.3.3", "iptables", {"f2b-sshd"}, True),
-        ("2.0.1", "nftables", {"DOCKER"}, False),
+        ("1.3.3", "nftables", _HAND_MADE, True),
+        ("1.3.3", "nftables", _DOCKER, True),
+        ("1.3.3", "nftables", _OWN, False),
+        ("1.3.3", "nftables", "", False),
+        ("1.3.3", "iptables", _OF_FIREWALLD, False),
+        ("1.3.3", "iptables", _DOCKER, True),
+        ("2.0.1", "nftables", _DOCKER, False),
+        ("2.0.1", "iptables", _DOCKER, True),
+        ("2.0.1", "iptables", _OF_FIREWALLD, False),
+        ("10.0", "nftables", _DOCKER, False),
     ],
 )
-def test_old_firewallds_flush_what_others_have_in_iptables(
-    version: str, backend: str, chains: set[str], told: bool
+def test_what_others_have_in_iptables_and_a_reload_would_flush(
+    version: str, backend: str, text: str, *, told: bool
 ) -> None:
-    seen = Observed({}, names=frozenset(chains))
-    assert bool(list(wiped(seen, version, backend))) is told
+    listing = Listing(Plane.RUNTIME, "public", {}, {})
+    saved = {Family.INET: text}
+    assert bool(list(wiped(lambda: saved, version, backend, listing))) is told
+
+
+def test_direct_rules_are_put_back_by_firewalld_and_make_it_flush() -> None:
+    direct = (("ipv4", "mangle", "PREROUTING", 0, ("-j", "MARK", "--set-mark", "7")),)
+    listing = Listing(Plane.RUNTIME, "public", {}, {}, direct)
+    once, twice = {Family.INET: _HAND_MADE}, {Family.INET: _HAND_MADE * 2}
+    for version in ("1.3.3", "2.3.0"):
+        assert list(wiped(lambda: once, version, "nftables", listing)) == []
+        (lost,) = wiped(lambda: twice, version, "nftables", listing)
+        assert lost.startswith("1 rule(s) in iptables' mangle PREROUTING (inet)")
 
 
 def test_whether_it_is_started_at_boot_is_asked_now_and_then() -> None:

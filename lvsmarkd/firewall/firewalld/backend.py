@@ -11,6 +11,7 @@ from lvsmarkd.firewall.firewalld.calls import BusError, Firewalld, FirewalldErro
 from lvsmarkd.firewall.firewalld.changes import change_of
 from lvsmarkd.firewall.firewalld.commands import commands
 from lvsmarkd.firewall.firewalld.direct import Natives, of_direct, of_iptables
+from lvsmarkd.firewall.firewalld.flushed import saved_rules, wiped
 from lvsmarkd.firewall.firewalld.foreign import Walk, service_names
 from lvsmarkd.firewall.firewalld.former import former_chains, joined, parted
 from lvsmarkd.firewall.firewalld.frame import has_policies
@@ -22,7 +23,7 @@ from lvsmarkd.firewall.firewalld.reload import Reloader
 from lvsmarkd.firewall.firewalld.remarks import remarks, remarks_unread
 from lvsmarkd.firewall.firewalld.services import ask_services
 from lvsmarkd.firewall.firewalld.states import SENTENCES, failure, not_ready
-from lvsmarkd.firewall.firewalld.unsaved import losses, wiped
+from lvsmarkd.firewall.firewalld.unsaved import losses
 from lvsmarkd.model.observed import ForeignRule, Observed
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import Plane
@@ -100,7 +101,7 @@ class FirewalldBackend:
             sight = self._looker.look(state)
             iptables = self._iptables()
             foreign = tuple(self._foreign(sight, iptables))
-            hindrance = self._hindrance(sight, iptables)
+            hindrance = self._hindrance(sight)
         except (BusError, FirewalldError) as error:
             return Observed(unknown(str(error)))
         self._backend = sight.backend
@@ -218,22 +219,21 @@ class FirewalldBackend:
         if isinstance(sight.permanent, Listing):
             yield from of_direct(sight.permanent)
 
-    def _hindrance(self, sight: Sight, iptables: Observed | None) -> str:
+    def _hindrance(self, sight: Sight) -> str:
         """Why a reload that is needed is not made; empty where none is, or it may be."""
         if sight.state is State.PANIC:
             return ""
         if sight.whole and not sight.lacking() and not sight.own[Plane.RUNTIME].interim:
             return ""
-        return self._reloader(sight, iptables).hindrance(flushed=not sight.whole)
+        return self._reloader(sight).hindrance(flushed=not sight.whole)
 
-    def _reloader(self, sight: Sight, iptables: Observed | None = None) -> Reloader:
+    def _reloader(self, sight: Sight) -> Reloader:
         def lost() -> Iterator[str]:
             if not isinstance(sight.permanent, Listing):
                 yield "the permanent configuration could not be read"
                 return
             yield from losses(sight.runtime, sight.permanent, sight.own)
-            seen = iptables if iptables is not None else self._iptables()
-            yield from wiped(seen, self.version, sight.backend)
+            yield from wiped(saved_rules, self.version, sight.backend, sight.runtime)
 
         rules = sum(len(own.held) for own in sight.own.values())
         return Reloader(self.firewalld, self.choices.reload, lost, self._looker.kernel, rules)

@@ -22,7 +22,7 @@ from lvsmarkd.model.observed import (
 from lvsmarkd.model.rule import Accept, Match, Place, Plane, SetMark, Spot
 from lvsmarkd.model.service import Family
 
-_FAMILIES = {"ipv4": Family.INET, "ipv6": Family.INET6}
+FAMILIES = {"ipv4": Family.INET, "ipv6": Family.INET6}
 _LONG = {
     "--jump": "-j",
     "--goto": "-g",
@@ -89,7 +89,7 @@ def of_direct(listing: Listing) -> Iterator[ForeignRule]:
         said = f"{ipv} {table} {chain} {priority} {' '.join(arguments)}"
         yield from _direct(listing.plane, ipv, (table, chain, arguments), said)
     for ipv, arguments in listing.passthroughs:
-        table, chain, rest = _unwrapped(arguments)
+        table, chain, rest = unwrapped(arguments)
         said = f"{ipv} {' '.join(arguments)}"
         yield from _direct(listing.plane, ipv, (table, chain, rest), said)
 
@@ -98,7 +98,7 @@ def _direct(
     plane: Plane, ipv: str, rule: tuple[str, str, Sequence[str]], said: str
 ) -> Iterator[ForeignRule]:
     table, chain, arguments = rule
-    family = _FAMILIES.get(ipv)
+    family = FAMILIES.get(ipv)
     if family is None or table != "mangle" or chain not in _HOOKS:
         return
     syntax = read_typed(arguments)
@@ -124,7 +124,7 @@ def read_typed(arguments: Sequence[str]) -> Syntax:
     return read_rule(" ".join(f'"{w}"' if " " in w or not w else w for w in words))
 
 
-def _unwrapped(arguments: Sequence[str]) -> tuple[str, str, list[str]]:
+def unwrapped(arguments: Sequence[str]) -> tuple[str, str, list[str]]:
     """A passthrough's table, chain and rule."""
     table, chain, rest = "filter", "", list[str]()
     words = iter(arguments)

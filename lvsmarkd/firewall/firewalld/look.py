@@ -29,11 +29,9 @@ from lvsmarkd.model.service import Family
 
 PLACES = (Place.MARK, Place.ACCEPT)
 """firewalld marks nothing that the director sends itself: there is no Place.LOCAL in it."""
+PLANES = (Plane.RUNTIME, Plane.PERMANENT)
 SPOTS = tuple(
-    Spot(plane, family, place)
-    for plane in (Plane.RUNTIME, Plane.PERMANENT)
-    for family in Family
-    for place in PLACES
+    Spot(plane, family, place) for plane in PLANES for family in Family for place in PLACES
 )
 _IPTABLES = "iptables"
 
@@ -202,7 +200,7 @@ class Looker:
         return _IPTABLES if said == _IPTABLES else NFTABLES
 
 
-def unknown(reason: str, planes: Iterable[Plane] = Plane) -> dict[Spot, Chain | Unknown]:
+def unknown(reason: str, planes: Iterable[Plane] = PLANES) -> dict[Spot, Chain | Unknown]:
     """All spots, none of which could be read."""
     wanted = set(planes)
     return {spot: Unknown(reason) for spot in SPOTS if spot.plane in wanted}

@@ -1,18 +1,14 @@
 """What others would lose by a reload of firewalld."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lvsmarkd.firewall.firewalld.holdings import OUR_POLICY, Holdings
-from lvsmarkd.firewall.firewalld.kernel import NFTABLES
 from lvsmarkd.firewall.firewalld.listing import Listing, Settings
-from lvsmarkd.model.observed import Observed
 from lvsmarkd.model.rule import Plane
 
 _NETWORK_MANAGER = Path("/run/NetworkManager")
 """There while NetworkManager runs, which tells firewalld anew which zone an interface is in."""
-KEEPS_IPTABLES = (2, 0)
-"""The first version whose reload leaves the rules of others in iptables alone (b7faa74d)."""
 
 
 def losses(runtime: Listing, permanent: Listing, own: Mapping[Plane, Holdings]) -> Iterator[str]:
@@ -53,32 +49,3 @@ def _comparable(value: object, ours: set[str]) -> object:
     if isinstance(value, list | tuple):
         return frozenset(str(item) for item in value if str(item) not in ours) or None
     return value
-
-
-def wiped(seen: Observed | None, version: str, backend: str) -> Iterator[str]:
-    """The rules in iptables that a reload of this version takes away, with whatever backend."""
-    parts = version.split(".")
-    new = parts[0].isdecimal() and int(parts[0]) >= KEEPS_IPTABLES[0]
-    if seen is None or new:
-        return
-    theirs = sorted(_chains_of_others(seen.names, backend))
-    if theirs:
-        yield f"iptables' chain(s) {', '.join(theirs[:5])}, which firewalld {version} flushes"
-
-
-_RFC3964 = "RFC3964_IPv4"
-"""firewalld's own, against 6to4 addresses that are none."""
-_BUILT_IN = frozenset({"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"})
-
-
-def _chains_of_others(names: Iterable[str], backend: str) -> Iterator[str]:
-    """Chains that somebody else made. firewalld's own have these beginnings and ends."""
-    for name in names:
-        if name in _BUILT_IN or name.startswith("LVSMARKD"):
-            continue
-        head, _, tail = name.partition("_")
-        if backend != NFTABLES or tail == "direct":
-            known = head in _BUILT_IN or head in {"PRE", "IN", "FWD", "FWDI", "FWDO", "POST", "OUT"}
-            if (known and tail) or name == _RFC3964:
-                continue
-        yield name
