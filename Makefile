@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 
-# What packaging/setup.sh installs: all that the tests need, except for the demo.
+# What packaging/setup.sh installs: all that the tests need; for the demo, what it needs.
 SETUP_FOR := tests
 
 # How long, and with which keepalived, the fuzzers go on.
@@ -25,7 +25,7 @@ help:
 	@echo "make fuzz    read generated configurations as keepalived does, for FUZZ_SECONDS"
 	@echo "make fuzz-bytes   any bytes as a configuration, guided by coverage (installs atheris)"
 
-demo: SETUP_FOR :=
+demo: SETUP_FOR := demo
 demo: setup
 	@$(AS_ROOT) unshare --net --mount $(BIN)/python -m demo
 

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from tests.harness.firewalld import RealFirewalld
+
 METRICS = 10965
 CLIENT = "lvsmarkd-demo-client"
 PROBE = """table inet demo {
@@ -61,11 +63,18 @@ class Stage:
         if [line.split()[0] for line in run("ip", "-br", "link").splitlines()] != ["lo"]:
             raise StageError("not in a fresh network namespace: run this by `make demo`")
         self.directory = Path(tempfile.mkdtemp(prefix="lvsmarkd-demo-"))
+        (self.directory / "firewalld").mkdir()
         self.log = self.directory / "journal"
         self.shown = 0
         self.client: subprocess.Popen[bytes] | None = None
         self.daemon: subprocess.Popen[bytes] | None = None
         self.config = self.directory / "keepalived.conf"
+        self.settings = self.directory / "lvsmarkd.toml"
+        self.firewalld = RealFirewalld(self.directory / "firewalld")
+        # The machine's own firewalld is not to be found from here.
+        os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = self.firewalld.address
+        os.environ["RUNTIME_DIRECTORY"] = str(self.directory / "run")
+        os.environ["STATE_DIRECTORY"] = str(self.directory / "state")
 
     def build(self) -> None:
         """A /run of our own for the xtables lock, a client with a cable to the VIPs."""
@@ -99,23 +108,43 @@ class Stage:
     def start(self) -> None:
         """Start the daemon as systemd would, and wait until it says READY."""
         notify = self.directory / "notify"
+        notify.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
             ear.bind(str(notify))
             ear.settimeout(15)
-            toml = self.directory / "lvsmarkd.toml"
-            toml.write_text(f'[keepalived]\nconfig = "{self.config}"\n')
-            self.daemon = subprocess.Popen(
-                [sys.executable, "-m", "lvsmarkd", "run", "--config", str(toml)],
-                env=os.environ
-                | {
-                    "RUNTIME_DIRECTORY": str(self.directory / "run"),
-                    "STATE_DIRECTORY": str(self.directory / "state"),
-                    "NOTIFY_SOCKET": str(notify),
-                },
-                stderr=self.log.open("wb"),
+            self.settings.write_text(
+                f'[keepalived]\nconfig = "{self.config}"\n[daemon]\nlinger_seconds = 1\n'
             )
+            with self.log.open("ab") as log:
+                self.daemon = subprocess.Popen(
+                    [sys.executable, "-m", "lvsmarkd", "run", "--config", str(self.settings)],
+                    env=os.environ | {"NOTIFY_SOCKET": str(notify)},
+                    stderr=log,
+                )
             while b"READY=1" not in ear.recv(4096):
                 pass
+
+    def stop(self) -> None:
+        """Stop the daemon, as systemd would."""
+        if self.daemon is not None:
+            self.daemon.terminate()
+            self.daemon.wait(15)
+        self.shown = len(self.log.read_text().splitlines())
+
+    def start_firewalld(self) -> None:
+        """A bus and firewalld with nftables; the cable's end is in its default zone."""
+        self.firewalld.start_bus()
+        self.firewalld.start()
+
+    def stop_firewalld(self) -> None:
+        """It takes its rules with it."""
+        print("# systemctl stop firewalld")
+        self.firewalld.stop()
+
+    def resume_firewalld(self) -> None:
+        """It comes back with what is permanent."""
+        print("# systemctl start firewalld")
+        self.firewalld.start()
 
     def send(self, address: str, *ports: int) -> None:
         """One TCP connection attempt from the client to each port."""
@@ -160,4 +189,5 @@ class Stage:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
+        self.firewalld.end()
         shutil.rmtree(self.directory, ignore_errors=True)

@@ -1,12 +1,14 @@
 #!/bin/sh
-# Has the system what lvsmarkd and its demo need, and with `tests` what its tests need?  Installs
-# what is missing with apt or dnf (as root); elsewhere it says what is missing and ends with 1.
+# Has the system what lvsmarkd needs, and with `demo` or `tests` what these need?  Installs what is
+# missing with apt or dnf (as root); elsewhere it says what is missing and ends with 1.
 set -eu
+demo=""
 tests=""
 case ${1-} in
     "") ;;
-    tests) tests=yes ;;
-    *) echo "usage: setup.sh [tests]" >&2; exit 1 ;;
+    demo) demo=yes ;;
+    tests) demo=yes tests=yes ;;
+    *) echo "usage: setup.sh [demo|tests]" >&2; exit 1 ;;
 esac
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -29,14 +31,14 @@ python_headers() {
     return 1
 }
 polkitd() { test -x /usr/lib/polkit-1/polkitd || test -x /usr/libexec/polkitd; }
-# Nothing that is installed here is started. The tests run firewalld on a bus and in namespaces of
-# their own: one that is installed for them alone must not become this machine's firewall, neither
+# Nothing that is installed here is started. Demo and tests run firewalld on a bus and in namespaces
+# of their own: one that is installed for them alone must not become this machine's firewall, neither
 # now nor at the next boot, nor when somebody calls it on the bus. So it is masked.
 keep_out_of_service() {
-    if [ -n "$tests" ] && ! has firewalld >/dev/null && [ ! -e /etc/systemd/system/firewalld.service ]; then
+    if [ -n "$demo" ] && ! has firewalld >/dev/null && [ ! -e /etc/systemd/system/firewalld.service ]; then
         mkdir -p /etc/systemd/system
         ln -s /dev/null /etc/systemd/system/firewalld.service
-        echo "firewalld is installed for the tests and masked: systemctl unmask firewalld, to use it"
+        echo "firewalld is installed to be shown and tested, and masked: systemctl unmask firewalld, to use it"
     fi
     if has apt-get >/dev/null && [ ! -e /usr/sbin/policy-rc.d ]; then
         trap 'rm -f /usr/sbin/policy-rc.d' EXIT
@@ -59,12 +61,13 @@ look() {
     want util-linux has unshare
     want procps has ps
     want keepalived has keepalived
-    [ -n "$tests" ] || return 0
-    want ipset has ipset
-    want libnl test -e /usr/include/libnl3/netlink/netlink.h
+    [ -n "$demo" ] || return 0
     want firewalld has firewalld
     want dbus-daemon has dbus-daemon
     want dbus-send has dbus-send
+    [ -n "$tests" ] || return 0
+    want ipset has ipset
+    want libnl test -e /usr/include/libnl3/netlink/netlink.h
     want polkit polkitd
 }
 
@@ -81,10 +84,11 @@ if has apt-get >/dev/null; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
         python3 python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-dev \
         iptables nftables iproute2 util-linux procps keepalived \
-        ${tests:+ipset libnl-3-dev libnl-genl-3-dev dbus firewalld polkitd}
+        ${demo:+dbus firewalld} ${tests:+ipset libnl-3-dev libnl-genl-3-dev polkitd}
 elif has dnf >/dev/null; then
     rest="gcc pkgconf-pkg-config systemd-devel iptables-nft nftables iproute util-linux procps-ng
-        keepalived ${tests:+ipset libnl3-devel dbus-daemon dbus-tools firewalld polkit}"
+        keepalived ${demo:+dbus-daemon dbus-tools firewalld}
+        ${tests:+ipset libnl3-devel polkit}"
     # Words, not a word: shellcheck disable=SC2086
     dnf install -y python3 python3-devel iptables-legacy $rest \
         || dnf install -y python3.12 python3.12-devel $rest

@@ -55,6 +55,8 @@ def test_rules_are_in_both_planes_and_what_is_done_to_them_is_mended(
     before = held(real_firewalld)
     assert before[0] == before[1]
     assert steps(daemon) == []
+    _, listed = daemon.ask("marks", "--json", "--config", str(daemon.toml))
+    assert [each["covered"] for each in json.loads(listed)["services"]] == [True]
     for plane in PLANES:
         line = before[0][0]
         real_firewalld.cmd(*plane, "--policy=lvsmarkd", f"--remove-rich-rule={line}")

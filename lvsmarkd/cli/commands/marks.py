@@ -2,12 +2,14 @@
 
 import argparse
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import paint, print_json
 from lvsmarkd.cli.session import Session, open_session
 from lvsmarkd.daemon.inputs import Gathered
+from lvsmarkd.firewall.backend import Backend
 from lvsmarkd.judge.desired import Coverage, Desired, Policy, desired
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.verdict import covered
@@ -27,8 +29,13 @@ def run(options: argparse.Namespace) -> Exit:
     gathered = session.gather()
     firewall = session.inputs.loaded.settings.firewall
     policy = Policy(firewall.undeclared == "infer", firewall.vrrp_accept, firewall.local)
+    seen, last = Observed({}), False
+    backend = _backend(session)
+    if backend is not None:
+        seen, last = backend.observe(), backend.last
+        policy = replace(policy, slots=backend.slots)
     wanted = desired(gathered.reading, gathered.declared, policy, world=gathered.world)
-    states = covered(wanted, _observe(session))
+    states = covered(wanted, seen, last=last)
     if options.json:
         print_json(
             {
@@ -57,11 +64,11 @@ def _dotted(version: Version) -> str:
     return ".".join(map(str, version))
 
 
-def _observe(session: Session) -> Observed:
+def _backend(session: Session) -> Backend | None:
     try:
-        return session.backend().observe()
+        return session.backend()
     except CommandError:
-        return Observed({})
+        return None
 
 
 def _form(key: ServiceKey, wanted: Desired, states: States) -> dict[str, Any]:
