@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from math import inf
+from time import monotonic
 
 from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Identity, Trouble
 from lvsmarkd.firewall.firewalld.apply import Application, Unmet, renderable
@@ -30,6 +32,8 @@ from lvsmarkd.model.rule import Plane
 
 SLOTS = 1
 """A rich rule names one port or one range of ports."""
+FRESH = 1.0
+"""Seconds for which what was seen may be written by."""
 
 
 @dataclass(slots=True)
@@ -50,6 +54,7 @@ class FirewalldBackend:
     _backend: str = ""
     _looker: Looker = field(init=False)
     _hopeless: frozenset[Unmet] = frozenset()
+    _last_sight: tuple[float, Sight | None] = (-inf, None)
 
     def __post_init__(self) -> None:
         choices = self.choices
@@ -105,6 +110,7 @@ class FirewalldBackend:
         except (BusError, FirewalldError) as error:
             return Observed(unknown(str(error)))
         self._backend = sight.backend
+        self._last_sight = (monotonic(), sight)
         found = remarks(
             sight,
             not_at_boot=self.boot.trouble(),
@@ -132,7 +138,7 @@ class FirewalldBackend:
         return applied
 
     def _apply(self, plan: Plan) -> Applied:
-        sight = self._sight()
+        sight = self._seen_just_now() or self._sight()
         if isinstance(sight.permanent, Listing):
             self.backup.save_once(sight.runtime, sight.permanent)
         application = Application(
@@ -185,6 +191,17 @@ class FirewalldBackend:
             raise failure(error, "our rules are removed from firewalld") from error
         iptables = self._backend_of_iptables()
         return done if iptables is None else joined(done, iptables.purge())
+
+    def _seen_just_now(self) -> Sight | None:
+        """What the plan was made from, if rules can be changed by it: a look takes longer than
+        the change. Whether to reload is decided by a new look only.
+        """
+        at, sight = self._last_sight
+        self._last_sight = (-inf, None)
+        if sight is None or monotonic() - at > FRESH or sight.state is not State.RUNNING:
+            return None
+        well = sight.whole and not sight.lacking() and not sight.own[Plane.RUNTIME].interim
+        return sight if well else None
 
     def _sight(self, *, write: bool = True) -> Sight:
         state = self.firewalld.state()
