@@ -219,19 +219,22 @@ print(find_keepalived(Path(sys.argv[1])))
 """
 
 
-def as_nobody(proc: str) -> str:
+def as_nobody(proc: str, *within: str) -> str:
     return namespace.run(
-        *("setpriv", "--reuid=65534", "--clear-groups", "--bounding-set=-all"),
+        *(*within, "setpriv", "--reuid=65534", "--clear-groups", "--bounding-set=-all"),
         *(sys.executable, "-c", UNPRIVILEGED, proc),
     )
 
 
-def test_without_privileges_its_namespace_is_unknown(keepaliveds: Keepaliveds, conf: Path) -> None:
+def test_its_namespace_is_seen_without_privileges(keepaliveds: Keepaliveds, conf: Path) -> None:
     with keepaliveds.running(conf) as director:
         said = as_nobody("/proc")
         assert f"pid={director.pid}," in said
         assert f"config='{conf}'" in said
-        assert "elsewhere=None" in said
+        assert "elsewhere=False" in said
+        said = as_nobody("/proc", "unshare", "--net")
+        assert f"pid={director.pid}," in said
+        assert "elsewhere=True" in said
 
 
 def test_where_proc_hides_others_it_is_hidden_not_stopped(tmp_path: Path) -> None:
