@@ -1,0 +1,10 @@
+#!/usr/bin/python3 -I
+"""lvsmarkd, with the libraries of its own; nothing of the environment or the user's is taken."""
+
+import sys
+
+sys.path.insert(0, "/usr/lib/lvsmarkd")
+
+from lvsmarkd.cli.main import main  # noqa: E402 - it is only found now
+
+sys.exit(main())
