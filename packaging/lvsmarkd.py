@@ -5,6 +5,6 @@ import sys
 
 sys.path.insert(0, "/usr/lib/lvsmarkd")
 
-from lvsmarkd.cli.main import main  # noqa: E402 - it is only found now
+from lvsmarkd.cli.main import main
 
 sys.exit(main())

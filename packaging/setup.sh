@@ -31,20 +31,24 @@ python_headers() {
     return 1
 }
 polkitd() { test -x /usr/lib/polkit-1/polkitd || test -x /usr/libexec/polkitd; }
-# Nothing that is installed here is started. Demo and tests run firewalld on a bus and in namespaces
-# of their own: one that is installed for them alone must not become this machine's firewall, neither
-# now nor at the next boot, nor when somebody calls it on the bus. So it is masked.
+# Nothing that is installed here is started. What is installed for demo and tests alone, and would be
+# a service otherwise, must not become one of this machine, neither now nor at the next boot, nor when
+# somebody calls it on the bus: so it is masked.
 keep_out_of_service() {
-    if [ -n "$demo" ] && ! has firewalld >/dev/null && [ ! -e /etc/systemd/system/firewalld.service ]; then
-        mkdir -p /etc/systemd/system
-        ln -s /dev/null /etc/systemd/system/firewalld.service
-        echo "firewalld is installed to be shown and tested, and masked: systemctl unmask firewalld, to use it"
-    fi
+    [ -z "$demo" ] || mask firewalld firewalld
+    [ -z "$tests" ] || mask promtool prometheus
     if has apt-get >/dev/null && [ ! -e /usr/sbin/policy-rc.d ]; then
         trap 'rm -f /usr/sbin/policy-rc.d' EXIT
         trap 'exit 1' HUP INT TERM
         printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
         chmod 755 /usr/sbin/policy-rc.d
+    fi
+}
+mask() { # mask PROGRAM UNIT: unless the program is here already
+    if ! has "$1" >/dev/null && [ ! -e "/etc/systemd/system/$2.service" ]; then
+        mkdir -p /etc/systemd/system
+        ln -s /dev/null "/etc/systemd/system/$2.service"
+        echo "$2 is installed to be shown and tested, and masked: systemctl unmask $2, to use it"
     fi
 }
 look() {
@@ -69,6 +73,8 @@ look() {
     want ipset has ipset
     want libnl test -e /usr/include/libnl3/netlink/netlink.h
     want polkit polkitd
+    want mandoc has mandoc
+    want promtool has promtool
 }
 
 look
@@ -84,11 +90,11 @@ if has apt-get >/dev/null; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
         python3 python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-dev \
         iptables nftables iproute2 util-linux procps keepalived \
-        ${demo:+dbus firewalld} ${tests:+ipset libnl-3-dev libnl-genl-3-dev polkitd}
+        ${demo:+dbus firewalld} ${tests:+ipset libnl-3-dev libnl-genl-3-dev polkitd mandoc prometheus}
 elif has dnf >/dev/null; then
     rest="gcc pkgconf-pkg-config systemd-devel iptables-nft nftables iproute util-linux procps-ng
         keepalived ${demo:+dbus-daemon dbus-tools firewalld}
-        ${tests:+ipset libnl3-devel polkit}"
+        ${tests:+ipset libnl3-devel polkit mandoc golang-github-prometheus}"
     # Words, not a word: shellcheck disable=SC2086
     dnf install -y python3 python3-devel iptables-legacy $rest \
         || dnf install -y python3.12 python3.12-devel $rest

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.verdict import covered
-from lvsmarkd.model.observed import Chain, Observed
+from lvsmarkd.model.observed import Chain, Observed, Unknown
 from lvsmarkd.model.report import ServiceState
 from lvsmarkd.model.rule import Place, Plane
 from lvsmarkd.model.service import Family, ServiceKey
@@ -34,14 +34,26 @@ class Census:
             for key, state in sorted(covered(self.wanted, self.seen, last=self.last).items())
         )
 
-    def desired(self) -> dict[Family, int]:
-        """How many rules each family must have in force."""
-        return {f: sum(r.family is f for r in self.wanted.rules) for f in Family}
+    def desired(self) -> dict[Plane, dict[Family, int]]:
+        """How many rules each family must have, in each plane that the firewall has."""
+        count = {f: sum(r.family is f for r in self.wanted.rules) for f in Family}
+        return {plane: dict(count) for plane in self._planes()}
 
-    def present(self) -> dict[Family, int]:
-        """How many of the rules that must be in force are."""
-        there = {rule for chain in self._chains() for rule in chain.rules}
-        return {f: sum(r.family is f for r in self.wanted.rules if r in there) for f in Family}
+    def present(self) -> dict[Plane, dict[Family, int]]:
+        """How many of the rules that must be there are; of no plane that could not be read."""
+        counts = {}
+        unread = {s.plane for s, c in self.seen.chains.items() if isinstance(c, Unknown)}
+        for plane in self._planes():
+            if plane in unread:
+                continue
+            there = {rule for chain in self._chains(plane) for rule in chain.rules}
+            mine = [rule for rule in self.wanted.rules if rule in there]
+            counts[plane] = {f: sum(rule.family is f for rule in mine) for f in Family}
+        return counts
+
+    def _planes(self) -> list[Plane]:
+        planes = {spot.plane for spot in self.seen.chains} - {Plane.FORMER}
+        return sorted(planes | {Plane.RUNTIME})
 
     def _packets(self) -> Counter[ServiceKey]:
         seen: Counter[ServiceKey] = Counter()
@@ -52,9 +64,9 @@ class Census:
                     seen[rule.service] += packets
         return seen
 
-    def _chains(self) -> list[Chain]:
+    def _chains(self, plane: Plane = Plane.RUNTIME) -> list[Chain]:
         return [
             chain
             for spot, chain in self.seen.chains.items()
-            if spot.plane is Plane.RUNTIME and isinstance(chain, Chain)
+            if spot.plane is plane and isinstance(chain, Chain)
         ]

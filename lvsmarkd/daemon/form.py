@@ -1,12 +1,14 @@
 """Values as plain dictionaries: the JSON that the command line prints. A contract."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from lvsmarkd.model.finding import Finding
 from lvsmarkd.model.plan import AddRule, Anchor, Dissolve, Plan, RemoveRule, Rewrite, Step
 from lvsmarkd.model.report import Report, ServiceState
-from lvsmarkd.model.rule import Rule
+from lvsmarkd.model.rule import Plane, Rule
+from lvsmarkd.model.service import Family
 
 Form = dict[str, Any]
 
@@ -82,6 +84,10 @@ def state_form(state: ServiceState) -> Form:
     }
 
 
+def _counts_form(counts: Mapping[Plane, Mapping[Family, int]]) -> Form:
+    return {str(p): {str(f): n for f, n in families.items()} for p, families in counts.items()}
+
+
 def report_form(report: Report) -> Form:
     """One pass, as ``lvsmarkd status --json`` and ``apply --json`` show it."""
     return {
@@ -96,8 +102,8 @@ def report_form(report: Report) -> Form:
         "error": report.error,
         "checksum": report.checksum,
         "source": report.source,
-        "rules_desired": {str(f): n for f, n in report.rules_desired.items()},
-        "rules_present": {str(f): n for f, n in report.rules_present.items()},
+        "rules_desired": _counts_form(report.rules_desired),
+        "rules_present": _counts_form(report.rules_present),
         "services": [state_form(state) for state in report.services],
         "repairs": [
             {"cause": str(repair.cause), **step_form(repair.step)} for repair in report.repairs

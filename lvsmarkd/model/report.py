@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.plan import Plan, Step
-from lvsmarkd.model.rule import Rule
+from lvsmarkd.model.rule import Plane, Rule
 from lvsmarkd.model.service import Family, ServiceKey
 from lvsmarkd.model.wake import Actor, Trigger
 
@@ -98,8 +98,8 @@ class Report:
     repairs: tuple[Repair, ...] = ()
     fights: tuple[Fight, ...] = ()
     actors: tuple[Actor, ...] = ()
-    rules_desired: Mapping[Family, int] = field(default_factory=dict)
-    rules_present: Mapping[Family, int] = field(default_factory=dict)
+    rules_desired: Mapping[Plane, Mapping[Family, int]] = field(default_factory=dict)
+    rules_present: Mapping[Plane, Mapping[Family, int]] = field(default_factory=dict)
     rejected: tuple[tuple[Rule, str], ...] = ()
     configuration_valid: bool = True
     configuration_problems: tuple[Finding, ...] = ()

@@ -79,7 +79,12 @@ CONFIGURED = _gauge(
     "family",
 )
 DESIRED = _gauge("rules_desired", "Rules that must be there.", "family", "plane")
-PRESENT = _gauge("rules_present", "Rules that must be there and are.", "family", "plane")
+PRESENT = _gauge(
+    "rules_present",
+    "Rules that must be there and are; not there where that cannot be read.",
+    "family",
+    "plane",
+)
 DRIFTED = _gauge(
     "rules_drifted",
     "Drift that is left after the last pass. What cannot be read keeps its last value.",

@@ -87,7 +87,8 @@ class Tally:
         ledger.put(s.KEEPALIVED_PROBLEMS, len(report.configuration_problems))
         ledger.put(s.CHECKSUM, report.checksum)
         for series, rules in ((s.DESIRED, report.rules_desired), (s.PRESENT, report.rules_present)):
-            ledger.replace(series, {(family, Plane.RUNTIME): n for family, n in rules.items()})
+            counts = ((family, plane, n) for plane in rules for family, n in rules[plane].items())
+            ledger.replace(series, {(family, plane): n for family, plane, n in counts})
 
     def _left(self, report: Report) -> None:
         """What is still wrong after the pass."""

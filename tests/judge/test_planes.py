@@ -126,8 +126,15 @@ def test_rules_for_a_place_that_is_not_there_are_a_finding() -> None:
 
 
 def test_only_what_is_in_force_counts_as_present() -> None:
-    assert Census(WEB, Observed({NOW: HELD, THEN: FULL})).present()[Family.INET] == 0
-    assert Census(WEB, Observed({NOW: FULL, THEN: HELD})).present()[Family.INET] == 1
+    assert present(HELD, FULL) == {Plane.RUNTIME: 0, Plane.PERMANENT: 1}
+    assert present(FULL, HELD) == {Plane.RUNTIME: 1, Plane.PERMANENT: 0}
+    assert present(FULL, Unknown("not told")) == {Plane.RUNTIME: 1}
+
+
+def present(now: Chain, then: Chain | Unknown) -> dict[Plane, int]:
+    """How many of the rule are there, in each plane that could be read."""
+    counts = Census(WEB, Observed({NOW: now, THEN: then})).present()
+    return {plane: families[Family.INET] for plane, families in counts.items()}
 
 
 def test_a_shared_holder_is_known_to_be_ours_by_a_rule_of_ours() -> None:

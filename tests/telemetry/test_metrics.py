@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.plan import AddRule, Plan
 from lvsmarkd.model.report import Fight, Mode, Report, Result, ServiceState
+from lvsmarkd.model.rule import Plane
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.wake import Trigger
 from lvsmarkd.telemetry import series
@@ -52,7 +53,7 @@ def scraped() -> Scraped:
 
 
 def test_every_series_is_served_once_with_its_help_and_labels(scraped: Scraped) -> None:
-    rules = {Family.INET: 1}
+    rules = {Plane.RUNTIME: {Family.INET: 1}}
     whole = replace(
         undone(80),
         services=(state(80, packets=7),),
@@ -96,8 +97,8 @@ def test_a_pass_is_counted_and_its_state_shown(scraped: Scraped) -> None:
     scraped.see(
         replace(
             QUIET,
-            rules_desired={Family.INET: 4, Family.INET6: 0},
-            rules_present={Family.INET: 3, Family.INET6: 0},
+            rules_desired={Plane.RUNTIME: {Family.INET: 4}, Plane.PERMANENT: {Family.INET: 4}},
+            rules_present={Plane.RUNTIME: {Family.INET: 3}, Plane.PERMANENT: {Family.INET: 2}},
             checksum=2**48 - 1,
             services=(state(80), state(81)),
             configuration_valid=False,
@@ -113,6 +114,7 @@ def test_a_pass_is_counted_and_its_state_shown(scraped: Scraped) -> None:
     assert scraped("backend_info", backend="iptables-nft", version="1.8.9") == 1
     assert scraped("rules_desired", family="inet", plane="runtime") == 4
     assert scraped("rules_present", family="inet", plane="runtime") == 3
+    assert scraped("rules_present", family="inet", plane="permanent") == 2
     assert scraped("keepalived_marks", family="inet") == 2
     assert scraped("keepalived_marks", family="inet6") == 0
     assert scraped("keepalived_config_valid") == 0
