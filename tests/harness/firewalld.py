@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from tests.harness.daemon import until
+from tests.harness.firewall_cmd import firewall_cmd
 from tests.harness.netns import run
 
 _DEFAULTS = Path("/etc/firewalld/firewalld.conf")
@@ -140,13 +141,10 @@ class RealFirewalld:
 
     def cmd(self, *arguments: str, check: bool = True) -> str:
         """What ``firewall-cmd`` says: a client that shares nothing with ours."""
-        return run(
-            "env",
-            f"DBUS_SYSTEM_BUS_ADDRESS={self.address}",
-            "firewall-cmd",
-            *arguments,
-            check=check,
-        )
+        ended = firewall_cmd(arguments, self.environment)
+        if check and ended.status:
+            raise AssertionError(f"{arguments} ended with {ended.status}: {ended.complaint}")
+        return ended.output
 
     def start_polkit(self, *rules: Path) -> None:
         """Start polkitd with these rules and no others of the machine's administrator."""
