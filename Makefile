@@ -10,16 +10,19 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 # What packaging/setup.sh installs: all that the tests need; for the demo, what it needs.
 SETUP_FOR := tests
 
+# Two tests at a time, each in a process and namespaces of its own. More would wait for each other:
+# several assert how soon a daemon acts, and each has a few programs at work.
+SPREAD := -n 2 --dist worksteal
+
 # How long, and with which keepalived, the fuzzers go on.
 FUZZ_SECONDS ?= 600
 KEEPALIVED ?= keepalived
 
-.PHONY: help demo test check lint types imports pure netns test-firewalld bench fuzz fuzz-bytes setup clean
+.PHONY: help demo test check lint types imports pure netns bench fuzz fuzz-bytes setup clean
 
 help:
 	@echo "make demo    set up, and show the daemon at its job in a private network namespace"
 	@echo "make test    set up, and run all tests (root, or sudo)"
-	@echo "make test-firewalld   the long scenarios of firewalld, half an hour (root, or sudo)"
 	@echo "make check   lint, types, import rules, pure tests"
 	@echo "make bench   measure latencies and footprint, as ratios"
 	@echo "make fuzz    read generated configurations as keepalived does, for FUZZ_SECONDS"
@@ -44,14 +47,10 @@ imports: $(STAMP)
 	$(BIN)/lint-imports
 
 pure: $(STAMP)
-	$(BIN)/python -m pytest -m "not netns and not slow" -q
+	$(BIN)/python -m pytest $(SPREAD) -m "not netns and not slow" -q
 
 netns: setup
-	$(AS_ROOT) $(BIN)/python -m pytest -m "(netns or slow) and not long"
-
-# Firewalld's scenarios one by one, half an hour of them: not part of `make test`.
-test-firewalld: setup
-	$(AS_ROOT) $(BIN)/python -m pytest -m long
+	$(AS_ROOT) $(BIN)/python -m pytest $(SPREAD) -m "netns or slow"
 
 bench: setup
 	$(AS_ROOT) $(BIN)/python -m tests.bench

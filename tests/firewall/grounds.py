@@ -44,6 +44,9 @@ class Ground(Protocol):
     def ours(self) -> object:
         """All that is ours, as listed; empty where nothing is."""
 
+    def both(self) -> tuple[object, object]:
+        """All that is ours and all that is not, of one listing."""
+
 
 def _iptables(command: str) -> Callable[[], object]:
     return lambda: run("sh", "-c", f"iptables -w 5 {command}")
@@ -83,14 +86,15 @@ class IptablesGround:
         run("iptables-restore", "--noflush", stdin=_FOREIGN_IPTABLES)
 
     def foreign(self) -> object:
-        return [line for line in self._lines() if "LVSMARKD" not in line]
+        return self.both()[1]
 
     def ours(self) -> object:
-        return [line for line in self._lines() if "LVSMARKD" in line]
+        return self.both()[0]
 
-    def _lines(self) -> list[str]:
+    def both(self) -> tuple[object, object]:
         text = run("iptables-save") + run("ip6tables-save")
-        return [line for line in text.splitlines() if line.startswith("-A")]
+        lines = [line for line in text.splitlines() if line.startswith("-A")]
+        return _parted(lines, lambda line: "LVSMARKD" in line)
 
 
 MARK = 'rule family="ipv4" destination address="192.0.2.9" service name="http" mark set=0x9'
@@ -204,14 +208,15 @@ class FirewalldGround:
                 self.bed.cmd(*options, *arguments)
 
     def foreign(self) -> object:
-        return [line for line in self._lines() if not _is_ours(line)]
+        return _parted(self._lines(), _is_ours)[1]
 
     def ours(self) -> object:
+        return self.both()[0]
+
+    def both(self) -> tuple[object, object]:
+        ours, foreign = _parted(self._lines(), _is_ours)
         policies = self.bed.cmd("--permanent", "--get-policies").split()
-        return [
-            *(line for line in self._lines() if _is_ours(line)),
-            *(name for name in policies if name == "lvsmarkd"),
-        ]
+        return [*ours, *(name for name in policies if name == "lvsmarkd")], foreign
 
     def _lines(self) -> list[str]:
         """All zones, policies and direct rules of both planes, each line with its section."""
@@ -233,6 +238,14 @@ class FirewalldGround:
 
 def _is_ours(line: str) -> bool:
     return 'priority="10965"' in line or " lvsmarkd" in line
+
+
+def _parted(lines: list[str], is_ours: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+    """Ours, and the others."""
+    return (
+        [line for line in lines if is_ours(line)],
+        [line for line in lines if not is_ours(line)],
+    )
 
 
 @contextmanager

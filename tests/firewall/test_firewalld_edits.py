@@ -15,7 +15,7 @@ from tests.harness.firewalld import firewalld
 from tests.harness.netns import run
 from tests.harness.values import declare, flow, key, want
 
-pytestmark = [pytest.mark.netns, pytest.mark.long, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
 EDITOR = Path(__file__).with_name("editor.py")
 EDITS = 500

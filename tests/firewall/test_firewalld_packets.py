@@ -16,7 +16,7 @@ from tests.harness.firewalld import RealFirewalld
 from tests.harness.netns import run
 from tests.harness.values import declare, flow, want
 
-pytestmark = [pytest.mark.netns, pytest.mark.long]
+pytestmark = pytest.mark.netns
 
 VIP = "192.0.2.10"
 WAYS = {"e0": ("10.0.0.1", "10.0.0.2"), "e1": ("10.0.1.1", "10.0.1.2")}

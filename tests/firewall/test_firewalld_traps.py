@@ -30,7 +30,7 @@ from tests.harness.firewalld import RealFirewalld
 from tests.harness.netns import run
 from tests.harness.values import declare, flow, key, reading, service, want
 
-pytestmark = [pytest.mark.netns, pytest.mark.long]
+pytestmark = pytest.mark.netns
 
 WEB = declare(80, flow("192.0.2.10", 80))
 STRANGER = "rule family=ipv4 source address=203.0.113.9 drop"
