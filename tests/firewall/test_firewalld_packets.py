@@ -1,9 +1,8 @@
 """Real packets through the real firewalld: by two zones, past what zones mark and refuse."""
 
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from tests.firewall.grounds import FirewalldGround, firewalld_ground
 from tests.firewall.test_packets import SEND
 from tests.harness.daemon import until
 from tests.harness.firewalld import RealFirewalld
-from tests.harness.netns import run
+from tests.harness.netns import neighbour, run
 from tests.harness.values import declare, flow, want
 
 pytestmark = pytest.mark.netns
@@ -26,11 +25,16 @@ WAYS = {"e0": ("10.0.0.1", "10.0.0.2"), "e1": ("10.0.1.1", "10.0.1.2")}
 @pytest.fixture
 def clients(netns: None) -> Iterator[dict[str, str]]:
     """The process id of a client behind each interface."""
-    holders = {}
+    with ExitStack() as stack:
+        pids = {name: stack.enter_context(neighbour()) for name in WAYS}
+        _connect(pids)
+        yield pids
+
+
+def _connect(clients: dict[str, str]) -> None:
+    """Each behind its interface, and a probe that counts what of theirs comes in."""
     for name, (ours, theirs) in WAYS.items():
-        holders[name] = subprocess.Popen(["unshare", "--net", "sleep", "100"])
-        time.sleep(0.2)
-        pid = str(holders[name].pid)
+        pid = clients[name]
         run("ip", "link", "add", name, "type", "veth", "peer", "name", "c0", "netns", pid)
         for command in (f"addr add {ours}/24 dev {name}", f"link set {name} up"):
             run("ip", *command.split())
@@ -49,10 +53,6 @@ def clients(netns: None) -> Iterator[dict[str, str]]:
         stdin="table inet probe {\nchain c {\ntype filter hook input priority 90;\n"
         f"ip daddr {VIP} meta mark 80 counter\nip daddr {VIP} meta mark != 80 counter\n}}\n}}\n",
     )
-    yield {name: str(holder.pid) for name, holder in holders.items()}
-    for holder in holders.values():
-        holder.kill()
-        holder.wait()
 
 
 @pytest.fixture(params=["policy", "zone"])

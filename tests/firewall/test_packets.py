@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from lvsmarkd.judge.desired import Desired, Policy
 from lvsmarkd.judge.verdict import judge
 from lvsmarkd.model.flow import Transport
 from tests.harness.daemon import until
-from tests.harness.netns import run
+from tests.harness.netns import neighbour, run
 from tests.harness.values import declare, flow, want
 
 SEND = """
@@ -36,9 +35,12 @@ MARKS = (0, 7, 21, 80, 81)
 @pytest.fixture
 def client(variant: str) -> Iterator[str]:
     """The process id of a client behind a cable; its packets are counted by mark."""
-    holder = subprocess.Popen(["unshare", "--net", "sleep", "100"])
-    time.sleep(0.2)
-    pid = str(holder.pid)
+    with neighbour() as pid:
+        _connect(pid)
+        yield pid
+
+
+def _connect(pid: str) -> None:
     run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "c0", "netns", pid)
     for command in (
         "addr add 192.0.2.254/24 dev eth0",
@@ -66,9 +68,6 @@ def client(variant: str) -> Iterator[str]:
             f"{match} meta l4proto {{ tcp, udp }} jump d\n}}\nchain d {{\n{counts}\n}}\n}}\n",
         )
     until(lambda: "state UP" in run("ip", "link", "show", "eth0"))
-    yield pid
-    holder.kill()
-    holder.wait()
 
 
 def marks(hook: str = "prerouting") -> set[int]:

@@ -8,7 +8,11 @@ import ctypes
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from tests.harness.daemon import until
 
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWNET = 0x40000000
@@ -36,6 +40,19 @@ def private_mounts() -> None:
     if _libc.mount(b"none", b"/", None, _MS_REC_PRIVATE, None) != 0:
         raise OSError(ctypes.get_errno(), "mount --make-rprivate /")
     run("mount", "-t", "tmpfs", "tmpfs", "/run")
+
+
+@contextmanager
+def neighbour() -> Iterator[str]:
+    """Another network namespace, by the process id of one that is in it until the block ends."""
+    ours = os.readlink("/proc/self/ns/net")
+    holder = subprocess.Popen(["unshare", "--net", "sleep", "600"])
+    try:
+        until(lambda: os.readlink(f"/proc/{holder.pid}/ns/net") != ours, "its namespace")
+        yield str(holder.pid)
+    finally:
+        holder.kill()
+        holder.wait()
 
 
 def run(*arguments: str, stdin: str = "", check: bool = True, timeout: float = 30) -> str:
