@@ -63,4 +63,6 @@ def _be(code: CodeType, script: str, call: dict[str, Any], descriptors: list[int
 
 
 if __name__ == "__main__":
+    # Where this file is, the script would not look for what it imports.
+    sys.path[:] = [place for place in sys.path if place != str(Path(__file__).parent)]
     serve(sys.argv[1], socket.socket(fileno=int(sys.argv[2])))
