@@ -14,6 +14,9 @@ SETUP_FOR := tests
 # several assert how soon a daemon acts, and each has a few programs at work.
 SPREAD := -n 2 --dist worksteal
 
+# The tests start the daemon and its commands hundreds of times: none is to compile its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # How long, and with which keepalived, the fuzzers go on.
 FUZZ_SECONDS ?= 600
 KEEPALIVED ?= keepalived
