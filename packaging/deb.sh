@@ -13,8 +13,7 @@ build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 trap 'exit 1' HUP INT TERM
 mkdir "$build/lvsmarkd"
-tar -c --exclude-vcs --exclude=./.venv --exclude=./dist --exclude='__pycache__' --exclude='*.egg-info' \
-    --exclude=./tests --exclude='./.*_cache' --exclude=./.hypothesis . | tar -x -C "$build/lvsmarkd"
+sh packaging/source.sh "$build/lvsmarkd"
 cp -r packaging/debian "$build/lvsmarkd/debian"
 (cd "$build/lvsmarkd" && dpkg-buildpackage --build=binary --no-sign --no-pre-clean) >"$build/log" 2>&1 || {
     tail -40 "$build/log" >&2
