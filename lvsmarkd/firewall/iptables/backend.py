@@ -172,7 +172,8 @@ class IptablesBackend:
         try:
             answer = run([tools.save, "-c", "-t", table])
             if answer.status != 0:
-                return Unknown(f"{tools.save} failed: {answer.error or answer.status}")
+                said = " ".join(answer.error.split()) or str(answer.status)
+                return Unknown(f"{tools.save} failed: {said}{_lacking(tools.save, said)}")
             return read_listing(answer.output, table)
         except (FirewallError, ListingError) as error:
             return Unknown(str(error))
@@ -300,8 +301,18 @@ def _failure(program: str, answer: Completed) -> FirewallError:
         return FirewallError(Trouble.GONE, f"{name} was killed by signal {-answer.status}")
     if "xtables lock" in said or "temporarily unavailable" in said:
         return FirewallError(Trouble.BUSY, f"somebody holds the xtables lock: {said}")
-    if "Permission denied" in said or "Operation not permitted" in said:
-        return FirewallError(
-            Trouble.GONE, f"{name} may not write (CAP_NET_ADMIN is needed): {said}"
-        )
+    if lacking := _lacking(program, said):
+        return FirewallError(Trouble.GONE, f"{name} may not write: {said}{lacking}")
     return FirewallError(Trouble.REJECTED, f"{name} refused: {said}")
+
+
+def _lacking(program: str, said: str) -> str:
+    """Which right is missing where that is what a program says; else nothing."""
+    if "Permission denied" not in said and "Operation not permitted" not in said:
+        return ""
+    if Variant.LEGACY in Path(program).name:
+        return (
+            " (CAP_NET_ADMIN and CAP_NET_RAW are needed: the unit's drop-in iptables-legacy.conf"
+            " gives the second, see docs/install.md)"
+        )
+    return " (CAP_NET_ADMIN is needed)"
