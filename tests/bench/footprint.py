@@ -2,7 +2,6 @@
 
 import os
 import time
-from pathlib import Path
 
 from lvsmarkd.daemon.inputs import Inputs, Where
 from lvsmarkd.daemon.reconciler import Reconciler
@@ -10,6 +9,7 @@ from lvsmarkd.firewall.choose import choose
 from lvsmarkd.model.report import Mode
 from lvsmarkd.model.wake import Trigger, Wake
 from tests.bench.ground import fresh, line, services, timed
+from tests.bench.processes import cpu, memory
 from tests.harness.daemon import Daemon
 from tests.harness.netns import run as tool
 
@@ -51,24 +51,14 @@ def idle(count: int) -> None:
         daemon.start()
         time.sleep(35)  # the looks after the first write are over
         pid = daemon.process.pid
-        before = _cpu(pid)
+        before = cpu(pid)
         time.sleep(IDLE)
-        used = _cpu(pid) - before
-        memory = next(
-            row.split()[1]
-            for row in Path(f"/proc/{pid}/status").read_text().splitlines()
-            if row.startswith("VmRSS")
-        )
+        used = cpu(pid) - before
         print(
             f"idle daemon, {count:>5} services: {100 * used / IDLE:.3f} % of a core over"
-            f" {IDLE:.0f} s, RSS {int(memory) / 1024:.1f} MiB"
+            f" {IDLE:.0f} s, RSS {memory(pid):.1f} MiB"
         )
         daemon.stop()
-
-
-def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:

@@ -10,11 +10,11 @@ from tempfile import mkdtemp
 from tests.harness import netns
 
 
-def services(count: int, first: int = 1000) -> str:
+def services(count: int, first: int = 1000, ports: str = "80,443") -> str:
     """A keepalived.conf of so many services, HTTP and HTTPS each."""
     return "".join(
         f"virtual_server fwmark {first + n} {{\n"
-        f"    # lvsmarkd: to {address(n)} tcp 80,443\n"
+        f"    # lvsmarkd: to {address(n)} tcp {ports}\n"
         f"    delay_loop 6\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n"
         f"    real_server 198.51.100.1 80 {{\n        weight 1\n    }}\n"
         f"    real_server 198.51.100.2 80 {{\n        weight 1\n    }}\n}}\n"

@@ -1,62 +1,15 @@
 """From damage, or from a saved file, to rules in the kernel, by the kernel's own events."""
 
-import asyncio
 import subprocess
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from queue import Empty, Queue
 
-from lvsmarkd.model.wake import Wake
-from lvsmarkd.watch.nftables import NftablesEvents
-from lvsmarkd.watch.own_writers import OwnWriters
 from tests.bench.ground import fresh, line, restore, rule_of, services, timed
+from tests.bench.transactions import transactions
 from tests.harness.daemon import Daemon
 from tests.harness.netns import run as tool
 
 RUNS = 40
 SERVICES = 100
-
-
-class _Quiet:
-    def up(self, name: str) -> None: ...
-    def down(self, name: str, reason: str) -> None:
-        raise RuntimeError(f"{name}: {reason}")
-
-    def overrun(self, name: str) -> None:
-        raise RuntimeError(name)
-
-
-@contextmanager
-def transactions() -> Iterator["Queue[tuple[float, str]]"]:
-    """Every nf_tables transaction of the namespace: when it was heard of, by which program."""
-    heard: Queue[tuple[float, str]] = Queue()
-
-    def wake(event: Wake) -> None:
-        heard.put((time.perf_counter(), event.actor.name if event.actor else ""))
-
-    loop = asyncio.new_event_loop()
-    source = NftablesEvents(_Quiet(), OwnWriters())
-    thread = threading.Thread(target=lambda: loop.run_until_complete(source.run(wake)), daemon=True)
-    thread.start()
-    time.sleep(0.3)
-    yield heard
-
-
-def _next(heard: "Queue[tuple[float, str]]", name: str) -> float:
-    while True:
-        at, who = heard.get(timeout=20)
-        if who.startswith(name):
-            return at
-
-
-def _clear(heard: "Queue[tuple[float, str]]") -> None:
-    try:
-        while True:
-            heard.get_nowait()
-    except Empty:
-        pass
 
 
 def main() -> None:
@@ -69,19 +22,19 @@ def main() -> None:
         repairs = []
         for number in range(RUNS):
             time.sleep(0.4)
-            _clear(heard)
+            heard.clear()
             arguments = ["iptables-nft", "-t", "mangle", "-D", "LVSMARKD", *rule_of(number)]
             subprocess.run(arguments, check=True, timeout=20)
-            gone = _next(heard, "iptables")
-            repairs.append(_next(heard, "iptables") - gone)
+            gone = heard.next("iptables")
+            repairs.append(heard.next("iptables") - gone)
         saves = []
         for number in range(RUNS):
             time.sleep(0.4)
-            _clear(heard)
+            heard.clear()
             text = services(SERVICES + number + 1)
             start = time.perf_counter()
             daemon.conf.write_text(text)
-            saves.append(_next(heard, "iptables") - start)
+            saves.append(heard.next("iptables") - start)
         daemon.stop()
         chain = tool("iptables-nft-save", "-t", "mangle")
     mangle = [entry for entry in chain.splitlines() if entry.startswith("-A LVSMARKD")]

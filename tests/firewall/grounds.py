@@ -181,17 +181,18 @@ class FirewalldGround:
                 ),
             }
 
-    def delete_in_kernel(self, holder: str = "") -> None:
-        """One of ours, with the tools of firewalld's own backend."""
+    def delete_in_kernel(self, holder: str = "", number: int = 0) -> None:
+        """One of ours, by its place, with the tools of firewalld's own backend."""
         holder = holder or ("policy_lvsmarkd" if self.placement == "policy" else "public")
         if self.bed.backend == "nftables":
             chain = f"mangle_PRE_{holder}_post"
             rules = json.loads(run("nft", "-j", "list", "chain", "inet", "firewalld", chain))
-            handle = next(r["rule"]["handle"] for r in rules["nftables"] if "rule" in r)
-            run("nft", "delete", "rule", "inet", "firewalld", chain, "handle", str(handle))
+            handles = [r["rule"]["handle"] for r in rules["nftables"] if "rule" in r]
+            deletion = ("inet", "firewalld", chain, "handle", str(handles[number]))
+            run("nft", "delete", "rule", *deletion)
         else:
             chain = f"PRE_{holder.removeprefix('policy_')}_post"
-            run("iptables", "-t", "mangle", "-D", chain, "1")
+            run("iptables", "-t", "mangle", "-D", chain, str(number + 1))
 
     def others(self) -> None:
         for options in ((), ("--permanent",)):

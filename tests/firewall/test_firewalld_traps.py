@@ -18,6 +18,7 @@ from lvsmarkd.firewall.firewalld.backend import FirewalldBackend
 from lvsmarkd.firewall.firewalld.backup import Backup
 from lvsmarkd.firewall.firewalld.kernel import Kernel
 from lvsmarkd.firewall.firewalld.look import PLANES, SPOTS, Choices
+from lvsmarkd.firewall.firewalld.reload import Reloader
 from lvsmarkd.judge.desired import Desired, desired
 from lvsmarkd.judge.verdict import covered, judge
 from lvsmarkd.model.declaration import Declared
@@ -578,3 +579,23 @@ def test_a_rule_that_firewalld_never_loads_is_refused_and_not_reloaded_for_again
         (rejected,) = ground.backend.apply(plan(ground, wish)).rejected
         assert "not even when it is reloaded" in rejected[1]
     assert caplog.text.count("reloading firewalld") == 1
+
+
+def test_a_rule_that_is_deleted_right_after_a_reload_is_no_hopeless_one(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground = make()
+    two = want(declare(80, *(flow(f"192.0.2.{n}", 80) for n in (10, 11))), policy=ground.policy)
+    assert settle(ground, two).steps == ()
+    reload = Reloader.run
+
+    def raced(reloader: Reloader, why: str) -> None:
+        monkeypatch.undo()
+        reload(reloader, why)
+        ground.delete_in_kernel(number=1)
+
+    monkeypatch.setattr(Reloader, "run", raced)
+    ground.delete_in_kernel()
+    assert ground.backend.apply(plan(ground, two)).rejected == ()
+    assert len(plan(ground, two).steps) == 1
+    assert settle(ground, two).steps == ()

@@ -32,8 +32,8 @@ _UNMET = (
 class Application:
     """One plan's way into firewalld.
 
-    ``hopeless`` are the rules that the kernel lacked after the last reload too: firewalld is
-    not reloaded for them again.
+    ``hopeless`` are the rules that the kernel lacked before the last reload and after it:
+    firewalld is not reloaded for them again.
     """
 
     firewalld: Firewalld
@@ -151,7 +151,8 @@ class Application:
                 self.reloader.run("what it could not load is taken back")
             raise
         after = self.looker.look(sight.state)
-        self.hopeless = frozenset(after.lacking())
+        # One that was in force before can be: whoever deleted it did so since the reload.
+        self.hopeless = frozenset(after.lacking()) - sight.met()
         rejected += [(rule, _UNMET) for _, rule in self.hopeless]
         return rejected
 

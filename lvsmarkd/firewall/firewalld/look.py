@@ -99,6 +99,14 @@ class Sight:
             return True
         return holder.name in listing.zones
 
+    def met(self) -> frozenset[tuple[Holder, Rule]]:
+        """The rules of ours that packets meet."""
+        return frozenset(
+            (held.holder, held.rule)
+            for held in self.own[Plane.RUNTIME].held
+            if self.meets(held.holder, held.rule)
+        )
+
     def lacking(self) -> list[tuple[Holder, Rule]]:
         """The rules of ours that firewalld lists and the kernel lacks."""
         own = self.own[Plane.RUNTIME]
