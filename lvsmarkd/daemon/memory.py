@@ -24,7 +24,7 @@ class Memory:
 
     def notice(self, wanted: Desired, seen: Observed, now: float) -> None:
         """Start the clock for rules that serve nothing now; forget it for all others."""
-        there = {rule for _, rule in _rules(seen)}
+        there = {rule for _, rule in rules_of(seen)}
         for chain in seen.chains.values():
             if isinstance(chain, Chain):
                 there.update(chain.partial)
@@ -47,7 +47,7 @@ class Memory:
         stays drift, also if it may be mended only later (a pause, a fight).
         """
         undone = {(spot, rule) for spot, rule in self._in_force if rule in wanted.rules}
-        self._in_force = frozenset(_rules(seen)) | undone
+        self._in_force = frozenset(rules_of(seen)) | undone
         spots = {(rule.family, rule.place) for rule in wanted.rules}
         anchored = {spot for spot in self._anchored if (spot.family, spot.place) in spots}
         self._anchored = anchored | {
@@ -79,7 +79,8 @@ class Memory:
         return Cause.DRIFT if undone else Cause.CONFIG
 
 
-def _rules(seen: Observed) -> Iterator[tuple[Spot, Rule]]:
+def rules_of(seen: Observed) -> Iterator[tuple[Spot, Rule]]:
+    """The rules of ours that are there, with their spots."""
     for spot, chain in seen.chains.items():
         if isinstance(chain, Chain):
             for rule in chain.rules:

@@ -43,6 +43,11 @@ class Quarantine:
         """Forget rules that nobody wants any more."""
         self._cases = {rule: case for rule, case in self._cases.items() if rule in wanted}
 
+    def seen(self, there: Iterable[Rule]) -> None:
+        """These are in force, by whatever means: nothing is wrong with them now."""
+        for rule in set(there) & self._cases.keys():
+            del self._cases[rule]
+
     def without_refused(self, step: Step, now: float) -> Step | None:
         """The step without the rules that are not to be tried yet; None if nothing is left."""
         match step:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from lvsmarkd.daemon.census import Census
 from lvsmarkd.daemon.fights import Fights
 from lvsmarkd.daemon.inputs import Gathered, Inputs
-from lvsmarkd.daemon.memory import Memory
+from lvsmarkd.daemon.memory import Memory, rules_of
 from lvsmarkd.daemon.quarantine import Quarantine
 from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Identity, Trouble
 from lvsmarkd.judge.desired import Desired, Policy, desired
@@ -62,6 +62,7 @@ class Reconciler:
         if any(wake.trigger is Trigger.CONTROL for wake in reasons):
             self.fights.pardon()
             self.quarantine.pardon()
+            self.backend.pardon()
         gathered = self.inputs.gather()
         seen = self._observe()
         self._know(self.backend.identity)
@@ -147,6 +148,7 @@ class Reconciler:
 
     def _judge(self, wanted: Desired, seen: Observed, now: float, gathered: Gathered) -> Plan:
         self._memory.notice(wanted, seen, now)
+        self.quarantine.seen(rule for _, rule in rules_of(seen))
         plan = judge(
             wanted,
             seen,

@@ -75,6 +75,9 @@ class Backend(Protocol):
     def script(self, plan: Plan) -> dict[str, str]:
         """What would be written: each program, with what it is given to read."""
 
+    def pardon(self) -> None:
+        """A person asks: what was given up for a while is tried again at once."""
+
     def purge(self) -> Plan:
         """Remove all that is ours and nothing else; gives what was done."""
 

@@ -58,6 +58,11 @@ class LateBackend:
         """What would be written."""
         return self._backend().script(plan)
 
+    def pardon(self) -> None:
+        """Let what was given up be tried again."""
+        if self._found is not None:
+            self._found.pardon()
+
     def purge(self) -> Plan:
         """Remove all that is ours."""
         return self._backend().purge()

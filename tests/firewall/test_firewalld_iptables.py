@@ -51,7 +51,7 @@ def others() -> list[str]:
 
 
 def _saved() -> str:
-    return "".join(saved_rules().values())
+    return "".join(text or "" for text in saved_rules().values())
 
 
 @pytest.mark.parametrize("by_hand", BY_HAND)
@@ -89,7 +89,7 @@ def test_what_is_firewallds_own_in_iptables_does_not_count_as_others(
 
         assert told() == []
         run(*BY_HAND[0].split())
-        assert told() == ["1 rule(s) in iptables' mangle PREROUTING (inet), which it flushes"]
+        assert told() == ["1 rule(s) in iptables' mangle PREROUTING (ipv4), which it flushes"]
 
 
 def bed_version(adapter: BusFirewalld) -> str:

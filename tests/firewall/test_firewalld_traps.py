@@ -17,8 +17,9 @@ from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
 from lvsmarkd.firewall.firewalld.backend import FirewalldBackend
 from lvsmarkd.firewall.firewalld.backup import Backup
 from lvsmarkd.firewall.firewalld.kernel import Kernel
-from lvsmarkd.firewall.firewalld.look import PLANES, SPOTS, Choices
+from lvsmarkd.firewall.firewalld.look import PLANES, SPOTS, Choices, Sight
 from lvsmarkd.firewall.firewalld.reload import Reloader
+from lvsmarkd.firewall.firewalld.unmended import DELAYS
 from lvsmarkd.judge.desired import Desired, desired
 from lvsmarkd.judge.verdict import covered, judge
 from lvsmarkd.model.declaration import Declared
@@ -577,8 +578,37 @@ def test_a_rule_that_firewalld_never_loads_is_refused_and_not_reloaded_for_again
     monkeypatch.setattr("lvsmarkd.firewall.firewalld.look.read_kernel", blind)
     for _ in range(3):
         (rejected,) = ground.backend.apply(plan(ground, wish)).rejected
-        assert "not even when it is reloaded" in rejected[1]
+        assert "not even after a reload" in rejected[1]
     assert caplog.text.count("reloading firewalld") == 1
+    ground.backend.pardon()
+    ground.backend.apply(plan(ground, wish))
+    assert caplog.text.count("reloading firewalld") == 2
+
+
+def test_a_rule_that_is_deleted_twice_in_a_row_comes_back_twice(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground = make()
+    wish = web(ground)
+    settle(ground, wish)
+    now = [0.0]
+    assert isinstance(ground.backend, FirewalldBackend)
+    ground.backend._unmended.clock = lambda: now[0]  # noqa: SLF001 - its clock
+    reload = Reloader.run
+
+    def raced(reloader: Reloader, why: str, sight: Sight) -> None:
+        monkeypatch.undo()
+        reload(reloader, why, sight)
+        ground.delete_in_kernel()
+
+    monkeypatch.setattr(Reloader, "run", raced)
+    ground.delete_in_kernel()
+    ground.backend.apply(plan(ground, wish))
+    now[0] = DELAYS[0]
+    assert settle(ground, wish).steps == ()
+    now[0] += 30
+    ground.delete_in_kernel()
+    assert settle(ground, wish).steps == ()
 
 
 def test_a_rule_that_is_deleted_right_after_a_reload_is_no_hopeless_one(
@@ -589,9 +619,9 @@ def test_a_rule_that_is_deleted_right_after_a_reload_is_no_hopeless_one(
     assert settle(ground, two).steps == ()
     reload = Reloader.run
 
-    def raced(reloader: Reloader, why: str) -> None:
+    def raced(reloader: Reloader, why: str, sight: Sight) -> None:
         monkeypatch.undo()
-        reload(reloader, why)
+        reload(reloader, why, sight)
         ground.delete_in_kernel(number=1)
 
     monkeypatch.setattr(Reloader, "run", raced)

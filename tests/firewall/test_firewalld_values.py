@@ -26,7 +26,7 @@ from lvsmarkd.firewall.firewalld.listing import Listing, Settings, rich_rules
 from lvsmarkd.firewall.firewalld.look import PLANES, SPOTS
 from lvsmarkd.firewall.firewalld.own import POLICY, PRIORITY, own_rule, rich_text
 from lvsmarkd.firewall.firewalld.rich import read_rich_rule
-from lvsmarkd.firewall.firewalld.unsaved import losses
+from lvsmarkd.firewall.firewalld.unsaved import differences
 from lvsmarkd.firewall.firewalld.words import NotUnderstoodError
 from lvsmarkd.judge.desired import Desired, Policy
 from lvsmarkd.judge.drift import History
@@ -355,17 +355,28 @@ def test_what_a_reload_would_take_from_others_is_told_and_ours_is_not() -> None:
         {"public": {"rules_str": [], "forward": True}, "dmz": {}},
         {"p": {"priority": 6}, POLICY: NEW},
     )
-    own = {
-        each.plane: holdings(each, by_policy=True, zones=(), marks={})
-        for each in (runtime, permanent)
-    }
-    assert list(losses(runtime, permanent, own)) == [
+    assert list(differences(runtime, permanent)) == [
         "zone public: rich rules",
         "policy p: priority",
         "1 direct rule(s)",
     ]
     same = replace(permanent, plane=Plane.RUNTIME)
-    assert list(losses(same, permanent, own)) == []
+    assert list(differences(same, permanent)) == []
+
+
+def test_what_is_permanent_and_not_loaded_yet_would_come_into_force() -> None:
+    runtime = Listing(Plane.RUNTIME, "public", {"public": {}}, {})
+    permanent = Listing(
+        Plane.PERMANENT,
+        "public",
+        {"public": {}, "guests": {"target": "DROP"}},
+        {POLICY: NEW},
+        (("ipv4", "filter", "INPUT", 0, ("-j", "DROP")),),
+    )
+    assert list(differences(runtime, permanent)) == [
+        "zone guests, which is not loaded yet",
+        "1 direct rule(s) that are not loaded yet",
+    ]
 
 
 _HAND_MADE = "*mangle\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -j MARK --set-xmark 0x7/0xffffffff\n"
@@ -387,24 +398,35 @@ _OF_FIREWALLD = "*mangle\n-A PREROUTING -j PREROUTING_direct\n-A PRE_public -j P
         ("2.0.1", "iptables", _DOCKER, True),
         ("2.0.1", "iptables", _OF_FIREWALLD, False),
         ("10.0", "nftables", _DOCKER, False),
+        ("1.3.3", "iptables", "*filter\n:INPUT DROP [0:0]\nCOMMIT\n", True),
+        ("1.3.3", "nftables", "*filter\n:INPUT DROP [0:0]\nCOMMIT\n", False),
+        (
+            "1.3.3",
+            "nftables",
+            "# Table `filter' contains incompatible base-chains, use 'nft'\n",
+            True,
+        ),
+        ("1.3.3", "iptables", "*filter\n-A IN_guests -j ACCEPT\nCOMMIT\n", True),
+        ("1.3.3", "iptables", "*filter\n" + "-A OUTPUT -o lo -j ACCEPT\n" * 2, True),
+        ("1.3.3", "nftables", None, True),
     ],
 )
 def test_what_others_have_in_iptables_and_a_reload_would_flush(
-    version: str, backend: str, text: str, *, told: bool
+    version: str, backend: str, text: str | None, *, told: bool
 ) -> None:
-    listing = Listing(Plane.RUNTIME, "public", {}, {})
-    saved = {Family.INET: text}
+    listing = Listing(Plane.RUNTIME, "public", {"public": {}}, {})
+    saved = {"ipv4": text}
     assert bool(list(wiped(lambda: saved, version, backend, listing))) is told
 
 
 def test_direct_rules_are_put_back_by_firewalld_and_make_it_flush() -> None:
     direct = (("ipv4", "mangle", "PREROUTING", 0, ("-j", "MARK", "--set-mark", "7")),)
     listing = Listing(Plane.RUNTIME, "public", {}, {}, direct)
-    once, twice = {Family.INET: _HAND_MADE}, {Family.INET: _HAND_MADE * 2}
+    once, twice = {"ipv4": _HAND_MADE}, {"ipv4": _HAND_MADE * 2}
     for version in ("1.3.3", "2.3.0"):
         assert list(wiped(lambda: once, version, "nftables", listing)) == []
         (lost,) = wiped(lambda: twice, version, "nftables", listing)
-        assert lost.startswith("1 rule(s) in iptables' mangle PREROUTING (inet)")
+        assert lost.startswith("1 rule(s) in iptables' mangle PREROUTING (ipv4)")
 
 
 def test_whether_it_is_started_at_boot_is_asked_now_and_then() -> None:

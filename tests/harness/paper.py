@@ -52,6 +52,9 @@ class PaperFirewall:
     def script(self, plan: Plan) -> dict[str, str]:
         return {"paper": str(plan)}
 
+    def pardon(self) -> None:
+        """Nothing is given up on paper."""
+
     def purge(self) -> Plan:
         steps = tuple(
             Dissolve(spot, chain.anchors, chain.rules)

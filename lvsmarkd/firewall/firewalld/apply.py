@@ -9,37 +9,34 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lvsmarkd.firewall.backend import FirewallError
-from lvsmarkd.firewall.firewalld.calls import Firewalld
+from lvsmarkd.firewall.firewalld.calls import Firewalld, FirewalldError
 from lvsmarkd.firewall.firewalld.changes import change_of, wanted_at
-from lvsmarkd.firewall.firewalld.holdings import Change, Holder
+from lvsmarkd.firewall.firewalld.holdings import Change
 from lvsmarkd.firewall.firewalld.listing import Listing
 from lvsmarkd.firewall.firewalld.look import Looker, Sight
 from lvsmarkd.firewall.firewalld.own import UnrenderableError, rich_text
 from lvsmarkd.firewall.firewalld.reload import PATIENCE, Reloader
+from lvsmarkd.firewall.firewalld.states import failure
+from lvsmarkd.firewall.firewalld.unmended import Unmended, Unmet
 from lvsmarkd.firewall.firewalld.writer import PermanentWriter, Rejected, RuntimeWriter
 from lvsmarkd.model.plan import AddRule, Anchor, Plan, Rewrite, Step
 from lvsmarkd.model.rule import Plane, Rule, Spot
 
-Unmet = tuple[Holder, Rule]
-"""A rule that firewalld lists in a holder and the kernel lacks."""
 _UNMET = (
-    "firewalld lists it and does not put it into the kernel, not even when it is reloaded: see"
-    " journalctl -u firewalld (is IPv6 switched off here?)"
+    "firewalld lists it, and the kernel does not have it, not even after a reload: somebody deletes"
+    " it again and again, or firewalld does not load it: see journalctl -u firewalld (is IPv6"
+    " switched off here?)"
 )
 
 
 @dataclass(slots=True)
 class Application:
-    """One plan's way into firewalld.
-
-    ``hopeless`` are the rules that the kernel lacked before the last reload and after it:
-    firewalld is not reloaded for them again.
-    """
+    """One plan's way into firewalld."""
 
     firewalld: Firewalld
     reloader: Reloader
     looker: Looker
-    hopeless: frozenset[Unmet] = frozenset()
+    unmended: Unmended
 
     def carry_out(self, plan: Plan, sight: Sight) -> Rejected:
         """Do it; gives the rules that were refused, each with the reason.
@@ -55,9 +52,8 @@ class Application:
         permanent = changes.get(Plane.PERMANENT, Change())
         self.reloader.rules += permanent.additions
         lacking = set(self._lacking(steps, sight))
-        why = self._why(sight, lacking - self.hopeless, steps)
-        hindrance = self.reloader.hindrance(flushed=not sight.whole) if why else ""
-        self.hopeless &= lacking
+        why = self._why(sight, self.unmended.due(lacking), steps)
+        hindrance = self.reloader.hindrance(sight) if why else ""
         if why and not hindrance:
             rejected += self._by_reload(sight, steps, permanent, why)
         else:
@@ -71,8 +67,8 @@ class Application:
 
         Raises BusError, FirewalldError.
         """
-        why = self._why(sight, set(self._lacking(steps, sight)) - self.hopeless, steps)
-        return "" if why and self.reloader.hindrance(flushed=not sight.whole) else why
+        why = self._why(sight, self.unmended.due(self._lacking(steps, sight)), steps)
+        return "" if why and self.reloader.hindrance(sight) else why
 
     def _why(
         self, sight: Sight, lacking: Iterable[Unmet], steps: Mapping[Spot, tuple[Step, ...]]
@@ -116,7 +112,7 @@ class Application:
             if seconds <= PATIENCE:
                 return True
             if not allowed:
-                allowed.append(not self.reloader.hindrance())
+                allowed.append(not self.reloader.hindrance(sight))
             return not allowed[0]
 
         writer = RuntimeWriter(self.firewalld, sight.runtime, worth)
@@ -137,10 +133,17 @@ class Application:
         why: str,
         refused: frozenset[Rule] = frozenset(),
     ) -> Rejected:
-        """Have the permanent configuration right, and firewalld load it."""
-        writer, rejected = self._permanent(sight, permanent, refused)
+        """Have the permanent configuration right, and firewalld load it.
+
+        Where it cannot be written (a full disk), the rules are put in force all the same.
+        """
         try:
-            self.reloader.run(why)
+            writer, rejected = self._permanent(sight, permanent, refused)
+        except FirewalldError as error:
+            self._without_it(sight, steps, str(error))
+            raise failure(error, "firewalld's permanent configuration is written") from error
+        try:
+            self.reloader.run(why, sight)
         except FirewallError as error:
             after = self.looker.look(sight.state)
             if after.whole:
@@ -148,12 +151,13 @@ class Application:
             if writer is not None and writer.wrote:
                 # What was written just now may be what it stumbles over.
                 writer.undo()
-                self.reloader.run("what it could not load is taken back")
+                self.reloader.run("what it could not load is taken back", sight)
             raise
         after = self.looker.look(sight.state)
         # One that was in force before can be: whoever deleted it did so since the reload.
-        self.hopeless = frozenset(after.lacking()) - sight.met()
-        rejected += [(rule, _UNMET) for _, rule in self.hopeless]
+        in_vain = set(after.lacking()) - sight.met()
+        self.unmended.reloaded(in_vain)
+        rejected += [(rule, _UNMET) for _, rule in in_vain]
         return rejected
 
     def _without_it(

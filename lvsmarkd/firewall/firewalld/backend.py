@@ -6,14 +6,13 @@ from math import inf
 from time import monotonic
 
 from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Identity, Trouble
-from lvsmarkd.firewall.firewalld.apply import Application, Unmet, renderable
+from lvsmarkd.firewall.firewalld.apply import Application, renderable
 from lvsmarkd.firewall.firewalld.backup import Backup
 from lvsmarkd.firewall.firewalld.boot import Boot
 from lvsmarkd.firewall.firewalld.calls import BusError, Firewalld, FirewalldError, State
 from lvsmarkd.firewall.firewalld.changes import change_of
 from lvsmarkd.firewall.firewalld.commands import commands
 from lvsmarkd.firewall.firewalld.direct import Natives, of_direct, of_iptables
-from lvsmarkd.firewall.firewalld.flushed import saved_rules, wiped
 from lvsmarkd.firewall.firewalld.foreign import Walk, service_names
 from lvsmarkd.firewall.firewalld.former import former_chains, joined, parted
 from lvsmarkd.firewall.firewalld.frame import has_policies
@@ -25,7 +24,8 @@ from lvsmarkd.firewall.firewalld.reload import Reloader
 from lvsmarkd.firewall.firewalld.remarks import remarks, remarks_unread
 from lvsmarkd.firewall.firewalld.services import ask_services
 from lvsmarkd.firewall.firewalld.states import SENTENCES, failure, not_ready
-from lvsmarkd.firewall.firewalld.unsaved import losses
+from lvsmarkd.firewall.firewalld.unmended import Unmended
+from lvsmarkd.firewall.firewalld.unsaved import Losses
 from lvsmarkd.model.observed import ForeignRule, Observed
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import Plane
@@ -53,7 +53,7 @@ class FirewalldBackend:
     last: bool = False
     _backend: str = ""
     _looker: Looker = field(init=False)
-    _hopeless: frozenset[Unmet] = frozenset()
+    _unmended: Unmended = field(default_factory=Unmended)
     _last_sight: tuple[float, Sight | None] = (-inf, None)
 
     def __post_init__(self) -> None:
@@ -111,6 +111,7 @@ class FirewalldBackend:
             return Observed(unknown(str(error)))
         self._backend = sight.backend
         self._last_sight = (monotonic(), sight)
+        self._unmended.seen(sight.lacking())
         found = remarks(
             sight,
             not_at_boot=self.boot.trouble(),
@@ -142,13 +143,12 @@ class FirewalldBackend:
         if isinstance(sight.permanent, Listing):
             self.backup.save_once(sight.runtime, sight.permanent)
         application = Application(
-            self.firewalld, self._reloader(sight), self._looker, self._hopeless
+            self.firewalld, self._reloader(sight), self._looker, self._unmended
         )
         try:
             rejected = application.carry_out(plan, sight)
         except (BusError, FirewalldError) as error:
             raise failure(error, "firewalld's rules are written") from error
-        self._hopeless = application.hopeless
         return Applied(tuple(rejected))
 
     def script(self, plan: Plan) -> dict[str, str]:
@@ -157,7 +157,7 @@ class FirewalldBackend:
         plan, past = parted(plan)
         by_spot, _ = renderable(plan.by_spot())
         reloader = self._reloader(sight)
-        application = Application(self.firewalld, reloader, self._looker, self._hopeless)
+        application = Application(self.firewalld, reloader, self._looker, self._unmended)
         try:
             why = application.needs_reload(by_spot, sight)
         except (BusError, FirewalldError) as error:
@@ -176,6 +176,10 @@ class FirewalldBackend:
         if past.steps and (iptables := self._backend_of_iptables()) is not None:
             texts |= iptables.script(past)
         return texts
+
+    def pardon(self) -> None:
+        """Let all that a reload did not mend be a reason for another one."""
+        self._unmended.pardon()
 
     def purge(self) -> Plan:
         """Remove our policy and our rules in zones, from both planes, and what iptables still has
@@ -242,15 +246,9 @@ class FirewalldBackend:
             return ""
         if sight.whole and not sight.lacking() and not sight.own[Plane.RUNTIME].interim:
             return ""
-        return self._reloader(sight).hindrance(flushed=not sight.whole)
+        return self._reloader(sight).hindrance(sight)
 
     def _reloader(self, sight: Sight) -> Reloader:
-        def lost() -> Iterator[str]:
-            if not isinstance(sight.permanent, Listing):
-                yield "the permanent configuration could not be read"
-                return
-            yield from losses(sight.runtime, sight.permanent, sight.own)
-            yield from wiped(saved_rules, self.version, sight.backend, sight.runtime)
-
+        losses = Losses(self.firewalld, self.version, sight.backend)
         rules = sum(len(own.held) for own in sight.own.values())
-        return Reloader(self.firewalld, self.choices.reload, lost, self._looker.kernel, rules)
+        return Reloader(self.firewalld, self.choices.reload, losses, self._looker.kernel, rules)

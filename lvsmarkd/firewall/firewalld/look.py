@@ -117,6 +117,11 @@ class Sight:
         ]
 
     @property
+    def dropping(self) -> bool:
+        """Whether firewalld left the host dropping every new connection."""
+        return isinstance(self.kernel, Kernel) and self.kernel.dropping
+
+    @property
     def whole(self) -> bool:
         """Whether firewalld's own tables are in the kernel, and it drops nothing by mistake."""
         return isinstance(self.kernel, Unknown) or (self.kernel.whole and not self.kernel.dropping)

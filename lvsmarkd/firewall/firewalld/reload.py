@@ -1,18 +1,16 @@
 """Reloading firewalld: whether it may be, and how it ends in a healthy state."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lvsmarkd.declarations.tables import Reload
 from lvsmarkd.firewall.backend import FirewallError, Trouble
-from lvsmarkd.firewall.firewalld.calls import (
-    CONFIG_PATH,
-    Firewalld,
-    FirewalldError,
-    Interface,
-)
+from lvsmarkd.firewall.firewalld.calls import Firewalld, FirewalldError, Interface
 from lvsmarkd.firewall.firewalld.kernel import Kernel
+from lvsmarkd.firewall.firewalld.listing import read_permanent, read_runtime
+from lvsmarkd.firewall.firewalld.look import Sight
+from lvsmarkd.firewall.firewalld.unsaved import Losses
 from lvsmarkd.model.observed import Unknown
 
 RELOAD_TIMEOUT = 120.0
@@ -33,38 +31,47 @@ class Reloader:
 
     firewalld: Firewalld
     allowed: Reload
-    losses: Callable[[], Iterator[str]]
+    losses: Losses
     look: Callable[[], Kernel | Unknown]
     rules: int = 0
 
-    def hindrance(self, *, flushed: bool = False) -> str:
-        """Why it may not be reloaded; empty where it may. Where its tables were ``flushed``,
-        nothing is in force that anybody could lose. Raises BusError, FirewalldError.
+    def hindrance(self, sight: Sight) -> str:
+        """Why it may not be reloaded; empty where it may. Raises BusError, FirewalldError.
+
+        Where a reload that failed left everything dropped, nothing that others have works
+        either. Where firewalld's tables are gone, its own rules are in force for nobody; those
+        of others in iptables may be.
         """
         if self.allowed is Reload.NEVER:
             return 'firewall.firewalld.reload is "never": run firewall-cmd --reload yourself'
-        if flushed or self.allowed is Reload.WHEN_NEEDED:
+        if self.allowed is Reload.WHEN_NEEDED or sight.dropping:
             return ""
-        lost = [*self.losses(), *_ipset_losses(self.firewalld)]
-        if not lost:
-            return ""
-        return (
-            f"a reload would take away what others have not saved ({'; '.join(lost[:4])}"
-            f"{' …' if lost[4:] else ''}): save it with firewall-cmd --runtime-to-permanent and run"
-            ' firewall-cmd --reload, or set firewall.firewalld.reload = "when-needed"'
-        )
+        lost = list(self.losses.flushed(sight.runtime))
+        if sight.whole:
+            lost += self.losses.unsaved(sight.runtime, sight.permanent)
+        return _hindrance(lost) if lost else ""
 
     @property
     def cost(self) -> str:
         """What a reload does to packets, in words: measured at 10,000 packets a second."""
         return f"new connections are dropped for about {0.1 + self.rules * 0.0003:.1f} s"
 
-    def run(self, why: str) -> None:
+    def _look_again(self) -> None:
+        """Look a moment before: what others have done since the first look counts, too."""
+        runtime, permanent = read_runtime(self.firewalld), read_permanent(self.firewalld)
+        lost = [*self.losses.flushed(runtime), *self.losses.unsaved(runtime, permanent)]
+        if lost:
+            raise FirewallError(Trouble.BUSY, f"firewalld is not reloaded now: {_hindrance(lost)}")
+
+    def run(self, why: str, sight: Sight) -> None:
         """Reload, again where it fails halfway.
 
-        Raises FirewallError (REJECTED) where it does not end well, or firewalld refuses, with
-        all in force that was; BusError.
+        Raises FirewallError: BUSY where somebody has changed something since ``sight`` that he
+        would lose; REJECTED where it does not end well, or firewalld refuses, with all in force
+        that was; BusError, FirewalldError.
         """
+        if self.allowed is Reload.WHEN_SAFE and sight.whole:
+            self._look_again()
         _log.warning("reloading firewalld: %s; %s", why, self.cost)
         said = "its tables are not in the kernel"
         for _ in range(ATTEMPTS):
@@ -91,21 +98,10 @@ class Reloader:
         )
 
 
-def _ipset_losses(firewalld: Firewalld) -> Iterator[str]:
-    """Sets with entries that are not permanent (fail2ban keeps its bans so)."""
-    names = firewalld.call(Interface.IPSET, "getIPSets")
-    for name in names if isinstance(names, list | tuple) else ():
-        try:
-            now = firewalld.call(Interface.IPSET, "getEntries", name)
-            path = firewalld.call(Interface.CONFIG, "getIPSetByName", name, path=CONFIG_PATH)
-            then = firewalld.call(Interface.CONFIG_IPSET, "getEntries", path=str(path))
-        except FirewalldError as error:
-            if error.code == "INVALID_IPSET":
-                yield f"ipset {name}"
-            continue
-        if (
-            isinstance(now, list | tuple)
-            and isinstance(then, list | tuple)
-            and set(now) - set(then)
-        ):
-            yield f"entries of ipset {name}"
+def _hindrance(lost: Sequence[str]) -> str:
+    return (
+        f"a reload would change what is in force for others ({'; '.join(lost[:4])}"
+        f"{' …' if lost[4:] else ''}): save it with firewall-cmd --runtime-to-permanent where it is"
+        " firewalld's, and run firewall-cmd --reload, or set firewall.firewalld.reload ="
+        ' "when-needed"'
+    )

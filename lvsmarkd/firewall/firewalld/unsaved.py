@@ -1,51 +1,89 @@
-"""What others would lose by a reload of firewalld."""
+"""What a reload of firewalld would change for others."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from lvsmarkd.firewall.firewalld.holdings import OUR_POLICY, Holdings
+from lvsmarkd.firewall.firewalld.calls import Firewalld
+from lvsmarkd.firewall.firewalld.flushed import Saved, saved_rules, wiped
+from lvsmarkd.firewall.firewalld.ipsets import ipset_losses
 from lvsmarkd.firewall.firewalld.listing import Listing, Settings
-from lvsmarkd.model.rule import Plane
+from lvsmarkd.firewall.firewalld.own import POLICY, PRIORITY
+from lvsmarkd.model.observed import Unknown
 
 _NETWORK_MANAGER = Path("/run/NetworkManager")
 """There while NetworkManager runs, which tells firewalld anew which zone an interface is in."""
+_OURS = f'priority="{PRIORITY}"'
+_NAMES: Mapping[str, str] = {"rules_str": "rich rules", "rich_rules": "rich rules"}
 
 
-def losses(runtime: Listing, permanent: Listing, own: Mapping[Plane, Holdings]) -> Iterator[str]:
-    """What is in force now and not permanent, apart from what is ours; each in a few words."""
-    ours = {held.text for each in own.values() for held in each.held}
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What others would lose, or get, by a reload of this version and backend."""
+
+    firewalld: Firewalld
+    version: str
+    backend: str
+    saved: Saved = saved_rules
+
+    def flushed(self, runtime: Listing) -> Iterator[str]:
+        """What they have in iptables, which is in force whatever firewalld's tables are."""
+        return wiped(self.saved, self.version, self.backend, runtime)
+
+    def unsaved(self, runtime: Listing, permanent: Listing | Unknown) -> Iterator[str]:
+        """What firewalld has in force and not for good, or the other way round.
+
+        Raises BusError, FirewalldError.
+        """
+        if isinstance(permanent, Unknown):
+            yield "the permanent configuration could not be read"
+            return
+        yield from differences(runtime, permanent)
+        yield from ipset_losses(self.firewalld, self.backend)
+
+
+def differences(runtime: Listing, permanent: Listing) -> Iterator[str]:
+    """Where the planes differ, apart from what is ours; each in a few words."""
     for kind, now, then in (
         ("zone", runtime.zones, permanent.zones),
         ("policy", runtime.policies, permanent.policies),
     ):
-        for name, settings in now.items():
-            if kind == "policy" and name == OUR_POLICY.name:
+        for name in dict.fromkeys((*now, *then)):
+            if kind == "policy" and name == POLICY:
                 continue
-            for what in _differences(settings, then.get(name, {}), ours):
+            if name not in now:
+                yield f"{kind} {name}, which is not loaded yet"
+                continue
+            for what in _settings(now[name], then.get(name, {})):
                 yield f"{kind} {name}: {what}"
-    lost = len(set(runtime.direct) - set(permanent.direct))
-    lost += len(set(runtime.passthroughs) - set(permanent.passthroughs))
-    if lost:
-        yield f"{lost} direct rule(s)"
+    here, there = (_direct(listing) for listing in (runtime, permanent))
+    if here - there:
+        yield f"{len(here - there)} direct rule(s)"
+    if there - here:
+        yield f"{len(there - here)} direct rule(s) that are not loaded yet"
 
 
-def _differences(now: Settings, then: Settings, ours: set[str]) -> Iterator[str]:
+def _direct(listing: Listing) -> set[object]:
+    return {*listing.direct, *listing.passthroughs}
+
+
+def _settings(now: Settings, then: Settings) -> Iterator[str]:
     for key in sorted({*now, *then}):
         if key in {"short", "description", "version"}:
             continue
         if key == "interfaces" and _NETWORK_MANAGER.exists():
             continue
-        here, there = _comparable(now.get(key), ours), _comparable(then.get(key), ours)
-        if here != there:
+        if _comparable(now.get(key)) != _comparable(then.get(key)):
             yield _NAMES.get(key, key.replace("_", " "))
 
 
-_NAMES: Mapping[str, str] = {"rules_str": "rich rules", "rich_rules": "rich rules"}
-
-
-def _comparable(value: object, ours: set[str]) -> object:
+def _comparable(value: object) -> object:
     if value is None or value is False:
         return None
     if isinstance(value, list | tuple):
-        return frozenset(str(item) for item in value if str(item) not in ours) or None
+        return frozenset(_others(map(str, value))) or None
     return value
+
+
+def _others(items: Iterable[str]) -> Iterator[str]:
+    return (item for item in items if _OURS not in item)

@@ -126,6 +126,9 @@ class IptablesBackend:
                 texts[" ".join(_restore(tools))] = "".join(parts)
         return texts
 
+    def pardon(self) -> None:
+        """Nothing is ever given up here."""
+
     def purge(self) -> Plan:
         """Remove our chains and the jumps to them, from both variants: the alternative may
         have been switched since they were written.
