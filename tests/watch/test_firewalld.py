@@ -10,7 +10,13 @@ import pytest
 
 from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
 from lvsmarkd.firewall.firewalld.bus import Connection, Signal
-from lvsmarkd.firewall.firewalld.calls import CONFIG_PATH, Interface
+from lvsmarkd.firewall.firewalld.calls import (
+    BUS_NAME,
+    CONFIG_PATH,
+    BusError,
+    Interface,
+    Request,
+)
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.watch.firewalld import MATCHES, PAUSE, FirewalldEvents
 from lvsmarkd.watch.nftables import NftablesEvents, firewalld_tables
@@ -142,6 +148,25 @@ def test_a_reload_sends_few_of_its_signals_to_us(real_firewalld: RealFirewalld) 
         connection.close()
         kinds = {(s.interface.removeprefix("org.fedoraproject."), s.member) for s in heard}
         assert len(heard) <= 30, kinds
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("firewalld_backend", ["nftables"], indirect=True)
+def test_what_the_bus_tells_us_alone_is_not_heard(real_firewalld: RealFirewalld) -> None:
+    """As NameAcquired, which on a busy machine comes when we listen already."""
+    real_firewalld.stop()
+
+    async def check() -> None:
+        heard: list[Signal] = []
+        connection = await Connection.open()
+        await connection.listen((), heard.append)
+        await connection._bus.request_name(BUS_NAME)  # noqa: SLF001 - who gets a name is told so
+        await connection._bus.release_name(BUS_NAME)  # noqa: SLF001 - and who loses it
+        with pytest.raises(BusError):
+            await connection.call(Request(Interface.MAIN, "getDefaultZone"))
+        connection.close()
+        assert heard == []
 
     asyncio.run(check())
 

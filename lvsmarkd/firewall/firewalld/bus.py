@@ -127,10 +127,13 @@ class Connection:
         hear: Callable[[Signal], None],
         within: float = CALL_TIMEOUT,
     ) -> None:
-        """Have what the match rules name told, and nothing else. Call it once."""
+        """Have what the match rules name told, and nothing else. Call it once.
+
+        What the bus tells us alone is nothing of it: NameAcquired, some time after connecting.
+        """
 
         def heard(message: Message) -> None:
-            if message.message_type is MessageType.SIGNAL:
+            if message.message_type is MessageType.SIGNAL and not message.destination:
                 hear(Signal(message.interface, message.member, message.path, _plain(message)))
 
         self._bus.add_message_handler(heard)
