@@ -5,7 +5,7 @@ what is made permanent; only where the runtime cannot take it without a reload, 
 configuration does.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from lvsmarkd.firewall.backend import FirewallError
@@ -37,6 +37,7 @@ class Application:
     reloader: Reloader
     looker: Looker
     unmended: Unmended
+    room: Callable[[], bool] = lambda: True
 
     def carry_out(self, plan: Plan, sight: Sight) -> Rejected:
         """Do it; gives the rules that were refused, each with the reason.
@@ -174,7 +175,7 @@ class Application:
     ) -> tuple[PermanentWriter | None, Rejected]:
         if not change or not isinstance(sight.permanent, Listing):
             return None, []
-        writer = PermanentWriter(self.firewalld, sight.permanent)
+        writer = PermanentWriter(self.firewalld, sight.permanent, self.room)
         return writer, writer.write(change, refused)
 
 

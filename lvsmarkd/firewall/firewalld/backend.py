@@ -143,7 +143,7 @@ class FirewalldBackend:
         if isinstance(sight.permanent, Listing):
             self.backup.save_once(sight.runtime, sight.permanent)
         application = Application(
-            self.firewalld, self._reloader(sight), self._looker, self._unmended
+            self.firewalld, self._reloader(sight), self._looker, self._unmended, self.backup.room
         )
         try:
             rejected = application.carry_out(plan, sight)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +14,8 @@ from lvsmarkd.firewall.firewalld.listing import Listing
 from lvsmarkd.firewall.keeping import keep
 
 ETC = Path("/etc/firewalld")
+ROOM = 1 << 20
+"""Bytes: a policy of some thousand rules."""
 
 
 def _now() -> datetime:
@@ -52,6 +55,14 @@ class Backup:
         text = json.dumps(told, indent=1, ensure_ascii=False)
         keep(self.directory / f"{stamp}-firewalld.json", text.encode(errors="surrogateescape"))
         self._done = True
+
+    def room(self) -> bool:
+        """Whether the disk with firewalld's files has room for one more."""
+        try:
+            disk = os.statvfs(self.etc / "policies")
+        except OSError:
+            return True  # what cannot be seen, firewalld will tell
+        return disk.f_bavail * disk.f_frsize >= ROOM
 
     def _files(self) -> bytes:
         """Firewalld's directory as a tar; nothing where it may not be read."""

@@ -132,11 +132,12 @@ class PermanentWriter:
     Our policy, which is ours alone, in one update. A zone rule by rule: firewalld takes whole
     lists without looking whether they were read before somebody else's change, which would be
     lost (measured). Only for a first load of BULK rules or more that is risked, with the list
-    read a moment before.
+    read a moment before. ``room`` says whether there is any on the disk for a new policy.
     """
 
     firewalld: Firewalld
     listing: Listing
+    room: Callable[[], bool] = lambda: True
     wrote: bool = False
     _added: dict[Holder, list[str]] = field(default_factory=dict)
     _removed: dict[Holder, list[str]] = field(default_factory=dict)
@@ -239,12 +240,31 @@ class PermanentWriter:
         except FirewalldError as error:
             if error.code != "INVALID_POLICY":
                 raise
-            settings = {**NEW, "rich_rules": texts}
-            self.firewalld.call(Interface.CONFIG, "addPolicy", POLICY, settings, path=CONFIG_PATH)
+            self._new({**NEW, "rich_rules": texts})
         else:
             settings = {**FRAME, "rich_rules": texts}
             self.firewalld.call(Interface.CONFIG_POLICY, "update", settings, path=path)
         self.wrote = True
+
+    def _new(self, settings: Mapping[str, object]) -> None:
+        """Make the policy.
+
+        On a full disk firewalld leaves an empty file, knows the name from then on and has no
+        such object, and its next reload and start fail over the file (1.3.3, measured).
+        """
+        if not self.room():
+            raise FirewalldError("NO_ROOM", "the disk with firewalld's configuration is full")
+        try:
+            self.firewalld.call(Interface.CONFIG, "addPolicy", POLICY, settings, path=CONFIG_PATH)
+        except FirewalldError as error:
+            if error.code != "NAME_CONFLICT":
+                raise
+            raise FirewalldError(
+                error.code,
+                f"it could not write its policy {POLICY} before: remove the empty"
+                f" policies/{POLICY}.xml from its configuration, make room or make it writable, and"
+                " restart firewalld; with that file its next reload and start fail",
+            ) from error
 
     def _dissolve(self) -> None:
         try:
