@@ -12,6 +12,7 @@ from lvsmarkd.declarations.tables import Firewall
 from lvsmarkd.firewall.backend import Backend
 from lvsmarkd.firewall.choose import choose, is_firewalld, may_be_firewalld
 from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
+from lvsmarkd.firewall.firewalld.presence import Presence
 from lvsmarkd.firewall.iptables.toolset import stamp as iptables_stamp
 from lvsmarkd.firewall.late import LateBackend
 
@@ -19,7 +20,7 @@ from lvsmarkd.firewall.late import LateBackend
 def wire(inputs: Inputs, places: Places) -> App:
     """Make the daemon, ready to run."""
     voice = Voice(lambda: inputs.loaded.settings.daemon.resync_seconds)
-    firewalld = BusFirewalld()
+    presence = Presence(BusFirewalld())
 
     def firewall() -> Firewall:
         return inputs.loaded.settings.firewall
@@ -40,11 +41,11 @@ def wire(inputs: Inputs, places: Places) -> App:
             state_directory=places.state,
             on_spawn=watchers.own_writers.add,
             settings=firewall(),
-            firewalld=firewalld,
+            presence=presence,
         )
 
     def stamp() -> object:
-        return (iptables_stamp(), firewall(), is_firewalld(backend(), firewalld))
+        return (iptables_stamp(), firewall(), is_firewalld(backend(), presence))
 
     reconciler = Reconciler(
         inputs,

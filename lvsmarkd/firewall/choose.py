@@ -12,7 +12,7 @@ from lvsmarkd.firewall.iptables.toolset import detect
 from lvsmarkd.firewall.program import search_path
 
 if TYPE_CHECKING:
-    from lvsmarkd.firewall.firewalld.calls import Firewalld
+    from lvsmarkd.firewall.firewalld.presence import Presence
 
 BACKENDS = (BackendChoice.AUTO, BackendChoice.IPTABLES, BackendChoice.FIREWALLD)
 """What can be asked for. ``auto`` is firewalld where it runs, in our network namespace, else
@@ -22,7 +22,7 @@ iptables."""
 def may_be_firewalld(name: str) -> bool:
     """Whether firewalld keeps the rules, or may come to, under a backend of that name.
 
-    Where its program is not installed nobody need speak D-Bus, which costs 5 MB.
+    Where its program is not installed nobody need speak D-Bus, which costs 2 to 6 MB.
     """
     match name:
         case BackendChoice.FIREWALLD:
@@ -33,11 +33,11 @@ def may_be_firewalld(name: str) -> bool:
             return False
 
 
-def is_firewalld(name: str, firewalld: "Firewalld") -> bool:
+def is_firewalld(name: str, presence: "Presence") -> bool:
     """Whether firewalld keeps the rules now."""
     match name:
         case BackendChoice.AUTO:
-            return may_be_firewalld(name) and firewalld.here()
+            return may_be_firewalld(name) and presence.here()
         case _:
             return name == BackendChoice.FIREWALLD
 
@@ -48,13 +48,13 @@ def choose(
     state_directory: Path,
     settings: Firewall | None = None,
     on_spawn: OnSpawn = lambda _pid: None,
-    firewalld: "Firewalld | None" = None,
+    presence: "Presence | None" = None,
 ) -> Backend:
     """The backend of that name, ready to be asked.
 
-    ``settings`` are the operator's, the defaults if None; ``firewalld`` is the way to it, if
-    there is one already. Raises FirewallError (GONE, BUSY) where the backend is not there, with
-    what to do.
+    ``settings`` are the operator's, the defaults if None; ``presence`` is the way to firewalld,
+    if there is one already. Raises FirewallError (GONE, BUSY) where the backend is not there,
+    with what to do.
     """
     if name not in BACKENDS:
         raise FirewallError(
@@ -72,10 +72,11 @@ def choose(
         return iptables()
     from lvsmarkd.firewall.firewalld.adapter import BusFirewalld  # noqa: PLC0415 - slow to import
     from lvsmarkd.firewall.firewalld.opening import open_firewalld  # noqa: PLC0415 - the same
+    from lvsmarkd.firewall.firewalld.presence import Presence  # noqa: PLC0415 - the same
 
-    way = firewalld or BusFirewalld()
+    way = presence or Presence(BusFirewalld())
     if is_firewalld(name, way):
-        return open_firewalld(settings.firewalld, backups, iptables, way)
-    if firewalld is None:
-        way.close()
+        return open_firewalld(settings.firewalld, backups, iptables, way.firewalld)
+    if presence is None:
+        way.firewalld.close()
     return iptables()

@@ -46,9 +46,13 @@ class LateBackend:
         return seen
 
     def apply(self, plan: Plan) -> Applied:
-        """Carry out the plan's steps."""
+        """Carry out the plan's steps, in the firewall that was looked at: of another one the
+        plan knows nothing.
+        """
+        if self._found is None:
+            raise FirewallError(Trouble.GONE, "there is no firewall to write to: see before")
         try:
-            return self._backend().apply(plan)
+            return self._found.apply(plan)
         except FirewallError as error:
             if error.trouble is Trouble.GONE:
                 self._found = None

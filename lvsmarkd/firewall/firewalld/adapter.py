@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from lvsmarkd.firewall.firewalld.calls import (
     CALL_TIMEOUT,
     CONNECT_TIMEOUT,
+    HERE_TIMEOUT,
     IN_FLIGHT,
     MAIN_PATH,
     BusError,
@@ -84,7 +85,7 @@ class BusFirewalld:
     def state(self) -> State:
         """How firewalld is; see the Protocol."""
         try:
-            if self._elsewhere():
+            if self._elsewhere(STATE_TIMEOUT):
                 return State.ELSEWHERE
             state = self._said()
             if state in {State.RUNNING, State.DENIED}:
@@ -96,18 +97,18 @@ class BusFirewalld:
             return State.FAILED
         return state
 
-    def here(self) -> bool:
+    def here(self) -> bool | None:
         """Whether there is one here; see the Protocol."""
         try:
-            return self._elsewhere() is False
-        except BusError:
-            return False
+            return self._elsewhere(HERE_TIMEOUT, connect=0.0) is False
+        except BusError as error:
+            return None if error.fault is Fault.TIMEOUT else False
 
-    def _elsewhere(self) -> bool | None:
+    def _elsewhere(self, within: float, *, connect: float = CONNECT_TIMEOUT) -> bool | None:
         """Whether it is in another network namespace, as far as can be seen; None where there is
         none. Raises BusError.
         """
-        pid = self._wait(self._line.firewalld(STATE_TIMEOUT), STATE_TIMEOUT)
+        pid = self._wait(self._line.firewalld(within), within, connect=connect)
         return None if pid is None else same_network(pid) is False
 
     def _said(self) -> State:
@@ -139,14 +140,16 @@ class BusFirewalld:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def _wait(self, work: Coroutine[Any, Any, T], timeout: float) -> T:
+    def _wait(
+        self, work: Coroutine[Any, Any, T], timeout: float, *, connect: float = CONNECT_TIMEOUT
+    ) -> T:
         try:
             future = self._submit(work)
         except BusError:
             work.close()
             raise
         try:
-            return future.result(timeout + CONNECT_TIMEOUT + _MARGIN)
+            return future.result(timeout + (connect + _MARGIN if connect else 0.0))
         except futures.TimeoutError as error:
             future.cancel()
             raise BusError(Fault.TIMEOUT, f"no answer within {timeout:g} s") from error

@@ -135,6 +135,8 @@ class FirewalldBackend:
         plan, past = parted(plan)
         applied = self._apply(plan) if plan.steps else Applied()
         if past.steps and (iptables := self._backend_of_iptables()) is not None:
+            if not self.firewalld.here():
+                raise FirewallError(Trouble.BUSY, "firewalld has just ended: planned anew")
             iptables.apply(past)
         return applied
 
