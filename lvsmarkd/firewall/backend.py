@@ -22,11 +22,15 @@ class Trouble(StrEnum):
 
 
 class FirewallError(Exception):
-    """A call that failed: nothing of it is in force. ``str()`` is a sentence."""
+    """A call that failed: nothing of it is in force. ``str()`` is a sentence.
 
-    def __init__(self, trouble: Trouble, message: str) -> None:
+    ``down`` says that the firewall is not there, and none of its rules in the kernel either.
+    """
+
+    def __init__(self, trouble: Trouble, message: str, *, down: bool = False) -> None:
         super().__init__(message)
         self.trouble = trouble
+        self.down = down
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,16 +19,18 @@ BACKENDS = (BackendChoice.AUTO, BackendChoice.IPTABLES, BackendChoice.FIREWALLD)
 iptables."""
 
 
-def may_be_firewalld(name: str) -> bool:
-    """Whether firewalld keeps the rules, or may come to, under a backend of that name.
+def has_firewalld() -> bool:
+    """Whether firewalld is installed: else nobody need speak D-Bus, which costs 2 to 6 MB."""
+    return shutil.which("firewalld", path=search_path()) is not None
 
-    Where its program is not installed nobody need speak D-Bus, which costs 2 to 6 MB.
-    """
+
+def may_be_firewalld(name: str) -> bool:
+    """Whether firewalld keeps the rules, or may come to, under a backend of that name."""
     match name:
         case BackendChoice.FIREWALLD:
             return True
         case BackendChoice.AUTO:
-            return shutil.which("firewalld", path=search_path()) is not None
+            return has_firewalld()
         case _:
             return False
 
@@ -68,15 +70,14 @@ def choose(
     def iptables() -> Backend:
         return IptablesBackend(detect(), Backup(backups), last, on_spawn)
 
-    if not may_be_firewalld(name):
+    if name != BackendChoice.FIREWALLD and not has_firewalld():
         return iptables()
     from lvsmarkd.firewall.firewalld.adapter import BusFirewalld  # noqa: PLC0415 - slow to import
+    from lvsmarkd.firewall.firewalld.beside import BesideFirewalld  # noqa: PLC0415 - the same
     from lvsmarkd.firewall.firewalld.opening import open_firewalld  # noqa: PLC0415 - the same
     from lvsmarkd.firewall.firewalld.presence import Presence  # noqa: PLC0415 - the same
 
     way = presence or Presence(BusFirewalld())
     if is_firewalld(name, way):
         return open_firewalld(settings.firewalld, backups, iptables, way.firewalld)
-    if presence is None:
-        way.firewalld.close()
-    return iptables()
+    return BesideFirewalld(iptables(), way.here)

@@ -3,7 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Identity, Trouble
+from lvsmarkd.firewall.backend import (
+    Applied,
+    Backend,
+    FirewallError,
+    Identity,
+    Trouble,
+)
+from lvsmarkd.firewall.firewalld.absent import down
 from lvsmarkd.model.observed import Observed, Unknown
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.report import NO_BACKEND
@@ -39,11 +46,19 @@ class LateBackend:
         """Read what is there; all is unknown where there is no firewall to ask."""
         try:
             seen = self._backend().observe()
+            if self._unread(seen) and self.stamp() != self._stamp:
+                seen = self._backend().observe()  # another one keeps the rules since just now
         except FirewallError as error:
+            if error.down:
+                return down(str(error))
             return Observed(dict.fromkeys(_SPOTS, Unknown(str(error))))
-        if any(isinstance(chain, Unknown) for chain in seen.chains.values()):
+        if self._unread(seen):
             self._found = None  # its programs may be elsewhere by now
         return seen
+
+    @staticmethod
+    def _unread(seen: Observed) -> bool:
+        return not seen.chains or any(isinstance(c, Unknown) for c in seen.chains.values())
 
     def apply(self, plan: Plan) -> Applied:
         """Carry out the plan's steps, in the firewall that was looked at: of another one the

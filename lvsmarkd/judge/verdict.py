@@ -82,6 +82,9 @@ def covered(
         if finding.severity is Severity.CRITICAL and finding.plane is Plane.RUNTIME
     }
     for key in desired.services:
+        if observed.inert:
+            state[key] = marked_by_others(key, observed)
+            continue
         spot = Spot(Plane.RUNTIME, key.family, Place.MARK)
         chain = observed.chains.get(spot)
         if chain is None or isinstance(chain, Unknown) or _waits(key, desired):

@@ -143,7 +143,8 @@ class Observed:
 
     ``refusing`` are the families whose INPUT refuses what no rule accepts.
     ``remarks`` are findings that only the backend can make. ``names`` are those of all chains
-    that were seen: they tell which other programs keep rules here.
+    that were seen: they tell which other programs keep rules here. ``inert`` says why nothing
+    that this firewall holds of ours is met by packets, where that is known.
     """
 
     chains: Mapping[Spot, Chain | Unknown]
@@ -151,3 +152,4 @@ class Observed:
     refusing: frozenset[Family] = frozenset()
     remarks: tuple[Finding, ...] = ()
     names: frozenset[str] = frozenset()
+    inert: str = ""

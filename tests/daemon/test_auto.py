@@ -78,6 +78,43 @@ def test_a_firewalld_that_is_killed_leaves_its_rules_and_the_service_is_kept(
     until(lambda: "LVSMARKD" not in run("iptables-save"), "iptables without them", 20)
 
 
+def covered(daemon: Daemon) -> str:
+    """What the metric says of the one service."""
+    lines = daemon.page().splitlines()
+    return next(line for line in lines if line.startswith("lvsmarkd_mark_covered{"))
+
+
+@pytest.mark.parametrize("firewalld_backend", ["nftables"])
+def test_what_a_killed_firewalld_left_and_marks_otherwise_is_told(
+    daemon: Daemon, real_firewalld: RealFirewalld
+) -> None:
+    daemon.start()
+    until(lambda: in_firewalld(real_firewalld), "rules in firewalld", 20)
+    real_firewalld.kill()
+    until(in_iptables, "rules in iptables", 20)
+    until(lambda: covered(daemon).endswith('mark="80"} 1.0'), "the same mark, twice")
+    daemon.conf.write_text(WEB.replace("fwmark 80", "fwmark 81"))
+    until(lambda: covered(daemon).endswith('mark="81"} 0.0'), "that 81 is not the last word", 20)
+    assert "nft table inet firewalld" in daemon.words()
+    real_firewalld.start()
+    until(lambda: covered(daemon).endswith('mark="81"} 1.0'), "firewalld with the new mark", 20)
+
+
+@pytest.mark.parametrize("firewalld_backend", ["nftables"])
+def test_iptables_beside_a_firewalld_that_marks_otherwise(
+    daemon: Daemon, real_firewalld: RealFirewalld
+) -> None:
+    daemon.start()
+    until(lambda: in_firewalld(real_firewalld), "rules in firewalld", 20)
+    assert daemon.stop() == 0
+    daemon.settings(AUTO + '[firewall]\nbackend = "iptables"\n')
+    daemon.conf.write_text(WEB.replace("fwmark 80", "fwmark 81"))
+    daemon.start()
+    assert covered(daemon).endswith('mark="81"} 0.0')
+    kinds = {finding["kind"] for finding in daemon.status()["findings"]}
+    assert {"mixed", "conflict"} <= kinds
+
+
 def test_purge_takes_what_is_in_either(daemon: Daemon, real_firewalld: RealFirewalld) -> None:
     daemon.settings(AUTO + '[firewall]\nbackend = "iptables"\n')
     daemon.start()
@@ -94,6 +131,20 @@ def test_purge_takes_what_is_in_either(daemon: Daemon, real_firewalld: RealFirew
     status, said = daemon.ask("purge", "--config", str(daemon.toml))
     assert status == 0, said
     assert "LVSMARKD" not in run("iptables-save")
+    assert not in_firewalld(real_firewalld)
+
+
+def test_purge_of_one_firewall_leaves_the_other(
+    daemon: Daemon, real_firewalld: RealFirewalld
+) -> None:
+    for backend in ("firewalld", "iptables"):
+        daemon.settings(AUTO + f'[firewall]\nbackend = "{backend}"\n')
+        daemon.ask("apply", "--config", str(daemon.toml))
+    assert in_iptables()
+    assert in_firewalld(real_firewalld)
+    status, said = daemon.ask("purge", "--backend", "firewalld", "--config", str(daemon.toml))
+    assert status == 0, said
+    assert in_iptables()
     assert not in_firewalld(real_firewalld)
 
 

@@ -13,6 +13,7 @@ from tests.harness.daemon import Daemon, until
 from tests.harness.firewalld import RealFirewalld
 
 FIREWALLD = '[firewall]\nbackend = "firewalld"\n'
+COVERED = 'lvsmarkd_mark_covered{family="inet",mark="80"}'
 PLANES: tuple[tuple[str, ...], ...] = ((), ("--permanent",))
 
 pytestmark = pytest.mark.netns
@@ -106,3 +107,23 @@ def test_it_waits_for_a_firewalld_that_is_not_there_yet(
     assert "Traceback" not in daemon.words()
     real_firewalld.start()
     until(lambda: marked(real_firewalld, 80), "rules, once it is there", 20)
+
+
+@pytest.mark.parametrize("firewalld_backend", ["nftables"])
+def test_that_firewalld_is_stopped_is_an_outage_and_not_unknown(
+    daemon: Daemon, real_firewalld: RealFirewalld
+) -> None:
+    daemon.start()
+    until(lambda: marked(real_firewalld, 80), "rules in both planes", 20)
+    real_firewalld.stop()
+    until(
+        lambda: 'lvsmarkd_mark_covered{family="inet",mark="80"} 0.0' in daemon.page(), "covered 0"
+    )
+    (broken,) = [f for f in daemon.status()["findings"] if f["kind"] == "broken"]
+    assert broken["severity"] == "critical"
+    assert "no rule of ours is in force" in broken["message"]
+    real_firewalld.start()
+    until(lambda: f"{COVERED} 1.0" in daemon.page(), "that it is again", 20)
+    real_firewalld.kill()
+    time.sleep(1)
+    assert f"{COVERED} 1.0" in daemon.page()

@@ -12,12 +12,14 @@ from typing import Protocol
 
 from lvsmarkd.declarations.tables import Reload
 from lvsmarkd.firewall.backend import Backend
-from lvsmarkd.firewall.choose import choose
 from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
 from lvsmarkd.firewall.firewalld.backend import FirewalldBackend
 from lvsmarkd.firewall.firewalld.backup import Backup
 from lvsmarkd.firewall.firewalld.boot import Boot
 from lvsmarkd.firewall.firewalld.look import Choices
+from lvsmarkd.firewall.iptables.backend import IptablesBackend
+from lvsmarkd.firewall.iptables.backup import Backup as IptablesBackup
+from lvsmarkd.firewall.iptables.toolset import detect
 from lvsmarkd.judge.desired import Policy
 from lvsmarkd.model.finding import Kind
 from tests.harness.firewalld import RealFirewalld
@@ -260,7 +262,7 @@ def firewalld_ground(
     """A firewalld that runs, and a backend for it."""
 
     def iptables() -> Backend:
-        return choose("iptables", state_directory=state)
+        return IptablesBackend(detect(), IptablesBackup(state / "backup"))
 
     with BusFirewalld() as firewalld:
         backend = FirewalldBackend.open(

@@ -55,7 +55,7 @@ def test_passes_mend_what_is_undone_and_end_in_sync(
     assert bench.look().repairs == ()
     bed.stop()
     report = bench.look()
-    assert {f.kind for f in report.left.findings} == {Kind.UNKNOWN}
+    assert {f.kind for f in report.left.findings} == {Kind.BROKEN}
     assert "systemctl start firewalld" in report.left.findings[0].message
     assert report.repairs == ()
     bed.start()

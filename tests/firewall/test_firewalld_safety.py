@@ -9,9 +9,10 @@ from lvsmarkd.firewall.backend import FirewallError
 from lvsmarkd.firewall.firewalld.reload import Reloader
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.verdict import covered, judge
-from lvsmarkd.model.finding import Kind
+from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.plan import Plan
-from tests.firewall.grounds import FirewalldGround, firewalld_ground
+from lvsmarkd.model.rule import Plane
+from tests.firewall.grounds import OURS, FirewalldGround, firewalld_ground
 from tests.harness.firewalld import RealFirewalld
 from tests.harness.netns import run
 from tests.harness.values import declare, flow, key, want
@@ -127,3 +128,86 @@ def test_where_nothing_can_be_written_for_good_the_rules_are_in_force(
             ground.backend.apply(plan(ground))
     finally:
         run("umount", "-l", policies)
+
+
+@pytest.fixture
+def in_zones(real_firewalld: RealFirewalld, tmp_path: Path) -> Iterator[FirewalldGround]:
+    for name in ("work9", "work8"):
+        real_firewalld.cmd("--permanent", f"--new-zone={name}")
+    real_firewalld.cmd("--reload")
+    run("ip", "link", "add", "vip0", "type", "veth", "peer", "name", "vip1")
+    run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth1")
+    for plane in ((), ("--permanent",)):
+        real_firewalld.cmd(*plane, "--zone=work9", "--change-interface=vip0")
+        real_firewalld.cmd(*plane, "--zone=work8", "--change-interface=eth0")
+    zones = ("work9", "work8")
+    with firewalld_ground(real_firewalld, tmp_path / "state", "zone", zones=zones) as made:
+        yield made
+
+
+def critical(ground: FirewalldGround, kind: Kind) -> list[str]:
+    return [
+        f.message
+        for f in plan(ground).findings
+        if (f.kind, f.severity) == (kind, Severity.CRITICAL)
+    ]
+
+
+def test_a_named_zone_that_is_deleted_is_told_and_the_others_are_kept(
+    in_zones: FirewalldGround,
+) -> None:
+    in_zones.backend.apply(plan(in_zones))
+    assert in_force(in_zones) is True
+    in_zones.bed.cmd("--permanent", "--delete-zone=work9")
+    in_zones.bed.cmd("--reload")
+    assert any("no zone work9 (runtime)" in text for text in critical(in_zones, Kind.BYPASSED))
+    in_zones.bed.cmd("--permanent", "--zone=work8", f"--remove-rich-rule={OURS}")
+    in_zones.bed.cmd("--zone=work8", f"--remove-rich-rule={OURS}")
+    in_zones.backend.apply(plan(in_zones))
+    assert OURS in in_zones.bed.cmd("--zone=work8", "--list-rich-rules")
+
+
+def test_rules_in_a_zone_by_which_nothing_enters_cover_nothing(
+    real_firewalld: RealFirewalld, tmp_path: Path
+) -> None:
+    run("ip", "link", "add", "vip0", "type", "veth", "peer", "name", "vip1")
+    for name in ("vip0", "vip1"):
+        run("ip", "link", "set", name, "up")
+    with firewalld_ground(real_firewalld, tmp_path / "state", "zone") as ground:
+        ground.backend.apply(plan(ground))
+        assert in_force(ground) is True
+        for name in ("vip0", "vip1"):
+            ground.bed.cmd("--zone=internal", f"--change-interface={name}")
+        assert in_force(ground) is False
+        assert critical(ground, Kind.BYPASSED)
+
+
+def test_what_somebody_opens_in_our_policy_is_closed(ground: FirewalldGround) -> None:
+    ground.backend.apply(plan(ground))
+    for options in ((), ("--permanent",)):
+        ground.bed.cmd(*options, "--policy=lvsmarkd", "--add-port=2323/tcp")
+        ground.bed.cmd(*options, "--policy=lvsmarkd", "--add-service=telnet")
+    steps = plan(ground).steps
+    assert {step.spot.plane for step in steps} == {Plane.RUNTIME, Plane.PERMANENT}
+    ground.backend.apply(plan(ground))
+    for options in ((), ("--permanent",)):
+        for listing in ("--list-ports", "--list-services"):
+            assert ground.bed.cmd(*options, "--policy=lvsmarkd", listing).strip() == ""
+    assert plan(ground).steps == ()
+    assert in_force(ground) is True
+
+
+@pytest.mark.parametrize(("name", "told"), [("zzz", True), ("aaa", False)])
+def test_a_policy_of_the_same_priority_and_a_later_name_has_the_last_word(
+    ground: FirewalldGround, name: str, *, told: bool
+) -> None:
+    ground.backend.apply(plan(ground))
+    cmd = ground.bed.cmd
+    cmd("--permanent", f"--new-policy={name}")
+    for option in ("set-priority=32767", "add-ingress-zone=ANY", "add-egress-zone=HOST"):
+        cmd("--permanent", f"--policy={name}", f"--{option}")
+    other = OURS.replace('priority="10965" ', "").replace("set=80", "set=99")
+    cmd("--permanent", f"--policy={name}", f"--add-rich-rule={other}")
+    cmd("--reload")
+    assert bool(critical(ground, Kind.CONFLICT)) is told
+    assert in_force(ground) is not told

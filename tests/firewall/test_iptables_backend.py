@@ -8,7 +8,8 @@ from lvsmarkd.declarations.tables import Firewall, Iptables, Position
 from lvsmarkd.firewall.backend import FirewallError, Trouble
 from lvsmarkd.firewall.choose import choose
 from lvsmarkd.firewall.iptables.backend import IptablesBackend
-from lvsmarkd.firewall.iptables.toolset import Variant
+from lvsmarkd.firewall.iptables.backup import Backup
+from lvsmarkd.firewall.iptables.toolset import Variant, detect
 from lvsmarkd.judge.desired import Desired, Policy
 from lvsmarkd.judge.verdict import covered, judge
 from lvsmarkd.model.finding import Kind
@@ -39,8 +40,7 @@ COMMIT
 
 @pytest.fixture
 def backend(variant: str, tmp_path: Path) -> IptablesBackend:
-    chosen = choose("auto", state_directory=tmp_path / "state")
-    assert isinstance(chosen, IptablesBackend)
+    chosen = IptablesBackend(detect(), Backup(tmp_path / "state" / "backup"))
     assert chosen.toolset.variant is Variant(variant)
     return chosen
 
@@ -181,8 +181,7 @@ def test_a_jump_behind_drops_and_foreign_marks_is_left_where_it_is(
 
 
 def test_with_position_last_a_later_foreign_mark_is_overtaken(variant: str, tmp_path: Path) -> None:
-    backend = choose("iptables", state_directory=tmp_path, settings=AT_THE_END)
-    assert isinstance(backend, IptablesBackend)
+    backend = IptablesBackend(detect(), Backup(tmp_path), last=True)
     wanted = want(WEB)
     converge(backend, wanted)
     run("iptables", "-t", "mangle", "-A", "PREROUTING", "-j", "MARK", "--set-mark", "7")

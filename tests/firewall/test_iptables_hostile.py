@@ -9,7 +9,9 @@ from lvsmarkd.firewall import program
 from lvsmarkd.firewall.backend import Backend, FirewallError, Trouble
 from lvsmarkd.firewall.choose import choose
 from lvsmarkd.firewall.iptables.backend import IptablesBackend
+from lvsmarkd.firewall.iptables.backup import Backup
 from lvsmarkd.firewall.iptables.settle import settle
+from lvsmarkd.firewall.iptables.toolset import detect
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.verdict import covered, judge
@@ -33,9 +35,7 @@ OURS = History(ours=lambda _spot: True)
 
 @pytest.fixture
 def backend(variant: str, tmp_path: Path) -> IptablesBackend:
-    chosen = choose("auto", state_directory=tmp_path / "state")
-    assert isinstance(chosen, IptablesBackend)
-    return chosen
+    return IptablesBackend(detect(), Backup(tmp_path / "state" / "backup"))
 
 
 def converge(backend: IptablesBackend, wanted: Desired) -> Plan:

@@ -2,14 +2,22 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import print_json
 from lvsmarkd.cli.session import cannot_lock, open_session
 from lvsmarkd.daemon.form import plan_form
 from lvsmarkd.daemon.places import LockedError, Places, places_from_environment, take_lock
+from lvsmarkd.declarations.tables import BackendChoice
 from lvsmarkd.firewall.backend import Backend, FirewallError
 from lvsmarkd.firewall.choose import choose
+from lvsmarkd.model.plan import Plan, Step
+
+POLICY_FILE = Path("/etc/firewalld/policies/lvsmarkd.xml")
+"""Where firewalld keeps our policy for good."""
 
 
 def run(options: argparse.Namespace) -> Exit:
@@ -24,22 +32,45 @@ def run(options: argparse.Namespace) -> Exit:
         raise CommandError(f"{error}; stop it first: systemctl stop lvsmarkd") from error
     except OSError as error:
         raise cannot_lock(places, error) from error
+    steps: list[Step] = []
     try:
-        done = _backend(options, places).purge()
+        name = _name(options)
+        backends = list(_backends(name, places))
+        for backend in backends:
+            steps += backend.purge().steps
     except FirewallError as error:
         raise CommandError(str(error)) from error
+    done = Plan(steps=tuple(steps))
     if options.json:
         print_json(plan_form(done))
     else:
         print(done if done.steps else "there is nothing of lvsmarkd to remove")
+    if name != BackendChoice.IPTABLES and POLICY_FILE.exists() and not _of_firewalld(backends[0]):
+        raise CommandError(
+            "firewalld does not run, and its permanent configuration still has the policy lvsmarkd:"
+            " start it and purge again, or run firewall-offline-cmd --delete-policy=lvsmarkd"
+        )
     return Exit.OK
 
 
-def _backend(options: argparse.Namespace, places: Places) -> Backend:
-    name = options.backend
-    if name is None:
-        try:
-            name = open_session(options).backend_name
-        except CommandError as error:
-            print(f"lvsmarkd: the settings are passed over: {error}", file=sys.stderr)
-    return choose(name or "auto", state_directory=places.state)
+def _backends(name: str, places: Places) -> Iterator[Backend]:
+    """The firewalls to remove our rules from: all that may have some, where none is named."""
+    chosen = choose(name, state_directory=places.state)
+    yield chosen
+    if name == BackendChoice.AUTO and _of_firewalld(chosen):
+        with suppress(FirewallError):  # no iptables here: nothing of ours is in it
+            yield choose(BackendChoice.IPTABLES, state_directory=places.state)
+
+
+def _of_firewalld(backend: Backend) -> bool:
+    return backend.identity.name.startswith(BackendChoice.FIREWALLD)
+
+
+def _name(options: argparse.Namespace) -> str:
+    if options.backend is not None:
+        return str(options.backend)
+    try:
+        return open_session(options).backend_name
+    except CommandError as error:
+        print(f"lvsmarkd: the settings are passed over: {error}", file=sys.stderr)
+    return str(BackendChoice.AUTO)

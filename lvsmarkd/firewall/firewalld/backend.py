@@ -6,6 +6,7 @@ from math import inf
 from time import monotonic
 
 from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Identity, Trouble
+from lvsmarkd.firewall.firewalld.absent import down
 from lvsmarkd.firewall.firewalld.apply import Application, renderable
 from lvsmarkd.firewall.firewalld.backup import Backup
 from lvsmarkd.firewall.firewalld.boot import Boot
@@ -14,16 +15,22 @@ from lvsmarkd.firewall.firewalld.changes import change_of
 from lvsmarkd.firewall.firewalld.commands import commands
 from lvsmarkd.firewall.firewalld.direct import Natives, of_direct, of_iptables
 from lvsmarkd.firewall.firewalld.foreign import Walk, service_names
-from lvsmarkd.firewall.firewalld.former import former_chains, joined, parted
+from lvsmarkd.firewall.firewalld.former import former_chains, parted
 from lvsmarkd.firewall.firewalld.frame import has_policies
-from lvsmarkd.firewall.firewalld.kernel import Kernel
+from lvsmarkd.firewall.firewalld.kernel import Kernel, is_in_kernel
 from lvsmarkd.firewall.firewalld.listing import Listing
 from lvsmarkd.firewall.firewalld.look import Choices, Looker, Sight, unknown
 from lvsmarkd.firewall.firewalld.purge import purge
 from lvsmarkd.firewall.firewalld.reload import Reloader
-from lvsmarkd.firewall.firewalld.remarks import remarks, remarks_unread
+from lvsmarkd.firewall.firewalld.remarks import not_entered, remarks, remarks_unread
 from lvsmarkd.firewall.firewalld.services import ask_services
-from lvsmarkd.firewall.firewalld.states import SENTENCES, failure, not_ready
+from lvsmarkd.firewall.firewalld.states import (
+    ABSENT,
+    SENTENCES,
+    failure,
+    not_ready,
+    trouble_of,
+)
 from lvsmarkd.firewall.firewalld.unmended import Unmended
 from lvsmarkd.firewall.firewalld.unsaved import Losses
 from lvsmarkd.model.observed import ForeignRule, Observed
@@ -78,7 +85,8 @@ class FirewalldBackend:
         """
         state = firewalld.state()
         if not state.readable:
-            raise not_ready(state) or FirewallError(Trouble.GONE, SENTENCES[state])
+            down = state in ABSENT and not is_in_kernel()
+            raise FirewallError(trouble_of(state), SENTENCES[state], down=down)
         try:
             version = str(firewalld.property("version"))
         except (BusError, FirewalldError) as error:
@@ -101,6 +109,8 @@ class FirewalldBackend:
         """Read both planes, the kernel, and what others have in iptables and nftables."""
         state = self.firewalld.state()
         if not state.readable:
+            if state in ABSENT and not is_in_kernel():
+                return down(SENTENCES[state])
             return Observed(unknown(SENTENCES[state]), remarks=tuple(remarks_unread(state)))
         try:
             sight = self._looker.look(state)
@@ -124,6 +134,7 @@ class FirewalldBackend:
             iptables.refusing if iptables is not None else frozenset(),
             tuple(found),
             iptables.names if iptables is not None else frozenset(),
+            "no packet enters by the zones that hold our rules" if not_entered(sight) else "",
         )
 
     def apply(self, plan: Plan) -> Applied:
@@ -184,19 +195,22 @@ class FirewalldBackend:
         self._unmended.pardon()
 
     def purge(self) -> Plan:
-        """Remove our policy and our rules in zones, from both planes, and what iptables still has
-        of ours.
+        """Remove our policy and our rules in zones, from both planes.
 
         The policy's empty object stays known at runtime until the next reload: nothing can
         remove it sooner, and it does nothing.
         """
         sight = self._sight()
         try:
-            done = purge(self.firewalld, sight)
-        except (BusError, FirewalldError) as error:
-            raise failure(error, "our rules are removed from firewalld") from error
-        iptables = self._backend_of_iptables()
-        return done if iptables is None else joined(done, iptables.purge())
+            return purge(self.firewalld, sight)
+        except FirewalldError as error:
+            raise FirewallError(
+                Trouble.REJECTED,
+                "our rules could not be removed from firewalld: run firewall-cmd --reload, so that"
+                f" the kernel has what it lists, and purge again ({error.code or error})",
+            ) from error
+        except BusError as error:
+            raise failure(error, "our rules are to be removed from firewalld") from error
 
     def _seen_just_now(self) -> Sight | None:
         """What the plan was made from, if rules can be changed by it: a look takes longer than

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator
 
 from lvsmarkd.firewall.firewalld.frame import FRAME, POLICY_PRIORITY
-from lvsmarkd.firewall.firewalld.holdings import Change
+from lvsmarkd.firewall.firewalld.holdings import OUR_POLICY, Change
 from lvsmarkd.firewall.firewalld.own import POLICY, rich_text
 from lvsmarkd.model.rule import Plane
 
@@ -12,9 +12,7 @@ from lvsmarkd.model.rule import Plane
 def commands(plane: Plane, change: Change) -> Iterator[str]:
     """The commands, in the order in which the change is made. They are shown, never run."""
     start = "firewall-cmd --permanent" if plane is Plane.PERMANENT else "firewall-cmd"
-    if change.dissolve and plane is Plane.PERMANENT:
-        yield f"{start} --delete-policy={POLICY}"
-        return
+    dissolve = change.dissolve and plane is Plane.PERMANENT
     if change.frame and plane is Plane.PERMANENT:
         yield f"{start} --new-policy={POLICY}"
         yield f"{start} --policy={POLICY} --set-target={FRAME['target']}"
@@ -26,6 +24,8 @@ def commands(plane: Plane, change: Change) -> Iterator[str]:
             option = f"--{holder.kind}={shlex.quote(holder.name)}"
             yield f"{start} {option} --add-rich-rule={shlex.quote(rich_text(rule))}"
     for holder, texts in change.remove.items():
-        for text in texts:
+        for text in () if dissolve and holder == OUR_POLICY else texts:
             option = f"--{holder.kind}={shlex.quote(holder.name)}"
             yield f"{start} {option} --remove-rich-rule={shlex.quote(text)}"
+    if dissolve:
+        yield f"{start} --delete-policy={POLICY}"

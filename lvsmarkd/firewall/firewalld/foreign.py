@@ -34,8 +34,9 @@ _ZONES = 0
 _DENY, _ALLOW, _POST, _LAST = 1, 2, 3, 4
 _REFUSING_TARGETS = frozenset({"default", "%%REJECT%%", "REJECT", "DROP"})
 _END = 1 << 20
-Rank = tuple[int, int, int]
-"""A holder's place among holders, the stage in it, the priority there: smaller comes earlier."""
+Rank = tuple[int, str, int, int]
+"""A holder's place among holders, its name (firewalld passes policies of one priority by it), the
+stage in it, the priority there: smaller comes earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ class Walk:
         families: Iterable[Family],
         said: _Said,
     ) -> None:
-        rank = (seat.place, *at)
+        rank = (seat.place, seat.holder.name if seat.place != _ZONES else "", *at)
         for family in families:
             for entry in seat.way.matches:
                 rule = ForeignRule(
@@ -197,8 +198,9 @@ class Walk:
                 self._found.append((rank, rule))
 
     def _side(self, rank: Rank) -> Side:
-        ours = (POLICY_PRIORITY if self.own.targets == (OUR_POLICY,) else _ZONES, _POST, PRIORITY)
-        return Side.AHEAD if rank < ours else Side.BEHIND
+        by_policy = self.own.targets == (OUR_POLICY,)
+        seat = (POLICY_PRIORITY, OUR_POLICY.name) if by_policy else (_ZONES, "")
+        return Side.AHEAD if rank < (*seat, _POST, PRIORITY) else Side.BEHIND
 
     def _end(self) -> None:
         """What becomes of packets that no rule decides about: the zones' targets."""
@@ -212,7 +214,7 @@ class Walk:
         for family in Family:
             self._found.append(
                 (
-                    (_END, 0, 0),
+                    (_END, "", 0, 0),
                     ForeignRule(
                         Spot(Plane.RUNTIME, family, Place.ACCEPT),
                         Side.BEHIND,

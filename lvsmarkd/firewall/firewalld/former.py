@@ -25,10 +25,5 @@ def parted(plan: Plan) -> tuple[Plan, Plan]:
     return Plan(steps=tuple(present)), Plan(steps=tuple(_on(Plane.RUNTIME, s) for s in former))
 
 
-def joined(present: Plan, former: Plan) -> Plan:
-    """What was done in firewalld, and what in iptables."""
-    return Plan(steps=(*present.steps, *(_on(Plane.FORMER, step) for step in former.steps)))
-
-
 def _on(plane: Plane, step: Step) -> Step:
     return replace(step, spot=replace(step.spot, plane=plane))

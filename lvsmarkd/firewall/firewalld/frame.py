@@ -20,6 +20,16 @@ FRAME: Final[Settings] = {
     "ingress_zones": ["ANY"],
     "egress_zones": ["HOST"],
 }
+NOTHING_ELSE: Final[Settings] = {
+    "services": [],
+    "ports": [],
+    "protocols": [],
+    "source_ports": [],
+    "forward_ports": [],
+    "icmp_blocks": [],
+    "masquerade": False,
+}
+"""What else a policy may hold; ours holds none of it."""
 NEW: Final[Settings] = {
     "short": "lvsmarkd",
     "description": "Kept by lvsmarkd: the firewall marks that keepalived uses, and what goes with"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from lvsmarkd.firewall.firewalld.frame import flaw_of
+from lvsmarkd.firewall.firewalld.frame import NOTHING_ELSE, flaw_of
 from lvsmarkd.firewall.firewalld.listing import Listing, rich_rules
 from lvsmarkd.firewall.firewalld.own import POLICY, PRIORITY, own_rule
 from lvsmarkd.firewall.firewalld.rich import Verb, read_rich_rule
@@ -57,7 +57,8 @@ class Holdings:
     ``targets`` are the holders that must have each of them. ``aliens`` are rules in our policy
     that we cannot have written, each with the spot it belongs to. ``flaw`` says what is wrong
     with our policy, where it should hold the rules. ``interim`` says that zones hold them until
-    a reload makes the policy known at runtime.
+    a reload makes the policy known at runtime. ``lost`` are the zones that should hold them and
+    that there are none of.
     """
 
     plane: Plane
@@ -67,6 +68,7 @@ class Holdings:
     policy_is_there: bool = False
     flaw: str = ""
     interim: bool = False
+    lost: tuple[Holder, ...] = ()
 
     @property
     def name(self) -> str:
@@ -96,6 +98,7 @@ def holdings(listing: Listing, *, by_policy: bool, zones: Iterable[str], marks: 
     """
     settings = listing.policies.get(POLICY)
     flaw = flaw_of(settings) if by_policy else ""
+    lost: tuple[Holder, ...] = ()
     interim = by_policy and bool(flaw) and listing.plane is Plane.RUNTIME
     if interim:
         # What packets enter by now, until the policy is known: see reload.py.
@@ -104,6 +107,8 @@ def holdings(listing: Listing, *, by_policy: bool, zones: Iterable[str], marks: 
         targets = (OUR_POLICY,)
     else:
         targets = tuple(dict.fromkeys(map(zone, zones))) or (zone(listing.default_zone),)
+        lost = tuple(target for target in targets if target.name not in listing.zones)
+        targets = tuple(target for target in targets if target not in lost)
     held: list[Held] = []
     aliens: list[tuple[Spot, str]] = []
     for name, each in listing.zones.items():
@@ -115,6 +120,10 @@ def holdings(listing: Listing, *, by_policy: bool, zones: Iterable[str], marks: 
         held += found
         if not found:
             aliens.append((_spot(listing.plane, text), text))
+    if settings is not None and not interim:
+        spot = Spot(listing.plane, Family.INET, Place.MARK)
+        others = ((key, settings.get(key)) for key in NOTHING_ELSE)
+        aliens += [(spot, f"{key.replace('_', ' ')} {value}") for key, value in others if value]
     known = _named(held, marks)
     return Holdings(
         listing.plane,
@@ -124,6 +133,7 @@ def holdings(listing: Listing, *, by_policy: bool, zones: Iterable[str], marks: 
         settings is not None,
         "" if interim else flaw,
         interim,
+        lost,
     )
 
 

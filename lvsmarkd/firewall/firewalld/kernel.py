@@ -84,11 +84,20 @@ def read_kernel(backend: str) -> Kernel | Unknown:
         return Unknown(str(error))
 
 
+def is_in_kernel() -> bool:
+    """Whether rules of either backend of firewalld's are there, or that cannot be seen."""
+    try:
+        seen = [_nftables(), _iptables()]
+    except (FirewallError, ListingError):
+        return True
+    return any(isinstance(each, Unknown) or each.whole for each in seen)
+
+
 def _nftables() -> Kernel | Unknown:
     nft = shutil.which("nft", path=search_path())
     if nft is None:
         return Unknown("nft was not found in PATH: install nftables")
-    answer = run([nft, "-j", "list", "ruleset"])
+    answer = run([nft, "-j", "-t", "list", "ruleset"])  # the elements of sets may be a million
     if answer.status != 0:
         return Unknown(f"nft failed: {answer.error or answer.status}")
     try:

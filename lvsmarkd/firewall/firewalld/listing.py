@@ -1,6 +1,7 @@
 """What firewalld lists, in one plane: its zones, its policies, its direct rules."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from lvsmarkd.firewall.firewalld.calls import (
@@ -69,6 +70,11 @@ def rich_rules(settings: Settings) -> tuple[str, ...]:
 
 def read_runtime(firewalld: Firewalld) -> Listing:
     """What packets meet now. Raises BusError, FirewalldError."""
+    with _of_the_shape_expected():
+        return _runtime(firewalld)
+
+
+def _runtime(firewalld: Firewalld) -> Listing:
     default_zone = str(firewalld.call(Interface.MAIN, "getDefaultZone"))
     zones = _names(firewalld.call(Interface.ZONE, "getZones"))
     policies = _policies(firewalld, Interface.POLICY, "getPolicies")
@@ -92,6 +98,22 @@ def read_runtime(firewalld: Firewalld) -> Listing:
 
 def read_permanent(firewalld: Firewalld) -> Listing:
     """What the next reload or boot brings. Raises BusError, FirewalldError."""
+    with _of_the_shape_expected():
+        return _permanent(firewalld)
+
+
+@contextmanager
+def _of_the_shape_expected() -> Iterator[None]:
+    """Whoever has firewalld's name may answer anything: that is a failed call, no bug of ours."""
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError) as error:
+        raise FirewalldError(
+            "", f"it gave an answer that is none of firewalld's: {error}"
+        ) from error
+
+
+def _permanent(firewalld: Firewalld) -> Listing:
     names = _names(firewalld.call(Interface.CONFIG, "getZoneNames", path=CONFIG_PATH))
     policies = _policies(firewalld, Interface.CONFIG, "getPolicyNames", CONFIG_PATH)
     paths = _answers(

@@ -23,6 +23,7 @@ from lvsmarkd.firewall.firewalld.holdings import (
 )
 from lvsmarkd.firewall.firewalld.kernel import NFTABLES, Kernel, read_kernel
 from lvsmarkd.firewall.firewalld.listing import Listing, read_permanent, read_runtime
+from lvsmarkd.kernel.network import links_up
 from lvsmarkd.model.observed import Chain, Unknown
 from lvsmarkd.model.rule import Place, Plane, Rule, Spot
 from lvsmarkd.model.service import Family
@@ -49,7 +50,10 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What was seen. ``permanent`` may be Unknown where only the runtime may be asked for."""
+    """What was seen. ``permanent`` may be Unknown where only the runtime may be asked for.
+
+    ``links`` are the network interfaces that packets come in by.
+    """
 
     state: State
     runtime: Listing
@@ -57,6 +61,7 @@ class Sight:
     own: Mapping[Plane, Holdings]
     kernel: Kernel | Unknown
     backend: str = NFTABLES
+    links: tuple[str, ...] = ()
 
     def meets(self, holder: Holder, rule: Rule) -> bool:
         """Whether packets meet a rule that is listed at runtime, as far as can be seen.
@@ -75,6 +80,15 @@ class Sight:
         ways = self.runtime.active.get(zone, ())
         return zone == self.runtime.default_zone or any(_may_enter(way, family) for way in ways)
 
+    def enters(self, zone: str) -> bool:
+        """Whether packets are known to enter by a zone: the default zone has what no other has."""
+        bound = {way for ways in self.runtime.active.values() for way in ways}
+        wild = tuple(way.removesuffix("+") for way in bound if way.endswith("+"))
+        free = [link for link in self.links if link not in bound and not link.startswith(wild)]
+        if self.runtime.active.get(zone):
+            return True
+        return zone == self.runtime.default_zone and (bool(free) or not self.links)
+
     def chains(self) -> dict[Spot, Chain | Unknown]:
         """All spots."""
         return {spot: self._chain(spot) for spot in SPOTS}
@@ -83,21 +97,11 @@ class Sight:
         own = self.own.get(spot.plane)
         if own is None:
             return self.permanent if isinstance(self.permanent, Unknown) else Unknown("not read")
-        lost = [h.name for h in own.targets if not self._is_there(h, spot.plane)]
-        if lost:
-            return Unknown(
-                f"firewalld has no zone {', '.join(lost)} ({spot.plane}), which"
-                " firewall.firewalld.zones names: correct the name, or make the zone"
-            )
+        if not own.targets:
+            return Unknown(nowhere(own))
         if spot.plane is Plane.RUNTIME:
             return chain_of(spot, own, self.meets)
         return chain_of(spot, own)
-
-    def _is_there(self, holder: Holder, plane: Plane) -> bool:
-        listing = self.runtime if plane is Plane.RUNTIME else self.permanent
-        if holder.kind is HolderKind.POLICY or isinstance(listing, Unknown):
-            return True
-        return holder.name in listing.zones
 
     def met(self) -> frozenset[tuple[Holder, Rule]]:
         """The rules of ours that packets meet."""
@@ -177,7 +181,7 @@ class Looker:
             if isinstance(listing, Listing)
         }
         backend, kernel = self._kernel()
-        return Sight(state, runtime, permanent, own, kernel, backend)
+        return Sight(state, runtime, permanent, own, kernel, backend, links_up())
 
     def _holdings(self, listing: Listing) -> Holdings:
         return holdings(
@@ -211,6 +215,15 @@ class Looker:
         except (BusError, FirewalldError):
             return NFTABLES
         return _IPTABLES if said == _IPTABLES else NFTABLES
+
+
+def nowhere(own: Holdings) -> str:
+    """What to say of zones that should hold our rules and are not there."""
+    names = ", ".join(holder.name for holder in own.lost)
+    return (
+        f"firewalld has no zone {names} ({own.plane}), which firewall.firewalld.zones names:"
+        " correct the name, or make the zone and reload firewalld"
+    )
 
 
 def unknown(reason: str, planes: Iterable[Plane] = PLANES) -> dict[Spot, Chain | Unknown]:

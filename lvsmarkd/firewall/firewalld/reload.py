@@ -13,8 +13,9 @@ from lvsmarkd.firewall.firewalld.look import Sight
 from lvsmarkd.firewall.firewalld.unsaved import Losses
 from lvsmarkd.model.observed import Unknown
 
-RELOAD_TIMEOUT = 120.0
-"""Seconds. With 1,000 rules it takes 0.7 s on an idle host (measured)."""
+RELOAD_TIMEOUT = 30.0
+"""Seconds. With 1,000 rules it takes 0.7 s on an idle host (measured). ATTEMPTS of them are less
+than the time after which a pass counts as stuck."""
 ATTEMPTS = 3
 """After `nft flush ruleset` the first one fails, and leaves every new connection dropped; the
 second heals (measured)."""

@@ -6,7 +6,7 @@ from lvsmarkd.firewall.firewalld.calls import State
 from lvsmarkd.firewall.firewalld.foreign import masked
 from lvsmarkd.firewall.firewalld.holdings import OUR_POLICY, HolderKind
 from lvsmarkd.firewall.firewalld.listing import Listing
-from lvsmarkd.firewall.firewalld.look import Sight
+from lvsmarkd.firewall.firewalld.look import Sight, nowhere
 from lvsmarkd.firewall.firewalld.states import SENTENCES
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Unknown
@@ -93,6 +93,14 @@ def _states(sight: Sight, hindrance: str) -> Iterator[Finding]:
 
 def _in_the_way(sight: Sight) -> Iterator[Finding]:
     """Zones that packets enter by and that do not hold our rules, where zones should."""
+    for each in sight.own.values():
+        if each.lost:
+            yield Finding(
+                Kind.BYPASSED,
+                Severity.CRITICAL if each.plane is Plane.RUNTIME else Severity.WARNING,
+                nowhere(each),
+                plane=each.plane,
+            )
     own = sight.own[Plane.RUNTIME]
     if own.targets == (OUR_POLICY,) or own.interim or not own.held:
         return
@@ -108,10 +116,19 @@ def _in_the_way(sight: Sight) -> Iterator[Finding]:
             " rule of ours stands, so that they are not marked: add the zone to"
             ' firewall.firewalld.zones, or set firewall.firewalld.placement = "policy"',
         )
-    if sight.runtime.active and not any(sight.is_active(name) for name in names):
+    if not_entered(sight):
         yield Finding(
             Kind.BYPASSED,
             Severity.CRITICAL,
             f"no packet enters by firewalld's zone {', '.join(sorted(names))}, where our rules"
             " stand: name the zones that packets enter by in firewall.firewalld.zones",
         )
+
+
+def not_entered(sight: Sight) -> bool:
+    """Whether no packet meets our rules: none enters by a zone that holds them."""
+    own = sight.own[Plane.RUNTIME]
+    zones = [holder.name for holder in own.targets if holder.kind is HolderKind.ZONE]
+    if own.targets and not zones:
+        return False
+    return not own.interim and not any(sight.enters(name) for name in zones)

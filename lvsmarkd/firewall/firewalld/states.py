@@ -33,13 +33,20 @@ SENTENCES = {
 }
 """What to tell of each state: what is, and what to do where anything is to be done."""
 _TRANSIENT = {State.STARTING, State.SILENT, State.PANIC}
+ABSENT = frozenset({State.STOPPED, State.ELSEWHERE})
+"""There is none for the packets here; what it had in the kernel may be there still."""
+
+
+def trouble_of(state: State) -> Trouble:
+    """Whether it passes by itself."""
+    return Trouble.BUSY if state in _TRANSIENT else Trouble.GONE
 
 
 def not_ready(state: State) -> FirewallError | None:
     """The error of a write in this state; None where it may be tried."""
     if state is State.RUNNING:
         return None
-    return FirewallError(Trouble.BUSY if state in _TRANSIENT else Trouble.GONE, SENTENCES[state])
+    return FirewallError(trouble_of(state), SENTENCES[state])
 
 
 def failure(error: BusError | FirewalldError, during: str = "") -> FirewallError:

@@ -12,7 +12,7 @@ from lvsmarkd.firewall.firewalld.calls import (
     Interface,
     Request,
 )
-from lvsmarkd.firewall.firewalld.frame import FRAME, NEW
+from lvsmarkd.firewall.firewalld.frame import FRAME, NEW, NOTHING_ELSE
 from lvsmarkd.firewall.firewalld.holdings import OUR_POLICY, Change, Holder, HolderKind
 from lvsmarkd.firewall.firewalld.listing import Listing, rich_rules
 from lvsmarkd.firewall.firewalld.own import POLICY, rich_text
@@ -114,7 +114,7 @@ class RuntimeWriter:
         return rich_rules(settings) if isinstance(settings, Mapping) else ()
 
     def _set_policy(self, texts: Sequence[str]) -> None:
-        settings = {"rich_rules": list(texts)}
+        settings = {**NOTHING_ELSE, "rich_rules": list(texts)}
         self.firewalld.call(
             Interface.POLICY, "setPolicySettings", POLICY, settings, timeout=WRITE_TIMEOUT
         )
@@ -242,7 +242,7 @@ class PermanentWriter:
                 raise
             self._new({**NEW, "rich_rules": texts})
         else:
-            settings = {**FRAME, "rich_rules": texts}
+            settings = {**FRAME, **NOTHING_ELSE, "rich_rules": texts}
             self.firewalld.call(Interface.CONFIG_POLICY, "update", settings, path=path)
         self.wrote = True
 
