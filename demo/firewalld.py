@@ -57,6 +57,7 @@ def play(stage: Stage) -> None:
     show(f"{CLI} plan --config {stage.settings}", "firewall-cmd", "--add-rich-rule")
 
     act("the daemon starts: in force, and permanent")
+    print("(that firewalld is masked or disabled at boot is said of this machine's own unit)")
     stage.start()
     heard(stage)
     show(LIST)

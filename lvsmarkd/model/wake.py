@@ -37,6 +37,9 @@ class Actor:
     command: str = ""
 
     def __str__(self) -> str:
+        if self.name == "firewalld":
+            # It changes rules for whoever asks it on the bus, and does not say for whom.
+            return "somebody through firewalld (firewall-cmd, Ansible, Cockpit …)"
         return f"{self.command or self.name} (pid {self.pid})"
 
 

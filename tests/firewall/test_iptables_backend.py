@@ -181,6 +181,7 @@ def test_a_jump_behind_drops_and_foreign_marks_is_left_where_it_is(
 
 
 def test_with_position_last_a_later_foreign_mark_is_overtaken(variant: str, tmp_path: Path) -> None:
+    assert choose("iptables", state_directory=tmp_path, settings=AT_THE_END).last
     backend = IptablesBackend(detect(), Backup(tmp_path), last=True)
     wanted = want(WEB)
     converge(backend, wanted)
