@@ -21,12 +21,13 @@ unexport PYTHONDONTWRITEBYTECODE
 FUZZ_SECONDS ?= 600
 KEEPALIVED ?= keepalived
 
-.PHONY: help demo test check lint types imports pure netns bench fuzz fuzz-bytes setup clean
+.PHONY: help demo test check lint types imports pure netns test-packages bench fuzz fuzz-bytes setup clean
 
 help:
 	@echo "make demo    set up, and show the daemon at its job in a private network namespace"
 	@echo "make test    set up, and run all tests (root, or sudo)"
 	@echo "make check   lint, types, import rules, pure tests"
+	@echo "make test-packages   build the .deb and the .rpm, and look at what is in them"
 	@echo "make bench   measure latencies and footprint, as ratios"
 	@echo "make fuzz    read generated configurations as keepalived does, for FUZZ_SECONDS"
 	@echo "make fuzz-bytes   any bytes as a configuration, guided by coverage (installs atheris)"
@@ -35,7 +36,7 @@ demo: SETUP_FOR := demo
 demo: setup
 	@$(AS_ROOT) unshare --net --mount $(BIN)/python -m demo
 
-test: setup check netns
+test: setup check netns test-packages
 
 check: $(STAMP) lint types imports pure
 
@@ -50,10 +51,14 @@ imports: $(STAMP)
 	$(BIN)/lint-imports
 
 pure: $(STAMP)
-	$(BIN)/python -m pytest $(SPREAD) -m "not netns and not slow" -q
+	$(BIN)/python -m pytest $(SPREAD) -m "not netns and not slow and not packages" -q
 
 netns: setup
 	$(AS_ROOT) $(BIN)/python -m pytest $(SPREAD) -m "netns or slow"
+
+# Builds both packages, which takes most of the minute.
+test-packages: setup
+	$(BIN)/python -m pytest -m packages
 
 bench: setup
 	$(AS_ROOT) $(BIN)/python -m tests.bench

@@ -75,6 +75,12 @@ look() {
     want polkit polkitd
     want mandoc has mandoc
     want promtool has promtool
+    want dpkg-buildpackage has dpkg-buildpackage
+    want debhelper has dh
+    want lintian has lintian
+    want rpmbuild has rpmbuild
+    want rpmlint has rpmlint
+    want cpio has cpio
 }
 
 look
@@ -90,11 +96,11 @@ if has apt-get >/dev/null; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
         python3 python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-dev \
         iptables nftables iproute2 util-linux procps keepalived \
-        ${demo:+dbus firewalld} ${tests:+ipset libnl-3-dev libnl-genl-3-dev polkitd mandoc prometheus}
+        ${demo:+dbus firewalld} ${tests:+ipset libnl-3-dev libnl-genl-3-dev polkitd mandoc prometheus dpkg-dev debhelper lintian rpm rpmlint cpio}
 elif has dnf >/dev/null; then
     rest="gcc pkgconf-pkg-config systemd-devel iptables-nft nftables iproute util-linux procps-ng
         keepalived ${demo:+dbus-daemon dbus-tools firewalld}
-        ${tests:+ipset libnl3-devel polkit mandoc golang-github-prometheus}"
+        ${tests:+ipset libnl3-devel polkit mandoc golang-github-prometheus dpkg-dev debhelper rpm-build rpmlint cpio}"
     # Words, not a word: shellcheck disable=SC2086
     dnf install -y python3 python3-devel iptables-legacy $rest \
         || dnf install -y python3.12 python3.12-devel $rest
