@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from lvsmarkd.cli.commands.plan import exit_of
-from lvsmarkd.cli.commands.status import exit_of_answer, held_back
+from lvsmarkd.cli.commands.status import exit_of_answer, held_back, print_answered
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import print_findings, print_json, summary
 from lvsmarkd.cli.session import Session, cannot_lock, open_session
@@ -57,4 +57,5 @@ def _by_daemon(session: Session, options: argparse.Namespace, locked: LockedErro
             print(reason)
         for repair in answer["repairs"]:
             print(repair["text"])
+        print_answered(answer)
     return exit_of_answer(answer)
