@@ -135,6 +135,8 @@ class Reconciler:
             vrrp_accept=firewall.vrrp_accept,
             local=firewall.local,
             slots=self.backend.slots,
+            interfaces=self.backend.interfaces,
+            macs=self.backend.macs,
         )
         if self._desired is None or self._basis is None or self._basis != (gathered, policy):
             self._desired = desired(

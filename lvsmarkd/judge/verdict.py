@@ -123,12 +123,19 @@ def held_up(key: ServiceKey, desired: Desired, observed: Observed) -> bool:
     """Whether rules of an earlier declaration mark a service whose present one is refused, or
     went with it from its file while it is in use still.
     """
-    chain = observed.chains.get(Spot(Plane.RUNTIME, key.family, Place.MARK))
     if not (key.mark in desired.held or desired.leaving(key)):
         return False
-    if not isinstance(chain, Chain) or not chain.anchors:
-        return False
-    return any(rule.service == key and rule not in desired.rules for rule in chain.rules)
+    # What the former firewall still has marks packets too.
+    chains = (
+        observed.chains.get(Spot(plane, key.family, Place.MARK))
+        for plane in (Plane.RUNTIME, Plane.FORMER)
+    )
+    return any(
+        rule.service == key and rule not in desired.rules
+        for chain in chains
+        if isinstance(chain, Chain) and chain.anchors
+        for rule in chain.rules
+    )
 
 
 def _services(desired: Desired, observed: Observed) -> Iterator[Finding]:

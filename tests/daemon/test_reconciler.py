@@ -136,6 +136,23 @@ def test_a_refused_declaration_at_a_cold_start_leaves_its_rules_as_they_are(benc
     assert bench.rules() == {80}
 
 
+def test_a_declaration_that_the_firewall_cannot_hold_leaves_the_last_good_one_in_force(
+    bench: Bench,
+) -> None:
+    bench.paper.interfaces = False
+    bench.look()
+    before = dict(bench.paper.chains)
+    bench.conf.write_text(WEB.replace("tcp 80,443", "tcp 80,443 in-interface vip0"))
+    for _ in range(2):
+        report = bench.look()
+        (finding,) = report.configuration_problems
+        assert (finding.kind, finding.origins[0].line) == (Kind.REFUSED, 2)
+        assert report.left.steps == ()
+        assert bench.paper.chains == before
+        bench.start()  # no memory
+        bench.now += 60
+
+
 @pytest.mark.parametrize("content", ["[daemon]\nmode = 'sometimes'\n", "[[mark]\n", "x", "", None])
 def test_a_bad_lvsmarkd_toml_leaves_the_last_good_one_in_force(
     bench: Bench, content: str | None
