@@ -120,6 +120,29 @@ def test_a_declaration_that_no_rich_rule_can_say_leaves_the_rules_that_work(
     assert refused["origins"] == [f"{daemon.conf}:2"]
 
 
+def test_where_the_operator_moves_the_rules_nobody_is_blamed(
+    daemon: Daemon, real_firewalld: RealFirewalld
+) -> None:
+    def zoned(*zones: str) -> bool:
+        return all(
+            ("mark set=80" in real_firewalld.cmd(*plane, f"--zone={name}", "--list-rich-rules"))
+            is (name in zones)
+            for plane in PLANES
+            for name in ("public", "dmz")
+        )
+
+    placed = FIREWALLD + '[firewall.firewalld]\nplacement = "zone"\n'
+    daemon.start()
+    until(lambda: marked(real_firewalld, 80), "rules in both planes", 20)
+    for zones in (("public",), ("public", "dmz"), ("public",), ("dmz",)):
+        daemon.settings(f"{placed}zones = {json.dumps(zones)}\n")
+        until(lambda now=zones: zoned(*now), f"rules in {zones}", 20)  # type: ignore[misc] # bound
+    daemon.settings(FIREWALLD)
+    until(lambda: marked(real_firewalld, 80) and zoned(), "rules in the policy again", 20)
+    until(lambda: steps(daemon) == [], "a plan with nothing in it", 20)
+    assert not re.search("somebody|undone|more than once", daemon.words())
+
+
 def test_it_waits_for_a_firewalld_that_is_not_there_yet(
     daemon: Daemon, real_firewalld: RealFirewalld
 ) -> None:
