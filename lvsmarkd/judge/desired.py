@@ -101,8 +101,17 @@ class Desired:
 
     @property
     def checksum(self) -> int:
-        """48 bits over all rules: equal on all directors of a cluster that agree."""
-        text = "\n".join(sorted(f"{r.family} {r.place} {r}" for r in self.rules))
+        """48 bits over what must hold: equal on all directors of a cluster that agree.
+
+        Not over the rules for it: how many of these it takes depends on the firewall.
+        """
+        lines = [str(key) for key in self.services]
+        for key, many in self.flows.items():
+            lines += [f"{key} {own.flow}{' accept' if own.accept else ''}" for own in many]
+        lines += [f"{r.family} {r}" for r in self.rules if r.mark is None]  # VRRP
+        if any(rule.place is Place.LOCAL for rule in self.rules):
+            lines.append("local")
+        text = "\n".join(sorted(lines))
         import hashlib  # noqa: PLC0415 - only for the metric, and slow to import
 
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
