@@ -19,6 +19,7 @@ class Memory:
     """
 
     _in_force: frozenset[tuple[Spot, Rule]] = frozenset()
+    _blank: bool = True
     _anchored: set[Spot] = field(default_factory=set)
     _unwanted_since: dict[Rule, float] = field(default_factory=dict)
 
@@ -48,6 +49,7 @@ class Memory:
         """
         undone = {(spot, rule) for spot, rule in self._in_force if rule in wanted.rules}
         self._in_force = frozenset(rules_of(seen)) | undone
+        self._blank = False
         spots = {(rule.family, rule.place) for rule in wanted.rules}
         anchored = {spot for spot in self._anchored if (spot.family, spot.place) in spots}
         self._anchored = anchored | {
@@ -66,7 +68,12 @@ class Memory:
         self._anchored = set()
 
     def cause(self, step: Step, wanted: Desired) -> Cause:
-        """Why a step is needed: somebody undid what was in force, or the configuration asks."""
+        """Why a step is needed: somebody undid what was in force, or the configuration asks.
+
+        Where nothing is known from before, nobody is blamed.
+        """
+        if self._blank:
+            return Cause.CONFIG
         match step:
             case AddRule(spot, rule):
                 undone = (spot, rule) in self._in_force

@@ -10,6 +10,7 @@ from lvsmarkd.daemon.fights import Fights
 from lvsmarkd.daemon.inputs import Gathered, Inputs
 from lvsmarkd.daemon.memory import Memory, rules_of
 from lvsmarkd.daemon.quarantine import Quarantine
+from lvsmarkd.declarations.tables import Placement
 from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Identity, Trouble
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.drift import History
@@ -33,6 +34,15 @@ class Clock:
     epoch: Callable[[], float] = time
 
 
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """Where rules are kept: which firewall, and by the settings where in it."""
+
+    firewall: Identity
+    placement: Placement
+    zones: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Reconciler:
     """Makes what is there agree with what must hold, one pass at a time.
@@ -50,7 +60,7 @@ class Reconciler:
     quarantine: Quarantine = field(default_factory=Quarantine)
     _memory: Memory = field(default_factory=Memory)
     _desired: Desired | None = None
-    _identity: Identity | None = None
+    _home: _Home | None = None
     _last: bool | None = None
     _basis: tuple[Gathered, Policy] | None = None
 
@@ -65,7 +75,7 @@ class Reconciler:
             self.backend.pardon()
         gathered = self.inputs.gather()
         seen = self._observe()
-        self._know(self.backend.identity)
+        self._know()
         wanted = self._want(gathered)  # now it is known what the firewall can hold in one rule
         self.quarantine.keep(wanted.rules)
         found = self._judge(wanted, seen, start, gathered)
@@ -118,15 +128,17 @@ class Reconciler:
         )
         return min((due for due in dues if due is not None), default=None)
 
-    def _know(self, identity: Identity) -> None:
-        """Begin anew where another firewall keeps the rules from now on: what is missing in it
-        was not undone by anybody.
+    def _know(self) -> None:
+        """Begin anew where another firewall keeps the rules from now on, or they belong elsewhere
+        in it: what is missing there was not undone by anybody.
         """
-        if self._identity is not None and identity != self._identity:
+        firewalld = self.inputs.loaded.settings.firewall.firewalld
+        home = _Home(self.backend.identity, firewalld.placement, firewalld.zones)
+        if self._home is not None and home != self._home:
             self._memory, self.fights, self.quarantine = Memory(), Fights(), Quarantine()
         if self.backend.last is not self._last:
             self._memory.forget_anchors()  # that they stand elsewhere now was our own wish
-        self._identity, self._last = identity, self.backend.last
+        self._home, self._last = home, self.backend.last
 
     def _want(self, gathered: Gathered) -> Desired:
         firewall = self.inputs.loaded.settings.firewall
@@ -135,6 +147,8 @@ class Reconciler:
             vrrp_accept=firewall.vrrp_accept,
             local=firewall.local,
             slots=self.backend.slots,
+            interfaces=self.backend.interfaces,
+            macs=self.backend.macs,
         )
         if self._desired is None or self._basis is None or self._basis != (gathered, policy):
             self._desired = desired(

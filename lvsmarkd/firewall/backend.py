@@ -51,8 +51,8 @@ class Identity:
 class Backend(Protocol):
     """One kind of firewall. All calls block and are bounded in time.
 
-    ``slots`` is how many ports one rule may name, ``last`` whether our jump belongs at the
-    end of its hook.
+    ``slots``, ``interfaces`` and ``macs`` are what a rule can say, ``last`` whether our jump
+    belongs at the end of its hook.
     """
 
     @property
@@ -62,6 +62,14 @@ class Backend(Protocol):
     @property
     def slots(self) -> int:
         """How many ports one rule may name, a range counting two."""
+
+    @property
+    def interfaces(self) -> bool:
+        """Whether a rule may name the interface by which packets come in."""
+
+    @property
+    def macs(self) -> int | None:
+        """How many senders' MACs a rule may leave out; None: any number."""
 
     @property
     def last(self) -> bool:

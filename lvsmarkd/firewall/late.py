@@ -33,6 +33,8 @@ class LateBackend:
     stamp: Callable[[], object]
     last: bool = False
     slots: int = 15
+    interfaces: bool = True
+    macs: int | None = None
     _found: Backend | None = None
     _stamp: object = None
     _identity: Identity = field(default_factory=lambda: Identity(NO_BACKEND, ""))
@@ -93,4 +95,5 @@ class LateBackend:
             self._found = self.find()
             self._identity = self._found.identity
             self.slots, self.last = self._found.slots, self._found.last
+            self.interfaces, self.macs = self._found.interfaces, self._found.macs
         return self._found

@@ -4,13 +4,14 @@ The last good state is an input: what cannot be read, or is refused, leaves in f
 known before. Only a whole reading takes a service away.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lvsmarkd.judge.layout import rules_of
 from lvsmarkd.judge.suggestion import Suggestion, suggest
 from lvsmarkd.model.declaration import Declared, DeclaredFlow
+from lvsmarkd.model.flow import Flow
 from lvsmarkd.model.ipvs import Loaded, Unreadable
 from lvsmarkd.model.keepalived import Fitness, Namespace, Reading, ReservedMarks, VrrpInstance
 from lvsmarkd.model.origin import Problem
@@ -30,12 +31,33 @@ class Coverage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The operator's choices that bear on what must hold."""
+    """The operator's choices that bear on what must hold, and what the firewall can say.
+
+    ``slots`` is how many ports one rule may name, ``interfaces`` whether it may name the one by
+    which packets come in, ``macs`` how many senders it may leave out (None: any number).
+    """
 
     infer: bool = False
     vrrp_accept: bool = True
     local: bool = False
     slots: int = 15
+    interfaces: bool = True
+    macs: int | None = None
+
+    def refusal(self, flow: Flow) -> str:
+        """Why the firewall cannot hold a flow, and what to do; empty where it can."""
+        remedy = 'or set backend = "iptables" under [firewall]'
+        if flow.in_interface is not None and not self.interfaces:
+            return (
+                f"found in-interface {flow.in_interface}, and the firewall that keeps the rules"
+                f" cannot look at interfaces: leave it out, {remedy}"
+            )
+        if self.macs is not None and len(flow.not_from_mac) > self.macs:
+            return (
+                f"found {len(flow.not_from_mac)} addresses in not-from-mac, and the firewall that"
+                f" keeps the rules can leave out {self.macs} at most: write fewer, {remedy}"
+            )
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +101,17 @@ class Desired:
 
     @property
     def checksum(self) -> int:
-        """48 bits over all rules: equal on all directors of a cluster that agree."""
-        text = "\n".join(sorted(f"{r.family} {r.place} {r}" for r in self.rules))
+        """48 bits over what must hold: equal on all directors of a cluster that agree.
+
+        Not over the rules for it: how many of these it takes depends on the firewall.
+        """
+        lines = [str(key) for key in self.services]
+        for key, many in self.flows.items():
+            lines += [f"{key} {own.flow}{' accept' if own.accept else ''}" for own in many]
+        lines += [f"{r.family} {r}" for r in self.rules if r.mark is None]  # VRRP
+        if any(rule.place is Place.LOCAL for rule in self.rules):
+            lines.append("local")
+        text = "\n".join(sorted(lines))
         import hashlib  # noqa: PLC0415 - only for the metric, and slow to import
 
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
@@ -105,10 +136,15 @@ def desired(
     instances = reading.instances
     if not whole and before is not None:
         instances = reading.instances or before.instances
-    held = frozenset(mark for p in declared.problems if p.fatal for mark in p.marks)
     used = {key: own for key, own in declared.flows.items() if key in services}
+    problems = (*declared.problems, *_beyond(used, policy))
+    held = frozenset(mark for p in problems if p.fatal for mark in p.marks)
     kept = {} if before is None else _kept(before, used, held, configured, whole=whole)
-    flows = {key: kept[key] if key in kept else _followed(key, used, held) for key in services}
+    # Of flows that another firewall kept, and this one cannot, no part is the last good state.
+    kept = {key: own for key, own in kept.items() if not any(map(policy.refusal, _flows(own)))}
+    flows = {
+        key: kept[key] if key in kept else _followed(key, used, held, policy) for key in services
+    }
     deferred = _defer(flows, kept, configured)
     coverage = {key: Coverage.DECLARED if flows[key] else Coverage.NONE for key in services}
     bare = [
@@ -136,7 +172,7 @@ def desired(
         unused=_unused(declared, services),
         instances=instances,
         rules=frozenset(rules),
-        problems=(*reading.problems, *declared.problems),
+        problems=(*reading.problems, *problems),
         held=held,
         short=frozenset(key for key in services if key.mark in held and key not in kept),
         removable=whole,
@@ -145,6 +181,23 @@ def desired(
         namespace=reading.namespace,
         world=world,
     )
+
+
+def _beyond(
+    used: Mapping[ServiceKey, tuple[DeclaredFlow, ...]], policy: Policy
+) -> tuple[Problem, ...]:
+    """The declarations that the firewall cannot hold, each said once."""
+    found = {
+        Problem(own.origin, reason, (key.mark,), fatal=True): None
+        for key, many in used.items()
+        for own in many
+        if (reason := policy.refusal(own.flow))
+    }
+    return tuple(found)
+
+
+def _flows(declared: Iterable[DeclaredFlow]) -> Iterator[Flow]:
+    return (own.flow for own in declared)
 
 
 def _unused(
@@ -256,8 +309,11 @@ def _followed(
     key: ServiceKey,
     used: Mapping[ServiceKey, tuple[DeclaredFlow, ...]],
     held: frozenset[int],
+    policy: Policy,
 ) -> tuple[DeclaredFlow, ...]:
-    """The flows declared for a service; of a mark that is refused, those that it alone claims."""
+    """The flows declared for a service; of a mark that is refused, those that it alone claims
+    and the firewall can hold.
+    """
     now = used.get(key, ())
     if key.mark not in held:
         return now
@@ -267,7 +323,11 @@ def _followed(
         if rival.family is key.family and rival.mark != key.mark
         for other in others
     ]
-    return tuple(own for own in now if not any(own.flow.overlaps(rival) for rival in rivals))
+    return tuple(
+        own
+        for own in now
+        if not policy.refusal(own.flow) and not any(own.flow.overlaps(rival) for rival in rivals)
+    )
 
 
 def _suggestions(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from lvsmarkd.judge.desired import Desired
+from lvsmarkd.judge.standin import stand_in
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Chain, ForeignRule, Leave, Obscured, Observed, Side, Unknown
 from lvsmarkd.model.plan import AddRule, Anchor, Dissolve, RemoveRule, Rewrite, Step
@@ -161,24 +162,34 @@ class _Chain:
         )
 
     def _missing(self, missing: list[Rule], pairs: Mapping[Rule, Rule]) -> Iterator[Finding]:
-        """A missing rule beside one that resembles it was altered; both mean lost packets."""
-        severity = self._severity
+        """A missing rule beside one that resembles it was altered; both mean lost packets, but
+        for those that somebody else marks meanwhile.
+        """
         for rule in missing:
             like = pairs.get(rule)
+            other = self._stand_in(rule)
+            severity = self._severity if other is None else Severity.WARNING
+            mends = _meanwhile(other)
             if rule in self.chain.partial:
                 message = (
                     f"the rule “{rule}”{self._where} is not in force everywhere it should be;"
-                    " applying the plan mends it"
+                    f" applying the plan mends it{mends}"
                 )
                 yield self._find(Kind.MISSING, severity, message, rule)
             elif like is None:
-                message = f"the rule “{rule}”{self._where} is not there; applying the plan adds it"
+                message = (
+                    f"the rule “{rule}”{self._where} is not there; applying the plan adds it{mends}"
+                )
                 yield self._find(Kind.MISSING, severity, message, rule)
             else:
                 message = f"the rule{self._where} reads “{like}” and should read “{rule}”"
                 yield self._find(
-                    Kind.ALTERED, severity, f"{message}; applying the plan mends it", rule
+                    Kind.ALTERED, severity, f"{message}; applying the plan mends it{mends}", rule
                 )
+
+    def _stand_in(self, rule: Rule) -> ForeignRule | None:
+        there = self.chain.rules if self.chain.anchors else ()
+        return stand_in(rule, self.spot, self.foreign, there)
 
     @property
     def _severity(self) -> Severity:
@@ -229,7 +240,9 @@ class _Chain:
             if self.chain.holder:
                 flaw = self.chain.flaw or "is not there"
                 message = f"{self.chain.holder} ({self.spot}) {flaw}; applying the plan mends it"
-            return self._find(Kind.MISSING, self._severity, message, None)
+            met = self.want and all(self._stand_in(rule) for rule in self.want)
+            severity = Severity.WARNING if met else self._severity
+            return self._find(Kind.MISSING, severity, message, None)
         if self.chain.anchors > 1:
             message = f"{name} is there {self.chain.anchors} times; applying the plan leaves one"
             return self._find(Kind.DUPLICATE, Severity.WARNING, message, None)
@@ -255,6 +268,16 @@ class _Chain:
             return Verdict()
         step = Dissolve(self.spot, self.chain.anchors, tuple(gone), self.chain.holder)
         return Verdict(tuple(self._surplus(gone, {})), (step,))
+
+
+def _meanwhile(other: ForeignRule | None) -> str:
+    """What is to be said of a rule that stands in for a missing one."""
+    if other is None:
+        return ""
+    return (
+        f"; meanwhile a rule in {other.where} marks these packets (“{other.text}”), which can go"
+        " once ours is there"
+    )
 
 
 def _pairs(missing: list[Rule], gone: list[Rule]) -> dict[Rule, Rule]:

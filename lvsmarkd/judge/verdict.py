@@ -1,6 +1,6 @@
 """The judgement of one pass: findings and steps, from what must hold and what was seen."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from lvsmarkd.judge.claimants import known_claims
 from lvsmarkd.judge.claims import overlaps
@@ -15,6 +15,7 @@ from lvsmarkd.judge.foreign import (
 )
 from lvsmarkd.judge.former import farewell
 from lvsmarkd.judge.presence import presence
+from lvsmarkd.judge.standin import stand_in
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Chain, Observed, Unknown
 from lvsmarkd.model.plan import Plan
@@ -64,7 +65,7 @@ def covered(
     desired: Desired, observed: Observed, *, last: bool = False
 ) -> dict[ServiceKey, bool | None]:
     """Whether each service's packets bear its mark now: by all of its own rules, which nobody
-    overrules, or by a foreign one. None where it could not be seen. This is the SLI.
+    overrules, or by foreign ones. None where it could not be seen. This is the SLI.
     """
     state: dict[ServiceKey, bool | None] = {}
     present = {
@@ -92,13 +93,14 @@ def covered(
         elif desired.coverage[key] is Coverage.NONE:
             state[key] = marked_by_others(key, observed) or held_up(key, desired, observed)
         else:
-            all_there = chain.anchors > 0 and wanted.get(key, set()) <= present[spot]
-            state[key] = (
+            own = wanted.get(key, set())
+            all_there = chain.anchors > 0 and own <= present[spot]
+            marked = (
                 all_there
                 and key not in overruled
-                and not _bypassed(key, wanted.get(key, ()), desired, observed, last=last)
-                and (key not in desired.short or held_up(key, desired, observed))
-            )
+                and not _bypassed(key, own, desired, observed, last=last)
+            ) or _stood_in(own, spot, chain, observed)
+            state[key] = marked and (key not in desired.short or held_up(key, desired, observed))
     return state
 
 
@@ -122,16 +124,29 @@ def _bypassed(
     )
 
 
+def _stood_in(own: Collection[Rule], spot: Spot, chain: Chain, observed: Observed) -> bool:
+    """Whether foreign rules do what a service's own rules are to do."""
+    there = chain.rules if chain.anchors else ()
+    return bool(own) and all(stand_in(rule, spot, observed.foreign, there) for rule in own)
+
+
 def held_up(key: ServiceKey, desired: Desired, observed: Observed) -> bool:
     """Whether rules of an earlier declaration mark a service whose present one is refused, or
     went with it from its file while it is in use still.
     """
-    chain = observed.chains.get(Spot(Plane.RUNTIME, key.family, Place.MARK))
     if not (key.mark in desired.held or desired.leaving(key)):
         return False
-    if not isinstance(chain, Chain) or not chain.anchors:
-        return False
-    return any(rule.service == key and rule not in desired.rules for rule in chain.rules)
+    # What the former firewall still has marks packets too.
+    chains = (
+        observed.chains.get(Spot(plane, key.family, Place.MARK))
+        for plane in (Plane.RUNTIME, Plane.FORMER)
+    )
+    return any(
+        rule.service == key and rule not in desired.rules
+        for chain in chains
+        if isinstance(chain, Chain) and chain.anchors
+        for rule in chain.rules
+    )
 
 
 def _services(desired: Desired, observed: Observed) -> Iterator[Finding]:

@@ -84,7 +84,7 @@ class Report:
     where nothing was written). ``actors`` are the programs that changed a firewall since the
     pass before. ``latency`` is from the wake-up to the verified repair, if there was one.
     ``source`` names the keepalived.conf that was read, and the process that it is of.
-    ``error`` is a sentence where the pass failed. ``checksum`` stands for the desired rules.
+    ``error`` is a sentence where the pass failed. ``checksum`` stands for what must hold.
     """
 
     trigger: Trigger

@@ -147,7 +147,8 @@ WATCH_OVERRUNS = _counter(
     "watch_overruns_total", "Times that a source lost events; a full check follows.", "watcher"
 )
 CHECKSUM = _gauge(
-    "desired_state_checksum", "48 bits over the rules that must hold: equal on agreeing directors."
+    "desired_state_checksum",
+    "48 bits over what must hold: equal on agreeing directors, whatever firewall keeps the rules.",
 )
 PACKETS = _counter(
     "mark_packets_total",

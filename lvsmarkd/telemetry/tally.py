@@ -116,9 +116,12 @@ class Tally:
     def _repairs(self, before: Report | None, after: Report) -> None:
         for repair in after.repairs:
             self._step(repair.step, repair.cause, "ok")
-        # A report gives no cause for what failed. Where the same rules are wanted as before,
-        # somebody must have undone them.
-        same = before is not None and before.checksum == after.checksum
+        # A report gives no cause for what failed. Where the same is wanted of the same firewall
+        # as before, somebody must have undone it.
+        same = before is not None and (before.checksum, before.backend) == (
+            after.checksum,
+            after.backend,
+        )
         for step in _failed(before, after):
             self._step(step, Cause.DRIFT if same else Cause.CONFIG, "failed")
         if after.latency is not None:

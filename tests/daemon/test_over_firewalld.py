@@ -98,6 +98,52 @@ def test_a_saved_keepalived_conf_moves_the_rules_and_purge_takes_all_of_them(
     assert [real_firewalld.cmd(*plane, "--list-all-zones") for plane in PLANES] == untouched
 
 
+@pytest.mark.parametrize(
+    "beyond", ["in-interface vip0", "not-from-mac 52:54:00:00:00:01,52:54:00:00:00:02"]
+)
+def test_a_declaration_that_no_rich_rule_can_say_leaves_the_rules_that_work(
+    daemon: Daemon, real_firewalld: RealFirewalld, beyond: str
+) -> None:
+    daemon.settings(FIREWALLD + "[daemon]\nlinger_seconds = 0\n")
+    daemon.start()
+    until(lambda: marked(real_firewalld, 80), "rules in both planes", 20)
+    before = held(real_firewalld)
+    daemon.conf.write_text(WEB.replace("tcp 80,443", f"tcp 80,443 {beyond}") + MAIL)
+    until(lambda: marked(real_firewalld, 25), "what else the file says", 20)
+    until(lambda: f"{daemon.conf}:2" in daemon.words(), "the place in the journal")
+    left = [[line for line in plane if "set=80" in line] for plane in held(real_firewalld)]
+    assert left == before
+    assert 'lvsmarkd_mark_covered{family="inet",mark="80"} 1.0' in daemon.page()
+    _, text = daemon.ask("plan", "--json", "--config", str(daemon.toml))
+    plan = json.loads(text)
+    assert plan["steps"] == []
+    (refused,) = (each for each in plan["findings"] if each["kind"] == "refused")
+    assert refused["origins"] == [f"{daemon.conf}:2"]
+
+
+def test_where_the_operator_moves_the_rules_nobody_is_blamed(
+    daemon: Daemon, real_firewalld: RealFirewalld
+) -> None:
+    def zoned(*zones: str) -> bool:
+        return all(
+            ("mark set=80" in real_firewalld.cmd(*plane, f"--zone={name}", "--list-rich-rules"))
+            is (name in zones)
+            for plane in PLANES
+            for name in ("public", "dmz")
+        )
+
+    placed = FIREWALLD + '[firewall.firewalld]\nplacement = "zone"\n'
+    daemon.start()
+    until(lambda: marked(real_firewalld, 80), "rules in both planes", 20)
+    for zones in (("public",), ("public", "dmz"), ("public",), ("dmz",)):
+        daemon.settings(f"{placed}zones = {json.dumps(zones)}\n")
+        until(lambda now=zones: zoned(*now), f"rules in {zones}", 20)  # type: ignore[misc] # bound
+    daemon.settings(FIREWALLD)
+    until(lambda: marked(real_firewalld, 80) and zoned(), "rules in the policy again", 20)
+    until(lambda: steps(daemon) == [], "a plan with nothing in it", 20)
+    assert not re.search("somebody|undone|more than once", daemon.words())
+
+
 def test_it_waits_for_a_firewalld_that_is_not_there_yet(
     daemon: Daemon, real_firewalld: RealFirewalld
 ) -> None:

@@ -32,6 +32,23 @@ def test_the_first_pass_makes_what_the_files_say(bench: Bench) -> None:
     assert bench.paper.writes == 1
 
 
+@pytest.mark.parametrize("setting", ['placement = "zone"', 'zones = ["public"]'])
+def test_where_the_settings_move_the_rules_nobody_undid_any(bench: Bench, setting: str) -> None:
+    bench.look()
+    bench.toml.write_text(f"[firewall.firewalld]\n{setting}\n")
+    (rule,) = bench.marks()
+    # What the firewall shows then: nothing where they belong now, or one too many.
+    for there in ((), (rule, rule)):
+        bench.paper.damage(MARKS, rules=there, anchors=min(1, len(there)))
+        report = bench.look()
+        assert report.result is Result.REPAIRED
+        assert {repair.cause for repair in report.repairs} == {Cause.CONFIG}
+        assert bench.marks() == (rule,)
+        bench.toml.write_text("# as at first\n")
+    bench.paper.damage(MARKS, rules=())
+    assert [repair.cause for repair in bench.look(VANDAL).repairs] == [Cause.DRIFT]
+
+
 def test_what_somebody_undid_is_mended_and_told_from_a_change_of_the_files(bench: Bench) -> None:
     bench.look()
     bench.paper.damage(MARKS, rules=())
@@ -134,6 +151,23 @@ def test_a_refused_declaration_at_a_cold_start_leaves_its_rules_as_they_are(benc
     bench.now += 60
     bench.look()
     assert bench.rules() == {80}
+
+
+def test_a_declaration_that_the_firewall_cannot_hold_leaves_the_last_good_one_in_force(
+    bench: Bench,
+) -> None:
+    bench.paper.interfaces = False
+    bench.look()
+    before = dict(bench.paper.chains)
+    bench.conf.write_text(WEB.replace("tcp 80,443", "tcp 80,443 in-interface vip0"))
+    for _ in range(2):
+        report = bench.look()
+        (finding,) = report.configuration_problems
+        assert (finding.kind, finding.origins[0].line) == (Kind.REFUSED, 2)
+        assert report.left.steps == ()
+        assert bench.paper.chains == before
+        bench.start()  # no memory
+        bench.now += 60
 
 
 @pytest.mark.parametrize("content", ["[daemon]\nmode = 'sometimes'\n", "[[mark]\n", "x", "", None])

@@ -5,7 +5,10 @@ from pathlib import Path
 
 from lvsmarkd.daemon.inputs import Inputs, Where
 from lvsmarkd.daemon.reconciler import Clock, Reconciler
+from lvsmarkd.model.observed import Chain
 from lvsmarkd.model.report import Mode, Report
+from lvsmarkd.model.rule import Place, Plane, Rule, Spot
+from lvsmarkd.model.service import Family
 from lvsmarkd.model.wake import Actor, Trigger, Wake
 from tests.harness.paper import PaperFirewall
 
@@ -55,6 +58,12 @@ class Bench:
         """One pass."""
         wakes = [Wake(Trigger.NETLINK, actor) for actor in actors] or [Wake(Trigger.TIMER)]
         return self.reconciler.run(wakes, mode)
+
+    def marks(self) -> tuple[Rule, ...]:
+        """The rules that mark IPv4 packets, in their order."""
+        chain = self.paper.chains[Spot(Plane.RUNTIME, Family.INET, Place.MARK)]
+        assert isinstance(chain, Chain)
+        return chain.rules
 
     def rules(self) -> set[int | None]:
         """The marks that have rules now."""

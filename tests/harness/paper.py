@@ -22,6 +22,8 @@ class PaperFirewall:
 
     last: bool = False
     slots: int = 15
+    interfaces: bool = True
+    macs: int | None = None
     chains: dict[Spot, Chain | Unknown] = field(
         default_factory=lambda: dict.fromkeys(SPOTS, Chain())
     )

@@ -107,6 +107,15 @@ def test_a_declaration_that_no_service_uses_makes_no_rule_and_is_a_note() -> Non
     assert "uses no such mark" in notes[1].message
 
 
+def test_the_checksum_is_the_same_whatever_firewall_keeps_the_rules() -> None:
+    web = declare(80, flow("192.0.2.10", 80), flow("192.0.2.10", 443), accept=True)
+    iptables, firewalld = want(web), want(web, policy=Policy(slots=1, interfaces=False, macs=1))
+    assert len(iptables.rules) < len(firewalld.rules)
+    assert iptables.checksum == firewalld.checksum
+    assert want(web, policy=Policy(local=True)).checksum != iptables.checksum
+    assert want(WEB).checksum != want(declare(81, flow("192.0.2.10", 80))).checksum
+
+
 def test_a_name_declares_for_the_families_there_are() -> None:
     both = declare(80, flow("192.0.2.10", 80), flow("2001:db8::10", 80))
     named = Declared(both, named=frozenset({key(80, "inet6")}))

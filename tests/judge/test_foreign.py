@@ -10,6 +10,7 @@ from lvsmarkd.judge.foreign import near_miss
 from lvsmarkd.judge.verdict import covered, judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.flow import PortRange
 from lvsmarkd.model.observed import (
     Effect,
     ForeignRule,
@@ -29,6 +30,7 @@ from tests.harness.values import declare, flow, instance, key, reading, service,
 
 WEB = want(declare(80, flow("192.0.2.10", 80), flow("192.0.2.10", 443)))
 VIP = Match(destination=ip_network("192.0.2.10/32"))
+PORTS = (PortRange(80, 80), PortRange(443, 443))
 
 
 def rule(
@@ -279,3 +281,72 @@ def test_a_chain_of_somebody_elses_that_bears_our_name_is_left_alone() -> None:
     assert [step for step in plan.steps if step.spot == spot] == []
     assert "give that chain another name" in plan.findings[0].message
     assert [step for step in known.steps if step.spot == spot]
+
+
+MARKS = Spot(Plane.RUNTIME, Family.INET, Place.MARK)
+WHOLE = rule(SetMark(80), VIP, Match(protocol=6))
+
+
+@pytest.mark.parametrize(
+    ("foreign", "state"),
+    [
+        ([WHOLE], True),
+        ([rule(SetMark(80))], True),
+        ([rule(SetMark(80), VIP, Match(protocol=6, ports=(p,))) for p in PORTS], True),
+        ([rule(SetMark(80), VIP, Match(protocol=6, ports=PORTS[:1]))], False),
+        ([rule(SetMark(80), VIP, partial=True)], False),
+        ([rule(SetMark(80, 0xFF), VIP)], False),
+        ([rule(SetMark(81), VIP)], False),
+        ([rule(SetConnmark(80), VIP), rule(Obscured("CONNMARK --restore-mark"))], False),
+        ([rule(Leave()), WHOLE], False),
+        ([WHOLE, rule(Leave())], True),
+        ([rule(Refuse(), VIP), WHOLE], False),
+        ([WHOLE, rule(SetMark(7))], False),
+        ([WHOLE, rule(SetMark(7), later=True)], False),
+        ([WHOLE, rule(Obscured("CONNMARK --restore-mark"))], False),
+        ([WHOLE, rule(SetMark(80, 0xFF))], True),
+        ([rule(SetMark(7)), WHOLE], True),
+        # As with rules of our own, only what is certain counts.
+        ([WHOLE, rule(SetMark(7), partial=True)], True),
+        ([rule(SetMark(80), VIP, guards=(MarkGuard(0, 0xFFFFFFFF),))], True),
+        ([rule(SetMark(5)), rule(SetMark(80), VIP, guards=(MarkGuard(0, 0xFF),))], False),
+        (
+            [
+                rule(SetMark(5), partial=True),
+                rule(SetMark(80), VIP, guards=(MarkGuard(0, 0xFF),)),
+            ],
+            False,
+        ),
+    ],
+)
+def test_others_who_mark_all_that_is_declared_stand_in_for_rules_to_come(
+    foreign: list[ForeignRule], state: bool
+) -> None:
+    seen = Observed(PaperFirewall().chains, tuple(foreign))
+    assert covered(WEB, seen) == {key(80): state}
+    missing = [f for f in judge(WEB, seen).findings if f.kind is Kind.MISSING]
+    assert len(missing) == 2  # the rule, and the jump
+    assert {f.severity is Severity.WARNING for f in missing} == {state}
+    assert ("which can go once ours is there" in missing[0].message) is state
+    assert judge(WEB, seen).steps == judge(WEB, PaperFirewall().observe()).steps
+
+
+def test_a_rule_of_ours_that_still_gives_another_mark_is_not_stood_in_for() -> None:
+    (old,) = want(declare(90, flow("192.0.2.10", 80))).rules
+    paper = PaperFirewall()
+    paper.damage(MARKS, exists=True, anchors=1, rules=(old,))
+    assert covered(WEB, Observed(paper.chains, (WHOLE,))) == {key(80): False}
+
+
+def test_where_one_service_is_stood_in_for_and_another_is_not_the_jump_is_critical() -> None:
+    both = want(declare(80, flow("192.0.2.10", 80)), declare(25, flow("192.0.2.10", 25)))
+    seen = Observed(
+        PaperFirewall().chains, (rule(SetMark(80), VIP, Match(protocol=6, ports=PORTS)),)
+    )
+    assert covered(both, seen) == {key(80): True, key(25): False}
+    missing = [f for f in judge(both, seen).findings if f.kind is Kind.MISSING]
+    assert {(f.service, f.severity) for f in missing} == {
+        (key(80), Severity.WARNING),
+        (key(25), Severity.CRITICAL),
+        (None, Severity.CRITICAL),
+    }

@@ -1,5 +1,6 @@
 """Laws of the core, over generated declarations, firewalls and damage."""
 
+from dataclasses import replace
 from ipaddress import ip_network
 
 from hypothesis import given
@@ -13,6 +14,7 @@ from lvsmarkd.model.declaration import Declared, DeclaredFlow
 from lvsmarkd.model.flow import Flow, PortRange, Transport
 from lvsmarkd.model.observed import Chain
 from lvsmarkd.model.plan import AddRule
+from lvsmarkd.model.rule import Place
 from lvsmarkd.model.service import Family, Service, ServiceKey
 from tests.harness.paper import SPOTS, PaperFirewall
 from tests.harness.values import HERE, instance, key, reading
@@ -136,10 +138,34 @@ def test_grouping_into_rules_loses_and_adds_no_packet(own: list[Flow], slots: in
         assert any(rule.match.may_match(flow) for flow in mine)
 
 
-@given(wishes())
-def test_the_checksum_tells_wishes_apart_and_nothing_else(wish: Desired) -> None:
-    again = Desired(rules=frozenset(sorted(wish.rules, key=str, reverse=True)))
-    assert again.checksum == wish.checksum
+@given(wishes(), st.integers(2, 15))
+def test_the_checksum_tells_wishes_apart_and_nothing_else(wish: Desired, slots: int) -> None:
     assert 0 <= wish.checksum < 2**48
-    for rule in wish.rules:
-        assert Desired(rules=wish.rules - {rule}).checksum != wish.checksum
+    other = replace(
+        wish,
+        services=dict(reversed([*wish.services.items()])),
+        flows={k: own[::-1] for k, own in reversed([*wish.flows.items()])},
+        # As a firewall groups them that holds fewer ports in a rule.
+        rules=frozenset(
+            [rule for rule in wish.rules if rule.mark is None or rule.place is Place.LOCAL]
+            + [
+                r
+                for k, own in wish.flows.items()
+                for r in rules_of(k, own, slots=slots, local=False)
+            ]
+        ),
+    )
+    assert other.checksum == wish.checksum
+    for k, own in wish.flows.items():
+        fewer = [replace(wish, flows={**wish.flows, k: own[1:]}), _without(wish, k)]
+        changed = replace(own[0], accept=not own[0].accept)
+        accepted = replace(wish, flows={**wish.flows, k: (changed, *own[1:])})
+        assert all(each.checksum != wish.checksum for each in (*fewer, accepted))
+    vrrp = {rule for rule in wish.rules if rule.mark is None}
+    assert not vrrp or replace(wish, rules=wish.rules - vrrp).checksum != wish.checksum
+
+
+def _without(wish: Desired, key: ServiceKey) -> Desired:
+    """It has one service less."""
+    services = {k: service for k, service in wish.services.items() if k != key}
+    return replace(wish, services=services, flows={k: wish.flows[k] for k in services})

@@ -33,7 +33,9 @@ def run(options: argparse.Namespace) -> Exit:
     backend = _backend(session)
     if backend is not None:
         seen, last = backend.observe(), backend.last
-        policy = replace(policy, slots=backend.slots)
+        policy = replace(
+            policy, slots=backend.slots, interfaces=backend.interfaces, macs=backend.macs
+        )
     wanted = desired(gathered.reading, gathered.declared, policy, world=gathered.world)
     states = covered(wanted, seen, last=last)
     if options.json:

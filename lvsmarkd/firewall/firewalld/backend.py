@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from math import inf
 from time import monotonic
+from typing import ClassVar
 
 from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Identity, Trouble
 from lvsmarkd.firewall.firewalld.absent import down
@@ -47,10 +48,14 @@ FRESH = 1.0
 class FirewalldBackend:
     """firewalld, with its nftables or its iptables backend.
 
+    A rich rule names no interface and leaves out one sender: see own.py.
+
     ``iptables`` is the backend that reads iptables' tables, if there is any iptables: direct
     rules are there, and those of whoever uses it besides.
     """
 
+    interfaces: ClassVar[bool] = False
+    macs: ClassVar[int | None] = 1
     firewalld: Firewalld
     backup: Backup
     choices: Choices

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 from lvsmarkd.firewall.backend import Applied, FirewallError, Identity, OnSpawn, Trouble
 from lvsmarkd.firewall.iptables.backup import Backup
@@ -41,6 +42,8 @@ class IptablesBackend:
     program that is about to write.
     """
 
+    interfaces: ClassVar[bool] = True
+    macs: ClassVar[int | None] = None
     toolset: Toolset
     backup: Backup
     last: bool = False

@@ -1,0 +1,93 @@
+"""A declaration that the firewall at hand cannot hold takes nothing away."""
+
+from dataclasses import replace
+
+import pytest
+
+from lvsmarkd.judge.desired import Desired, Policy, desired
+from lvsmarkd.judge.verdict import covered, judge
+from lvsmarkd.model.declaration import Declared
+from lvsmarkd.model.finding import Kind, Severity
+from lvsmarkd.model.flow import Flow
+from lvsmarkd.model.keepalived import Fitness
+from lvsmarkd.model.observed import Chain, Observed
+from lvsmarkd.model.plan import AddRule
+from lvsmarkd.model.rule import Place, Plane, Spot
+from lvsmarkd.model.service import Family
+from tests.harness.values import HERE, declare, flow, key, reading, service, want
+
+RICH = Policy(slots=1, interfaces=False, macs=1)
+NOW, THEN, PAST = (Spot(plane, Family.INET, Place.MARK) for plane in Plane)
+PLAIN = flow("192.0.2.10", 80)
+MAC, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02"
+BEYOND = [replace(PLAIN, in_interface="vip0"), replace(PLAIN, not_from_mac=(MAC, OTHER))]
+WEB = want(declare(80, PLAIN), policy=RICH)
+HELD = Chain(exists=True, anchors=1, holder="firewalld's policy lvsmarkd")
+FULL = replace(HELD, rules=tuple(WEB.rules))
+PLANES = {NOW: FULL, THEN: FULL}
+READ = reading(service(80), service(25))
+MAIL = declare(25, flow("192.0.2.10", 25))
+
+
+def wish(flows: list[Flow], policy: Policy = RICH, before: Desired | None = None) -> Desired:
+    return desired(READ, Declared(declare(80, *flows) | MAIL), policy, before)
+
+
+@pytest.mark.parametrize("beyond", BEYOND)
+def test_the_last_good_flows_stay_and_the_place_is_named(beyond: Flow) -> None:
+    now = wish([beyond], before=wish([PLAIN]))
+    assert now.rules == wish([PLAIN]).rules
+    assert now.held == {80}
+    plan = judge(now, Observed(PLANES))
+    assert {type(step) for step in plan.steps} == {AddRule}  # those of mark 25
+    (refused,) = (f for f in plan.findings if f.kind is Kind.REFUSED)
+    assert (refused.severity, refused.origins, refused.service) == (
+        Severity.CRITICAL,
+        (HERE,),
+        key(80),
+    )
+    assert "what was in force before stays" in refused.message
+    assert covered(now, Observed(PLANES))[key(80)] is True
+
+
+@pytest.mark.parametrize("beyond", BEYOND)
+def test_at_a_cold_start_the_rules_of_the_mark_stay_in_both_planes(beyond: Flow) -> None:
+    now = wish([beyond])
+    assert {rule.mark for rule in now.rules} == {25}
+    plan = judge(now, Observed(PLANES))
+    assert [(type(s), s.spot) for s in plan.steps] == [(AddRule, THEN), (AddRule, NOW)]
+    assert covered(now, Observed(PLANES))[key(80)] is True
+    assert covered(now, Observed({NOW: HELD, THEN: HELD}))[key(80)] is False
+
+
+def test_what_it_can_hold_of_the_mark_is_followed_at_a_cold_start() -> None:
+    now = wish([*BEYOND, flow("192.0.2.10", 443)])
+    assert [d.flow for d in now.flows[key(80)]] == [flow("192.0.2.10", 443)]
+    assert len(now.problems) == 2
+
+
+def test_one_sender_can_be_left_out_and_iptables_can_hold_it_all() -> None:
+    assert wish([replace(PLAIN, not_from_mac=(MAC,))]).problems == ()
+    assert wish(BEYOND, Policy()).problems == ()
+
+
+def test_what_no_service_uses_asks_nothing_of_the_firewall() -> None:
+    now = desired(reading(service(25)), Declared(declare(80, *BEYOND) | MAIL), RICH)
+    assert (now.problems, now.held) == ((), frozenset())
+
+
+@pytest.mark.parametrize("fitness", Fitness)
+def test_the_rules_stay_in_the_firewall_that_could_hold_them(fitness: Fitness) -> None:
+    in_iptables = wish(BEYOND, Policy())
+    read = replace(READ, fitness=fitness)
+    now = desired(read, Declared(declare(80, *BEYOND) | MAIL), RICH, in_iptables)
+    again = desired(read, Declared(declare(80, *BEYOND) | MAIL), RICH, now)
+    past = Chain(True, 1, tuple(in_iptables.rules), holder="iptables' chain LVSMARKD")
+    mail = replace(HELD, rules=tuple(r for r in now.rules if r.place is Place.MARK))
+    for each in (now, again):
+        assert {rule.mark for rule in each.rules} == {25}
+        seen = Observed({NOW: mail, THEN: mail, PAST: past})
+        assert judge(each, seen).steps == ()
+        assert covered(each, seen) == {key(80): True, key(25): True}
+    back = desired(read, Declared(declare(80, *BEYOND) | MAIL), Policy(), again)
+    assert back.rules == in_iptables.rules
