@@ -44,6 +44,16 @@ class BesideFirewalld:
         return self.inner.slots
 
     @property
+    def interfaces(self) -> bool:
+        """As iptables."""
+        return self.inner.interfaces
+
+    @property
+    def macs(self) -> int | None:
+        """As iptables."""
+        return self.inner.macs
+
+    @property
     def last(self) -> bool:
         """As iptables."""
         return self.inner.last
