@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from textwrap import indent
 from typing import Any
 
 from lvsmarkd.model.finding import Finding, Severity
@@ -37,7 +38,7 @@ def print_findings(findings: Iterable[Finding]) -> None:
         print("  ".join(filter(None, [head, about, origins])))
         print(f"    {finding.message}")
         if finding.detail not in finding.message:
-            print(f"    {finding.detail}")
+            print(indent(finding.detail, "    "))
 
 
 def print_plan(plan: Plan, scripts: Mapping[str, str]) -> None:

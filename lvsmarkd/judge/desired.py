@@ -69,7 +69,8 @@ class Desired:
     they are. ``short`` are services of such marks for which no last good flows are known.
     ``unused`` are declared keys that no service has. ``configured`` are the services that the
     file holds: the others are still in use, and leave with it. ``deferred`` are services some
-    of whose packets belong to another one until that has left.
+    of whose packets belong to another one until that has left. ``policy`` is what all of it was
+    made by.
     """
 
     services: Mapping[ServiceKey, Service] = field(default_factory=dict)
@@ -87,6 +88,7 @@ class Desired:
     deferred: frozenset[ServiceKey] = frozenset()
     namespace: Namespace | None = None
     world: World = UNASKED
+    policy: Policy = Policy()
 
     @property
     def blind(self) -> bool:
@@ -180,6 +182,7 @@ def desired(
         deferred=deferred,
         namespace=reading.namespace,
         world=world,
+        policy=policy,
     )
 
 

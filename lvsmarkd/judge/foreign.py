@@ -23,15 +23,21 @@ from lvsmarkd.model.service import MAX_MARK, Family, ServiceKey
 
 
 def marked_by_others(key: ServiceKey, observed: Observed, plane: Plane = Plane.RUNTIME) -> bool:
-    """Whether some foreign rule gives packets of the family just this mark, and no other
-    foreign rule certainly takes all of them away before, or their mark after.
+    """Whether some foreign rule gives packets of the family just this mark, and not in vain."""
+    return any(True for _ in givers(key, observed, plane))
+
+
+def givers(
+    key: ServiceKey, observed: Observed, plane: Plane = Plane.RUNTIME
+) -> Iterator[ForeignRule]:
+    """The foreign rules that give packets of the family just this mark, where no other foreign
+    rule certainly takes all of them away before, or their mark after.
     """
     spot = Spot(plane, key.family, Place.MARK)
     rules = [rule for rule in observed.foreign if rule.spot == spot]
-    return any(
-        _gives(rule, key.mark, rules) and not _in_vain(index, rule, key.mark, rules)
-        for index, rule in enumerate(rules)
-    )
+    for index, rule in enumerate(rules):
+        if _gives(rule, key.mark, rules) and not _in_vain(index, rule, key.mark, rules):
+            yield rule
 
 
 def _gives(rule: ForeignRule, mark: int, rules: list[ForeignRule]) -> bool:
@@ -202,38 +208,6 @@ def _refusal(
             case _:
                 continue
     return None
-
-
-def fleeting(desired: Desired, observed: Observed) -> Iterator[Finding]:
-    """Services that only others mark, where these do so only until the next reload or boot.
-
-    Where there is no permanent plane (iptables), others see to that, and nothing can be said.
-    """
-    for key, coverage in sorted(desired.coverage.items()):
-        permanent = observed.chains.get(Spot(Plane.PERMANENT, key.family, Place.MARK))
-        if coverage is not Coverage.NONE or not isinstance(permanent, Chain):
-            continue
-        giving = [
-            rule
-            for rule in observed.foreign
-            if rule.spot == Spot(Plane.RUNTIME, key.family, Place.MARK)
-            and _gives(rule, key.mark, [])
-        ]
-        lasting = marked_by_others(key, observed, Plane.PERMANENT)
-        # What is set past the firewall that has the planes is not its to keep.
-        if giving and not lasting and all(rule.fleeting for rule in giving):
-            yield Finding(
-                Kind.FLEETING,
-                Severity.WARNING,
-                f"mark {key.mark} is set by a rule in {giving[0].where} that is in force now and"
-                " not in the permanent configuration: the next reload or boot loses it; make it"
-                " permanent, or declare what the mark stands for",
-                key,
-                Plane.PERMANENT,
-                key.family,
-                desired.services[key].origins,
-                giving[0].text,
-            )
 
 
 def orphans(desired: Desired, observed: Observed) -> Iterator[Finding]:

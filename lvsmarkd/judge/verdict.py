@@ -8,7 +8,6 @@ from lvsmarkd.judge.desired import Coverage, Desired
 from lvsmarkd.judge.drift import History, hindrances, judge_spot
 from lvsmarkd.judge.foreign import (
     conflicts,
-    fleeting,
     marked_by_others,
     orphans,
     unaccepted,
@@ -16,6 +15,7 @@ from lvsmarkd.judge.foreign import (
 from lvsmarkd.judge.former import farewell
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.standin import stand_in
+from lvsmarkd.judge.watched import advice, fleeting
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Chain, Observed, Unknown
 from lvsmarkd.model.plan import Plan
@@ -164,7 +164,7 @@ def _services(desired: Desired, observed: Observed) -> Iterator[Finding]:
                     key,
                     family=key.family,
                     origins=service.origins,
-                    detail=desired.suggestions[key].text(),
+                    detail=advice(key, desired, observed) or "",
                 )
             case Coverage.NONE if not (
                 unread

@@ -119,7 +119,10 @@ def test_a_rule_of_somebody_elses_makes_a_service_watched(lvsmarkd: Run, tmp_pat
         "7",
     )
     assert lvsmarkd("plan")[0] == 0
-    assert json.loads(lvsmarkd("marks", "--json")[1])["services"][0]["coverage"] == "watched"
+    (service,) = json.loads(lvsmarkd("marks", "--json")[1])["services"]
+    assert service["coverage"] == "watched"
+    assert service["suggestion"] == "# lvsmarkd: fwmark 7 to 0.0.0.0/0 tcp 7"
+    assert "watched  0.0.0.0/0 tcp 7  " in lvsmarkd("marks")[1]
 
 
 @pytest.mark.usefixtures("netns")

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lvsmarkd.firewall.firewalld.boot import AGAIN, Boot
+from lvsmarkd.firewall.firewalld.calls import State
 from lvsmarkd.firewall.firewalld.changes import change_of
 from lvsmarkd.firewall.firewalld.direct import Natives, of_direct, read_typed
 from lvsmarkd.firewall.firewalld.expression import Expression, read_expression
@@ -23,8 +24,9 @@ from lvsmarkd.firewall.firewalld.holdings import (
 )
 from lvsmarkd.firewall.firewalld.kernel import kernel_of
 from lvsmarkd.firewall.firewalld.listing import Listing, Settings, rich_rules
-from lvsmarkd.firewall.firewalld.look import PLANES, SPOTS
+from lvsmarkd.firewall.firewalld.look import PLANES, SPOTS, Sight
 from lvsmarkd.firewall.firewalld.own import POLICY, PRIORITY, own_rule, rich_text
+from lvsmarkd.firewall.firewalld.remarks import remarks
 from lvsmarkd.firewall.firewalld.rich import read_rich_rule
 from lvsmarkd.firewall.firewalld.unsaved import differences
 from lvsmarkd.firewall.firewalld.words import NotUnderstoodError
@@ -33,7 +35,7 @@ from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.verdict import judge
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.flow import PortRange
-from lvsmarkd.model.observed import Observed, Side
+from lvsmarkd.model.observed import Observed, Side, Unknown
 from lvsmarkd.model.plan import Rewrite
 from lvsmarkd.model.rule import Match, Place, Plane, SetMark, Spot
 from lvsmarkd.model.service import Family
@@ -119,6 +121,22 @@ def carried_out(listing: Listing, change: Change) -> Listing:
         zones={name: {"rules_str": rules} for name, rules in zones.items()},
         policies=policies,
     )
+
+
+def test_rules_are_said_to_stand_in_a_zone_only_where_they_do() -> None:
+    def said(*rules: str) -> str:
+        listing = Listing(Plane.RUNTIME, "public", {"public": {"rules_str": rules}, "dmz": {}})
+        own = holdings(listing, by_policy=True, zones=(), marks={})
+        unseen = Unknown("not looked at")
+        sight = Sight(State.RUNNING, listing, unseen, {Plane.RUNTIME: own}, unseen)
+        found = remarks(sight, not_at_boot="", hindrance="reload is never")
+        (fleeting,) = [f.message for f in found if f.kind is Kind.FLEETING]
+        return fleeting
+
+    ours = [rich_text(rule) for rule in WISHES[1].rules]
+    assert said(*ours).startswith("the rules stand in firewalld's zone public until")
+    for none in ((), THEIRS):
+        assert said(*none).startswith("the rules would stand in firewalld's zone public until")
 
 
 def others(listing: Listing) -> list[list[str]]:

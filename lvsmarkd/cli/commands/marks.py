@@ -13,6 +13,7 @@ from lvsmarkd.firewall.backend import Backend
 from lvsmarkd.judge.desired import Coverage, Desired, Policy, desired
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.verdict import covered
+from lvsmarkd.judge.watched import advice, watched
 from lvsmarkd.keepalived.dialect import REFERENCE
 from lvsmarkd.model.finding import Severity
 from lvsmarkd.model.observed import Observed
@@ -41,13 +42,13 @@ def run(options: argparse.Namespace) -> Exit:
     if options.json:
         print_json(
             {
-                "services": [_form(key, wanted, states) for key in sorted(wanted.services)],
+                "services": [_form(key, wanted, states, seen) for key in sorted(wanted.services)],
                 "problems": [_problem_form(problem) for problem in _sorted(wanted.problems)],
                 "keepalived": _reader_form(gathered),
             }
         )
     else:
-        _print(wanted, states)
+        _print(wanted, states, seen)
         if gathered.version is None:
             print(f"\nread as keepalived {_dotted(REFERENCE)} would: no keepalived could be asked")
     return Exit.OK
@@ -73,9 +74,8 @@ def _backend(session: Session) -> Backend | None:
         return None
 
 
-def _form(key: ServiceKey, wanted: Desired, states: States) -> dict[str, Any]:
+def _form(key: ServiceKey, wanted: Desired, states: States, seen: Observed) -> dict[str, Any]:
     service = wanted.services[key]
-    suggestion = wanted.suggestions.get(key)
     return {
         "family": str(key.family),
         "mark": key.mark,
@@ -86,7 +86,7 @@ def _form(key: ServiceKey, wanted: Desired, states: States) -> dict[str, Any]:
         "configured": key in wanted.configured,
         "loaded": _loaded(key, wanted),
         "flows": [str(declared.flow) for declared in wanted.flows[key]],
-        "suggestion": suggestion.text() if suggestion else None,
+        "suggestion": advice(key, wanted, seen),
     }
 
 
@@ -118,7 +118,17 @@ def _loaded(key: ServiceKey, wanted: Desired) -> bool | None:
     return None if wanted.world.kernel is None else wanted.world.kernel.holds(key)
 
 
-def _print(wanted: Desired, states: States) -> None:
+def _flows(key: ServiceKey, wanted: Desired, seen: Observed) -> str:
+    """What its rules mark; for a service that nobody declared, those of others."""
+    lines = [str(declared.flow) for declared in wanted.flows[key]]
+    if wanted.coverage[key] is Coverage.NONE:
+        others = watched(key, seen)
+        lines += map(str, others.flows)
+        lines += dict.fromkeys(f"some, by a rule in {rule.where}" for rule in others.obscure)
+    return "\n".join(lines) or "-"
+
+
+def _print(wanted: Desired, states: States, seen: Observed) -> None:
     from tabulate import tabulate  # noqa: PLC0415 - only for people, and slow to import
 
     words = {True: paint("yes", "32"), False: paint("NO", "31"), None: "unknown"}
@@ -130,7 +140,7 @@ def _print(wanted: Desired, states: States) -> None:
             words[states[key]],
             loaded[_loaded(key, wanted)],
             _coverage(key, wanted, states),
-            "\n".join(str(declared.flow) for declared in wanted.flows[key]) or "-",
+            _flows(key, wanted, seen),
             "\n".join(map(str, wanted.services[key].origins)) or "not configured",
         )
         for key in sorted(wanted.services)

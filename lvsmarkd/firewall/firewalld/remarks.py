@@ -82,12 +82,13 @@ def _states(sight: Sight, hindrance: str) -> Iterator[Finding]:
             f"firewalld lists {len(lacking)} rule(s) of ours that the kernel does not have, which"
             f" only a reload mends; {hindrance}",
         )
-    elif sight.own[Plane.RUNTIME].interim:
+    elif (own := sight.own[Plane.RUNTIME]).interim:
+        there = any(held.holder in own.targets for held in own.held)
         yield Finding(
             Kind.FLEETING,
             Severity.NOTE,
-            f"the rules stand in {sight.own[Plane.RUNTIME].name} until firewalld is reloaded and"
-            f" knows its {OUR_POLICY}; {hindrance}",
+            f"the rules {'stand' if there else 'would stand'} in {own.name} until firewalld is"
+            f" reloaded and knows its {OUR_POLICY}; {hindrance}",
         )
 
 
