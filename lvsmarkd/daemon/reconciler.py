@@ -93,7 +93,8 @@ class Reconciler:
             after = self._observe()
             left = self._judge(wanted, after, start, gathered)
             tried = [Repair(step, self._memory.cause(step, wanted)) for step in steps]
-            repairs = self._repairs(tried, left, actors, start, whole=failure is None)
+            if not self._moved():  # else it is not seen what became of the steps
+                repairs = self._repairs(tried, left, actors, start, whole=failure is None)
             latency = self.clock.monotonic() - start if repairs else None
         self._memory.remember(wanted, after)
         return self._report(
@@ -139,6 +140,10 @@ class Reconciler:
         if self.backend.last is not self._last:
             self._memory.forget_anchors()  # that they stand elsewhere now was our own wish
         self._home, self._last = home, self.backend.last
+
+    def _moved(self) -> bool:
+        """Whether another firewall keeps the rules than at the beginning of the pass."""
+        return self._home is None or self.backend.identity != self._home.firewall
 
     def _want(self, gathered: Gathered) -> Desired:
         firewall = self.inputs.loaded.settings.firewall

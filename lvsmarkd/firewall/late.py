@@ -64,10 +64,12 @@ class LateBackend:
 
     def apply(self, plan: Plan) -> Applied:
         """Carry out the plan's steps, in the firewall that was looked at: of another one the
-        plan knows nothing.
+        plan knows nothing, nor of what the coming of another one made of this one's rules.
         """
         if self._found is None:
             raise FirewallError(Trouble.GONE, "there is no firewall to write to: see before")
+        if self.stamp() != self._stamp:
+            raise FirewallError(Trouble.BUSY, "another firewall keeps the rules now: planned anew")
         try:
             return self._found.apply(plan)
         except FirewallError as error:

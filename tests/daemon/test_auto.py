@@ -78,6 +78,20 @@ def test_a_firewalld_that_is_killed_leaves_its_rules_and_the_service_is_kept(
     until(lambda: "LVSMARKD" not in run("iptables-save"), "iptables without them", 20)
 
 
+@pytest.mark.parametrize("firewalld_backend", ["nftables"])
+def test_a_bus_that_hangs_does_not_hold_up_repairs_in_iptables(
+    daemon: Daemon, real_firewalld: RealFirewalld
+) -> None:
+    real_firewalld.stop()
+    daemon.start()
+    until(in_iptables, "rules in iptables", 20)
+    real_firewalld.freeze("bus")
+    run("iptables", "-t", "mangle", "-F", "LVSMARKD")
+    took = until(in_iptables, "the repair", 20)
+    real_firewalld.thaw("bus")
+    assert took < 3
+
+
 def covered(daemon: Daemon) -> str:
     """What the metric says of the one service."""
     lines = daemon.page().splitlines()

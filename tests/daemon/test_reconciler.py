@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lvsmarkd.firewall.backend import Trouble
+from lvsmarkd.firewall.backend import Identity, Trouble
+from lvsmarkd.firewall.late import LateBackend
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.observed import Unknown
 from lvsmarkd.model.report import Cause, Mode, Result
@@ -12,7 +13,7 @@ from lvsmarkd.model.rule import Place, Plane, Spot
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.wake import Actor
 from tests.harness.control import MAIL, WEB, Bench
-from tests.harness.paper import gone
+from tests.harness.paper import PaperFirewall, gone
 
 MARKS = Spot(Plane.RUNTIME, Family.INET, Place.MARK)
 VANDAL = Actor(4711, "iptables-nft", "iptables-nft -t mangle -F")
@@ -245,6 +246,30 @@ def test_a_busy_lock_is_an_error_of_its_class_and_the_next_pass_goes_on(bench: B
     assert "xtables lock" in report.error
     bench.paper.before_write = lambda: None
     assert bench.look().result is Result.REPAIRED
+
+
+class Other(PaperFirewall):
+    """Another firewall on paper."""
+
+    @property
+    def identity(self) -> Identity:
+        return Identity("another", "1")
+
+
+def test_another_firewall_that_comes_during_a_pass_is_planned_for_anew(bench: Bench) -> None:
+    there: list[PaperFirewall] = [bench.paper]
+    late = LateBackend(lambda: there[0], lambda: there[0].identity)
+    bench.reconciler.backend = late
+    other = Other()
+    bench.paper.before_read = lambda: there.__setitem__(0, other)
+    report = bench.look()
+    assert (report.result, report.trouble) == (Result.ERROR, "busy")
+    assert report.repairs == ()
+    assert (bench.paper.writes, other.writes) == (0, 0)
+    report = bench.look()
+    assert report.result is Result.REPAIRED
+    assert {repair.cause for repair in report.repairs} == {Cause.CONFIG}
+    assert (bench.paper.writes, other.writes) == (0, 1)
 
 
 def test_a_firewall_that_cannot_be_read_is_not_written(bench: Bench) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from lvsmarkd.firewall.backend import Backend, FirewallError, Trouble
 from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
-from lvsmarkd.firewall.firewalld.calls import HERE_TIMEOUT
+from lvsmarkd.firewall.firewalld.calls import CONNECT_TIMEOUT, HERE_TIMEOUT
 from lvsmarkd.firewall.firewalld.presence import DELAYS, Presence
 from lvsmarkd.firewall.late import LateBackend
 from lvsmarkd.model.plan import Plan
@@ -24,9 +24,11 @@ class Told(BusFirewalld):
 
     answers: Iterator[bool | None]
     asked: int = field(default=0)
+    within: list[float] = field(default_factory=list)
 
-    def here(self) -> bool | None:
+    def here(self, within: float = HERE_TIMEOUT) -> bool | None:
         self.asked += 1
+        self.within.append(within)
         return next(self.answers)
 
 
@@ -49,6 +51,13 @@ def test_the_last_answer_stands_while_the_bus_says_nothing_and_it_is_asked_seldo
     assert told.asked == 4
 
 
+def test_only_the_first_answer_is_waited_for() -> None:
+    told = Told(iter([None, True]))
+    presence = Presence(told, iter([0.0, DELAYS[0]]).__next__)
+    assert [presence.here(), presence.here()] == [False, True]
+    assert told.within == [CONNECT_TIMEOUT, HERE_TIMEOUT]
+
+
 @pytest.mark.netns
 @pytest.mark.parametrize("firewalld_backend", ["nftables"])
 @pytest.mark.parametrize("before", [True, False], ids=["connected", "not yet connected"])
@@ -63,15 +72,22 @@ def test_a_bus_that_hangs_takes_a_moment(real_firewalld: RealFirewalld, *, befor
     assert took < HERE_TIMEOUT + 2
 
 
-def test_a_plan_goes_to_the_firewall_that_was_looked_at() -> None:
+def test_a_plan_goes_to_the_firewall_that_was_looked_at_and_to_no_other() -> None:
     first, second = PaperFirewall(), PaperFirewall()
     places = iter([first, second])
-    stamps = iter([1, 2, 2])
-    late = LateBackend(lambda: next(places), lambda: next(stamps))
+    present = ["first"]
+    late = LateBackend(lambda: next(places), lambda: present[0])
     late.observe()
     late.apply(Plan())
     assert (first.writes, second.writes) == (1, 0)
-    assert late.observe() == second.observe()
+    present[0] = "second"
+    with pytest.raises(FirewallError, match="planned anew") as refused:
+        late.apply(Plan())
+    assert refused.value.trouble is Trouble.BUSY
+    assert (first.writes, second.writes) == (1, 0)
+    late.observe()
+    late.apply(Plan())
+    assert (first.writes, second.writes) == (1, 1)
 
 
 def test_without_a_firewall_nothing_is_written() -> None:

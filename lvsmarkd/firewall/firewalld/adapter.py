@@ -97,10 +97,10 @@ class BusFirewalld:
             return State.FAILED
         return state
 
-    def here(self) -> bool | None:
+    def here(self, within: float = HERE_TIMEOUT) -> bool | None:
         """Whether there is one here; see the Protocol."""
         try:
-            return self._elsewhere(HERE_TIMEOUT, connect=0.0) is False
+            return self._elsewhere(within, connect=0.0) is False
         except BusError as error:
             return None if error.fault is Fault.TIMEOUT else False
 

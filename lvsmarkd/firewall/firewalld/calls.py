@@ -154,10 +154,10 @@ class Firewalld(Protocol):
     def state(self) -> State:
         """How firewalld is now. Raises nothing."""
 
-    def here(self) -> bool | None:
+    def here(self, within: float = HERE_TIMEOUT) -> bool | None:
         """Whether there is one in our network namespace, whatever its state; None where the bus
-        does not say within HERE_TIMEOUT. It is not asked itself, so that one that is busy takes
-        no time. Raises nothing.
+        does not say ``within`` so many seconds. It is not asked itself, so that one that is busy
+        takes no time. Raises nothing.
         """
 
     def close(self) -> None:
