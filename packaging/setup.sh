@@ -1,14 +1,17 @@
 #!/bin/sh
-# Has the system what lvsmarkd needs, and with `demo` or `tests` what these need?  Installs what is
-# missing with apt or dnf (as root); elsewhere it says what is missing and ends with 1.
+# Has the system what lvsmarkd needs, and with `demo`, `tests` or `director` what these need?
+# Installs what is missing with apt or dnf (as root); elsewhere it says what is missing and ends
+# with 1.
 set -eu
 demo=""
 tests=""
+director=""
 case ${1-} in
     "") ;;
     demo) demo=yes ;;
     tests) demo=yes tests=yes ;;
-    *) echo "usage: setup.sh [demo|tests]" >&2; exit 1 ;;
+    director) demo=yes tests=yes director=yes ;;
+    *) echo "usage: setup.sh [demo|tests|director]" >&2; exit 1 ;;
 esac
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -81,6 +84,13 @@ look() {
     want rpmbuild has rpmbuild
     want rpmlint has rpmlint
     want cpio has cpio
+    [ -n "$director" ] || return 0
+    want qemu has qemu-system-x86_64
+    want mmdebstrap has mmdebstrap
+    want mke2fs has mke2fs
+    want fakeroot has fakeroot
+    # Without them, only root builds the image.
+    want uidmap has newuidmap
 }
 
 look
@@ -96,7 +106,9 @@ if has apt-get >/dev/null; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
         python3 python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-dev \
         iptables nftables iproute2 util-linux procps keepalived \
-        ${demo:+dbus firewalld} ${tests:+ipset libnl-3-dev libnl-genl-3-dev polkitd mandoc prometheus dpkg-dev debhelper lintian rpm rpmlint cpio}
+        ${demo:+dbus firewalld} ${tests:+ipset libnl-3-dev libnl-genl-3-dev polkitd mandoc prometheus} \
+        ${tests:+build-essential dpkg-dev debhelper lintian rpm rpmlint cpio} \
+        ${director:+qemu-system-x86 mmdebstrap e2fsprogs fakeroot uidmap}
 elif has dnf >/dev/null; then
     rest="gcc pkgconf-pkg-config systemd-devel iptables-nft nftables iproute util-linux procps-ng
         keepalived ${demo:+dbus-daemon dbus-tools firewalld}

@@ -1,0 +1,153 @@
+"""What stands around a director: clients, real servers, and the wires between.
+
+``front`` is the segment of the clients, of the virtual addresses, and of the real servers by DR.
+``back`` is that of the real servers by NAT, whose way out is the director.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tests.director.guest import HERE, Guest, until
+
+CLIENTS = ("101", "102", "103", "104")
+NAT4, NAT6 = "192.0.2.10", "2001:db8:1::10"
+DR4, DR6 = "192.0.2.20", "2001:db8:1::20"
+FTP = "192.0.2.21"
+
+_WIRES = """
+modprobe -a ip_vs bridge veth
+sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.vs.conntrack=1 \
+    net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
+    net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
+for segment in front back; do
+    ip link add $segment type bridge forward_delay 0
+    ip link set $segment up
+done
+ip addr add 192.0.2.{own}/24 dev front
+ip addr add 2001:db8:1::{own}/64 dev front nodad
+ip addr add 198.51.100.{own}/24 dev back
+ip addr add 2001:db8:2::{own}/64 dev back nodad
+host() {{ # host NAME SEGMENT
+    ip netns add $1
+    ip -n $1 link set lo up
+    ip link add $1 type veth peer name eth0 netns $1
+    ip link set $1 master $2 up
+    ip netns exec $1 sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
+    ip -n $1 link set eth0 up
+}}
+"""
+_CLIENT = """
+host client front
+for n in {clients}; do
+    ip -n client addr add 192.0.2.$n/24 dev eth0
+    ip -n client addr add 2001:db8:1::$n/64 dev eth0 nodad
+done
+"""
+_SERVERS = """
+for n in 1 2; do
+    host nat$n back
+    ip -n nat$n addr add 198.51.100.1$n/24 dev eth0
+    ip -n nat$n addr add 2001:db8:2::1$n/64 dev eth0 nodad
+    ip -n nat$n route add default via 198.51.100.{way}
+    ip -n nat$n route add default via 2001:db8:2::{way}
+    host dr$n front
+    ip -n dr$n addr add 192.0.2.3$n/24 dev eth0
+    ip -n dr$n addr add 2001:db8:1::3$n/64 dev eth0 nodad
+    for vip in 192.0.2.20/32 192.0.2.21/32 2001:db8:1::20/128; do
+        ip -n dr$n addr add $vip dev lo
+    done
+    for name in nat$n dr$n; do
+        systemd-run -q --unit=$name -p Type=notify -p NetworkNamespacePath=/run/netns/$name \
+            python3 /mnt/host/servers.py $name 192.0.2.21
+    done
+done
+"""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What became of one connection, or of one question on a connection that is held."""
+
+    kind: str
+    to: str
+    at: float
+    took: float
+    by: str = ""
+    wrong: str = ""
+
+
+class Ground:
+    """All of it, or a part, beside the director in its machine."""
+
+    def __init__(self, guest: Guest) -> None:
+        self.guest = guest
+
+    def build(self, *, own: int = 1, around: bool = True, way: int = 1) -> None:
+        """``own`` is the number of this director in its segments; ``around``: with clients and
+        servers, whose way out is the director of number ``way``."""
+        for file in (HERE / "programs").glob("*.py"):
+            shutil.copy(file, self.guest.share)
+        script = _WIRES.format(own=own)
+        if around:
+            script += _CLIENT.format(clients=" ".join(CLIENTS)) + _SERVERS.format(way=way)
+        self.script = script
+        self.guest.sh(script)
+
+    def fetch(self, *wanted: tuple[str, int, str], patience: float = 10) -> list[str]:
+        """Ask for each address and port as that client, all at once; gives the name of who
+        answers each, or nothing."""
+        asked = [
+            f"{address},{port},{f'2001:db8:1::{who}' if ':' in address else f'192.0.2.{who}'}"
+            for address, port, who in wanted
+        ]
+        answers = json.loads(
+            self.guest.run(
+                *("ip", "netns", "exec", "client", "python3", "/mnt/host/fetch.py"),
+                *(str(patience), *asked),
+            ).output
+        )
+        assert isinstance(answers, list)
+        return answers
+
+    def answers(self, address: str, port: int = 80, client: str = CLIENTS[0]) -> str:
+        """Ask once; gives the name of who answers, or nothing."""
+        return self.fetch((address, port, client))[0]
+
+    def listen(self, *targets: str, rate: float = 10) -> None:
+        """Begin a stream of connections that does not end until ``heard``."""
+        self.guest.run(
+            *("systemd-run", "-q", "--unit=stream", "-p", "SuccessExitStatus=SIGTERM"),
+            *("-p", "NetworkNamespacePath=/run/netns/client", "-p", "TimeoutStopSec=20"),
+            *("python3", "/mnt/host/stream.py", "/run/stream.json", str(rate), *targets),
+        )
+        until(lambda: len(self._lines()) > 5 * len(targets), "the stream")
+
+    def heard(self) -> list[Attempt]:
+        """End the stream; gives what became of it."""
+        self.guest.run("systemctl", "stop", "stream")
+        return [Attempt(**json.loads(line)) for line in self._lines()]
+
+    def _lines(self) -> list[str]:
+        return self.guest.sh("cat /run/stream.json 2>/dev/null || true").splitlines()
+
+    def balanced(self) -> dict[str, int]:
+        """What IPVS of its machine has counted."""
+        return balanced(self.guest)
+
+
+def balanced(guest: Guest) -> dict[str, int]:
+    """Connections that IPVS has counted, by mark and family: ``80 4``, ``80 6``."""
+    counted: dict[str, int] = {}
+    for line in guest.sh("ipvsadm -Ln --stats --exact").splitlines():
+        words = line.split()
+        if words[:1] == ["FWM"]:
+            six = words[2] == "IPv6"
+            counted[f"{words[1]} {6 if six else 4}"] = int(words[3 if six else 2])
+    return counted
+
+
+def failed(attempts: Iterable[Attempt]) -> list[Attempt]:
+    """Those that got no answer."""
+    return [attempt for attempt in attempts if attempt.wrong]
