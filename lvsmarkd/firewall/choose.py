@@ -80,4 +80,5 @@ def choose(
     way = presence or Presence(BusFirewalld())
     if is_firewalld(name, way):
         return open_firewalld(settings.firewalld, backups, iptables, way.firewalld)
-    return BesideFirewalld(iptables(), way.here)
+    clears = name == BackendChoice.AUTO  # else the operator wants firewalld left alone
+    return BesideFirewalld(iptables(), way.here, clears, on_spawn)

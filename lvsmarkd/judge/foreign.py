@@ -135,7 +135,7 @@ def _conflict(
     # A drop may be meant; what it takes is not balanced unmarked.
     mark = key.mark if _writes(rule) else None
     certain = rule.matches_all_of(hit.flow, mark) and not isinstance(rule.effect, Refuse)
-    moving = movable and not isinstance(rule.effect, Refuse)
+    moving = movable and not rule.later and not isinstance(rule.effect, Refuse)
     remedy = ', or set position = "last" under [firewall.iptables]' if moving else ""
     return Finding(
         Kind.CONFLICT,

@@ -12,7 +12,7 @@ from lvsmarkd.judge.foreign import (
     orphans,
     unaccepted,
 )
-from lvsmarkd.judge.former import farewell
+from lvsmarkd.judge.former import farewell, outlived
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.standin import stand_in
 from lvsmarkd.judge.watched import advice, fleeting
@@ -38,6 +38,7 @@ def judge(
         for spot in sorted(observed.chains)
         if spot.plane is not Plane.FORMER
     ]
+    verdicts += outlived(desired, observed, history)
     farewells = list(farewell(desired, observed, history))
     findings: list[Finding] = [
         *_services(desired, observed),

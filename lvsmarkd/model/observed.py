@@ -30,6 +30,8 @@ class Chain:
     ``holder`` names what holds our rules where that is no chain of their own, but something
     that all spots of the plane share (a policy of firewalld's, zones): it is not made for one
     spot nor removed with it. ``flaw`` says what is wrong with it where ``anchors`` is 0.
+    ``left`` says that a firewall which has ended left it behind, and will look for its rules
+    there if it was only out of reach: those that are wanted stay.
     """
 
     exists: bool = False
@@ -40,6 +42,7 @@ class Chain:
     partial: tuple[Rule, ...] = ()
     holder: str = ""
     flaw: str = ""
+    left: bool = False
 
 
 class Side(StrEnum):

@@ -98,20 +98,61 @@ def covered(daemon: Daemon) -> str:
     return next(line for line in lines if line.startswith("lvsmarkd_mark_covered{"))
 
 
-@pytest.mark.parametrize("firewalld_backend", ["nftables"])
-def test_what_a_killed_firewalld_left_and_marks_otherwise_is_told(
+def in_kernel(mark: int) -> bool:
+    """Whether a chain of firewalld's sets the mark, in either of its backends."""
+    native = run("nft", "list", "table", "inet", "firewalld", check=False)
+    own = [line for line in run("iptables-save").splitlines() if "-A PRE_" in line]
+    return f"mark set {mark:#010x}" in native or any(f"xmark {mark:#x}/" in line for line in own)
+
+
+def test_what_a_killed_firewalld_left_and_is_not_wanted_any_more_is_taken_away(
     daemon: Daemon, real_firewalld: RealFirewalld
 ) -> None:
+    daemon.conf.write_text(WEB + MAIL)
     daemon.start()
     until(lambda: in_firewalld(real_firewalld), "rules in firewalld", 20)
     real_firewalld.kill()
     until(in_iptables, "rules in iptables", 20)
-    until(lambda: covered(daemon).endswith('mark="80"} 1.0'), "the same mark, twice")
+    until(lambda: covered(daemon).endswith('mark="25"} 1.0'), "the same mark, twice")
+    assert in_kernel(80)
+    daemon.conf.write_text(WEB.replace("fwmark 80", "fwmark 81") + MAIL)
+    until(lambda: in_iptables(81), "the new mark in iptables", 20)
+    until(lambda: not in_kernel(80), "the old one gone")
+    assert in_kernel(25)
+    until(lambda: daemon.status()["steps"] == [], "nothing left to do")
+    assert "conflict" not in {finding["kind"] for finding in daemon.status()["findings"]}
+    real_firewalld.start()
+    until(lambda: in_firewalld(real_firewalld, 81), "the new mark in firewalld", 20)
+    until(lambda: in_kernel(81), "the new mark in force", 20)
+
+
+@pytest.mark.parametrize("firewalld_backend", ["nftables"])
+def test_what_a_killed_firewalld_left_in_zones_and_marks_otherwise_is_told(
+    daemon: Daemon, real_firewalld: RealFirewalld
+) -> None:
+    last = '[firewall.iptables]\nposition = "last"\n'
+    daemon.settings(AUTO + f'[firewall.firewalld]\nplacement = "zone"\n{last}')
+    daemon.start()
+    until(lambda: in_kernel(80), "rules in firewalld", 20)
+    real_firewalld.kill()
+    until(in_iptables, "rules in iptables", 20)
     daemon.conf.write_text(WEB.replace("fwmark 80", "fwmark 81"))
     until(lambda: covered(daemon).endswith('mark="81"} 0.0'), "that 81 is not the last word", 20)
     assert "nft table inet firewalld" in daemon.words()
+    assert daemon.status()["steps"] == []  # no move of ours passes it
+    assert in_kernel(80)
     real_firewalld.start()
     until(lambda: covered(daemon).endswith('mark="81"} 1.0'), "firewalld with the new mark", 20)
+
+
+def test_purge_takes_what_a_killed_firewalld_left(
+    daemon: Daemon, real_firewalld: RealFirewalld
+) -> None:
+    daemon.ask("apply", "--config", str(daemon.toml))
+    assert in_kernel(80)
+    real_firewalld.kill()
+    daemon.ask("purge", "--config", str(daemon.toml))
+    assert not in_kernel(80)
 
 
 @pytest.mark.parametrize("firewalld_backend", ["nftables"])

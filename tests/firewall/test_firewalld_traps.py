@@ -319,8 +319,26 @@ def test_rules_follow_the_default_zone(make: Make) -> None:
 @only_nftables
 def test_a_zone_that_does_not_exist_is_said_to_be_missing(make: Make) -> None:
     ground = make("zone", zones=("pubic",))
-    chains = ground.backend.observe().chains
-    assert all(isinstance(c, Unknown) and "no zone pubic" in c.reason for c in chains.values())
+    wish = web(ground)
+    plan = judge(wish, ground.backend.observe())
+    assert plan.steps == ()
+    assert is_covered(ground, wish) is False
+    assert {f.kind for f in plan.findings} >= {Kind.BYPASSED}
+    assert Kind.UNKNOWN not in {f.kind for f in plan.findings}
+    lost = {f.severity: f.message for f in plan.findings if "no zone pubic" in f.message}
+    assert "runtime" in lost[Severity.CRITICAL]
+    assert "permanent" in lost[Severity.WARNING]
+
+
+@only_nftables
+def test_a_zone_that_is_only_not_loaded_yet_has_its_permanent_rules(make: Make) -> None:
+    ground = make("zone", zones=("new",))
+    ground.bed.cmd("--permanent", "--new-zone=new")
+    wish = web(ground)
+    ground.backend.apply(judge(wish, ground.backend.observe()))
+    assert OURS in ground.bed.cmd("--permanent", "--zone=new", "--list-rich-rules")
+    assert is_covered(ground, wish) is False
+    assert settle(ground, wish).steps == ()
 
 
 def test_a_marked_flow_that_the_zone_refuses_is_unaccepted_until_it_is_accepted(

@@ -82,6 +82,8 @@ def test_a_later_writer_of_another_mark_is_a_conflict(
     assert conflict.severity is severity
     assert conflict.service == key(80)
     assert foreign.where in conflict.message
+    passable = not (foreign.later or isinstance(foreign.effect, Refuse))
+    assert ('position = "last"' in conflict.message) is passable
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.ipvs import Loaded
 from lvsmarkd.model.observed import Chain, Observed, Unknown
-from lvsmarkd.model.plan import AddRule, Dissolve
-from lvsmarkd.model.rule import Place, Plane, Rule, Spot
+from lvsmarkd.model.plan import AddRule, Dissolve, Plan, RemoveRule
+from lvsmarkd.model.rule import Place, Plane, Rule, SetMark, Spot
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.world import World
 from tests.harness.values import declare, flow, key, reading, want
@@ -73,3 +73,33 @@ def test_the_rules_of_a_service_that_has_not_left_ipvs_stay_in_the_former_chain(
     seen = Observed({NOW: replace(FULL, rules=()), PAST: past(MAIL)})
     assert judge(leaving(25), seen).steps == ()
     assert judge(leaving(7), seen).steps == (Dissolve(PAST, 1, (MAIL,)),)
+
+
+def left(*rules: Rule) -> Chain:
+    return replace(past(*rules), holder="firewalld's leftover policy lvsmarkd", left=True)
+
+
+OTHERWISE = replace(RULE, action=SetMark(81), mark=81)
+
+
+def test_what_an_ended_firewall_left_and_is_wanted_stays_without_a_word() -> None:
+    assert judge(WEB, Observed({NOW: FULL, PAST: left(RULE)})) == Plan()
+
+
+@pytest.mark.parametrize("now", [FULL, replace(FULL, rules=())])
+@pytest.mark.parametrize("harmful", [OTHERWISE, MAIL])
+def test_what_it_left_and_is_not_wanted_goes_by_itself_and_at_once(
+    now: Chain, harmful: Rule
+) -> None:
+    plan = judge(WEB, Observed({NOW: now, PAST: left(RULE, harmful)}))
+    assert plan.steps[-1] == RemoveRule(PAST, harmful)
+    assert [step.spot for step in plan.steps].count(PAST) == 1
+    (finding,) = (f for f in plan.findings if f.kind is Kind.MIXED)
+    assert finding.message.startswith(left().holder)
+
+
+def test_what_it_left_lingers_where_it_harms_nothing() -> None:
+    seen = Observed({NOW: FULL, PAST: left(MAIL, OTHERWISE)})
+    waiting = History(lingers=lambda _rule: True)
+    assert judge(WEB, seen, history=waiting).steps == (RemoveRule(PAST, OTHERWISE),)
+    assert judge(leaving(25), Observed({PAST: left(MAIL)})).steps == ()

@@ -2,16 +2,35 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
-from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Identity
+from lvsmarkd.firewall.backend import (
+    Applied,
+    Backend,
+    FirewallError,
+    Identity,
+    OnSpawn,
+    Trouble,
+)
 from lvsmarkd.firewall.firewalld.direct import Natives
+from lvsmarkd.firewall.firewalld.former import parted
 from lvsmarkd.firewall.firewalld.kernel import TABLE
-from lvsmarkd.firewall.program import run, search_path
+from lvsmarkd.firewall.firewalld.leftover import (
+    Leftover,
+    chains_of,
+    in_iptables,
+    in_nftables,
+    removals,
+)
+from lvsmarkd.firewall.iptables.backend import LOCK_SECONDS
+from lvsmarkd.firewall.iptables.toolset import detect
+from lvsmarkd.firewall.program import WRITE_TIMEOUT, run, search_path
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.observed import ForeignRule, Observed
-from lvsmarkd.model.plan import Plan
+from lvsmarkd.model.observed import ForeignRule, Observed, Side
+from lvsmarkd.model.plan import Plan, RemoveRule, Step
+from lvsmarkd.model.service import Family
 
 _BOTH = Finding(
     Kind.MIXED,
@@ -27,11 +46,14 @@ class BesideFirewalld:
     """The iptables backend, which sees what firewalld's nftables rules do to its marks: they are
     met after those of iptables, and outlive a firewalld that is killed or loses its bus.
 
-    ``runs`` says whether it keeps a firewall here besides, which is reported.
+    ``runs`` says whether it keeps a firewall here besides, which is reported. Where it does not,
+    and ``clears`` says so, what is left of ours in its tables is a chain of the plane ``former``.
     """
 
     inner: Backend
     runs: Callable[[], bool] = lambda: False
+    clears: bool = False
+    on_spawn: OnSpawn = lambda _pid: None
 
     @property
     def identity(self) -> Identity:
@@ -60,35 +82,103 @@ class BesideFirewalld:
 
     def observe(self) -> Observed:
         """Read iptables, and what firewalld's table does after it."""
-        seen = self.inner.observe()
-        remarks = (*seen.remarks, _BOTH) if self.runs() else seen.remarks
-        return replace(seen, foreign=(*seen.foreign, *_left()), remarks=remarks)
+        seen, objects, runs = self.inner.observe(), _table(), self.runs()
+        return replace(
+            seen,
+            chains={**seen.chains, **chains_of(self._left(seen, objects, runs=runs))},
+            foreign=(*seen.foreign, *_after(objects)),
+            remarks=(*seen.remarks, _BOTH) if runs else seen.remarks,
+        )
 
     def apply(self, plan: Plan) -> Applied:
-        """Write to iptables."""
-        return self.inner.apply(plan)
+        """Write to iptables, and take away what is left in firewalld's tables."""
+        present, past = parted(plan)
+        applied = self.inner.apply(present) if present.steps else Applied()
+        if past.steps:
+            self._remove(past.steps)
+        return applied
 
     def script(self, plan: Plan) -> dict[str, str]:
-        """What would be written to iptables."""
-        return self.inner.script(plan)
+        """What would be written."""
+        present, past = parted(plan)
+        texts = dict(self.inner.script(present))
+        if past.steps:
+            native, by_family = removals(past.steps, self._leftovers())
+            texts |= {"nft -f -": native} if native else {}
+            for family, text in by_family.items():
+                name = f"{_restore(family)[0]} --noflush, for what firewalld left"
+                texts[name] = text
+        return texts
 
     def pardon(self) -> None:
         """As iptables."""
         self.inner.pardon()
 
     def purge(self) -> Plan:
-        """Remove what is ours from iptables."""
-        return self.inner.purge()
+        """Remove what is ours from iptables, and what is left of it in firewalld's tables."""
+        done = self.inner.purge()
+        steps = tuple(
+            RemoveRule(spot, rule)
+            for spot, chain in chains_of(self._leftovers()).items()
+            for rule in chain.rules
+        )
+        self._remove(steps)
+        return Plan(steps=(*done.steps, *steps))
+
+    def _leftovers(self) -> tuple[Leftover, ...]:
+        return self._left(self.inner.observe(), _table(), runs=self.runs())
+
+    def _left(self, seen: Observed, objects: "_Objects", *, runs: bool) -> tuple[Leftover, ...]:
+        if runs or not self.clears:
+            return ()
+        return (*in_nftables(objects), *in_iptables(seen.foreign))
+
+    def _remove(self, steps: Iterable[Step]) -> None:
+        """By what is there now: a firewalld that has begun anew numbers its rules anew."""
+        native, by_family = removals(steps, self._leftovers())
+        if native and (nft := _nft()) is not None:
+            self._write([nft, "-f", "-"], native)
+        for family, text in by_family.items():
+            self._write(_restore(family), text)
+
+    def _write(self, arguments: list[str], text: str) -> None:
+        answer = run(arguments, stdin=text, timeout=WRITE_TIMEOUT, on_spawn=self.on_spawn)
+        if answer.status != 0:
+            raise FirewallError(
+                Trouble.REJECTED,
+                "what firewalld left of ours could not be removed:"
+                f" {' '.join(answer.error.split()) or answer.status}",
+            )
 
 
-def _left() -> Iterator[ForeignRule]:
-    """The marks that firewalld's table sets, whoever put them there."""
-    nft = shutil.which("nft", path=search_path())
+_Objects = list[dict[str, Any]]
+
+
+def _nft() -> str | None:
+    return shutil.which("nft", path=search_path())
+
+
+def _restore(family: Family) -> list[str]:
+    tools = detect().tools.get(family)
+    if tools is None:
+        raise FirewallError(Trouble.GONE, f"there is no iptables-restore for {family}")
+    return [tools.restore, "--noflush", "-w", str(LOCK_SECONDS)]
+
+
+def _table() -> _Objects:
+    """Firewalld's table as nft prints it; nothing where there is none to be seen."""
+    nft = _nft()
     if nft is None:
-        return
+        return []
     try:
         answer = run([nft, "-j", "-t", "list", "table", "inet", TABLE])
         objects = json.loads(answer.output)["nftables"] if answer.status == 0 else []
     except (FirewallError, ValueError, KeyError, TypeError):
-        return
-    yield from Natives(objects).foreign()
+        return []
+    return [each for each in objects if isinstance(each, dict)]
+
+
+def _after(objects: _Objects) -> Iterator[ForeignRule]:
+    """The marks that it sets, whoever put them there; past all of iptables' PREROUTING."""
+    for rule in Natives(objects).foreign():
+        yield replace(rule, later=rule.later or rule.side is Side.BEHIND)

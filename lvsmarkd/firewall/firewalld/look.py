@@ -90,15 +90,16 @@ class Sight:
         return zone == self.runtime.default_zone and (bool(free) or not self.links)
 
     def chains(self) -> dict[Spot, Chain | Unknown]:
-        """All spots."""
-        return {spot: self._chain(spot) for spot in SPOTS}
+        """All spots, but those of a plane that has none of the zones where our rules belong: what
+        is missing there is known (remarks.py tells it), and nothing can be written.
+        """
+        lost = {plane for plane, own in self.own.items() if not own.targets}
+        return {spot: self._chain(spot) for spot in SPOTS if spot.plane not in lost}
 
     def _chain(self, spot: Spot) -> Chain | Unknown:
         own = self.own.get(spot.plane)
         if own is None:
             return self.permanent if isinstance(self.permanent, Unknown) else Unknown("not read")
-        if not own.targets:
-            return Unknown(nowhere(own))
         if spot.plane is Plane.RUNTIME:
             return chain_of(spot, own, self.meets)
         return chain_of(spot, own)

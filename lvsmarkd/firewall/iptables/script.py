@@ -65,6 +65,15 @@ def _lines(step: Step, *, last: bool) -> Iterator[str]:
 
 def rule_text(rule: Rule) -> str:
     """One rule as iptables takes it. Raises ValueError for a word that would not stay one."""
+    return _text(rule, ["-m", "comment", "--comment", f'"{rule.name}"'])
+
+
+def nameless_text(rule: Rule) -> str:
+    """The same of a rule that bears no comment, as those that firewalld makes of ours."""
+    return _text(rule, [])
+
+
+def _text(rule: Rule, comment: list[str]) -> str:
     match = rule.match
     words: list[str] = []
     if match.destination is not None and match.destination.prefixlen:
@@ -80,7 +89,7 @@ def rule_text(rule: Rule) -> str:
         words += ["-m", "multiport", "--dports", ",".join(ranges)]
     for mac in match.not_from_mac:
         words += ["-m", "mac", "!", "--mac-source", _word(mac)]
-    words += ["-m", "comment", "--comment", f'"{rule.name}"']
+    words += comment
     match rule.action:
         case SetMark(value, mask):
             words += ["-j", "MARK", "--set-xmark", f"{value:#x}/{mask:#x}"]
