@@ -51,6 +51,14 @@ class Census:
             counts[plane] = {f: sum(rule.family is f for rule in mine) for f in Family}
         return counts
 
+    def unread(self) -> frozenset[tuple[Plane, Family]]:
+        """What could not be read, or not as a whole."""
+        return frozenset(
+            (spot.plane, spot.family)
+            for spot, chain in self.seen.chains.items()
+            if isinstance(chain, Unknown)
+        )
+
     def _planes(self) -> list[Plane]:
         planes = {spot.plane for spot in self.seen.chains} - {Plane.FORMER}
         return sorted(planes | {Plane.RUNTIME})

@@ -218,6 +218,7 @@ class Reconciler:
             services=census.services(),
             rules_desired=census.desired(),
             rules_present=census.present(),
+            unread=census.unread(),
             fights=self.fights.current(now, epoch),
             rejected=self.quarantine.refused(),
             configuration_valid=census.wanted.removable,

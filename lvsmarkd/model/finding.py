@@ -61,6 +61,20 @@ DRIFT = frozenset({Kind.MISSING, Kind.ALTERED, Kind.STALE, Kind.DUPLICATE})
 """The kinds that a pass repairs."""
 
 
+SEEN_IN_FIREWALL = DRIFT | {
+    Kind.CONFLICT,
+    Kind.UNACCEPTED,
+    Kind.ORPHAN,
+    Kind.CLAIMED,
+    Kind.MIXED,
+    Kind.BYPASSED,
+    Kind.FLEETING,
+    Kind.BROKEN,
+}
+"""The kinds that are found by looking at the firewall: where it cannot be read, they may be so
+still."""
+
+
 class Severity(StrEnum):
     """How much it matters: packets go astray; they may; good to know."""
 

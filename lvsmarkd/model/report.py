@@ -85,6 +85,7 @@ class Report:
     pass before. ``latency`` is from the wake-up to the verified repair, if there was one.
     ``source`` names the keepalived.conf that was read, and the process that it is of.
     ``error`` is a sentence where the pass failed. ``checksum`` stands for what must hold.
+    ``unread`` are the families that could not be read at the end, each in its plane.
     """
 
     trigger: Trigger
@@ -110,6 +111,7 @@ class Report:
     error: str = ""
     trouble: str = ""
     source: str = ""
+    unread: frozenset[tuple[Plane, Family]] = frozenset()
 
     @property
     def blind(self) -> bool:

@@ -1,9 +1,12 @@
 """Unknown is not absent: a report filled in with what was last known."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
-from lvsmarkd.model.finding import DRIFT, Finding, Kind
+from lvsmarkd.model.finding import SEEN_IN_FIREWALL, Finding, Kind
 from lvsmarkd.model.report import NO_BACKEND, Report, ServiceState
+from lvsmarkd.model.rule import Plane
+from lvsmarkd.model.service import Family
 
 Identity = tuple[object, ...]
 
@@ -21,8 +24,8 @@ def identity(finding: Finding) -> Identity:
 
 
 def with_last_known(before: Report | None, after: Report) -> Report:
-    """``after``, with the drift, the coverage and the firewall of ``before`` where it could not
-    look.
+    """``after``, with what was found in the firewall, the coverage and the firewall of ``before``
+    where it could not look.
 
     A family that could not be read as a whole keeps what was last known of it, unless
     something was written to it since.
@@ -31,14 +34,13 @@ def with_last_known(before: Report | None, after: Report) -> Report:
         return after
     if after.backend == NO_BACKEND:
         after = replace(after, backend=before.backend, backend_version=before.backend_version)
-    unread = {(f.plane, f.family) for f in after.left.findings if f.kind is Kind.UNKNOWN}
-    unread -= {(r.step.spot.plane, r.step.spot.family) for r in after.repairs}
+    unread = after.unread - {(r.step.spot.plane, r.step.spot.family) for r in after.repairs}
     seen = {identity(finding) for finding in after.left.findings}
     kept = tuple(
         finding
         for finding in before.left.findings
-        if finding.kind in DRIFT
-        and (finding.plane, finding.family) in unread
+        if finding.kind in SEEN_IN_FIREWALL
+        and _is_unread(finding, unread)
         and identity(finding) not in seen
     )
     known = {state.key: state for state in before.services}
@@ -47,6 +49,15 @@ def with_last_known(before: Report | None, after: Report) -> Report:
         return after
     left = replace(after.left, findings=(*after.left.findings, *kept))
     return replace(after, left=left, services=services)
+
+
+def _is_unread(finding: Finding, unread: Collection[tuple[Plane, Family]]) -> bool:
+    """Whether where it was found could not be looked at. What is about no family is about all;
+    what a former firewall has is looked at with what the present one has.
+    """
+    plane = Plane.RUNTIME if finding.plane is Plane.FORMER else finding.plane
+    families = tuple(Family) if finding.family is None else (finding.family,)
+    return any((plane, family) in unread for family in families)
 
 
 def _filled_in(state: ServiceState, before: ServiceState | None) -> ServiceState:

@@ -87,4 +87,5 @@ def finding(kind: Kind, message: str, mark: int | None = None, detail: str = "")
 
 def left(*findings: Finding) -> Report:
     plan = Plan(findings)
-    return replace(QUIET, result=Result.DRIFT, found=plan, left=plan)
+    unread = frozenset((f.plane, f.family) for f in findings if f.kind is Kind.UNKNOWN and f.family)
+    return replace(QUIET, result=Result.DRIFT, found=plan, left=plan, unread=unread)

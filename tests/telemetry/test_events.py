@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from lvsmarkd.model.finding import Kind, Severity
+from lvsmarkd.model.finding import SEEN_IN_FIREWALL, Kind, Severity
 from lvsmarkd.model.observed import Chain, ForeignRule, Side, Unknown
 from lvsmarkd.model.report import NO_BACKEND, Fight, Mode, Report
-from lvsmarkd.model.rule import Match, SetMark
+from lvsmarkd.model.rule import Match, Plane, SetMark
+from lvsmarkd.model.service import Family
 from lvsmarkd.model.wake import Actor
 from lvsmarkd.telemetry.events import SINGLES, events_of
 from lvsmarkd.telemetry.lastknown import with_last_known
@@ -163,6 +164,29 @@ def test_what_cannot_be_read_is_told_as_that_and_not_as_gone(watched: Watched) -
     assert watched.look(mode=Mode.OBSERVE) == ()
     watched.bench.paper.chains = chains
     assert events(watched.look(mode=Mode.OBSERVE)) == [Event.BACKEND_BACK]
+
+
+@pytest.mark.parametrize("kind", sorted(SEEN_IN_FIREWALL))
+@pytest.mark.parametrize("family", [Family.INET, None])
+def test_what_was_found_in_a_firewall_that_falls_silent_is_not_told_as_gone(
+    kind: Kind, family: Family | None
+) -> None:
+    known = replace(finding(kind, "it is so; mend it"), family=family)
+    lasting = replace(known, plane=Plane.PERMANENT)
+    before = left(known, lasting)
+    silent = left(unread())
+    told = events_of(before, silent)
+    assert events(told)[0] is Event.BACKEND_LOST
+    assert not [m for m in told[1:] if m.fields.get("LVSMARKD_PLANE") == Plane.RUNTIME]
+    assert known in with_last_known(before, silent).left.findings
+    assert lasting not in with_last_known(before, silent).left.findings
+    back = with_last_known(before, silent)
+    assert [e for e in events(events_of(back, left(known))) if e is not Event.BACKEND_BACK] == []
+
+
+def test_what_a_former_firewall_has_is_unread_with_the_present_one() -> None:
+    former = replace(finding(Kind.MIXED, "it is there"), plane=Plane.FORMER)
+    assert former in with_last_known(left(former), left(unread())).left.findings
 
 
 def test_that_another_firewall_keeps_the_rules_is_told_once_it_does() -> None:

@@ -12,6 +12,7 @@ from lvsmarkd.firewall.firewalld.calls import (
     Interface,
 )
 from lvsmarkd.firewall.firewalld.kernel import NFTABLES
+from lvsmarkd.firewall.firewalld.listing import of_the_shape_expected
 from lvsmarkd.firewall.program import run
 
 _COUNT = re.compile(r"^Number of entries: (\d+)$", re.MULTILINE)
@@ -21,6 +22,11 @@ _OPTIONS = 4
 
 def ipset_losses(firewalld: Firewalld, backend: str) -> Iterator[str]:
     """The sets with entries that are not permanent. Raises BusError, FirewalldError."""
+    with of_the_shape_expected():
+        yield from _losses(firewalld, backend)
+
+
+def _losses(firewalld: Firewalld, backend: str) -> Iterator[str]:
     names = firewalld.call(Interface.IPSET, "getIPSets")
     for name in names if isinstance(names, list | tuple) else ():
         if _ends_by_itself(firewalld, name):

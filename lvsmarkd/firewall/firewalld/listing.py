@@ -38,6 +38,17 @@ class Listing:
     active: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+@contextmanager
+def of_the_shape_expected() -> Iterator[None]:
+    """Whoever has firewalld's name may answer anything: that is a failed call, no bug of ours."""
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError) as error:
+        raise FirewalldError(
+            "", f"it gave an answer that is none of firewalld's: {error}"
+        ) from error
+
+
 def strings(settings: Settings, key: str) -> tuple[str, ...]:
     """A setting that is a list of texts."""
     value = settings.get(key, ())
@@ -45,11 +56,12 @@ def strings(settings: Settings, key: str) -> tuple[str, ...]:
 
 
 def pairs(settings: Settings, key: str) -> tuple[tuple[str, str], ...]:
-    """A setting that is a list of pairs, as ports are."""
+    """A setting that is a list of pairs, as ports are. Raises FirewalldError where it is none."""
     value = settings.get(key, ())
     if not isinstance(value, list | tuple):
         return ()
-    return tuple((str(a), str(b)) for a, b in value)
+    with of_the_shape_expected():
+        return tuple((str(a), str(b)) for a, b in value)
 
 
 def text(settings: Settings, key: str) -> str:
@@ -70,7 +82,7 @@ def rich_rules(settings: Settings) -> tuple[str, ...]:
 
 def read_runtime(firewalld: Firewalld) -> Listing:
     """What packets meet now. Raises BusError, FirewalldError."""
-    with _of_the_shape_expected():
+    with of_the_shape_expected():
         return _runtime(firewalld)
 
 
@@ -98,19 +110,8 @@ def _runtime(firewalld: Firewalld) -> Listing:
 
 def read_permanent(firewalld: Firewalld) -> Listing:
     """What the next reload or boot brings. Raises BusError, FirewalldError."""
-    with _of_the_shape_expected():
+    with of_the_shape_expected():
         return _permanent(firewalld)
-
-
-@contextmanager
-def _of_the_shape_expected() -> Iterator[None]:
-    """Whoever has firewalld's name may answer anything: that is a failed call, no bug of ours."""
-    try:
-        yield
-    except (ValueError, TypeError, AttributeError) as error:
-        raise FirewalldError(
-            "", f"it gave an answer that is none of firewalld's: {error}"
-        ) from error
 
 
 def _permanent(firewalld: Firewalld) -> Listing:

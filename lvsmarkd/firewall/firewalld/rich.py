@@ -227,20 +227,29 @@ def port_range(text: str, protocol: str) -> PortRange | None:
 
 def _port(text: str, protocol: str) -> int | None:
     if text.isascii() and text.isdigit():
-        return int(text) if int(text) <= MAX_PORT else None
+        return _number(text, MAX_PORT)
     try:
         return socket.getservbyname(text, protocol)
-    except OSError:
+    except (OSError, ValueError):  # not there, or no name at all
         return None
+
+
+def _number(text: str, most: int) -> int | None:
+    """A number in digits. Python refuses to read one of thousands of them."""
+    digits = text.lstrip("0") or "0"
+    if len(digits) > len(str(most)):
+        return None
+    value = int(digits)
+    return value if value <= most else None
 
 
 def protocol_number(text: str) -> int | None:
     """An IP protocol by number or name."""
     if text.isascii() and text.isdigit():
-        return int(text) if int(text) <= _MAX_PROTOCOL else None
+        return _number(text, _MAX_PROTOCOL)
     try:
         return socket.getprotobyname(text)
-    except OSError:
+    except (OSError, ValueError):
         return None
 
 
