@@ -189,6 +189,28 @@ def test_purge_takes_what_is_in_either(daemon: Daemon, real_firewalld: RealFirew
     assert not in_firewalld(real_firewalld)
 
 
+@pytest.mark.parametrize("firewalld_backend", ["nftables"])
+def test_purge_says_what_a_stopped_firewalld_would_bring_back(
+    daemon: Daemon, real_firewalld: RealFirewalld
+) -> None:
+    daemon.ask("apply", "--config", str(daemon.toml))
+    real_firewalld.stop()
+    run("mount", "--bind", str(real_firewalld.etc), "/etc/firewalld")
+    try:
+        purge = ("purge", "--config", str(daemon.toml))
+        for backend in ((), ("--backend", "firewalld")):
+            status, said = daemon.ask(*purge, *backend)
+            assert status == 1
+            assert "firewall-offline-cmd --delete-policy=lvsmarkd" in said
+        status, said = daemon.ask(*purge, "--backend", "iptables")
+        assert status == 0, said
+        (real_firewalld.etc / "policies/lvsmarkd.xml").unlink()
+        status, said = daemon.ask(*purge)
+        assert status == 0, said
+    finally:
+        run("umount", "/etc/firewalld")
+
+
 def test_purge_of_one_firewall_leaves_the_other(
     daemon: Daemon, real_firewalld: RealFirewalld
 ) -> None:

@@ -184,14 +184,26 @@ def test_rules_in_a_zone_by_which_nothing_enters_cover_nothing(
 
 def test_what_somebody_opens_in_our_policy_is_closed(ground: FirewalldGround) -> None:
     ground.backend.apply(plan(ground))
+    opened = {
+        "port": "2323/tcp",
+        "service": "telnet",
+        "protocol": "gre",
+        "source-port": "99/udp",
+        "icmp-block": "echo-request",
+        "forward-port": "port=99:proto=tcp:toport=98",
+    }
     for options in ((), ("--permanent",)):
-        ground.bed.cmd(*options, "--policy=lvsmarkd", "--add-port=2323/tcp")
-        ground.bed.cmd(*options, "--policy=lvsmarkd", "--add-service=telnet")
-    steps = plan(ground).steps
-    assert {step.spot.plane for step in steps} == {Plane.RUNTIME, Plane.PERMANENT}
-    ground.backend.apply(plan(ground))
+        for what, value in opened.items():
+            ground.bed.cmd(*options, "--policy=lvsmarkd", f"--add-{what}={value}")
+    found = plan(ground)
+    assert {step.spot.plane for step in found.steps} == {Plane.RUNTIME, Plane.PERMANENT}
+    for plane in (Plane.RUNTIME, Plane.PERMANENT):
+        told = " ".join(f.message for f in found.findings if f.plane is plane)
+        assert all(f"{what}s".replace("-", " ") in told for what in opened), told
+    ground.backend.apply(found)
     for options in ((), ("--permanent",)):
-        for listing in ("--list-ports", "--list-services"):
+        for what in opened:
+            listing = f"--list-{what}s"
             assert ground.bed.cmd(*options, "--policy=lvsmarkd", listing).strip() == ""
     assert plan(ground).steps == ()
     assert in_force(ground) is True

@@ -4,7 +4,6 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import print_json
@@ -14,10 +13,8 @@ from lvsmarkd.daemon.places import LockedError, Places, places_from_environment,
 from lvsmarkd.declarations.tables import BackendChoice
 from lvsmarkd.firewall.backend import Backend, FirewallError
 from lvsmarkd.firewall.choose import choose
+from lvsmarkd.firewall.firewalld.files import kept_for_good
 from lvsmarkd.model.plan import Plan, Step
-
-POLICY_FILE = Path("/etc/firewalld/policies/lvsmarkd.xml")
-"""Where firewalld keeps our policy for good."""
 
 
 def run(options: argparse.Namespace) -> Exit:
@@ -33,23 +30,21 @@ def run(options: argparse.Namespace) -> Exit:
     except OSError as error:
         raise cannot_lock(places, error) from error
     steps: list[Step] = []
+    name = _name(options)
     try:
-        name = _name(options)
         backends = list(_backends(name, places))
         for backend in backends:
             steps += backend.purge().steps
     except FirewallError as error:
-        raise CommandError(str(error)) from error
+        kept = _kept(name)
+        raise CommandError(f"{error}; {kept}" if kept else str(error)) from error
     done = Plan(steps=tuple(steps))
     if options.json:
         print_json(plan_form(done))
     else:
         print(done if done.steps else "there is nothing of lvsmarkd to remove")
-    if name != BackendChoice.IPTABLES and POLICY_FILE.exists() and not _of_firewalld(backends[0]):
-        raise CommandError(
-            "firewalld does not run, and its permanent configuration still has the policy lvsmarkd:"
-            " start it and purge again, or run firewall-offline-cmd --delete-policy=lvsmarkd"
-        )
+    if not _of_firewalld(backends[0]) and (kept := _kept(name)):
+        raise CommandError(kept)
     return Exit.OK
 
 
@@ -60,6 +55,11 @@ def _backends(name: str, places: Places) -> Iterator[Backend]:
     if name == BackendChoice.AUTO and _of_firewalld(chosen):
         with suppress(FirewallError):  # no iptables here: nothing of ours is in it
             yield choose(BackendChoice.IPTABLES, state_directory=places.state)
+
+
+def _kept(name: str) -> str:
+    """What a firewalld that does not run keeps for good, where it was asked to forget it, too."""
+    return "" if name == BackendChoice.IPTABLES else kept_for_good()
 
 
 def _of_firewalld(backend: Backend) -> bool:
