@@ -81,4 +81,8 @@ def choose(
     if is_firewalld(name, way):
         return open_firewalld(settings.firewalld, backups, iptables, way.firewalld)
     clears = name == BackendChoice.AUTO  # else the operator wants firewalld left alone
-    return BesideFirewalld(iptables(), way.here, clears, on_spawn)
+    if presence is not None:
+        return BesideFirewalld(iptables(), presence.here, clears, on_spawn)
+    runs = way.here()  # for one command, which looks once; nobody is left who would hang up
+    way.firewalld.close()
+    return BesideFirewalld(iptables(), lambda: runs, clears, on_spawn)

@@ -68,7 +68,8 @@ class Daemon:
                 stderr=log,
             )
         if ready:
-            until(lambda: self.told("READY=1") or self.process.poll() is not None, "READY")
+            # Two seconds of imports and a first pass; ten times that where others are at work.
+            until(lambda: self.told("READY=1") or self.process.poll() is not None, "READY", 40)
             assert self.process.poll() is None, self.words()
         return self
 
