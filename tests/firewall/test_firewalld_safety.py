@@ -223,3 +223,39 @@ def test_a_policy_of_the_same_priority_and_a_later_name_has_the_last_word(
     cmd("--reload")
     assert bool(critical(ground, Kind.CONFLICT)) is told
     assert in_force(ground) is not told
+
+
+INTRUDERS = {
+    "at the end of the base chain": ("mangle_PREROUTING", "meta mark set 9"),
+    "in our chain": ("mangle_PRE_policy_lvsmarkd_post", "ip daddr 192.0.2.10 meta mark set 9"),
+    "behind the policies": ("mangle_PRE_policy_lvsmarkd", "tcp dport 80 meta mark set mark or 1"),
+}
+
+
+@pytest.mark.parametrize("firewalld_backend", ["nftables"])
+@pytest.mark.parametrize("where", INTRUDERS)
+def test_a_mark_that_nft_sets_after_ours_in_firewallds_table_has_the_last_word(
+    ground: FirewalldGround, where: str
+) -> None:
+    ground.backend.apply(plan(ground))
+    chain, rule = INTRUDERS[where]
+    run("nft", "insert", "rule", "inet", "firewalld", chain, *rule.split())
+    assert critical(ground, Kind.CONFLICT) == []  # before ours: what it sets is overwritten
+    run("nft", "add", "rule", "inet", "firewalld", chain, *rule.split())
+    (told,) = critical(ground, Kind.CONFLICT)
+    assert f"chain {chain}" in told
+    assert in_force(ground) is False
+    assert plan(ground).steps == ()
+
+
+@pytest.mark.parametrize("firewalld_backend", ["nftables"])
+def test_a_verdict_before_our_rules_in_our_chain_is_mended(ground: FirewalldGround) -> None:
+    ground.backend.apply(plan(ground))
+    chain = "mangle_PRE_policy_lvsmarkd_post"
+    run("nft", "insert", "rule", "inet", "firewalld", chain, *["tcp", "dport", "81", "accept"])
+    assert in_force(ground) is True
+    run("nft", "insert", "rule", "inet", "firewalld", chain, *["tcp", "dport", "80", "accept"])
+    assert in_force(ground) is False
+    ground.backend.apply(plan(ground))
+    assert in_force(ground) is True
+    assert "accept" not in run("nft", "list", "chain", "inet", "firewalld", chain)

@@ -18,6 +18,8 @@ from lvsmarkd.firewall.firewalld.direct import Natives, of_direct, of_iptables
 from lvsmarkd.firewall.firewalld.foreign import Walk, service_names
 from lvsmarkd.firewall.firewalld.former import former_chains, parted
 from lvsmarkd.firewall.firewalld.frame import has_policies
+from lvsmarkd.firewall.firewalld.holdings import OUR_POLICY
+from lvsmarkd.firewall.firewalld.intruders import foreign as intruding
 from lvsmarkd.firewall.firewalld.kernel import Kernel, is_in_kernel
 from lvsmarkd.firewall.firewalld.listing import Listing
 from lvsmarkd.firewall.firewalld.look import Choices, Looker, Sight, unknown
@@ -255,6 +257,9 @@ class FirewalldBackend:
             yield from of_iptables(iptables, sight.backend, sight.runtime)
         if isinstance(sight.kernel, Kernel):
             yield from Natives(sight.kernel.foreign).foreign()
+            own = sight.own[Plane.RUNTIME]
+            if own.targets == (OUR_POLICY,):
+                yield from intruding(sight.kernel.intruders, {held.rule for held in own.held})
         for listing in listings:
             walk = Walk(listing, sight.own[listing.plane], services, sight.runtime.active)
             yield from walk.foreign()

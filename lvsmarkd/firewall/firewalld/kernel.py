@@ -14,6 +14,13 @@ from typing import Any
 from lvsmarkd.firewall.backend import FirewallError
 from lvsmarkd.firewall.firewalld.expression import Expression, read_expression
 from lvsmarkd.firewall.firewalld.holdings import Holder, HolderKind
+from lvsmarkd.firewall.firewalld.intruders import (
+    BASE,
+    OUR_CHAIN,
+    Intruder,
+    after_ours,
+    keeps_from,
+)
 from lvsmarkd.firewall.iptables.listing import Listing as Table
 from lvsmarkd.firewall.iptables.listing import ListingError, read_listing
 from lvsmarkd.firewall.iptables.syntax import Syntax, read_rule, set_mark_of
@@ -28,7 +35,7 @@ DROPPING = "firewalld_policy_drop"
 """The table that drops every new connection while firewalld reloads, and for as long as a reload
 that failed is not repeated (measured)."""
 NFTABLES = "nftables"
-_BASES = {Place.MARK: "mangle_PREROUTING", Place.ACCEPT: "filter_INPUT"}
+_BASES = {Place.MARK: BASE, Place.ACCEPT: "filter_INPUT"}
 _PREFIXES = {Place.MARK: "mangle_PRE", Place.ACCEPT: "filter_IN"}
 _TABLES = {Place.MARK: ("mangle", "PREROUTING"), Place.ACCEPT: ("filter", "INPUT")}
 
@@ -40,7 +47,8 @@ class Kernel:
     ``whole`` says that firewalld's tables are there at all, ``dropping`` that it left the host
     dropping every new connection. ``of_policies`` is what the names of policies' chains have
     and those of zones have not. ``foreign`` are the rules of all other native tables (see
-    natives.py), as ``nft -j`` prints them.
+    natives.py), as ``nft -j`` prints them. ``intruders`` are the marks that are set in firewalld's
+    table in our policy's chain or after it, ``ours`` is all that is in that chain.
     """
 
     done: Mapping[tuple[Family, str], frozenset[tuple[Match, Action]]] = field(default_factory=dict)
@@ -48,11 +56,15 @@ class Kernel:
     dropping: bool = False
     of_policies: str = "policy_"
     foreign: tuple[dict[str, Any], ...] = ()
+    intruders: tuple[Intruder, ...] = ()
+    ours: tuple[Expression, ...] = ()
 
     def meets(self, holder: Holder, rule: Rule) -> bool:
         """Whether packets meet a rule of ours, in the chain that firewalld keeps it in."""
         infix = self.of_policies if holder.kind is HolderKind.POLICY else ""
         name = f"{_PREFIXES[rule.place]}_{infix}{holder.name}_post"
+        if name == OUR_CHAIN and keeps_from(self.ours, rule):
+            return False
         return (rule.match, rule.action) in self.done.get((rule.family, name), frozenset())
 
 
@@ -126,13 +138,21 @@ def kernel_of(objects: Iterable[Any]) -> Kernel:
                 foreign.append(each)
             case _:
                 continue
+    reached = {place: _reached(base, chains) for place, base in _BASES.items()}
     met = {
         (family, name): tuple(rules)
-        for base in _BASES.values()
-        for name, rules in _reached(base, chains).items()
+        for each in reached.values()
+        for name, rules in each.items()
         for family in Family
     }
-    return Kernel(done_by(met), whole, dropping, foreign=tuple(foreign))
+    return Kernel(
+        done_by(met),
+        whole,
+        dropping,
+        foreign=tuple(foreign),
+        intruders=tuple(after_ours(reached[Place.MARK])),
+        ours=tuple(reached[Place.MARK].get(OUR_CHAIN, ())),
+    )
 
 
 def _reached(base: str, chains: Mapping[str, list[Expression]]) -> dict[str, list[Expression]]:

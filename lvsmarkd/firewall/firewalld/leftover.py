@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lvsmarkd.firewall.firewalld.expression import read_expression
+from lvsmarkd.firewall.firewalld.intruders import OUR_CHAIN
 from lvsmarkd.firewall.firewalld.kernel import TABLE
 from lvsmarkd.firewall.firewalld.own import POLICY
 from lvsmarkd.firewall.iptables.script import nameless_text
@@ -18,10 +19,8 @@ from lvsmarkd.model.plan import RemoveRule, Step
 from lvsmarkd.model.rule import Place, Plane, Rule, SetMark, Spot
 from lvsmarkd.model.service import MAX_MARK, Family
 
-NFT_CHAIN = f"mangle_PRE_policy_{POLICY}_post"
 IPTABLES_CHAIN = f"PRE_{POLICY}_post"
-"""The chains in which firewalld keeps our marks, in each of its backends. Nobody else has rules in
-them."""
+"""The chain in which firewalld's iptables backend keeps our marks, as OUR_CHAIN of the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ def in_nftables(objects: Iterable[Mapping[str, Any]]) -> Iterator[Leftover]:
         match each:
             case {"rule": {"chain": str(chain), "handle": int(handle)} as found}:
                 rule = read_expression(found.get("expr"))
-                if chain != NFT_CHAIN or rule.partial or not rule.family or not rule.mark:
+                if chain != OUR_CHAIN or rule.partial or not rule.family or not rule.mark:
                     continue
                 action = SetMark(rule.mark)
                 ours = Rule(rule.family, Place.MARK, rule.match, action, rule.mark)
@@ -89,7 +88,7 @@ def removals(steps: Iterable[Step], left: Iterable[Leftover]) -> tuple[str, dict
         if each.rule not in gone:
             continue
         if each.handle is not None:
-            native.append(f"delete rule inet {TABLE} {NFT_CHAIN} handle {each.handle}\n")
+            native.append(f"delete rule inet {TABLE} {OUR_CHAIN} handle {each.handle}\n")
         else:
             own = lines.setdefault(each.rule.family, [])
             own.append(f"-D {IPTABLES_CHAIN} {nameless_text(each.rule)}")
