@@ -133,8 +133,13 @@ class Ground:
         return self.guest.sh("cat /run/stream.json 2>/dev/null || true").splitlines()
 
     def balanced(self) -> dict[str, int]:
-        """What IPVS of its machine has counted."""
+        """What IPVS of its machine has counted; it tells so up to two seconds late."""
         return balanced(self.guest)
+
+    def settled(self) -> dict[str, int]:
+        """What it has counted, once all is told."""
+        self.guest.sh("sleep 3")
+        return self.balanced()
 
 
 def balanced(guest: Guest) -> dict[str, int]:
