@@ -152,7 +152,7 @@ CHECKSUM = _gauge(
 )
 PACKETS = _counter(
     "mark_packets_total",
-    "Packets that our rules marked, kept up over resets of the rules' counters.",
+    "Packets that our rules marked, kept up over resets; firewalld's rules count none.",
     "mark",
     "family",
 )
