@@ -48,7 +48,7 @@ def repaired(stage: Stage, command: str, back: Callable[[], bool], what: str = "
     until("the repair", back)
     took = 1000 * (time.monotonic() - ended)
     print(f"    {what or 'back in the kernel'} {took:.0f} ms after the command ended")
-    print("    (the journal counts on, to a second look that verified the repair)")
+    print("    (the time in the journal includes a second look, which verified the repair)")
     heard(stage)
 
 

@@ -21,7 +21,8 @@ class Watchers:
     slow full check.
 
     ``follow_keepalived`` is off where only a file that was named on the command line counts.
-    ``follow_firewalld`` is on where firewalld keeps the rules, or may come to.
+    ``follow_firewalld`` is on where firewalld keeps the rules, or may come to; it is not
+    ``firewalld_expected`` where nobody asked for it by name.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Watchers:
         *,
         follow_keepalived: bool,
         follow_firewalld: bool = False,
+        firewalld_expected: bool = True,
     ) -> None:
         self.own_writers = OwnWriters()
         self._listener = listener
@@ -38,6 +40,7 @@ class Watchers:
         self._timer = Timer(listener, resync_seconds, Random())  # noqa: S311 - mere jitter
         self._follow_keepalived = follow_keepalived
         self._follow_firewalld = follow_firewalld
+        self._firewalld_expected = firewalld_expected
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, wake: Callable[[Wake], None]) -> None:
@@ -55,7 +58,7 @@ class Watchers:
         if self._follow_keepalived:
             sources += [KeepalivedProcess(self._listener), IpvsServices(self._listener)]
         if self._follow_firewalld:
-            sources.append(FirewalldEvents(self._listener))
+            sources.append(FirewalldEvents(self._listener, self._firewalld_expected))
         self._tasks = [
             asyncio.create_task(keep(source, wake, self._listener), name=source.name)
             for source in sources

@@ -8,7 +8,7 @@ from lvsmarkd.daemon.reconciler import Reconciler
 from lvsmarkd.daemon.remembered import Remembered
 from lvsmarkd.daemon.voice import Voice
 from lvsmarkd.daemon.watchers import Watchers
-from lvsmarkd.declarations.tables import Firewall
+from lvsmarkd.declarations.tables import BackendChoice, Firewall
 from lvsmarkd.firewall.backend import Backend
 from lvsmarkd.firewall.choose import choose, is_firewalld, may_be_firewalld
 from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
@@ -33,6 +33,7 @@ def wire(inputs: Inputs, places: Places) -> App:
         inputs.loaded.settings.daemon.resync_seconds,
         follow_keepalived=inputs.where.keepalived is None,
         follow_firewalld=may_be_firewalld(backend()),
+        firewalld_expected=backend() == BackendChoice.FIREWALLD,
     )
 
     def find() -> Backend:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from lvsmarkd.model.finding import Finding, Kind
 from lvsmarkd.model.plan import AddRule, Anchor, Dissolve, Plan, RemoveRule, Rewrite, Step
 from lvsmarkd.model.report import Cause, Report
-from lvsmarkd.model.rule import Rule, Spot
+from lvsmarkd.model.rule import Plane, Rule, Spot
 from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.telemetry.message import (
     Event,
@@ -128,6 +128,8 @@ def _message(
         kind, deed = Kind.DUPLICATE, f"put in {have} once more"
     else:
         kind, deed = Kind.STALE, f"put {have} into our chain, where it serves nothing"
+    if spot.plane is Plane.PERMANENT:
+        deed += ", in firewalld's permanent configuration"
     return Message(
         Event.REPAIRED,
         Priority.WARNING,

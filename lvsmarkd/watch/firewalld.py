@@ -29,6 +29,8 @@ PAUSE = 0.25
 more: a reload tells of every zone and policy, and of itself at last."""
 STARTING = 0.2
 """Seconds between two questions whether a firewalld that has come has loaded its rules."""
+NO_BUS = 5.0
+"""Seconds between two looks for a bus where there may be none at all."""
 _BUS = "org.freedesktop.DBus"
 _OWNER = "NameOwnerChanged"
 _TELLING = (
@@ -59,10 +61,12 @@ class FirewalldEvents:
     """Wakes for what firewalld tells, on a connection of its own to the bus.
 
     While firewalld is stopped it hears all the same: that it comes. Our own changes wake, too.
+    Where it is not ``expected``, a host without a bus is none of its failures: it waits for one.
     It is never overrun: a bus that we do not keep up with hangs up.
     """
 
     listener: Listener
+    expected: bool = True
 
     @property
     def name(self) -> str:
@@ -75,14 +79,18 @@ class FirewalldEvents:
             Connection,
         )
 
-        try:
-            connection = await Connection.open()
-        except BusError as error:
-            raise SourceFailedError(f"changes in firewalld are not told: {error}") from error
+        connection = None
+        while connection is None:
+            try:
+                connection = await Connection.open()
+            except BusError as error:
+                if self.expected:
+                    raise SourceFailedError(str(error)) from error
+                await asyncio.sleep(NO_BUS)  # where no bus is, no firewalld is either
         try:
             await self._hear(connection, wake)
         except BusError as error:
-            raise SourceFailedError(f"changes in firewalld are not told: {error}") from error
+            raise SourceFailedError(str(error)) from error
         finally:
             connection.close()
 
@@ -104,9 +112,7 @@ class FirewalldEvents:
                 await asyncio.wait({sign, end}, return_when=asyncio.FIRST_COMPLETED)
                 sign.cancel()
                 if end.done():
-                    raise SourceFailedError(
-                        f"changes in firewalld are not told: the bus is gone ({end.result()})"
-                    )
+                    raise SourceFailedError(f"the bus is gone ({end.result()})")
                 stirred.clear()
                 if came:
                     came = False

@@ -1,6 +1,8 @@
 """``lvsmarkd apply``: one pass, by the running daemon if there is one."""
 
 import argparse
+import os
+import sys
 from typing import Any
 
 from lvsmarkd.cli.commands.plan import exit_of
@@ -13,10 +15,13 @@ from lvsmarkd.daemon.form import report_form
 from lvsmarkd.daemon.places import LockedError, take_lock
 from lvsmarkd.daemon.reconciler import Reconciler
 from lvsmarkd.model.wake import Trigger, Wake
+from lvsmarkd.telemetry.journal import under_journald
+from lvsmarkd.telemetry.logs import log_to
 
 
 def run(options: argparse.Namespace) -> Exit:
     """Take the lock and make one pass, or have the daemon make it."""
+    log_to(sys.stderr, journald=under_journald(os.environ, sys.stderr))
     session = open_session(options)
     try:
         take_lock(session.places.lock)

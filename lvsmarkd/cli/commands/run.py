@@ -2,14 +2,19 @@
 
 import argparse
 import asyncio
+import os
+import sys
 
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.session import cannot_lock, open_session
 from lvsmarkd.daemon.places import LockedError, take_lock
+from lvsmarkd.telemetry.journal import under_journald
+from lvsmarkd.telemetry.logs import log_to
 
 
 def run(options: argparse.Namespace) -> Exit:
     """Take the lock, wire the daemon together, run it until it is stopped."""
+    log_to(sys.stderr, journald=under_journald(os.environ, sys.stderr))
     session = open_session(options)
     try:
         take_lock(session.places.lock)
