@@ -20,10 +20,13 @@ from lvsmarkd.firewall.firewalld.look import Choices
 from lvsmarkd.firewall.iptables.backend import IptablesBackend
 from lvsmarkd.firewall.iptables.backup import Backup as IptablesBackup
 from lvsmarkd.firewall.iptables.toolset import detect
-from lvsmarkd.judge.desired import Policy
+from lvsmarkd.judge.desired import Desired, Policy
+from lvsmarkd.judge.verdict import judge
 from lvsmarkd.model.finding import Kind
+from lvsmarkd.model.plan import Plan
 from tests.harness.firewalld import RealFirewalld
 from tests.harness.netns import run
+from tests.harness.values import declare, flow, want
 
 Damage = tuple[Callable[[], object], Kind]
 
@@ -273,3 +276,13 @@ def firewalld_ground(
             boot=Boot(lambda: "enabled"),
         )
         yield FirewalldGround(bed, backend, placement)
+
+
+def web(ground: FirewalldGround) -> Desired:
+    """One service of one port is declared."""
+    return want(declare(80, flow("192.0.2.10", 80)), policy=ground.policy)
+
+
+def plan(ground: FirewalldGround) -> Plan:
+    """What is to be done for it."""
+    return judge(web(ground), ground.backend.observe())

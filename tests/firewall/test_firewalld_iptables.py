@@ -1,6 +1,5 @@
 """iptables beside firewalld: what others have in it stays, and what we had in it goes last."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,16 +8,14 @@ from lvsmarkd.firewall.choose import choose
 from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
 from lvsmarkd.firewall.firewalld.flushed import saved_rules, wiped
 from lvsmarkd.firewall.firewalld.listing import read_runtime
-from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.verdict import covered, judge
 from lvsmarkd.model.finding import Kind, Severity
-from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import Place, Plane, Spot
 from lvsmarkd.model.service import Family
-from tests.firewall.grounds import FirewalldGround, firewalld_ground
+from tests.firewall.grounds import FirewalldGround, plan, web
 from tests.harness.firewalld import RealFirewalld, firewalld
 from tests.harness.netns import run
-from tests.harness.values import declare, flow, key, want
+from tests.harness.values import key
 
 pytestmark = pytest.mark.netns
 
@@ -29,20 +26,6 @@ BY_HAND = (
     "iptables -t raw -A PREROUTING -d 192.0.2.98/32 -j NOTRACK",
     "iptables -A INPUT -s 203.0.113.7/32 -j DROP",
 )
-
-
-@pytest.fixture
-def ground(real_firewalld: RealFirewalld, tmp_path: Path) -> Iterator[FirewalldGround]:
-    with firewalld_ground(real_firewalld, tmp_path / "state", "policy") as made:
-        yield made
-
-
-def web(ground: FirewalldGround) -> Desired:
-    return want(declare(80, flow("192.0.2.10", 80)), policy=ground.policy)
-
-
-def plan(ground: FirewalldGround) -> Plan:
-    return judge(web(ground), ground.backend.observe())
 
 
 def others() -> list[str]:

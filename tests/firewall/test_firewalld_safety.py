@@ -7,34 +7,18 @@ import pytest
 
 from lvsmarkd.firewall.backend import FirewallError
 from lvsmarkd.firewall.firewalld.reload import Reloader
-from lvsmarkd.judge.desired import Desired
-from lvsmarkd.judge.verdict import covered, judge
+from lvsmarkd.judge.verdict import covered
 from lvsmarkd.model.finding import Kind, Severity
-from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import Plane
-from tests.firewall.grounds import OURS, FirewalldGround, firewalld_ground
+from tests.firewall.grounds import OURS, FirewalldGround, firewalld_ground, plan, web
 from tests.harness.firewalld import RealFirewalld
 from tests.harness.netns import run
-from tests.harness.values import declare, flow, key, want
+from tests.harness.values import key
 
 pytestmark = pytest.mark.netns
 BAN = "rule family=ipv4 source address=203.0.113.77 drop"
 BY_HAND = "-A INPUT -s 203.0.113.66/32 -j DROP"
 only_nftables = pytest.mark.parametrize("firewalld_backend", ["nftables"])
-
-
-@pytest.fixture
-def ground(real_firewalld: RealFirewalld, tmp_path: Path) -> Iterator[FirewalldGround]:
-    with firewalld_ground(real_firewalld, tmp_path / "state", "policy") as made:
-        yield made
-
-
-def web(ground: FirewalldGround) -> Desired:
-    return want(declare(80, flow("192.0.2.10", 80)), policy=ground.policy)
-
-
-def plan(ground: FirewalldGround) -> Plan:
-    return judge(web(ground), ground.backend.observe())
 
 
 def in_force(ground: FirewalldGround) -> bool | None:
