@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from lvsmarkd.firewall.absent import down
 from lvsmarkd.firewall.backend import (
     Applied,
     Backend,
@@ -10,7 +11,6 @@ from lvsmarkd.firewall.backend import (
     Identity,
     Trouble,
 )
-from lvsmarkd.firewall.firewalld.absent import down
 from lvsmarkd.model.observed import Observed, Unknown
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.report import NO_BACKEND

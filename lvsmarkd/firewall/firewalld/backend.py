@@ -6,8 +6,8 @@ from math import inf
 from time import monotonic
 from typing import ClassVar
 
+from lvsmarkd.firewall.absent import down
 from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Identity, Trouble
-from lvsmarkd.firewall.firewalld.absent import down
 from lvsmarkd.firewall.firewalld.apply import Application, renderable
 from lvsmarkd.firewall.firewalld.backup import Backup
 from lvsmarkd.firewall.firewalld.boot import Boot

@@ -1,4 +1,4 @@
-"""What is seen where firewalld should keep the rules, and neither it nor its rules are there."""
+"""What is seen where a firewall should keep the rules, and neither it nor its rules are there."""
 
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Observed
