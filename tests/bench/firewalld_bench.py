@@ -26,8 +26,13 @@ _MARKING = re.compile(r"(?:ip daddr |-d )([0-9.]+).*(?:meta mark set|--set-xmark
 
 
 def settings(placement: str = "policy") -> str:
-    """The daemon's."""
-    return f'[firewall]\nbackend = "firewalld"\n[firewall.firewalld]\nplacement = "{placement}"\n'
+    """The daemon's: left to itself, as it is shipped."""
+    return f'[firewall]\nbackend = "auto"\n[firewall.firewalld]\nplacement = "{placement}"\n'
+
+
+def typed(*arguments: str) -> str:
+    """What somebody types, with all that it takes to start: the tests' own way is quicker."""
+    return run("firewall-cmd", *arguments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from lvsmarkd.firewall.firewalld.own import POLICY
 from lvsmarkd.watch.nftables import firewalld_tables
 from tests.bench.ansible import MISSING, Ansible, installed
-from tests.bench.firewalld_bench import ZONE, FirewalldBench, firewalld_bench, settings
+from tests.bench.firewalld_bench import ZONE, FirewalldBench, firewalld_bench, settings, typed
 from tests.bench.ground import address, services, timed
 from tests.bench.transactions import transactions
 from tests.harness.daemon import Daemon, until
@@ -46,15 +46,14 @@ def firewall_cmd(backend: str, placement: str, size: int) -> float:
     """Seconds for a call a rule, for good, and one reload."""
     holder = {"policy": "other", "zone": ZONE}[placement]
     with firewalld_bench(backend) as bench:
-        cmd = bench.bed.cmd
         if placement == "policy":
-            cmd("--permanent", f"--new-policy={holder}")
-            cmd("--permanent", f"--policy={holder}", "--add-ingress-zone=ANY")
-            cmd("--permanent", f"--policy={holder}", "--add-egress-zone=HOST")
+            bench.bed.cmd("--permanent", f"--new-policy={holder}")
+            bench.bed.cmd("--permanent", f"--policy={holder}", "--add-ingress-zone=ANY")
+            bench.bed.cmd("--permanent", f"--policy={holder}", "--add-egress-zone=HOST")
 
         def add(some: Sequence[str]) -> None:
             for rule in some:
-                cmd("--permanent", f"--{placement}={holder}", f"--add-rich-rule={rule}")
+                typed("--permanent", f"--{placement}={holder}", f"--add-rich-rule={rule}")
 
         return one_by_one(bench, holder, size, add) + timed(bench.hand.reload)
 

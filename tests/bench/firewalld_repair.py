@@ -9,7 +9,7 @@ from statistics import median
 
 from lvsmarkd.firewall.firewalld.own import POLICY
 from lvsmarkd.watch.nftables import firewalld_tables
-from tests.bench.firewalld_bench import FirewalldBench, firewalld_bench, settings
+from tests.bench.firewalld_bench import FirewalldBench, firewalld_bench, settings, typed
 from tests.bench.ground import address, line, services
 from tests.bench.transactions import Transactions, transactions
 from tests.harness.daemon import Daemon, until
@@ -91,7 +91,7 @@ def play(backend: str) -> None:
         for rule in hand.rules()[:runs]:
             hand.remove(rule)
             add = f"--add-rich-rule={rule}"
-            added.append(act.done(lambda add=add: bench.bed.cmd(f"--policy={POLICY}", add)))  # type: ignore[misc] # bound early
+            added.append(act.done(lambda add=add: typed(f"--policy={POLICY}", add)))  # type: ignore[misc] # bound early
     base = median(added)
     title = f"firewalld's {backend} backend, {act.services} rules, {runs} runs each"
     print(f"\n{title:<58} median ms  worst ms")
