@@ -30,7 +30,7 @@ from lvsmarkd.model.rule import Plane
 from tests.firewall.grounds import OURS, FirewalldGround, firewalld_ground
 from tests.harness.firewalld import RealFirewalld
 from tests.harness.netns import run
-from tests.harness.values import declare, flow, key, reading, service, want
+from tests.harness.values import declare, flow, instance, key, reading, service, want
 
 pytestmark = pytest.mark.netns
 
@@ -647,3 +647,15 @@ def test_a_rule_that_is_deleted_right_after_a_reload_is_no_hopeless_one(
     assert ground.backend.apply(plan(ground, two)).rejected == ()
     assert len(plan(ground, two).steps) == 1
     assert settle(ground, two).steps == ()
+
+
+@pytest.mark.parametrize(("ah", "protocol"), [(False, "vrrp"), (True, "ah")])
+def test_what_directors_say_to_each_other_is_accepted(
+    make: Make, *, ah: bool, protocol: str
+) -> None:
+    ground = make()
+    wish = want(instances=(instance("192.0.2.10", ah=ah),), policy=ground.policy)
+    assert settle(ground, wish).steps == ()
+    rule = f'rule priority="10965" family="ipv4" protocol value="{protocol}" accept'
+    for plane in ((), ("--permanent",)):
+        assert rule in ground.bed.cmd(*plane, "--policy=lvsmarkd", "--list-rich-rules")
