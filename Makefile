@@ -26,7 +26,7 @@ KEEPALIVED ?= keepalived
 help:
 	@echo "make demo    set up, and show the daemon at its job in a private network namespace"
 	@echo "make test    set up, and run all tests (root, or sudo)"
-	@echo "make test-director   build the package, and try it on a Debian machine in QEMU"
+	@echo "make test-director   build the package, and try it on a director in QEMU"
 	@echo "make check   lint, types, import rules, pure tests"
 	@echo "make test-packages   build the .deb and the .rpm, and look at what is in them"
 	@echo "make bench   measure latencies and footprint, as ratios"
@@ -37,7 +37,8 @@ demo: SETUP_FOR := demo
 demo: setup
 	@$(AS_ROOT) unshare --net --mount $(BIN)/python -m demo
 
-test: setup check netns test-packages
+test: SETUP_FOR := director
+test: setup check netns test-packages test-director
 
 check: $(STAMP) lint types imports pure
 
@@ -57,12 +58,13 @@ pure: $(STAMP)
 netns: setup
 	$(AS_ROOT) $(BIN)/python -m pytest $(SPREAD) -m "(netns or slow) and not director"
 
-# A director in QEMU, without KVM: ten minutes on two quiet cores. Built once, and kept in
-# ~/.cache/lvsmarkd-director; setting up asks for root, nothing else does.
+# A director in QEMU, without KVM. Its image is built once, and kept in ~/.cache/lvsmarkd-director;
+# setting up asks for root, nothing else does. SUITE=trixie: on that Debian, with a package for it.
+SUITE :=
 test-director: SETUP_FOR := director
 test-director: setup
-	sh packaging/deb.sh
-	$(BIN)/python -m pytest tests/director
+	sh packaging/$(if $(SUITE),deb-for.sh $(SUITE),deb.sh)
+	DIRECTOR_SUITE=$(SUITE) $(BIN)/python -m pytest -n 2 --dist loadgroup --durations 10 tests/director
 
 # Builds both packages, which takes most of the minute.
 test-packages: setup

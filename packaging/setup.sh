@@ -86,6 +86,7 @@ look() {
     want cpio has cpio
     [ -n "$director" ] || return 0
     want qemu has qemu-system-x86_64
+    want qemu-img has qemu-img
     want mmdebstrap has mmdebstrap
     want mke2fs has mke2fs
     want fakeroot has fakeroot
@@ -108,7 +109,7 @@ if has apt-get >/dev/null; then
         iptables nftables iproute2 util-linux procps keepalived \
         ${demo:+dbus firewalld} ${tests:+ipset libnl-3-dev libnl-genl-3-dev polkitd mandoc prometheus} \
         ${tests:+build-essential dpkg-dev debhelper lintian rpm rpmlint cpio} \
-        ${director:+qemu-system-x86 mmdebstrap e2fsprogs fakeroot uidmap}
+        ${director:+qemu-system-x86 qemu-utils mmdebstrap e2fsprogs fakeroot uidmap}
 elif has dnf >/dev/null; then
     rest="gcc pkgconf-pkg-config systemd-devel iptables-nft nftables iproute util-linux procps-ng
         keepalived ${demo:+dbus-daemon dbus-tools firewalld}

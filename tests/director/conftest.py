@@ -1,30 +1,53 @@
 """A real director: what is built once, and the figures that are told at the end."""
 
+import os
+import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.director.director import Director
 from tests.director.figures import Figures
+from tests.director.frozen import frozen, qemu
 from tests.director.ground import Ground
-from tests.director.guest import HERE, Guest
+from tests.director.guest import HERE, Guest, Image
 
 DIST = HERE.parent.parent / "dist"
+SUITE = os.environ.get("DIRECTOR_SUITE", "")
+"""Another release of Debian than that of this machine."""
 _FIGURES = pytest.StashKey[Figures]()
 
 
+@pytest.hookimpl(tryfirst=True)  # before those who distribute them look at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs such a machine is marked so: `make test` leaves it out."""
+    """What needs such a machine is marked so, and tests that share one stay together."""
     for item in items:
-        if HERE in item.path.parents:
+        if isinstance(item, pytest.Function) and HERE in item.path.parents:
             item.add_marker("director")
             item.add_marker(pytest.mark.timeout(1800))
+            if "fresh" not in item.fixturenames:
+                item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_FIGURES] = Figures()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several processes hands its figures to the one that tells them."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = asdict(session.config.stash[_FIGURES])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - xdist has no public type for it
+    # A process that crashed hands over nothing.
+    if told := getattr(node, "workeroutput", {}).get("figures"):
+        node.config.stash[_FIGURES].add(Figures(**told))
 
 
 def pytest_terminal_summary(
@@ -44,47 +67,75 @@ def figures(pytestconfig: pytest.Config) -> Figures:
 
 
 @pytest.fixture(scope="session")
-def image() -> Path:
-    """The built image."""
+def image() -> Image:
+    """The built machine, switched off. What is missing for it makes its tests fail, not skip."""
+    for tool in ("qemu-system-x86_64", "qemu-img"):
+        assert shutil.which(tool), f"{tool} is missing: run packaging/setup.sh director as root"
     done = subprocess.run(
         ["sh", str(HERE / "image.sh")], capture_output=True, text=True, timeout=1500, check=False
     )
     assert done.returncode == 0, f"no image: {done.stderr[-3000:]}"
-    return Path(done.stdout.strip().splitlines()[-1])
+    directory = Path(done.stdout.strip().splitlines()[-1])
+    return Image(directory, directory / "root.ext4")
 
 
 @pytest.fixture(scope="session")
 def package(figures: Figures) -> Path:
     """The package under test: the last that was built."""
-    built = sorted(DIST.glob("lvsmarkd_*.deb"), key=lambda path: path.stat().st_mtime)
-    assert built, "dist/ holds no package: run `make test-director`, or packaging/deb.sh"
+    built = sorted((DIST / SUITE).glob("lvsmarkd_*.deb"), key=lambda path: path.stat().st_mtime)
+    assert built, f"{DIST / SUITE} holds no package: run `make test-director`"
     figures.note("package size", f"{built[-1].stat().st_size / 1024:.0f} KiB")
     return built[-1]
 
 
+@pytest.fixture(scope="session")
+def grounded(image: Image) -> Image:
+    """A machine with clients and real servers around it."""
+    made_by = [HERE / "guest.py", HERE / "ground.py", *sorted((HERE / "programs").glob("*.py"))]
+    sources = [qemu(), *(file.read_bytes() for file in made_by)]
+    return frozen("ground", image, sources, lambda guest: Ground(guest).build())
+
+
+@pytest.fixture(scope="session")
+def installed(grounded: Image, package: Path) -> Image:
+    """The same with lvsmarkd's package."""
+
+    def install(guest: Guest) -> None:
+        director = Director(guest)
+        director.install(package)
+        director.ask("marks")  # what it is made of is in memory, as on a director at work
+
+    return frozen("package", grounded, [package.read_bytes()], install)
+
+
 @pytest.fixture(scope="module")
-def guest(image: Path) -> Iterator[Guest]:
-    """A machine of its own for each module."""
-    with Guest(image) as machine:
-        yield machine.start()
+def bare(grounded: Image) -> Iterator[Director]:
+    """A machine without lvsmarkd's package, of its own for each module."""
+    with Guest(grounded) as guest:
+        yield Director(guest.start())
+
+
+@pytest.fixture(scope="module")
+def director(installed: Image) -> Iterator[Director]:
+    """A machine with lvsmarkd's package, of its own for each module."""
+    with Guest(installed) as guest:
+        yield Director(guest.start())
+
+
+@pytest.fixture
+def fresh(installed: Image) -> Iterator[Director]:
+    """The same, of its own for each test."""
+    with Guest(installed) as guest:
+        yield Director(guest.start())
+
+
+@pytest.fixture(scope="module")
+def guest(director: Director) -> Guest:
+    """The machine of ``director``."""
+    return director.guest
 
 
 @pytest.fixture(scope="module")
 def ground(guest: Guest) -> Ground:
-    """Clients and real servers around it."""
-    ground = Ground(guest)
-    ground.build()
-    return ground
-
-
-@pytest.fixture(scope="module")
-def bare(guest: Guest) -> Director:
-    """Without lvsmarkd's package."""
-    return Director(guest)
-
-
-@pytest.fixture(scope="module")
-def director(bare: Director, package: Path) -> Director:
-    """With lvsmarkd's package."""
-    bare.install(package)
-    return bare
+    """What is around it."""
+    return Ground(guest)

@@ -2,14 +2,14 @@
 
 import json
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lvsmarkd.telemetry.message import Event
+from tests.director.agent import PATIENCE
 from tests.director.ground import DR4, DR6, FTP, NAT4, NAT6, balanced
-from tests.director.guest import PATIENCE, Guest, until
+from tests.director.guest import Guest, until
 
 VIPS4, VIPS6 = (NAT4, DR4, FTP), (NAT6, DR6)
 _CONF = "/etc/keepalived/keepalived.conf"
@@ -80,8 +80,8 @@ class Director:
 
     def install(self, package: Path) -> str:
         """``dpkg -i``; gives what it says."""
-        shutil.copy(package, self.guest.share)
-        return self.guest.run("dpkg", "-i", f"/mnt/host/{package.name}", seconds=180).output
+        self.guest.put(package.read_bytes(), f"/root/{package.name}")
+        return self.guest.run("dpkg", "-i", f"/root/{package.name}").output
 
     def settings(self, text: str) -> None:
         self.guest.write("/etc/lvsmarkd/lvsmarkd.toml", text)

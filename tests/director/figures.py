@@ -19,6 +19,12 @@ class Figures:
         """What a fault cost, ``with`` or ``without`` lvsmarkd."""
         self.faults.setdefault(what, {})[side] = figure
 
+    def add(self, others: "Figures") -> None:
+        """Those of another process."""
+        self.notes |= others.notes
+        for what, sides in others.faults.items():
+            self.faults.setdefault(what, {}).update(sides)
+
     def __str__(self) -> str:
         parts = []
         if self.notes:

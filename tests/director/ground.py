@@ -5,7 +5,6 @@
 """
 
 import json
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,19 +15,20 @@ NAT4, NAT6 = "192.0.2.10", "2001:db8:1::10"
 DR4, DR6 = "192.0.2.20", "2001:db8:1::20"
 FTP = "192.0.2.21"
 
-_WIRES = """
+PROGRAMS = "/usr/local/lib/director"
+SCRIPT = f"""
 modprobe -a ip_vs bridge veth
-sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.vs.conntrack=1 \
-    net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
+sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.vs.conntrack=1 \\
+    net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \\
     net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
 for segment in front back; do
     ip link add $segment type bridge forward_delay 0
     ip link set $segment up
 done
-ip addr add 192.0.2.{own}/24 dev front
-ip addr add 2001:db8:1::{own}/64 dev front nodad
-ip addr add 198.51.100.{own}/24 dev back
-ip addr add 2001:db8:2::{own}/64 dev back nodad
+ip addr add 192.0.2.1/24 dev front
+ip addr add 2001:db8:1::1/64 dev front nodad
+ip addr add 198.51.100.1/24 dev back
+ip addr add 2001:db8:2::1/64 dev back nodad
 host() {{ # host NAME SEGMENT
     ip netns add $1
     ip -n $1 link set lo up
@@ -37,31 +37,33 @@ host() {{ # host NAME SEGMENT
     ip netns exec $1 sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
     ip -n $1 link set eth0 up
 }}
-"""
-_CLIENT = """
 host client front
-for n in {clients}; do
+for n in {" ".join(CLIENTS)}; do
     ip -n client addr add 192.0.2.$n/24 dev eth0
     ip -n client addr add 2001:db8:1::$n/64 dev eth0 nodad
 done
-"""
-_SERVERS = """
 for n in 1 2; do
     host nat$n back
     ip -n nat$n addr add 198.51.100.1$n/24 dev eth0
     ip -n nat$n addr add 2001:db8:2::1$n/64 dev eth0 nodad
-    ip -n nat$n route add default via 198.51.100.{way}
-    ip -n nat$n route add default via 2001:db8:2::{way}
+    ip -n nat$n route add default via 198.51.100.1
+    ip -n nat$n route add default via 2001:db8:2::1
     host dr$n front
     ip -n dr$n addr add 192.0.2.3$n/24 dev eth0
     ip -n dr$n addr add 2001:db8:1::3$n/64 dev eth0 nodad
-    for vip in 192.0.2.20/32 192.0.2.21/32 2001:db8:1::20/128; do
+    for vip in {DR4}/32 {FTP}/32 {DR6}/128; do
         ip -n dr$n addr add $vip dev lo
     done
     for name in nat$n dr$n; do
-        systemd-run -q --unit=$name -p Type=notify -p NetworkNamespacePath=/run/netns/$name \
-            python3 /mnt/host/servers.py $name 192.0.2.21
+        systemd-run -q --unit=$name -p Type=notify -p NetworkNamespacePath=/run/netns/$name \\
+            python3 {PROGRAMS}/servers.py $name {FTP}
     done
+done
+"""
+_TAKE_AWAY = """
+for name in nat1 nat2 dr1 dr2 client; do
+    systemctl stop $name 2>/dev/null || true
+    ip netns del $name
 done
 """
 
@@ -79,21 +81,20 @@ class Attempt:
 
 
 class Ground:
-    """All of it, or a part, beside the director in its machine."""
+    """All of it, beside the director in its machine."""
 
     def __init__(self, guest: Guest) -> None:
         self.guest = guest
 
-    def build(self, *, own: int = 1, around: bool = True, way: int = 1) -> None:
-        """``own`` is the number of this director in its segments; ``around``: with clients and
-        servers, whose way out is the director of number ``way``."""
+    def build(self) -> None:
+        """Lay the wires, and start the servers."""
         for file in (HERE / "programs").glob("*.py"):
-            shutil.copy(file, self.guest.share)
-        script = _WIRES.format(own=own)
-        if around:
-            script += _CLIENT.format(clients=" ".join(CLIENTS)) + _SERVERS.format(way=way)
-        self.script = script
-        self.guest.sh(script)
+            self.guest.write(f"{PROGRAMS}/{file.name}", file.read_text())
+        self.guest.sh(SCRIPT)
+
+    def take_away(self) -> None:
+        """Leave the director alone with its two segments."""
+        self.guest.sh(_TAKE_AWAY)
 
     def fetch(self, *wanted: tuple[str, int, str], patience: float = 10) -> list[str]:
         """Ask for each address and port as that client, all at once; gives the name of who
@@ -104,7 +105,7 @@ class Ground:
         ]
         answers = json.loads(
             self.guest.run(
-                *("ip", "netns", "exec", "client", "python3", "/mnt/host/fetch.py"),
+                *("ip", "netns", "exec", "client", "python3", f"{PROGRAMS}/fetch.py"),
                 *(str(patience), *asked),
             ).output
         )
@@ -113,14 +114,24 @@ class Ground:
 
     def answers(self, address: str, port: int = 80, client: str = CLIENTS[0]) -> str:
         """Ask once; gives the name of who answers, or nothing."""
-        return self.fetch((address, port, client))[0]
+        scheme, host, source = "http", address, f"192.0.2.{client}"
+        if ":" in address:
+            host, source = f"[{address}]", f"2001:db8:1::{client}"
+        if port == 443:
+            scheme = "https"
+        done = self.guest.run(
+            *("ip", "netns", "exec", "client", "curl", "-s", "-k", "-m", "10"),
+            *("--interface", source, f"{scheme}://{host}/"),
+            check=False,
+        )
+        return done.output if done.status == 0 else ""
 
     def listen(self, *targets: str, rate: float = 10) -> None:
         """Begin a stream of connections that does not end until ``heard``."""
         self.guest.run(
             *("systemd-run", "-q", "--unit=stream", "-p", "SuccessExitStatus=SIGTERM"),
             *("-p", "NetworkNamespacePath=/run/netns/client", "-p", "TimeoutStopSec=20"),
-            *("python3", "/mnt/host/stream.py", "/run/stream.json", str(rate), *targets),
+            *("python3", f"{PROGRAMS}/stream.py", "/run/stream.json", str(rate), *targets),
         )
         until(lambda: len(self._lines()) > 5 * len(targets), "the stream")
 
@@ -156,3 +167,14 @@ def balanced(guest: Guest) -> dict[str, int]:
 def failed(attempts: Iterable[Attempt]) -> list[Attempt]:
     """Those that got no answer."""
     return [attempt for attempt in attempts if attempt.wrong]
+
+
+def outage(attempts: Iterable[Attempt]) -> float:
+    """Seconds from the first connection that was hit to the first after the last of them. One is
+    hit that failed, or whose first packet was lost: the second is sent a second later."""
+    asked = sorted((one for one in attempts if one.kind == "new"), key=lambda one: one.at)
+    hit = [number for number, one in enumerate(asked) if one.wrong or one.took >= 1]
+    if not hit:
+        return 0
+    end = asked[hit[-1] + 1].at if hit[-1] + 1 < len(asked) else asked[-1].at + asked[-1].took
+    return end - asked[hit[0]].at

@@ -1,42 +1,40 @@
-"""A machine in QEMU: booted from the image (image.sh), spoken to through the guest's agent.
+"""A machine in QEMU, spoken to through the guest's agent.
 
 It has no network but what a test gives it. Its disk is thrown away with it, and stays as it is
-while it reboots. ``share`` is a directory here, and /mnt/host in there.
+while it reboots. It begins from an image: a disk from which it boots, or the disk and the memory of
+a machine that was frozen (frozen.py).
 """
 
 import base64
-import json
-import os
 import shlex
 import shutil
-import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
+
+from tests.director.agent import PATIENCE, Agent, GuestError
 
 HERE = Path(__file__).parent
-PATIENCE = 180.0
-"""The machine is emulated, and its cores are shared with who knows what."""
+NOWHERE = "hubport,id=wire,hubid=1"
+"""Where its network card leads if no test says otherwise."""
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _KERNEL = (
     "console=ttyS0 quiet loglevel=4 mitigations=off nokaslr panic=-1 tsc=unstable"
     " random.trust_cpu=on systemd.show_status=0"
 )
-
-
-class GuestError(AssertionError):
-    """The machine does not do what it is told; says why."""
+_PIECE = 1 << 19
+"""Bytes of a file that go to the agent at once."""
 
 
 def until(
-    holds: Callable[[], object], what: str, seconds: float = PATIENCE, pause: float = 0.3
+    holds: Callable[[], object], what: str, seconds: float = PATIENCE, pause: float = 0.5
 ) -> float:
     """Wait until something holds; gives how long it took."""
     start = time.monotonic()
@@ -55,23 +53,36 @@ class Done:
     output: str
 
 
-class Guest:
-    """One machine. ``wires`` are options for QEMU that give it network cards."""
+@dataclass(frozen=True)
+class Image:
+    """What a machine begins from: ``boot`` holds its kernel and initrd, ``disk`` its root;
+    ``memory`` is that of a machine at work, where there is one."""
 
-    def __init__(self, image: Path, name: str = "director", wires: Sequence[str] = ()) -> None:
+    boot: Path
+    disk: Path
+    memory: Path | None = None
+
+
+class Guest:
+    """One machine. ``wire`` is where its network card leads: the netdev of that name for QEMU."""
+
+    def __init__(self, image: Image, name: str = "director", wire: str = NOWHERE) -> None:
         self.name = name
         self.image = image
-        self.wires = wires
+        self.wire = wire
         self.directory = Path(mkdtemp(prefix="lvsmarkd-"))
-        self.share = self.directory / "share"
-        self.share.mkdir()
         self.console = self.directory / "console"
-        self._ear: socket.socket | None = None
-        self._heard = b""
-        self._speaking = threading.Lock()
+        self.monitor = self.directory / "monitor"
+        self.disk = self.directory / "disk.qcow2"
+        self._agent: Agent | None = None
+
+    @property
+    def agent(self) -> Agent:
+        assert self._agent, "it is switched on"
+        return self._agent
 
     def start(self) -> Self:
-        """Boot it; it is ready when its agent answers and what systemd starts is started."""
+        """Switch it on; it is ready when its agent answers and what systemd starts is started."""
         self.launch()
         self.meet()
         return self
@@ -79,44 +90,44 @@ class Guest:
     def launch(self) -> None:
         """Switch it on."""
         agent = self.directory / "agent"
+        below, kind = self.image.disk, "raw" if self.image.disk.suffix == ".ext4" else "qcow2"
+        subprocess.run(
+            ["qemu-img", "create", "-q", "-f", "qcow2", "-F", kind, "-b", below, self.disk],
+            check=True,
+            timeout=60,
+        )
         # The kernel ends it with the thread that starts it.
         assert threading.current_thread() is threading.main_thread()
         command = [
             *("setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-machine", "q35"),
             *("-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", "2", "-m", "1024"),
             *("-nodefaults", "-display", "none"),
-            *("-kernel", str(self.image / "vmlinuz"), "-initrd", str(self.image / "initrd.gz")),
+            *("-kernel", str(self.image.boot / "vmlinuz")),
+            *("-initrd", str(self.image.boot / "initrd.gz")),
             *("-append", _KERNEL, "-serial", f"file:{self.console}"),
-            "-drive",
-            f"if=none,id=root,file={self.image / 'root.ext4'},format=raw,snapshot=on,cache=unsafe"
-            ",file.locking=off",
+            *("-drive", f"if=none,id=root,file={self.disk},format=qcow2,cache=unsafe"),
             *("-device", "virtio-blk-pci,drive=root", "-device", "virtio-rng-pci"),
             *("-device", "virtio-serial-pci"),
             *("-chardev", f"socket,id=agent,path={agent},server=on,wait=off"),
             *("-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"),
-            "-virtfs",
-            f"local,path={self.share},mount_tag=host,security_model=none,multidevs=remap",
-            *self.wires,
+            *("-netdev", self.wire, "-device", "virtio-net-pci,netdev=wire"),
+            *("-qmp", f"unix:{self.monitor},server=on,wait=off"),
         ]
+        if self.image.memory:
+            command += ["-incoming", f"exec:cat {shlex.quote(str(self.image.memory))}"]
         with (self.directory / "qemu").open("wb") as log:
             self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                # What is thrown away with the machine lies beside its other things.
-                env=os.environ | {"TMPDIR": str(self.directory)},
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         until(lambda: agent.exists() or self._ended(), "QEMU", 30, 0.05)
-        self._ear = socket.socket(socket.AF_UNIX)
-        self._ear.connect(str(agent))
+        self._agent = Agent(agent, self.name, self._ended)
 
     def meet(self) -> None:
         """Wait for the agent, and for the end of the boot."""
 
         def answers() -> bool:
             with suppress(GuestError):
-                self._greet(2)
+                self.agent.greet(2)
                 return True
             self._ended()
             return False
@@ -132,7 +143,7 @@ class Guest:
 
     def run(self, *command: str, check: bool = True, seconds: float = PATIENCE) -> Done:
         """Run a program in there as root; gives its exit status and what it printed."""
-        answer = self._ask(
+        answer = self.agent.ask(
             "guest-exec",
             {
                 "path": "/bin/sh",
@@ -144,7 +155,7 @@ class Guest:
         )
         start, pause = time.monotonic(), 0.01
         while True:
-            state = self._ask("guest-exec-status", {"pid": answer["pid"]}, seconds)
+            state = self.agent.ask("guest-exec-status", {"pid": answer["pid"]}, seconds)
             if state["exited"]:
                 break
             if time.monotonic() - start > seconds:
@@ -163,29 +174,31 @@ class Guest:
         """Run a script in there; gives what it printed."""
         return self.run("sh", "-euc", script, check=check, seconds=seconds).output
 
+    def put(self, content: bytes, path: str) -> None:
+        """Make a file in there, in a directory that is there."""
+        handle = self.agent.ask("guest-file-open", {"path": path, "mode": "w"})
+        for start in range(0, len(content), _PIECE):
+            piece = base64.b64encode(content[start : start + _PIECE]).decode()
+            self.agent.ask("guest-file-write", {"handle": handle, "buf-b64": piece})
+        self.agent.ask("guest-file-close", {"handle": handle})
+
     def write(self, path: str, text: str) -> None:
         """Write a file in there, as an editor does: all at once."""
-        content = base64.b64encode(text.encode()).decode()
         target = shlex.quote(path)
-        self.sh(
-            f"mkdir -p $(dirname {target}); echo {content} | base64 -d > {target}.new;"
-            f" chmod 644 {target}.new; mv {target}.new {target}"
-        )
-
-    def uptime(self) -> float:
-        """Seconds by its own clock since it booted."""
-        return float(self.sh("cat /proc/uptime").split()[0])
+        self.sh(f"mkdir -p $(dirname {target})")
+        self.put(text.encode(), f"{path}.new")
+        self.sh(f"chmod 644 {target}.new; mv {target}.new {target}")
 
     def reboot(self, command: str = "systemctl reboot") -> None:
         """Reboot it; its disk stays."""
         boot = "/proc/sys/kernel/random/boot_id"
         before = self.sh(f"cat {boot}")
-        self._ask("guest-exec", {"path": "/bin/sh", "arg": ["-c", command], "env": [_PATH]})
+        self.agent.ask("guest-exec", {"path": "/bin/sh", "arg": ["-c", command], "env": [_PATH]})
 
         def anew() -> bool:
             # Until the machine is down, its agent may still answer, and then no longer.
             with suppress(GuestError):
-                self._greet(2)
+                self.agent.greet(2)
                 return self.sh(f"cat {boot}", seconds=5) != before
             return False
 
@@ -201,8 +214,8 @@ class Guest:
         """End it, and what it has left here."""
         if hasattr(self, "process"):
             self.kill()
-        if self._ear:
-            self._ear.close()
+        if self._agent:
+            self._agent.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -222,42 +235,3 @@ class Guest:
         raise GuestError(
             f"QEMU ended with {self.process.returncode}: {(self.directory / 'qemu').read_text()}"
         )
-
-    def _greet(self, seconds: float) -> None:
-        """An answer to this very question: what is left of earlier ones is passed over."""
-        token = time.monotonic_ns()
-        with self._speaking:
-            self._send({"execute": "guest-sync", "arguments": {"id": token}})
-            while self._hear(seconds).get("return") != token:
-                pass
-
-    def _ask(self, what: str, arguments: dict[str, Any], seconds: float = PATIENCE) -> Any:  # noqa: ANN401
-        with self._speaking:
-            self._send({"execute": what, "arguments": arguments})
-            answer = self._hear(seconds)
-        if "error" in answer:
-            raise GuestError(f"{self.name}: {what}: {answer['error']}")
-        return answer["return"]
-
-    def _send(self, message: dict[str, Any]) -> None:
-        assert self._ear
-        self._ear.settimeout(PATIENCE)
-        self._ear.sendall(json.dumps(message).encode() + b"\n")
-
-    def _hear(self, seconds: float) -> dict[str, Any]:
-        """The next whole line."""
-        assert self._ear
-        self._ear.settimeout(seconds)
-        while b"\n" not in self._heard:
-            try:
-                more = self._ear.recv(65536)
-            except TimeoutError:
-                raise GuestError(f"{self.name}: its agent does not answer") from None
-            if not more:
-                self._ended()
-                raise GuestError(f"{self.name}: QEMU has hung up")
-            self._heard += more
-        line, _, self._heard = self._heard.partition(b"\n")
-        answer = json.loads(line)
-        assert isinstance(answer, dict)
-        return answer

@@ -1,21 +1,21 @@
 #!/bin/sh
 # image.sh: the machine of these tests, built of Debian's packages unless it is in the cache; prints
 # its directory, which holds root.ext4, vmlinuz and initrd.gz. Any user may run it: mmdebstrap needs
-# no root where user namespaces and /etc/subuid allow. The packages come from where apt of this
-# machine has them; DIRECTOR_SOURCES (lines of sources.list) says otherwise.
+# no root where user namespaces and /etc/subuid allow. DIRECTOR_SUITE is another release of
+# Debian than this machine has; the packages come from where packaging/sources.sh says.
 set -eu
 cd "$(dirname "$0")"
-suite=bookworm
+own=$(. /etc/os-release && [ "$ID" = debian ] && echo "$VERSION_CODENAME" || echo bookworm)
+suite=${DIRECTOR_SUITE:-$own}
 packages=systemd,systemd-sysv,dbus,udev,kmod,e2fsprogs,busybox-static,qemu-guest-agent,procps,netbase
 packages=$packages,keepalived,ipvsadm,firewalld,iptables,nftables,ipset,conntrack,iproute2,tcpdump
 packages=$packages,python3,python3-dbus-next,python3-prometheus-client,python3-systemd,curl,openssl
+packages=$packages,xz-utils
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/lvsmarkd-director
 fail() { echo "image.sh: $*" >&2; exit 1; }
 
-sources=${DIRECTOR_SOURCES:-$(apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
-    'Created-By: Packages' 2>/dev/null | grep -E " $suite(-updates|-security)? main\$" | sort -u)}
-[ -n "$sources" ] || fail "apt of this machine has no sources of Debian $suite: set DIRECTOR_SOURCES"
-key=$(cat image.sh inside.sh | { cat; echo "$sources"; } | sha256sum | cut -c1-16)
+sources=$(sh ../../packaging/sources.sh "$suite")
+key=$(cat image.sh inside.sh | { cat; echo "$suite $sources"; } | sha256sum | cut -c1-16)
 image=$cache/$key
 mkdir -p "$cache"
 exec 9>"$cache/lock"

@@ -16,15 +16,17 @@ mkdir -p "$modules"
 cp "kernel$modules"/modules.order "kernel$modules"/modules.builtin* "$modules"
 (
     cd "kernel$modules/kernel"
-    for part in net/netfilter net/ipv4 net/ipv6 net/bridge net/802 net/8021q net/llc net/9p net/core \
-        net/sched net/vmw_vsock lib crypto arch/x86/crypto drivers/virtio drivers/block/virtio_blk.ko \
-        drivers/char/virtio_console.ko drivers/char/hw_random drivers/net fs/9p fs/netfs fs/fscache \
-        fs/ext4 fs/jbd2 fs/mbcache.ko fs/overlayfs fs/autofs; do
-        [ ! -e "$part" ] || find "$part" -name '*.ko'
+    for part in net/netfilter net/ipv4 net/ipv6 net/bridge net/802 net/8021q net/llc net/core \
+        net/sched net/vmw_vsock lib crypto arch/x86/crypto drivers/virtio drivers/block/virtio_blk.ko* \
+        drivers/char/virtio_console.ko* drivers/char/hw_random drivers/net \
+        fs/ext4 fs/jbd2 fs/mbcache.ko* fs/overlayfs fs/autofs; do
+        [ ! -e "$part" ] || find "$part" -name '*.ko' -o -name '*.ko.xz'
     done | grep -vE '^drivers/net/(ethernet|wireless|usb|wwan|can|hamradio|phy|fddi|arcnet|ieee802154)/' \
         | tar -c -T - | { mkdir "$modules/kernel"; tar -x -C "$modules/kernel"; }
 )
 rm -rf kernel
+# Newer kernels have them packed.
+find "$modules" -name '*.ko.xz' -exec xz -d {} +
 depmod "$version"
 
 # The initrd: what it takes to find the root, and no more.
@@ -74,23 +76,10 @@ for unit in getty.target getty@tty1.service serial-getty@ttyS0.service apt-daily
 done
 ln -sf /lib/systemd/system/multi-user.target /etc/systemd/system/default.target
 # The journal is asked for what was said before a boot, too.
-mkdir -p /var/log/journal /mnt/host
+mkdir -p /var/log/journal
 # For the servers by HTTPS: nobody looks at it.
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj /CN=director \
     -keyout /etc/ssl/private/director.pem -out /etc/ssl/director.crt 2>/dev/null
 cat /etc/ssl/director.crt >> /etc/ssl/private/director.pem
-cat > /etc/systemd/system/mnt-host.mount <<'UNIT'
-[Unit]
-Description=What the tests share with this machine
-DefaultDependencies=no
-[Mount]
-What=host
-Where=/mnt/host
-Type=9p
-Options=trans=virtio,version=9p2000.L,msize=524288
-[Install]
-WantedBy=multi-user.target
-UNIT
-systemctl -q enable mnt-host.mount
 mkdir -p /etc/modules-load.d
-printf '9p\n9pnet_virtio\nvirtio_console\n' > /etc/modules-load.d/director.conf
+echo virtio_console > /etc/modules-load.d/director.conf

@@ -1,13 +1,12 @@
 """HTTP and HTTPS as one persistent service, by NAT and by DR, in each of the firewalls."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from tests.director.director import DR_FLOWS, NAT_FLOWS, Director, dr, nat, vrrp
 from tests.director.ground import CLIENTS, DR4, DR6, NAT4, NAT6, Ground
-from tests.director.guest import Guest, until
+from tests.director.guest import until
 
 VIPS = {"80 4": NAT4, "80 6": NAT6, "81 4": DR4, "81 6": DR6}
 # An INPUT that lets in nobody but whom the operator names: that is what `accept` is for.
@@ -17,12 +16,6 @@ for tables in iptables ip6tables; do
     $tables -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
     $tables -A INPUT -p {icmp} -j ACCEPT
     $tables -P INPUT DROP
-done
-"""
-_OPEN = """
-for tables in iptables ip6tables; do
-    $tables -P INPUT ACCEPT
-    $tables -F INPUT
 done
 """
 _DROPIN = "/usr/share/doc/lvsmarkd/examples/lvsmarkd.service.d/iptables-legacy.conf"
@@ -36,10 +29,9 @@ def _closed() -> str:
 
 @dataclass(frozen=True)
 class Firewall:
-    """How it is brought about, and undone; lvsmarkd's settings for it."""
+    """How it is brought about; lvsmarkd's settings for it, and what it calls it."""
 
     begin: str
-    end: str
     settings: str
     backend: str
 
@@ -49,13 +41,12 @@ def _iptables(variant: str, more: str = "") -> Firewall:
         f"update-alternatives --set {tables} /usr/sbin/{tables}-{variant}\n"
         for tables in ("iptables", "ip6tables")
     )
-    return Firewall(choose + more + _closed(), _OPEN, "", f"iptables-{variant}")
+    return Firewall(choose + more + _closed(), "", f"iptables-{variant}")
 
 
 def _firewalld(placement: str) -> Firewall:
     return Firewall(
         "systemctl start firewalld",
-        "systemctl stop firewalld",
         f'[firewall.firewalld]\nplacement = "{placement}"\n',
         "firewalld",
     )
@@ -73,21 +64,6 @@ FIREWALLS = {
 }
 
 
-@pytest.fixture(params=FIREWALLS)
-def firewall(
-    request: pytest.FixtureRequest, guest: Guest, ground: Ground, director: Director
-) -> Iterator[Firewall]:
-    firewall = FIREWALLS[request.param]
-    director.configure(vrrp() + nat(NAT_FLOWS) + dr(DR_FLOWS))
-    guest.sh(firewall.begin)
-    director.settings(firewall.settings)
-    if "80 4" not in director.loaded():
-        director.balance(*VIPS)
-    yield firewall
-    guest.sh("systemctl stop lvsmarkd; lvsmarkd purge")
-    guest.sh(firewall.end)
-
-
 def _nothing_arrives(ground: Ground) -> None:
     before = ground.settled()
     wanted = [(vip, port, CLIENTS[0]) for vip in VIPS.values() for port in (80, 443)]
@@ -95,9 +71,14 @@ def _nothing_arrives(ground: Ground) -> None:
     assert ground.settled() == before
 
 
-def test_a_client_finds_both_ports_at_one_server(
-    firewall: Firewall, guest: Guest, ground: Ground, director: Director
-) -> None:
+@pytest.mark.parametrize("name", FIREWALLS)
+def test_a_client_finds_both_ports_at_one_server(fresh: Director, name: str) -> None:
+    firewall, director, guest = FIREWALLS[name], fresh, fresh.guest
+    ground = Ground(guest)
+    director.configure(vrrp() + nat(NAT_FLOWS) + dr(DR_FLOWS))
+    guest.sh(firewall.begin)
+    director.settings(firewall.settings)
+    director.balance(*VIPS)
     _nothing_arrives(ground)
 
     director.start()

@@ -4,7 +4,7 @@ import pytest
 
 from tests.director.director import NAT_FLOWS, Director, nat, vrrp
 from tests.director.figures import Figures
-from tests.director.ground import NAT4, NAT6, Ground
+from tests.director.ground import NAT4, NAT6, SCRIPT, Ground
 from tests.director.guest import Guest, until
 
 # Told in the kernel's own time, for each unit: when it was ready, when it was started.
@@ -18,14 +18,13 @@ def world(guest: Guest, ground: Ground, director: Director) -> Director:
     director.balance("80 4", "80 6")
     # The wires of a real director are there at boot; here, before anything that needs them.
     guest.write("/etc/systemd/system/wires.service", _UNIT)
-    guest.write("/usr/local/sbin/wires", f"#!/bin/sh\nset -eu\n{ground.script}")
+    guest.write("/usr/local/sbin/wires", f"#!/bin/sh\nset -eu\n{SCRIPT}")
     guest.sh("chmod 755 /usr/local/sbin/wires; systemctl enable -q wires keepalived lvsmarkd")
     return director
 
 
 _UNIT = """
 [Unit]
-After=mnt-host.mount
 Before=network-pre.target firewalld.service lvsmarkd.service keepalived.service
 Wants=network-pre.target
 [Service]
@@ -40,8 +39,7 @@ WantedBy=multi-user.target
 COMMANDS = {"orderly": "systemctl reboot", "reset": "sync; echo b > /proc/sysrq-trigger"}
 
 
-@pytest.mark.parametrize("firewall", ["iptables", "firewalld"])
-@pytest.mark.parametrize("way", COMMANDS)
+@pytest.mark.parametrize(("way", "firewall"), [("orderly", "firewalld"), ("reset", "iptables")])
 def test_the_marks_come_before_the_vip(
     world: Director, ground: Ground, figures: Figures, firewall: str, way: str
 ) -> None:
