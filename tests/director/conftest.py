@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests.director.director import Director
 from tests.director.figures import Figures
@@ -19,18 +20,32 @@ from tests.director.guest import HERE, Guest, Image
 DIST = HERE.parent.parent / "dist"
 SUITE = os.environ.get("DIRECTOR_SUITE", "")
 """Another release of Debian than that of this machine."""
+_LONGEST = ("test_drift", "test_bundle", "test_reboot", "test_install")
+_EACH = ("test_drift", "test_bundle", "test_reboot")
+"""Where each test has a machine of its own (``fresh``)."""
 _FIGURES = pytest.StashKey[Figures]()
 
 
-@pytest.hookimpl(tryfirst=True)  # before those who distribute them look at the marks
+class ByMachine(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Tests that share a machine stay together, those that have one each are spread."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return nodeid if Path(file).stem in _EACH else file
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs such a machine is marked so, and tests that share one stay together."""
+    """What needs such a machine is marked so; what takes longest begins first."""
     for item in items:
-        if isinstance(item, pytest.Function) and HERE in item.path.parents:
+        if HERE in item.path.parents:
             item.add_marker("director")
             item.add_marker(pytest.mark.timeout(1800))
-            if "fresh" not in item.fixturenames:
-                item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: _LONGEST.index(item.path.stem) if item.path.stem in _LONGEST else 9)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:  # noqa: ANN401 - xdist's
+    return ByMachine(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -150,10 +150,9 @@ class Director:
         """Rules of lvsmarkd, wherever they are."""
         listing = self.guest.sh(
             "iptables-nft-save; ip6tables-nft-save; iptables-legacy-save; ip6tables-legacy-save;"
-            "if firewall-cmd -q --state; then firewall-cmd --permanent --get-policies;"
-            " for p in '' --permanent; do firewall-cmd $p --list-all-policies;"
-            " firewall-cmd $p --list-all-zones; done;"
-            " else ls /etc/firewalld/policies; cat /etc/firewalld/*/*.xml; fi 2>/dev/null",
+            "ls /etc/firewalld/policies; cat /etc/firewalld/*/*.xml;"
+            "if systemctl -q is-active firewalld; then firewall-cmd --list-all-policies;"
+            " firewall-cmd --list-all-zones; fi 2>/dev/null",
             check=False,
         )
         return [

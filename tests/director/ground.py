@@ -55,7 +55,8 @@ for n in 1 2; do
         ip -n dr$n addr add $vip dev lo
     done
     for name in nat$n dr$n; do
-        systemd-run -q --unit=$name -p Type=notify -p NetworkNamespacePath=/run/netns/$name \\
+        systemd-run -q --no-block --unit=$name \\
+            -p Type=notify -p NetworkNamespacePath=/run/netns/$name \\
             python3 {PROGRAMS}/servers.py $name {FTP}
     done
 done
@@ -91,6 +92,11 @@ class Ground:
         for file in (HERE / "programs").glob("*.py"):
             self.guest.write(f"{PROGRAMS}/{file.name}", file.read_text())
         self.guest.sh(SCRIPT)
+        servers = ("nat1", "nat2", "dr1", "dr2")
+        until(
+            lambda: self.guest.run("systemctl", "is-active", *servers, check=False).status == 0,
+            "servers",
+        )
 
     def take_away(self) -> None:
         """Leave the director alone with its two segments."""

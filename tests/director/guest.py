@@ -100,7 +100,7 @@ class Guest:
         assert threading.current_thread() is threading.main_thread()
         command = [
             *("setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-machine", "q35"),
-            *("-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", "2", "-m", "1024"),
+            *("-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", "1", "-m", "1024"),
             *("-nodefaults", "-display", "none"),
             *("-kernel", str(self.image.boot / "vmlinuz")),
             *("-initrd", str(self.image.boot / "initrd.gz")),
