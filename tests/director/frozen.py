@@ -19,17 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from tests.director.agent import PATIENCE, GuestError
-from tests.director.guest import Guest, Image, until
+from tests.director.guest import CORES, Guest, Image, until
 
 _KEEP = 86400.0
 """Seconds for which one that is no longer made is kept: another checkout may still use it."""
 
 
 def qemu() -> bytes:
-    """Which QEMU this is: one does not wake what another has frozen."""
-    return subprocess.run(
+    """Which machine this is: one does not wake what another has frozen."""
+    version = subprocess.run(
         ["qemu-system-x86_64", "--version"], capture_output=True, check=True, timeout=60
     ).stdout
+    return version + CORES.encode()
 
 
 def frozen(

@@ -6,6 +6,7 @@ a machine that was frozen (frozen.py).
 """
 
 import base64
+import os
 import shlex
 import shutil
 import subprocess
@@ -22,6 +23,8 @@ from typing import Self
 from tests.director.agent import PATIENCE, Agent, GuestError
 
 HERE = Path(__file__).parent
+CORES = os.environ.get("DIRECTOR_CORES", "1")
+"""One costs least. For figures on a quiet machine, more are nearer to a real director."""
 NOWHERE = "hubport,id=wire,hubid=1"
 """Where its network card leads if no test says otherwise."""
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -100,7 +103,7 @@ class Guest:
         assert threading.current_thread() is threading.main_thread()
         command = [
             *("setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-machine", "q35"),
-            *("-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", "1", "-m", "1024"),
+            *("-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", CORES, "-m", "1024"),
             *("-nodefaults", "-display", "none"),
             *("-kernel", str(self.image.boot / "vmlinuz")),
             *("-initrd", str(self.image.boot / "initrd.gz")),
