@@ -24,7 +24,7 @@ def presence(desired: Desired) -> Iterator[Finding]:
         if key in desired.configured:
             if held is False and _runs(world):
                 yield _unloaded(key, desired, world)
-        elif held:
+        elif held and desired.removable:  # else nobody knows what the file holds
             yield _leftover(key, desired, world)
 
 

@@ -190,6 +190,16 @@ def _uncovered(key: ServiceKey, desired: Desired) -> Finding:
             family=key.family,
             origins=origins,
         )
+    if desired.leaving(key) and not desired.removable:
+        return Finding(
+            Kind.UNCOVERED,
+            Severity.CRITICAL,
+            f"{_balancer(key, desired)} balances mark {key.mark} and no rule sets it, and what"
+            " keepalived.conf declares for it is not known, since it could not be read as a whole:"
+            " mend that first",
+            key,
+            family=key.family,
+        )
     if desired.leaving(key):
         return Finding(
             Kind.UNCOVERED,

@@ -42,6 +42,12 @@ def read_file(path: str) -> bytes | NotRead:
             return _refuse(os.fstat(fd)) or _contents(file.read(MAX_BYTES + 1))
     except FileNotFoundError:
         return NotRead(Refusal.MISSING, "is not there")
+    except PermissionError as error:
+        return NotRead(
+            Refusal.UNREADABLE,
+            f"cannot be read ({error.strerror}: let root or everybody read it, or give lvsmarkd's"
+            " unit the drop-in private-files.conf)",
+        )
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return NotRead(Refusal.UNREADABLE, f"cannot be read ({reason})")

@@ -19,7 +19,9 @@ UNSETTLED = 2.0
 
 @dataclass(slots=True)
 class Attached:
-    """What is watched of one process. ``trouble`` says why its reloads are not told."""
+    """What is watched of one process. ``trouble`` says why its reloads are told late.
+    Without a copy that may be looked at, they are not told.
+    """
 
     copy: str | None = None
     stamp: Stamp | None = None
@@ -57,10 +59,8 @@ def attached(keepalived: Keepalived, stir: Callable[[], None]) -> Iterator[Attac
         _end(keepalived.pid, stir, watches)
         copy = find_copy(keepalived.pid)
         if isinstance(copy, NotRead):
-            yield Attached(
-                trouble="reloads of keepalived are not noticed, since its copy of what it has read"
-                f" {copy.reason}"
-            )
+            # A finding says so. What a reload comes to in IPVS is seen there, at once as well.
+            yield Attached()
             return
         stamp = stamp_at(copy)
         trouble = None

@@ -194,6 +194,17 @@ def test_a_service_made_by_hand_that_nothing_marks_is_uncovered(director: Direct
     assert (leftover.severity, "ipvsadm -D -f 99" in leftover.message) == (Severity.WARNING, True)
 
 
+def test_what_a_file_that_cannot_be_read_declares_is_not_known(director: Director) -> None:
+    director.kernel = Loaded(frozenset({key(80)}))
+    director.conf.unlink()
+    director.conf.mkdir()
+    report = director.look()
+    [uncovered] = found(report, Kind.UNCOVERED)
+    assert "is not known" in uncovered.message
+    assert "mend that first" in uncovered.message
+    assert found(report, Kind.LEFTOVER) == []
+
+
 def test_what_a_killed_keepalived_left_in_ipvs_is_no_reloads_to_remove(director: Director) -> None:
     director.reloads()
     director.look()

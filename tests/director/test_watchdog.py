@@ -30,6 +30,9 @@ def test_a_quiet_daemon_costs_little(world: Director, guest: Guest, figures: Fig
     guest.sh("sleep 30")
     now = world.metrics()
     used = now["process_cpu_seconds_total"] - before
+    # Nothing is amiss with what the package brings.
+    assert {v for name, v in now.items() if name.startswith("lvsmarkd_watch_up")} == {1}
+    assert now["lvsmarkd_reconcile_consecutive_failures"] == 0
     memory = now["process_resident_memory_bytes"] / 2**20
     figures.note("guest: memory of the daemon (RSS)", f"{memory:.0f} MiB")
     figures.note("guest: CPU of the quiet daemon", f"{100 * used / 30:.1f} % of an emulated core")

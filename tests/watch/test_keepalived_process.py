@@ -214,14 +214,14 @@ def follower(*prefix: str, limited: bool = False) -> Iterator[Follower]:
 @pytest.mark.parametrize(
     "who", [["--reuid=65534", "--clear-groups"], ["--bounding-set=-sys_ptrace"]]
 )
-def test_without_the_right_to_trace_it_says_so_once_and_hears_start_and_end(
+def test_without_the_right_to_trace_it_is_not_down_and_hears_start_and_end(
     keepaliveds: Keepaliveds, conf: Path, who: list[str]
 ) -> None:
     with follower("setpriv", *who) as follows, keepaliveds.running(conf) as director:
         follows.said("wake")
-        follows.said("CAP_SYS_PTRACE")
         time.sleep(0.3)
-        assert follows.count("CAP_SYS_PTRACE") == 1
+        # What is missing is a finding; for what a reload comes to, IPVS is looked at.
+        assert {line.strip() for line in follows.lines} == {"up", "wake"}
         wakes = follows.count("wake")
         director.stop()
         follows.said("wake", wakes + 1)

@@ -5,11 +5,11 @@ import json
 import os
 import tarfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lvsmarkd.firewall.backend import FirewallError, Trouble
 from lvsmarkd.firewall.firewalld.listing import Listing
 from lvsmarkd.firewall.keeping import keep
 
@@ -28,7 +28,8 @@ class Backup:
 
     ``…-firewalld.json`` is what firewalld told, ``…-firewalld.tar`` are its files: unpacked in
     the directory that they came from, and loaded by ``firewall-cmd --reload``, they bring the
-    permanent configuration back.
+    permanent configuration back. Where lvsmarkd may not read them there is none, and ``files``
+    in the former says why.
     """
 
     directory: Path
@@ -45,13 +46,15 @@ class Backup:
             self._done = True
             return
         stamp = self.now().strftime("%Y%m%dT%H%M%SZ")
-        files = self._files()
-        if files:
-            keep(self.directory / f"{stamp}-firewalld.tar", files)
-        told = {
+        told: dict[str, object] = {
             str(listing.plane): {k: v for k, v in asdict(listing).items() if k != "plane"}
             for listing in (runtime, permanent)
         }
+        match self._files():
+            case bytes() as files:
+                keep(self.directory / f"{stamp}-firewalld.tar", files)
+            case str() as reason:
+                told["files"] = reason
         text = json.dumps(told, indent=1, ensure_ascii=False)
         keep(self.directory / f"{stamp}-firewalld.json", text.encode(errors="surrogateescape"))
         self._done = True
@@ -64,9 +67,22 @@ class Backup:
             return True  # what cannot be seen, firewalld will tell
         return disk.f_bavail * disk.f_frsize >= ROOM
 
-    def _files(self) -> bytes:
-        """Firewalld's directory as a tar; nothing where it may not be read."""
+    def _files(self) -> bytes | str:
+        """Firewalld's directory as a whole in a tar, or why there is none: a part of it, unpacked
+        some day, would pass for all of it.
+        """
         content = io.BytesIO()
-        with suppress(OSError, tarfile.TarError), tarfile.open(fileobj=content, mode="w") as tar:
-            tar.add(self.etc, arcname=".")
-        return content.getvalue() if self.etc.is_dir() else b""
+        try:
+            with tarfile.open(fileobj=content, mode="w") as tar:
+                tar.add(self.etc, arcname=".")
+        except FileNotFoundError:
+            return f"{self.etc} is not there, or changed while it was saved"
+        except PermissionError as error:
+            return f"not saved, since lvsmarkd may not read all of it: {error}"
+        except (OSError, tarfile.TarError) as error:
+            raise FirewallError(
+                Trouble.GONE,
+                f"firewalld's files could not be saved ({error}), and nothing is written before"
+                " they are",
+            ) from error
+        return content.getvalue()
