@@ -24,7 +24,7 @@ virtual_server fwmark 80 {                     # HTTP and HTTPS, one service
 virtual_server fwmark 80 {                     # the same over IPv6
     real_server 2001:db8:1::1 80 { weight 1 }
 }
-virtual_server fwmark 21 {                     # FTP with its passive range
+virtual_server fwmark 21 {                     # FTP, passive only (active: 20, too)
     # lvsmarkd: to 192.0.2.11 tcp 21,10000-20000
     real_server 198.51.100.1 21 { weight 1 }
 }
