@@ -2,11 +2,13 @@
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lvsmarkd.cli.main import parser
+from lvsmarkd.declarations.settings import Settings, load
 from lvsmarkd.declarations.tables import (
     Daemon,
     Firewall,
@@ -47,9 +49,20 @@ def test_each_command_and_its_options_are_told(
 @pytest.mark.parametrize(("table", "kind"), TABLES.items())
 def test_each_setting_is_told(table: str, kind: type) -> None:
     part = SETTINGS.partition(f".Ss [{table}]\n")[2].partition("\n.S")[0]
+    example = re.split(rf"(?m)^#?\[{re.escape(table)}\]$", EXAMPLE)[1]
+    example = re.split(r"(?m)^#?\[", example)[0]
     for key in kind.__annotations__.keys() - {"iptables", "firewalld"}:
         assert f".It Li {key} = " in part, key
-        assert f"#{key} = " in EXAMPLE or table in {"keepalived", "[mark]"}, key
+        assert f"\n#{key} = " in example, key
+
+
+def test_the_example_is_followed_and_says_the_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "lvsmarkd.toml"
+    file.write_text(re.sub(r"(?m)^#(?=[a-z\[])", "", EXAMPLE))
+    loaded = load(file, required=True)
+    assert loaded.refused == ()
+    assert len(loaded.declarations) == 1
+    assert replace(loaded.settings, keepalived=Keepalived()) == Settings()
 
 
 @pytest.mark.slow
