@@ -4,7 +4,10 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """0: in sync, or done. 2: drift, or a plan that is not empty. 1: an error."""
+    """0: in sync, or done. 1: an error.
+
+    2: drift, a finding that is no mere note, or a plan that is not empty.
+    """
 
     OK = 0
     ERROR = 1

@@ -26,7 +26,13 @@ _COMMANDS = {
 _LOCAL = ("run", "marks", "plan", "apply", "purge")
 """The commands that read files and the firewall themselves."""
 _LISTING = "exit status: 0, also where a service is uncovered (that is what plan tells), 1 an error"
-_EPILOG = "exit status: 0 in sync or done, 2 drift or a plan that is not empty, 1 error"
+_EPILOG = (
+    "exit status: 0 in sync or done,"
+    " 2 drift, a finding that is no mere note, or a plan that is not empty, 1 an error"
+)
+_FILES = {"bash": "_shtab_compgen_files", "zsh": "_files"}
+"""Names of files, as shtab completes them: it makes the packages' completions, and is only there
+when these are built."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -65,18 +71,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_local_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help="lvsmarkd's settings; conf.d/*.toml beside it (default /etc/lvsmarkd/lvsmarkd.toml)",
-    )
-    command.add_argument(
-        "--keepalived-conf",
-        type=Path,
-        metavar="FILE",
-        help="read this keepalived.conf, not the one that the settings name",
-    )
+    files = {
+        "--config": "lvsmarkd's settings; conf.d/*.toml beside it"
+        " (default /etc/lvsmarkd/lvsmarkd.toml)",
+        "--keepalived-conf": "read this keepalived.conf, not the one that the settings name",
+    }
+    for name, text in files.items():
+        option = command.add_argument(name, type=Path, metavar="FILE", help=text)
+        vars(option)["complete"] = _FILES
     command.add_argument("--config-id", metavar="ID", help="keepalived's config id, for @ID lines")
     command.add_argument(
         "--backend",
