@@ -10,7 +10,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 sh packaging/sources.sh "$suite" > "$work/sources.list"
-mkdir -p "$work/source" "dist/$suite"
+mkdir -p "$work/source" "$work/dist" "dist/$suite"
 sh packaging/source.sh "$work/source"
 # Whom this machine trusts, that system trusts: a package index may be behind an authority of its own.
 authorities=/etc/ssl/certs/ca-certificates.crt
@@ -20,6 +20,8 @@ timeout 1500 mmdebstrap --quiet --variant=minbase --format=null \
     --customize-hook="upload $authorities $authorities" \
     --customize-hook="sync-in $work/source /root" \
     --customize-hook='chroot "$1" env PIP_CERT='"$authorities"' sh /root/packaging/deb.sh' \
-    --customize-hook="sync-out /root/dist dist/$suite" \
+    --customize-hook="sync-out /root/dist $work/dist" \
     "$suite" /dev/null "$work/sources.list" >&2
+rm -f "dist/$suite"/lvsmarkd_*.deb
+mv "$work/dist"/*.deb "dist/$suite/"
 ls -l "dist/$suite"/*.deb

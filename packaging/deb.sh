@@ -20,5 +20,7 @@ cp -r packaging/debian "$build/lvsmarkd/debian"
     exit 1
 }
 mkdir -p dist
+# One version at a time: `apt-get install ./dist/lvsmarkd_*.deb` takes all that are there.
+rm -f dist/lvsmarkd_*.deb
 mv "$build"/*.deb dist/
 ls -l dist/*.deb

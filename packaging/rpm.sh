@@ -24,5 +24,7 @@ rpmbuild -bb --define "_topdir $build" --define "python $PYTHON" "$@" packaging/
     exit 1
 }
 mkdir -p dist
+# One version at a time: `dnf install ./dist/lvsmarkd-*.rpm` takes all that are there.
+rm -f dist/lvsmarkd-*.rpm
 find "$build/RPMS" -name '*.rpm' -exec mv {} dist/ \;
 ls -l dist/*.rpm
