@@ -48,8 +48,17 @@ for file in "$here"/../systemd/lvsmarkd.service.d/*.conf; do
     put "$file" "/usr/share/doc/lvsmarkd/examples/lvsmarkd.service.d/$(basename "$file")"
 done
 put "$here/examples/lvsmarkd.toml" /usr/share/doc/lvsmarkd/examples/lvsmarkd.toml
-for file in "$here"/../README.md "$here"/../docs/*.md; do
+for file in "$here"/prometheus/*.yml; do
+    put "$file" "/usr/share/doc/lvsmarkd/examples/prometheus/$(basename "$file")"
+done
+# The manual is beside the README there: [docs/a.md](docs/a.md) becomes [a.md](a.md).
+sed 's,\[docs/\([^]]*\)\](docs/,[\1](,g; s,\](docs/,](,g' "$here/../README.md" > "$tools/README.md"
+put "$tools/README.md" /usr/share/doc/lvsmarkd/README.md
+for file in "$here"/../docs/*.md; do
     put "$file" "/usr/share/doc/lvsmarkd/$(basename "$file")"
+done
+for file in "$here"/../docs/decisions/*.md; do
+    put "$file" "/usr/share/doc/lvsmarkd/decisions/$(basename "$file")"
 done
 install -d -m 755 "$root/etc/lvsmarkd/conf.d"
 
