@@ -19,6 +19,9 @@ PARTS = (
     "/usr/share/bash-completion/completions/lvsmarkd",
     "/usr/share/doc/lvsmarkd/examples/lvsmarkd.toml",
     "/usr/share/doc/lvsmarkd/examples/lvsmarkd.service.d/iptables-legacy.conf",
+    "/usr/share/doc/lvsmarkd/examples/prometheus/lvsmarkd.rules.yml",
+    "/usr/share/doc/lvsmarkd/examples/prometheus/lvsmarkd.test.yml",
+    "/usr/share/doc/lvsmarkd/decisions/0001-own-chain.md",
     "/etc/lvsmarkd/conf.d",
 )
 WRITES = re.compile(r"\b(?:iptables|ip6tables|nft|firewall-cmd|lvsmarkd (?:apply|run))\b")
@@ -76,6 +79,28 @@ def test_no_script_of_the_deb_writes_a_rule_before_the_purge(deb: Path, tmp_path
     assert not WRITES.search(postrm.partition("\n\n")[0])
 
 
+def test_links_of_the_installed_manual_lead_somewhere(deb: Path, tmp_path: Path) -> None:
+    run("dpkg-deb", "--extract", str(deb), str(tmp_path))
+    _links_lead_somewhere(tmp_path)
+
+
+def _links_lead_somewhere(root: Path) -> None:
+    pages = list((root / "usr" / "share" / "doc" / "lvsmarkd").rglob("*.md"))
+    assert {"README.md", "install.md", "0001-own-chain.md"} <= {page.name for page in pages}
+    for page in pages:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), (page.name, target)
+
+
+def test_names_of_files_are_completed(deb: Path, tmp_path: Path) -> None:
+    run("dpkg-deb", "--extract", str(deb), str(tmp_path))
+    share = tmp_path / "usr" / "share"
+    bash = (share / "bash-completion" / "completions" / "lvsmarkd").read_text()
+    for option in ("config", "keepalived_conf"):
+        assert f"_shtab_lvsmarkd_plan___{option}_COMPGEN=_shtab_compgen_files" in bash
+    assert ":FILE:_files" in (share / "zsh" / "vendor-completions" / "_lvsmarkd").read_text()
+
+
 def test_the_rpm_has_all_its_parts_and_every_library(rpm: Path) -> None:
     listed = set(run("rpm", "-qpl", str(rpm)).splitlines())
     assert set(PARTS) <= listed
@@ -107,6 +132,7 @@ def test_the_program_of_the_rpm_runs_from_where_it_was_built(rpm: Path, tmp_path
             timeout=60,
             check=True,
         )
+    _links_lead_somewhere(tmp_path)
     library = tmp_path / "usr" / "lib" / "lvsmarkd"
     program = tmp_path / "usr" / "bin" / "lvsmarkd"
     program.write_text(program.read_text().replace("/usr/lib/lvsmarkd", str(library)))

@@ -43,3 +43,22 @@ def test_the_catalog_names_places_of_an_installed_manual() -> None:
     for name in re.findall(r"/usr/share/doc/lvsmarkd/(\S+\.md)", text):
         assert (ROOT / "docs" / name).exists(), name
     assert not re.search(r"(?<!\S)(?:docs|packaging|systemd)/", text)
+
+
+def test_the_recipe_for_another_user_gives_the_capabilities_that_the_unit_may_have() -> None:
+    unit = (ROOT / "systemd" / "lvsmarkd.service").read_text()
+    (recipe,) = re.findall(
+        r"```\n(\[Service\]\nUser=lvsmarkd\n.*?)```",
+        (ROOT / "docs" / "firewalld.md").read_text(),
+        re.DOTALL,
+    )
+    bounds = re.findall(r"(?m)^CapabilityBoundingSet=(.*)$", unit + recipe)
+    (ambient,) = re.findall(r"(?m)^AmbientCapabilities=(.*)$", recipe)
+    assert set(ambient.split()) == set(" ".join(bounds).split())
+
+
+def test_a_purge_removes_files_of_ours_by_name_and_no_directory_of_settings() -> None:
+    script = (ROOT / "packaging" / "debian" / "lvsmarkd.postrm").read_text()
+    for line in re.findall(r"(?m)^ *(rm -rf? .*)$", script):
+        assert not (line.startswith("rm -rf") and "/etc/" in line), line
+    assert "rm -f /etc/lvsmarkd/lvsmarkd.toml /etc/lvsmarkd/conf.d/*.toml\n" in script
