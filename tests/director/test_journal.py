@@ -12,7 +12,7 @@ from tests.director.guest import HERE, Guest, until
 _CATALOG = (HERE.parent.parent / "packaging" / "lvsmarkd.catalog").read_text()
 _GUIDE = (HERE.parent.parent / "docs" / "install.md").read_text()
 _RECIPE = r"```\n(\[Unit\]\nDescription=Tell of rules.*?)```"
-# It reads its standard input to the end, as ssh and mail do: the recipe must not give it the stream.
+# It reads all of its standard input, as ssh and mail do: that must not be the stream of messages.
 _TELL = '#!/bin/sh\ncat >/dev/null\necho "told: $1" >> /run/told\n'
 
 
