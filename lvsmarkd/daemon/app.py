@@ -1,18 +1,17 @@
 """The daemon: everything wired together, from the first pass to the last word."""
 
 import asyncio
-import math
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from time import time
+from time import monotonic, time
 from typing import Any
 
 from lvsmarkd.daemon import control
 from lvsmarkd.daemon.form import report_form
 from lvsmarkd.daemon.inputs import Inputs
 from lvsmarkd.daemon.loop import Loop
-from lvsmarkd.daemon.pause import Pause
+from lvsmarkd.daemon.pause import Pause, since_boot
 from lvsmarkd.daemon.places import Places
 from lvsmarkd.daemon.reconciler import Reconciler
 from lvsmarkd.daemon.voice import Voice
@@ -40,7 +39,7 @@ class App:
 
     def __post_init__(self) -> None:
         self.loop = Loop(
-            self._pass, self._done, self.reconciler.next_due, self.voice.crashed, self.voice.queued
+            self._pass, self._done, self._next_due, self.voice.crashed, self.voice.queued
         )
 
     async def run(self) -> None:
@@ -78,8 +77,16 @@ class App:
         """In the thread of the passes."""
         return self.reconciler.run(wakes, self._mode())
 
+    def _next_due(self) -> float | None:
+        due = self.reconciler.next_due()
+        if (left := self.pause.left(since_boot())) is None:
+            return due
+        # The end of a pause is acted on at once, and a timer may be a little early.
+        ends = monotonic() + left + 0.01
+        return ends if due is None else min(due, ends)
+
     def _mode(self) -> Mode:
-        if self.pause.active(time()):
+        if self.pause.active(since_boot()):
             return Mode.PAUSED
         return self.inputs.loaded.settings.daemon.mode
 
@@ -119,12 +126,12 @@ class App:
         ):
             return {"error": f"no time to pause for: {str(seconds)[:40]}"}
         try:
-            self.pause.begin(time(), None if seconds is None else float(seconds))
+            self.pause.begin(since_boot(), None if seconds is None else float(seconds))
         except OSError as error:
             return {"error": f"the pause cannot be kept at {self.pause.path}: {error.strerror}"}
         return self._status(await self.loop.pass_now(Wake(Trigger.CONTROL)))
 
     def _status(self, report: Report) -> control.Answer:
-        until = self.pause.until
-        shown = None if until is None or math.isinf(until) else until
+        left = self.pause.left(since_boot())
+        shown = None if left is None else time() + left
         return {**report_form(report), "paused_until": shown}

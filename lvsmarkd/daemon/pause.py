@@ -1,24 +1,36 @@
-"""A pause: the daemon judges and reports, and writes nothing, until a time or for good."""
+"""A pause: the daemon judges and reports, and writes nothing, until a time or for good.
+
+Its end is told in seconds since the boot, sleep included: a clock that is set moves none.
+"""
 
 import json
 import math
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 
+def since_boot() -> float:
+    """Seconds since the boot."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 @dataclass(slots=True)
 class Pause:
-    """Kept in the runtime directory, so that a restart of the daemon does not end it."""
+    """Kept in the runtime directory, so that a restart of the daemon does not end it; a boot does.
+
+    ``now`` is everywhere what ``since_boot`` gives.
+    """
 
     path: Path
     until: float | None = None
-    """Seconds since the epoch; infinite for a pause without end; None: not paused."""
+    """Seconds since the boot; infinite for a pause without end; None: not paused."""
 
     def load(self) -> None:
         """Take up a pause that an earlier run was in. A file that says nothing is none."""
         try:
-            until = json.loads(self.path.read_text())["until"]
+            until = json.loads(self.path.read_text())["ends_after_boot"]
             self.until = math.inf if until is None else float(until)
         except (OSError, ValueError, KeyError, TypeError):
             self.until = None
@@ -26,7 +38,9 @@ class Pause:
     def begin(self, now: float, seconds: float | None) -> None:
         """Pause for some seconds, or without end. Raises OSError if it cannot be kept."""
         self.until = math.inf if seconds is None else now + seconds
-        self.path.write_text(json.dumps({"until": None if seconds is None else self.until}))
+        self.path.write_text(
+            json.dumps({"ends_after_boot": None if seconds is None else self.until})
+        )
 
     def end(self) -> None:
         """Resume. A file that cannot be removed is told by nobody: it names a time that is past,
@@ -35,6 +49,10 @@ class Pause:
         self.until = None
         with suppress(OSError):
             self.path.unlink(missing_ok=True)
+
+    def left(self, now: float) -> float | None:
+        """Seconds until it ends by itself; None where it does not, or there is none."""
+        return None if self.until is None or math.isinf(self.until) else self.until - now
 
     def active(self, now: float) -> bool:
         """Whether it is on; one that has run out ends here."""

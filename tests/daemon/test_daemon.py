@@ -423,6 +423,16 @@ def test_pause_observe_and_resume(daemon: Daemon) -> None:
     assert "lvsmarkd" not in rules()
 
 
+def test_a_pause_that_ends_is_acted_on_at_once(daemon: Daemon) -> None:
+    daemon.start()
+    assert daemon.ask("pause", "--for", "2s")[0] == 0
+    run("iptables", "-w", "5", "-t", "mangle", "-F")
+    time.sleep(0.5)
+    assert "lvsmarkd" not in rules()
+    # Long before the slow full check.
+    until(lambda: marked(80), "the rule, once the pause has ended", 10)
+
+
 def test_reload_tells_systemd_and_reads_all_again(daemon: Daemon) -> None:
     daemon.start()
     daemon.process.send_signal(signal.SIGHUP)

@@ -52,7 +52,16 @@ def test_a_pause_without_end_ends_with_resume(tmp_path: Path) -> None:
     assert not again.active(1000.0)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"until": "soon"}', "null"])
+def test_it_is_told_how_long_a_pause_lasts_yet(tmp_path: Path) -> None:
+    pause = Pause(tmp_path / "pause.json")
+    assert pause.left(1000.0) is None
+    pause.begin(1000.0, 60)
+    assert pause.left(1010.0) == 50
+    pause.begin(1000.0, None)
+    assert pause.left(1010.0) is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"ends_after_boot": "soon"}', "null"])
 def test_a_pause_that_says_nothing_is_none(tmp_path: Path, content: str) -> None:
     path = tmp_path / "pause.json"
     path.write_text(content)
