@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TextIO
 
-from systemd.journal import sendv
-
+from lvsmarkd.telemetry.journald import Journald
 from lvsmarkd.telemetry.message import Event, Message, Priority
 
 Sink = Callable[[Message], None]
@@ -29,18 +28,21 @@ _FIGURES = re.compile(r"[0-9.]+")
 _PLAIN = "\033[0m"
 
 
-def to_journald(message: Message) -> None:
-    """Send to journald by its own protocol."""
-    entry = {
-        "MESSAGE": message.text,
-        "MESSAGE_ID": str(message.event),
-        "PRIORITY": str(int(message.priority)),
-        "SYSLOG_IDENTIFIER": "lvsmarkd",
-        **message.fields,
-    }
-    # A file's name, and so a message, may hold bytes that are no UTF-8.
-    lines = (f"{name}={value}" for name, value in entry.items())
-    sendv(*(line.encode(errors="backslashreplace") for line in lines))
+def to_journald(journald: Journald) -> Sink:
+    """Send to journald, with all fields."""
+
+    def send(message: Message) -> None:
+        journald.send(
+            {
+                "MESSAGE": message.text,
+                "MESSAGE_ID": str(message.event),
+                "PRIORITY": str(int(message.priority)),
+                "SYSLOG_IDENTIFIER": "lvsmarkd",
+                **message.fields,
+            }
+        )
+
+    return send
 
 
 def to_stream(stream: TextIO) -> Sink:
@@ -72,7 +74,7 @@ def under_journald(environ: Mapping[str, str], stream: TextIO) -> bool:
 def choose_sink(environ: Mapping[str, str] = os.environ, stream: TextIO | None = None) -> Sink:
     """Journald where we run under systemd, else the stream (stderr)."""
     out = sys.stderr if stream is None else stream
-    return to_journald if under_journald(environ, out) else to_stream(out)
+    return to_journald(Journald()) if under_journald(environ, out) else to_stream(out)
 
 
 _Topic = tuple[Event, str]

@@ -2,12 +2,14 @@
 
 import io
 import os
+import socket
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from lvsmarkd.model.report import Mode
-from lvsmarkd.telemetry import journal, lifecycle
+from lvsmarkd.telemetry import lifecycle
 from lvsmarkd.telemetry.journal import (
     MOST,
     WINDOW,
@@ -17,6 +19,7 @@ from lvsmarkd.telemetry.journal import (
     to_stream,
     under_journald,
 )
+from lvsmarkd.telemetry.journald import Journald, encoded
 from lvsmarkd.telemetry.message import Event, Message, Priority, fields
 from tests.harness.values import key
 
@@ -54,11 +57,13 @@ def test_only_a_terminal_gets_colour() -> None:
     assert terminal.getvalue() == "\033[33mwarning:\033[0m so it is\n"
 
 
-def test_journald_gets_all_fields(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[bytes] = []
-    monkeypatch.setattr(journal, "sendv", lambda *entry: sent.extend(entry))
-    to_journald(message("von “ab” \udcff"))
-    assert sent == [
+def test_journald_gets_all_fields(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journald:
+        journald.bind(str(tmp_path / "socket"))
+        with closing(Journald(tmp_path / "socket")) as sender:
+            to_journald(sender)(message("von “ab” \udcff"))
+        sent = journald.recv(65536)
+    assert sent.splitlines() == [
         "MESSAGE=von “ab” \\udcff".encode(),
         b"MESSAGE_ID=289fdde2c44741b3a0628388ac928b4d",
         b"PRIORITY=4",
@@ -67,6 +72,30 @@ def test_journald_gets_all_fields(monkeypatch: pytest.MonkeyPatch) -> None:
         b"LVSMARKD_MARK=80",
         b"LVSMARKD_FAMILY=inet",
     ]
+
+
+def test_a_journald_that_does_not_read_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    journald = Journald(path)
+    journald.send({"MESSAGE": "nobody is there"})
+    assert journald.lost == 1
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stopped:
+        stopped.bind(str(path))
+        for _ in range(2000):  # more than a queue of datagrams takes
+            journald.send({"MESSAGE": "filling"})
+        assert stopped.recv(65536).splitlines() == [b"MESSAGE=filling", b"LVSMARKD_LOST=1"]
+        lost = journald.lost
+        assert lost > 0
+        journald.send({"MESSAGE": "it reads again"})
+        while b"reads again" not in (last := stopped.recv(65536)):
+            continue
+        assert last.splitlines()[1] == b"LVSMARKD_LOST=%d" % lost
+        assert journald.lost == 0
+    journald.close()
+
+
+def test_lines_go_to_journald_with_their_length() -> None:
+    assert encoded({"A": "b\nc"}) == b"A\n\x03\0\0\0\0\0\0\0b\nc\n"
 
 
 def test_the_names_of_fields_are_those_that_journald_takes() -> None:
@@ -83,7 +112,7 @@ def test_journald_is_recognised_by_the_stream_that_it_was_given(tmp_path: Path) 
         leads = {"JOURNAL_STREAM": f"{seen.st_dev}:{seen.st_ino}"}
         redirected = {"JOURNAL_STREAM": f"{seen.st_dev}:{seen.st_ino + 1}"}
         assert under_journald(leads, stream)
-        assert choose_sink(leads, stream) is to_journald
+        assert "to_journald" in repr(choose_sink(leads, stream))
         assert not under_journald(redirected, stream)
         assert not under_journald({}, stream)
         choose_sink({}, stream)(message())
