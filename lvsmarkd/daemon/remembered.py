@@ -36,7 +36,10 @@ class Remembered:
             with suppress(OSError):
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 unfinished = self.path.with_suffix(".unfinished")
-                unfinished.write_text(text)
+                # The directory may be another user's: no link of theirs is followed.
+                unfinished.unlink(missing_ok=True)
+                with unfinished.open("x") as file:
+                    file.write(text)
                 unfinished.replace(self.path)
 
     def last(self) -> StartedWith:

@@ -32,6 +32,15 @@ def test_the_directories_are_those_that_systemd_names(monkeypatch: pytest.Monkey
     assert places.state == Path("/var/lib/lvsmarkd")
 
 
+def test_no_link_is_followed_to_the_lock(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("theirs")
+    (tmp_path / "lock").symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic links"):
+        take_lock(tmp_path / "lock")
+    assert victim.read_text() == "theirs"
+
+
 def test_a_pause_outlives_a_restart_and_ends_by_itself(tmp_path: Path) -> None:
     path = tmp_path / "pause.json"
     Pause(path).begin(1000.0, 60)
