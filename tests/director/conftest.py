@@ -106,7 +106,8 @@ def package(figures: Figures) -> Path:
 @pytest.fixture(scope="session")
 def grounded(image: Image) -> Image:
     """A machine with clients and real servers around it."""
-    made_by = [HERE / "guest.py", HERE / "ground.py", *sorted((HERE / "programs").glob("*.py"))]
+    names = ("agent.py", "guest.py", "frozen.py", "ground.py")
+    made_by = [*(HERE / name for name in names), *sorted((HERE / "programs").glob("*.py"))]
     sources = [qemu(), *(file.read_bytes() for file in made_by)]
     return frozen("ground", image, sources, lambda guest: Ground(guest).build())
 
@@ -120,7 +121,9 @@ def installed(grounded: Image, package: Path) -> Image:
         director.install(package)
         director.ask("marks")  # what it is made of is in memory, as on a director at work
 
-    return frozen("package", grounded, [package.read_bytes()], install)
+    return frozen(
+        "package", grounded, [package.read_bytes(), (HERE / "director.py").read_bytes()], install
+    )
 
 
 @pytest.fixture(scope="module")
