@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -74,6 +75,14 @@ def pytest_terminal_summary(
         (DIST / "director-figures.txt").write_text(text)
         terminalreporter.section("figures of this machine")
         terminalreporter.write(text)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _swept() -> None:
+    """Away with machines of runs that were killed: nobody writes to them any more."""
+    for left in Path(gettempdir()).glob("lvsmarkd-guest-*"):
+        if not Path("/proc", left.name.split("-")[2]).exists():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -73,7 +73,7 @@ class Guest:
         self.name = name
         self.image = image
         self.wire = wire
-        self.directory = Path(mkdtemp(prefix="lvsmarkd-"))
+        self.directory = Path(mkdtemp(prefix=f"lvsmarkd-guest-{os.getpid()}-"))
         self.console = self.directory / "console"
         self.monitor = self.directory / "monitor"
         self.disk = self.directory / "disk.qcow2"

@@ -30,6 +30,7 @@ flock -w 900 9 || fail "another build holds $cache/lock"
     rm -rf "$image"
     mkdir -p "$image"
     echo "$sources" > "$work/sources.list"
+    # Without the lock: should this script be killed, the next one need not wait for them.
     timeout 1200 mmdebstrap --quiet --variant=minbase --include="$packages" \
         --aptopt='Acquire::Languages "none"' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
@@ -39,7 +40,7 @@ flock -w 900 9 || fail "another build holds $cache/lock"
         --customize-hook="download /boot/vmlinuz '$image/vmlinuz'" \
         --customize-hook="download /boot/initrd.gz '$image/initrd.gz'" \
         --customize-hook='rm -rf "$1/boot" "$1/tmp/inside.sh"' \
-        "$suite" "$work/root.tar" "$work/sources.list" >&2
+        "$suite" "$work/root.tar" "$work/sources.list" >&2 9>&-
     # Who owns what is in the image as in the archive, also where an ordinary user unpacks it.
     with=fakeroot
     [ "$(id -u)" != 0 ] || with=
