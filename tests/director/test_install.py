@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.telemetry.message import Event
-from tests.director.director import NAT_FLOWS, NOT_OURS, Director, nat, vrrp
+from tests.director.director import NAT_FLOWS, Director, nat, vrrp
 from tests.director.figures import Figures
 from tests.director.ground import NAT4, NAT6, Ground, failed
 from tests.director.guest import Guest, until
@@ -184,17 +184,21 @@ def test_removed_it_leaves_its_rules_and_says_so(
 
 
 def test_purged_it_leaves_nothing(world: Director, guest: Guest, ground: Ground) -> None:
-    alike = f'rule priority="10965" family="ipv4" source address="{NOT_OURS}" drop'
+    theirs = guest.sh("firewall-cmd --list-all; firewall-cmd --permanent --list-all")
+    alike = 'rule priority="10965" family="ipv4" source address="203.0.113.66" drop'
     for plane in ("", "--permanent"):
         guest.sh(f"firewall-cmd -q {plane} --add-rich-rule='{alike}'")
     guest.sh("iptables -t mangle -N THEIRS; iptables -t mangle -A THEIRS -j LVSMARKD")
     others = _others(guest)
-    theirs = guest.sh("firewall-cmd --list-all; firewall-cmd --permanent --list-all")
     assert any("LVSMARKD" in line for line in world.ours())
     assert any("10965" in line for line in world.ours())
     guest.run("dpkg", "-P", "lvsmarkd")
     # Somebody's jump to our chain, and so the chain, without rules.
     guest.sh("iptables -t mangle -D THEIRS -j LVSMARKD; iptables -t mangle -X LVSMARKD")
+    # Somebody's rule that has our priority, and another form.
+    for plane in ("", "--permanent"):
+        guest.sh(f"firewall-cmd -q {plane} --query-rich-rule='{alike}'")
+        guest.sh(f"firewall-cmd -q {plane} --remove-rich-rule='{alike}'")
     assert world.ours() == []
     assert ground.answers(NAT4) == ""
     assert _others(guest) == others
