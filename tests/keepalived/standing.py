@@ -57,6 +57,7 @@ class StandingOracle:
         self.configuration = directory / "configuration"
         self._services = directory / "services"
         self._services.touch()
+        self._pid_files = [directory / name for name in oracle.pid_options]
         self.configuration.mkdir()
         self._line, theirs = socket.socketpair()
         # For keepalived alone: unshare would be forked itself.
@@ -89,6 +90,10 @@ class StandingOracle:
         """What keepalived makes of the configuration that now lies in its directory."""
         with self._services.open("wb"):
             pass
+        # One that was killed leaves its numbers; once another process has one of them, the next
+        # keepalived believes that it runs already, and ends.
+        for file in self._pid_files:
+            file.unlink(missing_ok=True)
         self._line.sendall(b"?")
         leader = self._number(ANSWER_SECONDS)
         assert leader is not None, "keepalived did not start"

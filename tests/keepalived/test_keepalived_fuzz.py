@@ -4,13 +4,16 @@ The seeds are fixed, so that a run says of a change what it said before it. `mak
 from a fresh one for as long as one likes.
 """
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.fuzz.campaign import Campaign
 from tests.fuzz.comparison import Outcome
-from tests.keepalived.oracle import Oracle
+from tests.fuzz.vocabulary import CONFIG_ID
+from tests.keepalived.oracle import PID_OPTIONS, Oracle
+from tests.keepalived.standing import StandingOracle
 
 pytestmark = pytest.mark.netns
 
@@ -28,3 +31,17 @@ def test_both_read_the_same(seed: str, tmp_path: Path) -> None:
     # The comparison is worth something: most are read in full, and many programme something.
     assert campaign.outcomes[Outcome.AGREED] > CONFIGURATIONS / 2
     assert campaign.ends["serves"] > CONFIGURATIONS / 5
+
+
+def test_an_old_process_number_in_use_again_keeps_no_keepalived_from_its_answer(
+    tmp_path: Path,
+) -> None:
+    directory = tmp_path / "standing"
+    directory.mkdir()
+    with StandingOracle(Oracle.build(tmp_path), directory, CONFIG_ID) as oracle:
+        for name in PID_OPTIONS:
+            (directory / name).write_text(f"{os.getpid()}\n")
+        configuration = oracle.clear() / "keepalived.conf"
+        configuration.write_text("virtual_server fwmark 8 {\n real_server 192.0.2.1 80 {\n }\n}\n")
+
+        assert oracle.ask().services == {("inet", 8)}
