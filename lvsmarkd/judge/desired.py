@@ -338,10 +338,10 @@ def _suggestions(
     instances: Iterable[VrrpInstance],
     flows: Mapping[ServiceKey, tuple[DeclaredFlow, ...]],
 ) -> dict[ServiceKey, Suggestion]:
-    first = {service.key: suggest(service, instances, ()) for service in bare}
-    claims = [(key.mark, own.flow) for key, many in flows.items() for own in many]
-    claims += [(key.mark, own.flow) for key, s in first.items() for own in s.flows()]
-    return {service.key: suggest(service, instances, claims) for service in bare}
+    declared = [(key.mark, own.flow) for key, many in flows.items() for own in many]
+    first = [suggest(service, instances) for service in bare]
+    guessed = [(each.service.key.mark, own.flow) for each in first for own in each.flows()]
+    return {service.key: suggest(service, instances, declared, guessed) for service in bare}
 
 
 def _vrrp_rules(instances: Iterable[VrrpInstance]) -> list[Rule]:

@@ -47,11 +47,16 @@ def _host_flow(vip: Address, port: int) -> Flow:
 
 
 def suggest(
-    service: Service, instances: Iterable[VrrpInstance], claimed: Iterable[tuple[int, Flow]]
+    service: Service,
+    instances: Iterable[VrrpInstance],
+    declared: Iterable[tuple[int, Flow]] = (),
+    guessed: Iterable[tuple[int, Flow]] = (),
 ) -> Suggestion:
     """VIPs of the service's family by ports of its real servers.
 
-    ``claimed`` are the flows that other marks have, or would be suggested, with these marks.
+    ``declared`` are the flows that other marks have, ``guessed`` those that would be suggested
+    for them, with these marks. A VIP whose packets another mark has is left out where one
+    remains: on a director with several VIPs most belong to another service.
     """
     vips = tuple(
         dict.fromkeys(vip for each in instances for vip in each.vips_of(service.key.family))
@@ -61,14 +66,31 @@ def suggest(
         doubts.append(f"no vrrp_instance has an {service.key.family} address")
     if not service.real_ports:
         doubts.append("the real servers have no port")
-    suggestion = Suggestion(service, vips, service.real_ports)
-    wanted = [declared.flow for declared in suggestion.flows()]
-    rivals = {
+    others = [claim for claim in declared if claim[0] != service.key.mark]
+    taken = {vip: marks for vip in vips if (marks := _rivals(service, [vip], others))}
+    if left := tuple(vip for vip in vips if vip not in taken):
+        vips = left
+        doubts += [
+            f"{vip} is left out, since {_named(marks)} its packets" for vip, marks in taken.items()
+        ]
+    rivals = _rivals(service, vips, [*others, *guessed])
+    if rivals:
+        doubts.append(f"{_named(rivals)} these packets too")
+    return Suggestion(service, vips, service.real_ports, tuple(doubts))
+
+
+def _rivals(
+    service: Service, vips: Iterable[Address], claimed: Iterable[tuple[int, Flow]]
+) -> frozenset[int]:
+    """The other marks that claim some packet to these addresses and the service's ports."""
+    wanted = [_host_flow(vip, port) for vip in vips for port in service.real_ports]
+    return frozenset(
         mark
         for mark, flow in claimed
         if mark != service.key.mark and any(flow.overlaps(own) for own in wanted)
-    }
-    if rivals:
-        marks = ", ".join(map(str, sorted(rivals)))
-        doubts.append(f"mark {marks} claims these packets too")
-    return Suggestion(service, vips, service.real_ports, tuple(doubts))
+    )
+
+
+def _named(marks: Iterable[int]) -> str:
+    named = ", ".join(map(str, sorted(marks)))
+    return f"marks {named} claim" if "," in named else f"mark {named} claims"

@@ -181,11 +181,12 @@ def _services(desired: Desired, observed: Observed) -> Iterator[Finding]:
 def _uncovered(key: ServiceKey, desired: Desired) -> Finding:
     origins = desired.services[key].origins
     if key.mark in desired.held:
+        refused = {str(p.origin): None for p in desired.problems if p.fatal and key.mark in p.marks}
         return Finding(
             Kind.UNCOVERED,
             Severity.CRITICAL,
             f"keepalived balances mark {key.mark} and no rule sets it, since its declaration is"
-            " refused: correct it",
+            f" refused: correct it ({', '.join(refused)})",
             key,
             family=key.family,
             origins=origins,
@@ -216,7 +217,7 @@ def _uncovered(key: ServiceKey, desired: Desired) -> Finding:
         Severity.CRITICAL,
         f"keepalived balances mark {key.mark} and no rule sets it: declare which packets it"
         f" stands for, by a comment such as this one in its block of keepalived.conf, or in"
-        f" lvsmarkd.toml; the ports are a guess, so check them{doubts}",
+        f" lvsmarkd.toml; addresses and ports are a guess, so check them{doubts}",
         key,
         family=key.family,
         origins=origins,

@@ -179,7 +179,7 @@ def test_without_the_rule_a_refusal_names_the_missing_action(
         missing, said = refused(OURS, work)
         assert missing == ACTION + action
         assert missing in said
-        assert "docs/firewalld.md" in said
+        assert "lvsmarkd/firewalld.md" in said
 
 
 def test_a_rule_that_lets_read_alone_is_told_from_one_that_lets_write(

@@ -50,6 +50,12 @@ def test_at_a_cold_start_a_contested_flow_is_given_to_nobody_and_the_rest_stands
     assert now.flows[key(80)] == ()
     assert [d.flow for d in now.flows[key(90)]] == [flow("192.0.2.10", 8080)]
     assert now.held == {80, 90}
+    [uncovered] = [
+        finding
+        for finding in judge(now, PaperFirewall().observe()).findings
+        if finding.kind is Kind.UNCOVERED and finding.service == key(80)
+    ]
+    assert f"refused: correct it ({HERE})" in uncovered.message
 
 
 def test_inference_takes_an_unambiguous_suggestion_and_says_so() -> None:
@@ -80,6 +86,27 @@ def test_inference_declines_what_is_ambiguous() -> None:
     )
     assert claimed.coverage[key(80)] is Coverage.NONE
     assert claimed.suggestions[key(80)].doubts == ("mark 9 claims these packets too",)
+
+
+def test_a_vip_that_another_mark_has_is_not_suggested() -> None:
+    vips = (instance("192.0.2.10", "192.0.2.20"),)
+    now = desired(
+        reading(service(80), service(9), instances=vips),
+        Declared(declare(9, flow("192.0.2.20", 80))),
+        INFER,
+    )
+    suggestion = now.suggestions[key(80)]
+    assert suggestion.text() == "# lvsmarkd: fwmark 80 to 192.0.2.10 tcp 80"
+    assert suggestion.doubts == ("192.0.2.20 is left out, since mark 9 claims its packets",)
+    assert now.coverage[key(80)] is Coverage.NONE
+    # Other ports of that address are free, and nothing is in doubt.
+    free = desired(
+        reading(service(80), service(9), instances=vips),
+        Declared(declare(9, flow("192.0.2.20", 25))),
+        INFER,
+    )
+    assert free.suggestions[key(80)].vips == vips[0].vips
+    assert free.coverage[key(80)] is Coverage.INFERRED
 
 
 def test_vrrp_is_accepted_where_an_instance_speaks_it() -> None:

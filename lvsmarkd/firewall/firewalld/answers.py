@@ -47,6 +47,6 @@ def _unauthorised(text: str, method: str) -> BusError:
     else:
         advice = (
             f"polkit does not allow the action {action or 'it needs'}:"
-            " install lvsmarkd's rule for polkit (docs/firewalld.md)"
+            " install lvsmarkd's rule for polkit (see /usr/share/doc/lvsmarkd/firewalld.md)"
         )
     return BusError(Fault.DENIED, f"firewalld refuses {method}: {advice}", action)

@@ -24,7 +24,7 @@ SENTENCES = {
     ),
     State.DENIED: (
         "firewalld may not be asked how it is: the bus or polkit does not allow it"
-        " (docs/firewalld.md, Authorisation)"
+        " (see /usr/share/doc/lvsmarkd/firewalld.md, Authorisation)"
     ),
     State.NO_BUS: (
         "there is no system bus to ask firewalld on: systemctl status dbus;"

@@ -319,6 +319,6 @@ def _lacking(program: str, said: str) -> str:
     if Variant.LEGACY in Path(program).name:
         return (
             " (CAP_NET_ADMIN and CAP_NET_RAW are needed: the unit's drop-in iptables-legacy.conf"
-            " gives the second, see docs/install.md)"
+            " gives the second: see /usr/share/doc/lvsmarkd/install.md)"
         )
     return " (CAP_NET_ADMIN is needed)"
