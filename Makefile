@@ -64,7 +64,7 @@ SUITE :=
 test-director: SETUP_FOR := director
 test-director: setup
 	sh packaging/$(if $(SUITE),deb-for.sh $(SUITE),deb.sh)
-	DIRECTOR_SUITE=$(SUITE) $(BIN)/python -m pytest -n 2 --no-loadscope-reorder --durations 10 tests/director
+	DIRECTOR_SUITE=$(SUITE) $(BIN)/python -m pytest -n 3 --no-loadscope-reorder --durations 10 tests/director
 
 # Builds both packages, which takes most of the minute.
 test-packages: setup

@@ -129,6 +129,11 @@ class Director:
         wanted = f'lvsmarkd_mark_covered{{family="{family}",mark="{mark}"}}'
         return self.metrics().get(wanted)
 
+    def keeps_in(self, firewall: str) -> bool:
+        """Whether the metric says that it keeps its rules there."""
+        wanted = f'lvsmarkd_backend_info{{backend="{firewall}",'
+        return any(name.startswith(wanted) and value for name, value in self.metrics().items())
+
     def journal(self, *events: Event) -> list[dict[str, Any]]:
         """Its entries of these kinds, or all, of this boot."""
         matches = [f"MESSAGE_ID={event}" for event in events]

@@ -84,6 +84,8 @@ def test_what_faults_cost(fresh: Director, figures: Figures, firewall: str) -> N
     guest.sh(f"nft flush ruleset; {start}; systemctl start lvsmarkd")
     until(lambda: ground.answers(NAT4), "the service, by lvsmarkd")
     for fault in FAULTS[firewall]:
+        # After a firewalld that was away for long, its rules may be in iptables still.
+        until(lambda: fresh.keeps_in(firewall), f"{firewall} before {fault.name}")
         said = _entries(fresh, fault)
         ground.listen(TARGET)
         guest.sh(fault.script)

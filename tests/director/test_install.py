@@ -165,6 +165,14 @@ def test_an_upgrade_loses_no_mark_and_restarts_the_daemon(
     assert _version(guest) == f"{version}+1"
     assert guest.sh("systemctl show -P MainPID lvsmarkd") not in {pid, "0\n"}
     guest.sh("nft delete table inet witness")
+    # Where policy-rc.d allows no restart, there is none, and the marks stay.
+    pid = guest.sh("systemctl show -P MainPID lvsmarkd")
+    guest.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n")
+    guest.sh("chmod 755 /usr/sbin/policy-rc.d")
+    guest.run("dpkg", "-i", "/root/lvsmarkd_newer.deb")
+    guest.sh("rm /usr/sbin/policy-rc.d")
+    assert guest.sh("systemctl show -P MainPID lvsmarkd") == pid
+    assert world.covered(80)
 
 
 def test_removed_it_leaves_its_rules_and_says_so(
@@ -176,7 +184,11 @@ def test_removed_it_leaves_its_rules_and_says_so(
     until(lambda: world.said(Event.BACKEND_CHANGED, "firewalld"), "it keeps rules in firewalld")
     until(lambda: "lvsmarkd" in guest.sh("firewall-cmd --permanent --get-policies"), "its policy")
     until(lambda: ground.answers(NAT4).startswith("nat"), "the service by firewalld")
+    # Its program goes, whatever this says of starts and stops.
+    guest.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n")
+    guest.sh("chmod 755 /usr/sbin/policy-rc.d")
     said = guest.run("dpkg", "-r", "lvsmarkd").output
+    guest.sh("rm /usr/sbin/policy-rc.d")
     assert "its rules stay in force" in said
     assert guest.run("systemctl", "is-active", "lvsmarkd", check=False).output != "active\n"
     guest.sh("iptables-restore -n /run/mangle; ip6tables-restore -n /run/mangle6")
