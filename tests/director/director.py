@@ -131,7 +131,7 @@ class Director:
 
     def keeps_in(self, firewall: str) -> bool:
         """Whether the metric says that it keeps its rules there."""
-        wanted = f'lvsmarkd_backend_info{{backend="{firewall}",'
+        wanted = f'lvsmarkd_backend_info{{backend="{firewall}'
         return any(name.startswith(wanted) and value for name, value in self.metrics().items())
 
     def journal(self, *events: Event) -> list[dict[str, Any]]:
