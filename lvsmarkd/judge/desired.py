@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lvsmarkd.judge.layout import rules_of
-from lvsmarkd.judge.suggestion import Suggestion, suggest
+from lvsmarkd.judge.suggestion import Suggestion, claims_at, contested, suggest
 from lvsmarkd.model.declaration import Declared, DeclaredFlow
 from lvsmarkd.model.flow import Flow
 from lvsmarkd.model.ipvs import Loaded, Unreadable
@@ -335,13 +335,13 @@ def _followed(
 
 def _suggestions(
     bare: Iterable[Service],
-    instances: Iterable[VrrpInstance],
+    instances: Collection[VrrpInstance],
     flows: Mapping[ServiceKey, tuple[DeclaredFlow, ...]],
 ) -> dict[ServiceKey, Suggestion]:
     declared = [(key.mark, own.flow) for key, many in flows.items() for own in many]
-    first = [suggest(service, instances) for service in bare]
-    guessed = [(each.service.key.mark, own.flow) for each in first for own in each.flows()]
-    return {service.key: suggest(service, instances, declared, guessed) for service in bare}
+    claims = claims_at(instances, declared)
+    suggestions = contested(suggest(service, instances, claims) for service in bare)
+    return {each.service.key: each for each in suggestions}
 
 
 def _vrrp_rules(instances: Iterable[VrrpInstance]) -> list[Rule]:

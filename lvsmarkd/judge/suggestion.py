@@ -1,8 +1,9 @@
 """What to declare for a service that nobody declared: a suggestion, seldom more."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
+from types import MappingProxyType
 
 from lvsmarkd.model.declaration import DeclaredFlow
 from lvsmarkd.model.flow import Flow, PortRange, Transport
@@ -30,6 +31,10 @@ class Suggestion:
         ports = ",".join(map(str, self.ports)) or "<ports>"
         return f"# lvsmarkd: fwmark {self.service.key.mark} to {to} tcp {ports}"
 
+    def spots(self) -> list[tuple[Address, int]]:
+        """Each address with each port."""
+        return [(vip, port) for vip in self.vips for port in self.ports]
+
     def flows(self) -> tuple[DeclaredFlow, ...]:
         """The flows, where they are unambiguous; else none."""
         if self.doubts:
@@ -37,8 +42,7 @@ class Suggestion:
         origin = self.service.origins[0]
         return tuple(
             DeclaredFlow(_host_flow(vip, port), accept=False, origin=origin)
-            for vip in self.vips
-            for port in self.ports
+            for vip, port in self.spots()
         )
 
 
@@ -46,17 +50,32 @@ def _host_flow(vip: Address, port: int) -> Flow:
     return Flow(ip_network(vip), Transport.TCP, PortRange(port, port))
 
 
+Claim = tuple[int, Flow]
+"""A flow that a mark has."""
+
+
+def claims_at(
+    instances: Iterable[VrrpInstance], declared: Iterable[Claim]
+) -> dict[Address, tuple[Claim, ...]]:
+    """For each VIP the flows that it is a destination of."""
+    declared = tuple(declared)
+    return {
+        vip: tuple(claim for claim in declared if vip in claim[1].destination)
+        for each in instances
+        for vip in each.vips
+    }
+
+
 def suggest(
     service: Service,
     instances: Iterable[VrrpInstance],
-    declared: Iterable[tuple[int, Flow]] = (),
-    guessed: Iterable[tuple[int, Flow]] = (),
+    declared: Mapping[Address, Iterable[Claim]] = MappingProxyType({}),
 ) -> Suggestion:
     """VIPs of the service's family by ports of its real servers.
 
-    ``declared`` are the flows that other marks have, ``guessed`` those that would be suggested
-    for them, with these marks. A VIP whose packets another mark has is left out where one
-    remains: on a director with several VIPs most belong to another service.
+    ``declared`` is what ``claims_at`` gives. A VIP whose packets
+    another mark has is left out where one remains: on a director with several VIPs most belong
+    to another service.
     """
     vips = tuple(
         dict.fromkeys(vip for each in instances for vip in each.vips_of(service.key.family))
@@ -66,31 +85,46 @@ def suggest(
         doubts.append(f"no vrrp_instance has an {service.key.family} address")
     if not service.real_ports:
         doubts.append("the real servers have no port")
-    others = [claim for claim in declared if claim[0] != service.key.mark]
-    taken = {vip: marks for vip in vips if (marks := _rivals(service, [vip], others))}
+    taken = {vip: marks for vip in vips if (marks := _rivals(service, vip, declared.get(vip, ())))}
     if left := tuple(vip for vip in vips if vip not in taken):
         vips = left
         doubts += [
             f"{vip} is left out, since {_named(marks)} its packets" for vip, marks in taken.items()
         ]
-    rivals = _rivals(service, vips, [*others, *guessed])
-    if rivals:
-        doubts.append(f"{_named(rivals)} these packets too")
+    elif taken:
+        doubts.append(f"{_named(frozenset().union(*taken.values()))} these packets too")
     return Suggestion(service, vips, service.real_ports, tuple(doubts))
 
 
-def _rivals(
-    service: Service, vips: Iterable[Address], claimed: Iterable[tuple[int, Flow]]
-) -> frozenset[int]:
-    """The other marks that claim some packet to these addresses and the service's ports."""
-    wanted = [_host_flow(vip, port) for vip in vips for port in service.real_ports]
+def contested(suggestions: Iterable[Suggestion]) -> list[Suggestion]:
+    """The same, in doubt where two marks would be given the same packets."""
+    # Looked up, not compared with each other: nobody may have declared anything on a director
+    # with hundreds of services and addresses.
+    suggestions = list(suggestions)
+    guessed: dict[tuple[Address, int], set[int]] = {}
+    for each in suggestions:
+        for spot in each.spots():
+            guessed.setdefault(spot, set()).add(each.service.key.mark)
+    return [_doubted(each, guessed) for each in suggestions]
+
+
+def _doubted(suggestion: Suggestion, guessed: Mapping[tuple[Address, int], set[int]]) -> Suggestion:
+    marks = frozenset().union(*(guessed[spot] for spot in suggestion.spots()))
+    if not (rivals := marks - {suggestion.service.key.mark}):
+        return suggestion
+    return replace(suggestion, doubts=(*suggestion.doubts, f"{_named(rivals)} these packets too"))
+
+
+def _rivals(service: Service, vip: Address, claimed: Iterable[Claim]) -> frozenset[int]:
+    """The other marks that claim some packet to this address and the service's ports."""
     return frozenset(
         mark
         for mark, flow in claimed
-        if mark != service.key.mark and any(flow.overlaps(own) for own in wanted)
+        if mark != service.key.mark
+        and any(flow.overlaps(_host_flow(vip, port)) for port in service.real_ports)
     )
 
 
-def _named(marks: Iterable[int]) -> str:
+def _named(marks: Collection[int]) -> str:
     named = ", ".join(map(str, sorted(marks)))
-    return f"marks {named} claim" if "," in named else f"mark {named} claims"
+    return f"mark {named} claims" if len(marks) == 1 else f"marks {named} claim"
