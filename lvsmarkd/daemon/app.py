@@ -75,7 +75,7 @@ class App:
 
     def _pass(self, wakes: Sequence[Wake]) -> Report:
         """In the thread of the passes."""
-        return self.reconciler.run(wakes, self._mode())
+        return self.reconciler.run(wakes, self._mode)
 
     def _next_due(self) -> float | None:
         due = self.reconciler.next_due()

@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from lvsmarkd.daemon.ownfile import read_own, write_own
+
 
 def since_boot() -> float:
     """Seconds since the boot."""
@@ -29,18 +31,21 @@ class Pause:
 
     def load(self) -> None:
         """Take up a pause that an earlier run was in. A file that says nothing is none."""
+        self.until = None
         try:
-            until = json.loads(self.path.read_text())["ends_after_boot"]
-            self.until = math.inf if until is None else float(until)
-        except (OSError, ValueError, KeyError, TypeError):
-            self.until = None
+            said = json.loads(read_own(self.path))
+            until = math.inf if said["ends_after_boot"] is None else float(said["ends_after_boot"])
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            return
+        if not math.isnan(until):
+            self.until = until
 
     def begin(self, now: float, seconds: float | None) -> None:
         """Pause for some seconds, or without end. Raises OSError if it cannot be kept."""
-        self.until = math.inf if seconds is None else now + seconds
-        self.path.write_text(
-            json.dumps({"ends_after_boot": None if seconds is None else self.until})
-        )
+        until = None if seconds is None else now + seconds
+        write_own(self.path, json.dumps({"ends_after_boot": until}))
+        # Only then: who is told that it cannot be kept is not paused.
+        self.until = math.inf if until is None else until
 
     def end(self) -> None:
         """Resume. A file that cannot be removed is told by nobody: it names a time that is past,

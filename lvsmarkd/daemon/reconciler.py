@@ -64,8 +64,11 @@ class Reconciler:
     _last: bool | None = None
     _basis: tuple[Gathered, Policy] | None = None
 
-    def run(self, wakes: Iterable[Wake], mode: Mode) -> Report:
-        """One pass, for these reasons. Raises nothing that is the firewall's or a file's."""
+    def run(self, wakes: Iterable[Wake], mode: Callable[[], Mode]) -> Report:
+        """One pass, for these reasons. Raises nothing that is the firewall's or a file's.
+
+        ``mode`` is asked once the settings are read: they may have just been saved with another.
+        """
         start = self.clock.monotonic()
         reasons = tuple(wakes) or (Wake(Trigger.TIMER),)
         actors = tuple(dict.fromkeys(w.actor for w in reasons if w.actor is not None))
@@ -74,12 +77,13 @@ class Reconciler:
             self.quarantine.pardon()
             self.backend.pardon()
         gathered = self.inputs.gather()
+        now = mode()
         seen = self._observe()
         self._know()
         wanted = self._want(gathered)  # now it is known what the firewall can hold in one rule
         self.quarantine.keep(wanted.rules)
         found = self._judge(wanted, seen, start, gathered)
-        steps = self._allowed(found, mode, start)
+        steps = self._allowed(found, now, start)
         repairs: tuple[Repair, ...] = ()
         failure: FirewallError | None = None
         left, after, latency = found, seen, None
@@ -101,8 +105,8 @@ class Reconciler:
             Census(wanted, after, last=self.backend.last),
             Report(
                 trigger=reasons[0].trigger,
-                result=_result(failure, repairs, left, mode),
-                mode=mode,
+                result=_result(failure, repairs, left, now),
+                mode=now,
                 backend=self.backend.identity.name,
                 backend_version=self.backend.identity.version,
                 found=found,

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from lvsmarkd.daemon.ownfile import read_own, write_own
 from lvsmarkd.model.running import Keepalived
 
 
@@ -35,12 +36,7 @@ class Remembered:
             text = json.dumps({"config": now.config, "config_id": now.config_id})
             with suppress(OSError):
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                unfinished = self.path.with_suffix(".unfinished")
-                # The directory may be another user's: no link of theirs is followed.
-                unfinished.unlink(missing_ok=True)
-                with unfinished.open("x") as file:
-                    file.write(text)
-                unfinished.replace(self.path)
+                write_own(self.path, text)
 
     def last(self) -> StartedWith:
         """What was remembered last."""
@@ -52,9 +48,9 @@ class Remembered:
         if self.path is None:
             return StartedWith()
         try:
-            said = json.loads(self.path.read_text())
+            said = json.loads(read_own(self.path))
             config, config_id = said["config"], said["config_id"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return StartedWith()
         return StartedWith(
             config if isinstance(config, str) and config.startswith("/") else None,

@@ -73,7 +73,6 @@ class BackendChoice(StrEnum):
     AUTO = "auto"
     IPTABLES = "iptables"
     FIREWALLD = "firewalld"
-    NFTABLES = "nftables"
 
 
 class Position(StrEnum):

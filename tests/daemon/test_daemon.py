@@ -423,6 +423,18 @@ def test_pause_observe_and_resume(daemon: Daemon) -> None:
     assert "lvsmarkd" not in rules()
 
 
+def test_a_saved_mode_holds_from_the_pass_that_reads_it(daemon: Daemon) -> None:
+    daemon.start()
+    more = '[[mark]]\nfwmark = 25\nto = ["192.0.2.11"]\nports = ["tcp/25"]\n'
+    daemon.conf.write_text(WEB + MAIL.replace("# lvsmarkd: to 192.0.2.10 tcp 25", ""))
+    until(lambda: "fwmark 25 inet" in daemon.words(), "the service without a declaration", 5)
+    daemon.settings('[daemon]\nmode = "observe"\n' + more)
+    until(lambda: "the mode is observe now" in daemon.words(), "the journal on the mode", 5)
+    assert not marked(80, 25)
+    daemon.settings(more)
+    until(lambda: marked(80, 25), "the rule, long before the slow check", 5)
+
+
 def test_a_pause_that_ends_is_acted_on_at_once(daemon: Daemon) -> None:
     daemon.start()
     assert daemon.ask("pause", "--for", "2s")[0] == 0

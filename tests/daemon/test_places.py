@@ -70,11 +70,36 @@ def test_it_is_told_how_long_a_pause_lasts_yet(tmp_path: Path) -> None:
     assert pause.left(1010.0) is None
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"ends_after_boot": "soon"}', "null"])
+NO_PAUSE = ["", "{", "[]", '{"ends_after_boot": "soon"}', "null", '{"ends_after_boot": NaN}']
+NO_PAUSE += ['{"ends_after_boot": 1' + 400 * "0" + "}", 9000 * "["]
+
+
+@pytest.mark.parametrize("content", NO_PAUSE, ids=range(len(NO_PAUSE)))
 def test_a_pause_that_says_nothing_is_none(tmp_path: Path, content: str) -> None:
     path = tmp_path / "pause.json"
     path.write_text(content)
     pause = Pause(path)
+    pause.load()
+    assert not pause.active(0.0)
+
+
+def test_a_pause_that_cannot_be_kept_is_none(tmp_path: Path) -> None:
+    pause = Pause(tmp_path / "nowhere" / "pause.json")
+    with pytest.raises(OSError, match="pause"):
+        pause.begin(1000.0, 60)
+    assert not pause.active(1000.0)
+
+
+def test_no_link_is_followed_and_no_pipe_waited_for_by_a_pause(tmp_path: Path) -> None:
+    victim, pause = tmp_path / "victim", Pause(tmp_path / "pause.json")
+    victim.write_text('{"ends_after_boot": null}')
+    pause.path.symlink_to(victim)
+    pause.load()
+    assert not pause.active(0.0)
+    pause.begin(1000.0, 60)
+    assert victim.read_text() == '{"ends_after_boot": null}'
+    pause.path.unlink()
+    os.mkfifo(pause.path)
     pause.load()
     assert not pause.active(0.0)
 

@@ -63,7 +63,7 @@ class Director:
         self.reconciler = Reconciler(inputs, self.paper, 5.0, clock)
 
     def look(self, trigger: Trigger = Trigger.TIMER) -> Report:
-        return self.reconciler.run([Wake(trigger)], Mode.ENFORCE)
+        return self.reconciler.run([Wake(trigger)], lambda: Mode.ENFORCE)
 
     def reloads(self) -> None:
         """keepalived reads its file, and the kernel follows."""

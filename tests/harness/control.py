@@ -57,7 +57,7 @@ class Bench:
     def look(self, *actors: Actor, mode: Mode = Mode.ENFORCE) -> Report:
         """One pass."""
         wakes = [Wake(Trigger.NETLINK, actor) for actor in actors] or [Wake(Trigger.TIMER)]
-        return self.reconciler.run(wakes, mode)
+        return self.reconciler.run(wakes, lambda: mode)
 
     def marks(self) -> tuple[Rule, ...]:
         """The rules that mark IPv4 packets, in their order."""

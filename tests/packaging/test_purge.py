@@ -1,6 +1,7 @@
 """What the Debian package's purge takes away, and what it leaves: its script as dpkg runs it, with
 firewalld as it may be found. tests/director/test_install.py has it within the package's life."""
 
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,11 @@ mount --bind "$1/lib" /var/lib
 exec sh "$2" purge
 """
 SYSTEMCTL = '#!/bin/sh\n[ "$*" = "-q is-active firewalld" ] && exit {status}\nexit 1\n'
+STOPS = """#!/bin/sh
+echo "$*" >> {calls}
+case "$*" in *{fails}*) exit 124;; esac
+exec /usr/bin/firewall-cmd "$@"
+"""
 
 
 @dataclass(frozen=True)
@@ -50,16 +56,23 @@ class Place:
         (settings / "conf.d").mkdir(parents=True)
         for name in ("lvsmarkd.toml", "conf.d/more.toml", "notes.txt"):
             (settings / name).touch()
+        # As somebody may have made one, and the daemon does not read it.
+        (settings / "conf.d" / "old.toml").mkdir()
         (self.directory / "lib" / "lvsmarkd").mkdir(parents=True)
+
+    def stub(self, name: str, script: str) -> None:
+        """A program that is found before the real one."""
+        program = self.directory / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(script)
+        program.chmod(0o755)
 
     def purge(self, *, active: bool) -> str:
         """Run the script; gives what it says. ``active``: what systemd says of firewalld."""
-        systemctl = self.directory / "bin" / "systemctl"
-        systemctl.parent.mkdir()
-        systemctl.write_text(SYSTEMCTL.format(status=0 if active else 3))
-        systemctl.chmod(0o755)
+        self.stub("systemctl", SYSTEMCTL.format(status=0 if active else 3))
         environment = dict(self.bed.environment)
-        environment["PATH"] = f"{systemctl.parent}:{environment['PATH']}:/usr/sbin:/sbin"
+        own = self.directory / "bin"
+        environment["PATH"] = f"{own}:{environment['PATH']}:/usr/sbin:/sbin"
         done = subprocess.run(
             ["unshare", "--mount", "sh", "-euc", INSIDE, "sh", str(self.directory), str(POSTRM)],
             env=environment,
@@ -128,9 +141,9 @@ def test_all_that_is_ours_goes_and_nothing_else(
     bed.cmd("--reload")
     assert [bed.cmd(*plane, "--list-all-zones") for plane in PLANES] == before
     assert "lvsmarkd" not in bed.cmd("--get-policies") + bed.cmd("--permanent", "--get-policies")
-    assert sorted(file.name for file in (place.directory / "etc" / "lvsmarkd").iterdir()) == [
-        "notes.txt"
-    ]
+    settings = place.directory / "etc" / "lvsmarkd"
+    left = sorted(str(file.relative_to(settings)) for file in settings.rglob("*"))
+    assert left == ["conf.d", "conf.d/old.toml", "notes.txt"]
     assert not (place.directory / "lib" / "lvsmarkd").exists()
 
 
@@ -149,3 +162,29 @@ def test_a_firewalld_that_hangs_is_left_alone_and_told(place: Place, daemon: Dae
     bed.cmd("--permanent", "--delete-policy=lvsmarkd")
     bed.cmd("--reload")
     assert "lvsmarkd" not in bed.cmd("--get-policies")
+
+
+@pytest.mark.parametrize("firewalld_backend", ["nftables"], indirect=True)
+@pytest.mark.parametrize("fails", ["--get-policies", "--delete-policy", "--list-all-zones"])
+def test_of_calls_that_fail_the_first_is_the_last(
+    place: Place, daemon: Daemon, fails: str, tmp_path: Path
+) -> None:
+    place.fill(daemon, "policy")
+    calls = tmp_path / "calls"
+    place.stub("firewall-cmd", STOPS.format(calls=calls, fails=fails))
+    said = place.purge(active=True)
+    assert "firewall-cmd --permanent --delete-policy=lvsmarkd" in said
+    assert fails in calls.read_text().splitlines()[-1]
+    assert mangle() == THEIRS
+
+
+@pytest.mark.parametrize("firewalld_backend", ["nftables"], indirect=True)
+def test_a_table_that_only_nft_can_read_is_told(place: Place, daemon: Daemon) -> None:
+    place.fill(daemon, "policy")
+    run("nft", "add", "rule", "ip", "mangle", "PREROUTING", "ct mark set numgen inc mod 2")
+    said = place.purge(active=True)
+    (command,) = re.findall("nft flush chain .*", said)
+    run(*command.split())
+    table = run("nft", "list", "table", "ip", "mangle")
+    assert "numgen" in table
+    assert "mark set 0x00000050" not in table

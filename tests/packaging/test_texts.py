@@ -61,4 +61,4 @@ def test_a_purge_removes_files_of_ours_by_name_and_no_directory_of_settings() ->
     script = (ROOT / "packaging" / "debian" / "lvsmarkd.postrm").read_text()
     for line in re.findall(r"(?m)^ *(rm -rf? .*)$", script):
         assert not (line.startswith("rm -rf") and "/etc/" in line), line
-    assert "rm -f /etc/lvsmarkd/lvsmarkd.toml /etc/lvsmarkd/conf.d/*.toml\n" in script
+    assert "in /etc/lvsmarkd/lvsmarkd.toml /etc/lvsmarkd/conf.d/*.toml; do\n" in script

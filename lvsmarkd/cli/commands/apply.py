@@ -30,8 +30,9 @@ def run(options: argparse.Namespace) -> Exit:
     except OSError as error:
         raise cannot_lock(session.places, error) from error
     session.gather()
-    mode = session.inputs.loaded.settings.daemon.mode
-    report = Reconciler(session.inputs, session.backend()).run([Wake(Trigger.CONTROL)], mode)
+    report = Reconciler(session.inputs, session.backend()).run(
+        [Wake(Trigger.CONTROL)], lambda: session.inputs.loaded.settings.daemon.mode
+    )
     if options.json:
         print_json(report_form(report))
     else:

@@ -18,7 +18,8 @@ def run(options: argparse.Namespace) -> Exit:
     session = open_session(options)
     session.gather()
     backend = session.backend()
-    report = Reconciler(session.inputs, backend).run([Wake(Trigger.CONTROL)], Mode.OBSERVE)
+    reconciler = Reconciler(session.inputs, backend)
+    report = reconciler.run([Wake(Trigger.CONTROL)], lambda: Mode.OBSERVE)
     if options.json:
         print_json({**plan_form(report.found), "scripts": backend.script(report.found)})
     else:
