@@ -186,7 +186,7 @@ def _uncovered(key: ServiceKey, desired: Desired) -> Finding:
             Kind.UNCOVERED,
             Severity.CRITICAL,
             f"keepalived balances mark {key.mark} and no rule sets it, since its declaration is"
-            f" refused: correct it ({', '.join(refused)})",
+            f" refused: correct it (see {', '.join(refused)})",
             key,
             family=key.family,
             origins=origins,

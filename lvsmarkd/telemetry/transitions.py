@@ -109,7 +109,7 @@ def _place(finding: Finding) -> str:
 
 def _fact(finding: Finding) -> str:
     """The message without its advice, which does not hold any more."""
-    return finding.message.partition(";")[0]
+    return finding.message.partition("; ")[0]
 
 
 def _why_left(finding: Finding, report: Report) -> str:

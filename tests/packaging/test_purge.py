@@ -52,6 +52,8 @@ class Place:
         for plane in PLANES:
             self.bed.cmd(*plane, "--zone=dmz", f"--add-rich-rule={ALIKE}")
         run("iptables", "-t", "mangle", "-A", "PREROUTING", "-j", "MARK", "--set-mark", "7")
+        run("ip6tables", "-t", "mangle", "-N", "LVSMARKD")  # as after somebody's -F
+        run("ip6tables", "-t", "mangle", "-A", "PREROUTING", "-j", "LVSMARKD")
         settings = self.directory / "etc" / "lvsmarkd"
         (settings / "conf.d").mkdir(parents=True)
         for name in ("lvsmarkd.toml", "conf.d/more.toml", "notes.txt"):
