@@ -23,7 +23,8 @@ def main() -> int:
         return 1
     finally:
         stage.close()
-    print("\nThat was all in a private network namespace; nothing of this machine was touched.")
+    print("\nThat was all in a private network namespace: no rule, address or service of this")
+    print("machine was touched.")
     return 0
 
 

@@ -61,7 +61,7 @@ def play(stage: Stage) -> None:
     stage.start()
     heard(stage)
     show(LIST)
-    show(LIST_PERMANENT, "mark set")
+    show(LIST_PERMANENT)
     arrives(stage, "192.0.2.10", 80, 443)
 
     act("somebody removes a rule, in force and for good")
