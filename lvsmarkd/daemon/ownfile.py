@@ -15,12 +15,3 @@ def read_own(path: Path) -> str:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         return file.read(_MOST).decode()
-
-
-def write_own(path: Path, text: str) -> None:
-    """Write the file, whole or not at all. No link is followed. Raises OSError."""
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.unlink(missing_ok=True)
-    with unfinished.open("x") as file:
-        file.write(text)
-    unfinished.replace(path)

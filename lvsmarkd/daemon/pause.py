@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lvsmarkd.daemon.ownfile import read_own, write_own
+from lvsmarkd.daemon.ownfile import read_own
+from lvsmarkd.firewall.keeping import write_whole
 
 
 def since_boot() -> float:
@@ -43,7 +44,7 @@ class Pause:
     def begin(self, now: float, seconds: float | None) -> None:
         """Pause for some seconds, or without end. Raises OSError if it cannot be kept."""
         until = None if seconds is None else now + seconds
-        write_own(self.path, json.dumps({"ends_after_boot": until}))
+        write_whole(self.path, json.dumps({"ends_after_boot": until}).encode())
         # Only then: who is told that it cannot be kept is not paused.
         self.until = math.inf if until is None else until
 

@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lvsmarkd.daemon.ownfile import read_own, write_own
+from lvsmarkd.daemon.ownfile import read_own
+from lvsmarkd.firewall.keeping import write_whole
 from lvsmarkd.model.running import Keepalived
 
 
@@ -36,7 +37,7 @@ class Remembered:
             text = json.dumps({"config": now.config, "config_id": now.config_id})
             with suppress(OSError):
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                write_own(self.path, text)
+                write_whole(self.path, text.encode())
 
     def last(self) -> StartedWith:
         """What was remembered last."""

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from tests.director.ground import DR4, DR6, FTP, NAT4, NAT6, balanced
 from tests.director.guest import Guest, until
 
 VIPS4, VIPS6 = (NAT4, DR4, FTP), (NAT6, DR6)
+_POLICY = "/usr/sbin/policy-rc.d"
 _CONF = "/etc/keepalived/keepalived.conf"
 
 
@@ -82,6 +85,14 @@ class Director:
         """``dpkg -i``; gives what it says."""
         self.guest.put(package.read_bytes(), f"/root/{package.name}")
         return self.guest.run("dpkg", "-i", f"/root/{package.name}").output
+
+    @contextmanager
+    def no_restarts(self) -> Iterator[None]:
+        """policy-rc.d forbids maintainer scripts to start and stop anything."""
+        self.guest.write(_POLICY, "#!/bin/sh\nexit 101\n")
+        self.guest.sh(f"chmod 755 {_POLICY}")
+        yield
+        self.guest.sh(f"rm {_POLICY}")
 
     def settings(self, text: str) -> None:
         self.guest.write("/etc/lvsmarkd/lvsmarkd.toml", text)
