@@ -9,12 +9,12 @@ from typing import Any
 
 from lvsmarkd.daemon import control
 from lvsmarkd.daemon.form import report_form
-from lvsmarkd.daemon.inputs import Inputs
+from lvsmarkd.daemon.inputs import InputReader
 from lvsmarkd.daemon.loop import Loop
+from lvsmarkd.daemon.paths import DaemonPaths
 from lvsmarkd.daemon.pause import Pause, since_boot
-from lvsmarkd.daemon.places import Places
 from lvsmarkd.daemon.reconciler import Reconciler
-from lvsmarkd.daemon.voice import Voice
+from lvsmarkd.daemon.telemetry import Telemetry
 from lvsmarkd.daemon.watchers import Watchers
 from lvsmarkd.model.report import Mode, Report
 from lvsmarkd.model.wake import Trigger, Wake
@@ -27,10 +27,10 @@ LONGEST_PAUSE = 366 * 86_400
 class App:
     """One run of the daemon. The lock is held already, and lvsmarkd.toml was read."""
 
-    inputs: Inputs
+    inputs: InputReader
     reconciler: Reconciler
-    places: Places
-    voice: Voice
+    paths: DaemonPaths
+    voice: Telemetry
     watchers: Watchers
     pause: Pause
     loop: Loop = field(init=False)
@@ -51,7 +51,7 @@ class App:
         self.pause.load()
         listen = self.inputs.loaded.settings.metrics.listen
         self.voice.started(self._mode(), listen, self.loop.healthy)
-        server = await control.serve(self.places.socket, self._answer)
+        server = await control.serve(self.paths.socket, self._answer)
         # The watchers first: what happens during the first pass must not be missed.
         self.watchers.start(self.loop.wake)
         self.loop.wake(Wake(Trigger.STARTUP))
@@ -68,7 +68,7 @@ class App:
             task.cancel()
         ended = await asyncio.gather(*tasks, return_exceptions=True)
         self.voice.stopped()
-        self.places.socket.unlink(missing_ok=True)
+        self.paths.socket.unlink(missing_ok=True)
         for outcome in ended:
             if isinstance(outcome, Exception):
                 raise outcome

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from lvsmarkd.daemon.patience import FIGHT_DELAYS, Patience
+from lvsmarkd.daemon.backoff import FIGHT_DELAYS, Backoff
 from lvsmarkd.model.report import Fight
 from lvsmarkd.model.wake import Actor
 
@@ -16,7 +16,7 @@ REPAIRS = 3
 @dataclass(slots=True)
 class _Record:
     repairs: deque[float] = field(default_factory=lambda: deque(maxlen=REPAIRS))
-    patience: Patience = field(default_factory=lambda: Patience(FIGHT_DELAYS))
+    backoff: Backoff = field(default_factory=lambda: Backoff(FIGHT_DELAYS))
     total: int = 0
     until: float = 0.0
     fighting: bool = False
@@ -43,9 +43,9 @@ class Fights:
         many = len(record.repairs) == REPAIRS and now - record.repairs[0] <= WINDOW
         if record.fighting or many:
             record.fighting = True
-            record.until = now + record.patience.fail()
+            record.until = now + record.backoff.fail()
 
-    def pardon(self) -> None:
+    def reset_backoff(self) -> None:
         """Let every rule be repaired now: a person asks for it."""
         for record in self._records.values():
             record.until = 0.0

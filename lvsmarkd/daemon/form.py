@@ -5,7 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from lvsmarkd.model.finding import Finding
-from lvsmarkd.model.plan import AddRule, Anchor, Dissolve, Plan, RemoveRule, Rewrite, Step
+from lvsmarkd.model.plan import (
+    AddRule,
+    EnsureJump,
+    Plan,
+    RemoveChain,
+    RemoveRule,
+    ReplaceChain,
+    Step,
+)
 from lvsmarkd.model.report import Report, ServiceState
 from lvsmarkd.model.rule import Plane, Rule
 from lvsmarkd.model.service import Family
@@ -31,9 +39,9 @@ def finding_form(finding: Finding) -> Form:
 def step_form(step: Step) -> Form:
     """One step: what is done, where, to which rules."""
     form: Form = {
-        "plane": str(step.spot.plane),
-        "family": str(step.spot.family),
-        "place": str(step.spot.place),
+        "plane": str(step.chain_key.plane),
+        "family": str(step.chain_key.family),
+        "place": str(step.chain_key.hook),
         "text": str(step),
     }
     match step:
@@ -41,11 +49,11 @@ def step_form(step: Step) -> Form:
             return {"action": "add", **form, "rule": rule_form(rule)}
         case RemoveRule(_, rule):
             return {"action": "remove", **form, "rule": rule_form(rule)}
-        case Rewrite(_, rules):
+        case ReplaceChain(_, rules):
             return {"action": "rewrite", **form, "rules": [rule_form(rule) for rule in rules]}
-        case Anchor():
+        case EnsureJump():
             return {"action": "anchor", **form}
-        case Dissolve():
+        case RemoveChain():
             return {"action": "dissolve", **form}
 
 

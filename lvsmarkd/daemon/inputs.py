@@ -10,8 +10,8 @@ from pathlib import Path
 from time import time, time_ns
 
 from lvsmarkd.daemon.remembered import Remembered
+from lvsmarkd.daemon.runtime_probe import RuntimeProbe, ipvs_is_here
 from lvsmarkd.daemon.stamps import Stamps, stamps_of
-from lvsmarkd.daemon.surroundings import Surroundings, ipvs_is_here
 from lvsmarkd.declarations import settings as lvsmarkd_toml
 from lvsmarkd.declarations.annotation import parse
 from lvsmarkd.declarations.resolve import resolve
@@ -23,7 +23,7 @@ from lvsmarkd.model.declaration import Declaration, Declared
 from lvsmarkd.model.keepalived import Fitness, Reading
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.running import Keepalived, Version
-from lvsmarkd.model.world import UNASKED, World
+from lvsmarkd.model.runtime_state import UNASKED, RuntimeState
 
 _TICK = 20_000_000
 """Nanoseconds: longer than a tick of the clock with which file systems stamp."""
@@ -32,7 +32,7 @@ DEFAULT_KEEPALIVED = Path("/etc/keepalived/keepalived.conf")
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class InputPaths:
     """The files to read; ``None`` leaves the choice to the settings and the defaults."""
 
     config: Path | None = None
@@ -42,7 +42,7 @@ class Where:
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class Inputs:
     """What is written now, and what is around it.
 
     ``refused`` says why a newer lvsmarkd.toml is not in force. ``version`` is that of the
@@ -52,14 +52,14 @@ class Gathered:
     reading: Reading
     declared: Declared
     refused: tuple[Problem, ...] = ()
-    world: World = UNASKED
+    runtime_state: RuntimeState = UNASKED
     version: Version | None = None
 
     @property
     def source(self) -> str:
         """What was read, and for which keepalived, in words."""
         file = self.reading.files[0] if self.reading.files else "nothing"
-        running = self.world.running
+        running = self.runtime_state.running
         if not isinstance(running, Keepalived):
             return file
         version = f" {'.'.join(map(str, running.version))}" if running.version else ""
@@ -68,27 +68,27 @@ class Gathered:
 
 
 @dataclass(slots=True)
-class Inputs:
+class InputReader:
     """Reads the operator's files; keeps what was last good.
 
     ``on_reload`` hears of each reading of lvsmarkd.toml: whether it is in force, and when.
     """
 
-    where: Where
+    where: InputPaths
     loaded: lvsmarkd_toml.Loaded
     on_reload: Callable[[bool, float], None] = lambda _good, _at: None
-    surroundings: Surroundings = field(default_factory=Surroundings)
+    runtime_probe: RuntimeProbe = field(default_factory=RuntimeProbe)
     remembered: Remembered = field(default_factory=Remembered)
-    _world: World = UNASKED
+    _runtime_state: RuntimeState = UNASKED
     _read_as: object = None
     _refused: tuple[Problem, ...] = ()
     _stamps: Stamps = field(default_factory=dict)
     _reading: Reading | None = None
     _fingerprint: object = None
-    _gathered: Gathered | None = None
+    _inputs: Inputs | None = None
 
     @classmethod
-    def open(cls, where: Where) -> "Inputs":
+    def open(cls, where: InputPaths) -> "InputReader":
         """Read lvsmarkd.toml for the first time.
 
         Raises ConfigError if it cannot be followed: a daemon that starts on a guess may do
@@ -120,26 +120,26 @@ class Inputs:
                 self.loaded = loaded
                 now = stamps_of(loaded.files, loaded.lookups)
                 self._stamps = {file: before.get(file, stamp) for file, stamp in now.items()}
-        self._gathered = None
+        self._inputs = None
         self.on_reload(not self._refused, time())
         return not self._refused
 
-    def gather(self) -> Gathered:
+    def gather(self) -> Inputs:
         """What is written now. Never raises for bad input."""
         if stamps_of(self.loaded.files, self.loaded.lookups) != self._stamps:
             self.reload()
-        self._world = self._look()
-        version = self.surroundings.version(self._world.running)
+        self._runtime_state = self._look()
+        version = self.runtime_probe.version(self._runtime_state.running)
         reading = self._read(Dialect.of(version))
-        world = self._world
-        if reading.namespace is not None and world.kernel is not None:
-            world = replace(world, ipvs_here=ipvs_is_here(reading.namespace.name))
-        known = self._gathered
-        if known is not None and known.reading is reading and known.world == world:
+        runtime_state = self._runtime_state
+        if reading.namespace is not None and runtime_state.kernel is not None:
+            runtime_state = replace(runtime_state, ipvs_here=ipvs_is_here(reading.namespace.name))
+        known = self._inputs
+        if known is not None and known.reading is reading and known.runtime_state == runtime_state:
             return known
         declared = self._declared(reading)
-        self._gathered = Gathered(reading, declared, self._refused, world, version)
-        return self._gathered
+        self._inputs = Inputs(reading, declared, self._refused, runtime_state, version)
+        return self._inputs
 
     def expire(self) -> None:
         """Have everything read again by the next pass, whatever the files' stamps say."""
@@ -172,25 +172,25 @@ class Inputs:
 
     def _started_with(self) -> Path | None:
         """The file of the running keepalived, or of the one that ran last."""
-        running = self._world.running
+        running = self._runtime_state.running
         if isinstance(running, Keepalived):
             return Path(running.config) if running.config else None
         last = self.remembered.last().config
         return Path(last) if last and Path(last).exists() else None
 
-    def _look(self) -> World:
+    def _look(self) -> RuntimeState:
         """A file that is named on the command line is read alone: no process, no IPVS."""
         if self.where.keepalived is not None:
             return UNASKED
-        world = self.surroundings.look(self._named())
-        running = world.running
+        runtime_state = self.runtime_probe.look(self._named())
+        running = runtime_state.running
         if isinstance(running, Keepalived) and not (running.elsewhere or running.contained):
             self.remembered.take(running)
-        return world
+        return runtime_state
 
     def _read(self, dialect: Dialect) -> Reading:
         path = self.keepalived_conf
-        running = self._world.running
+        running = self._runtime_state.running
         config_id = self.where.config_id or self.loaded.settings.keepalived.config_id
         environment = None
         if isinstance(running, Keepalived):

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
-from lvsmarkd.daemon.bucket import Bucket
-from lvsmarkd.daemon.patience import ERROR_DELAYS, Patience
+from lvsmarkd.daemon.backoff import ERROR_DELAYS, Backoff
+from lvsmarkd.daemon.token_bucket import TokenBucket
 from lvsmarkd.model.report import Report, Result
 from lvsmarkd.model.wake import Trigger, Wake
 
@@ -38,11 +38,11 @@ class Loop:
     next_due: Callable[[], float | None]
     crashed: Callable[[Exception], None]
     queued: Callable[[Wake], None] = lambda _wake: None
-    bucket: Bucket = field(default_factory=Bucket)
+    bucket: TokenBucket = field(default_factory=TokenBucket)
     _wakes: list[Wake] = field(default_factory=list)
     _event: asyncio.Event = field(default_factory=asyncio.Event)
     _looks: list[float] = field(default_factory=list)
-    _patience: Patience = field(default_factory=lambda: Patience(ERROR_DELAYS))
+    _backoff: Backoff = field(default_factory=lambda: Backoff(ERROR_DELAYS))
     _retry: float | None = None
     _busy_since: float | None = None
     _waiters: list[asyncio.Future[Report]] = field(default_factory=list)
@@ -106,7 +106,7 @@ class Loop:
             raise
         except Exception as error:  # noqa: BLE001 - the loop never dies of a pass
             self.crashed(error)
-            self._retry = monotonic() + self._patience.fail()
+            self._retry = monotonic() + self._backoff.fail()
             return None
         finally:
             self._busy_since = None
@@ -123,7 +123,7 @@ class Loop:
         if report.repairs:
             self._looks = [now + seconds for seconds in RECHECKS]
         if report.result is Result.ERROR or report.blind:
-            self._retry = now + self._patience.fail()
+            self._retry = now + self._backoff.fail()
         else:
             self._retry = None
-            self._patience.succeed()
+            self._backoff.succeed()

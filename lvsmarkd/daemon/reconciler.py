@@ -5,19 +5,19 @@ from dataclasses import dataclass, field, replace
 from time import monotonic, time
 from typing import TypeVar
 
-from lvsmarkd.daemon.census import Census
+from lvsmarkd.daemon.applied_state import AppliedState, rules_of
 from lvsmarkd.daemon.fights import Fights
-from lvsmarkd.daemon.inputs import Gathered, Inputs
-from lvsmarkd.daemon.memory import Memory, rules_of
-from lvsmarkd.daemon.quarantine import Quarantine
+from lvsmarkd.daemon.inputs import InputReader, Inputs
+from lvsmarkd.daemon.rejected_rules import RejectedRules
+from lvsmarkd.daemon.rule_counts import RuleCounts
 from lvsmarkd.declarations.tables import Placement
 from lvsmarkd.firewall.backend import Applied, Backend, FirewallError, Identity, Trouble
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.drift import History
-from lvsmarkd.judge.verdict import judge
+from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Observed
-from lvsmarkd.model.plan import AddRule, Plan, RemoveRule, Rewrite, Step
+from lvsmarkd.model.plan import AddRule, Plan, RemoveRule, ReplaceChain, Step
 from lvsmarkd.model.report import Cause, Mode, Repair, Report, Result
 from lvsmarkd.model.wake import Actor, Trigger, Wake
 
@@ -51,18 +51,18 @@ class Reconciler:
     one pass ends before the next begins.
     """
 
-    inputs: Inputs
+    inputs: InputReader
     backend: Backend
     linger: float = 0.0
     clock: Clock = field(default_factory=Clock)
     on_call: OnCall = lambda _operation, _result, _seconds: None
     fights: Fights = field(default_factory=Fights)
-    quarantine: Quarantine = field(default_factory=Quarantine)
-    _memory: Memory = field(default_factory=Memory)
+    quarantine: RejectedRules = field(default_factory=RejectedRules)
+    _applied: AppliedState = field(default_factory=AppliedState)
     _desired: Desired | None = None
     _home: _Home | None = None
     _last: bool | None = None
-    _basis: tuple[Gathered, Policy] | None = None
+    _basis: tuple[Inputs, Policy] | None = None
 
     def run(self, wakes: Iterable[Wake], mode: Callable[[], Mode]) -> Report:
         """One pass, for these reasons. Raises nothing that is the firewall's or a file's.
@@ -73,16 +73,16 @@ class Reconciler:
         reasons = tuple(wakes) or (Wake(Trigger.TIMER),)
         actors = tuple(dict.fromkeys(w.actor for w in reasons if w.actor is not None))
         if any(wake.trigger is Trigger.CONTROL for wake in reasons):
-            self.fights.pardon()
-            self.quarantine.pardon()
-            self.backend.pardon()
-        gathered = self.inputs.gather()
+            self.fights.reset_backoff()
+            self.quarantine.reset_backoff()
+            self.backend.reset_backoff()
+        inputs_now = self.inputs.gather()
         now = mode()
         seen = self._observe()
         self._know()
-        wanted = self._want(gathered)  # now it is known what the firewall can hold in one rule
+        wanted = self._want(inputs_now)  # now it is known what the firewall can hold in one rule
         self.quarantine.keep(wanted.rules)
-        found = self._judge(wanted, seen, start, gathered)
+        found = self._judge(wanted, seen, start, inputs_now)
         steps = self._allowed(found, now, start)
         repairs: tuple[Repair, ...] = ()
         failure: FirewallError | None = None
@@ -95,14 +95,14 @@ class Reconciler:
             except FirewallError as error:
                 failure = error
             after = self._observe()
-            left = self._judge(wanted, after, start, gathered)
-            tried = [Repair(step, self._memory.cause(step, wanted)) for step in steps]
+            left = self._judge(wanted, after, start, inputs_now)
+            tried = [Repair(step, self._applied.cause(step, wanted)) for step in steps]
             if not self._moved():  # else it is not seen what became of the steps
                 repairs = self._repairs(tried, left, actors, start, whole=failure is None)
             latency = self.clock.monotonic() - start if repairs else None
-        self._memory.remember(wanted, after)
+        self._applied.remember(wanted, after)
         return self._report(
-            Census(wanted, after, last=self.backend.last),
+            RuleCounts(wanted, after, last=self.backend.last),
             Report(
                 trigger=reasons[0].trigger,
                 result=_result(failure, repairs, left, now),
@@ -117,7 +117,7 @@ class Reconciler:
                 latency=latency,
                 error=str(failure) if failure else "",
                 trouble=str(failure.trouble) if failure else "",
-                source=gathered.source,
+                source=inputs_now.source,
             ),
         )
 
@@ -127,7 +127,7 @@ class Reconciler:
         """
         now = self.clock.monotonic()
         dues = (
-            self._memory.next_due(now, self.linger),
+            self._applied.next_due(now, self.linger),
             self.fights.next_due(now),
             self.quarantine.next_due(now),
         )
@@ -140,16 +140,16 @@ class Reconciler:
         firewalld = self.inputs.loaded.settings.firewall.firewalld
         home = _Home(self.backend.identity, firewalld.placement, firewalld.zones)
         if self._home is not None and home != self._home:
-            self._memory, self.fights, self.quarantine = Memory(), Fights(), Quarantine()
+            self._applied, self.fights, self.quarantine = AppliedState(), Fights(), RejectedRules()
         if self.backend.last is not self._last:
-            self._memory.forget_anchors()  # that they stand elsewhere now was our own wish
+            self._applied.forget_jumps()  # that they stand elsewhere now was our own wish
         self._home, self._last = home, self.backend.last
 
     def _moved(self) -> bool:
         """Whether another firewall keeps the rules than at the beginning of the pass."""
         return self._home is None or self.backend.identity != self._home.firewall
 
-    def _want(self, gathered: Gathered) -> Desired:
+    def _want(self, inputs_now: Inputs) -> Desired:
         firewall = self.inputs.loaded.settings.firewall
         policy = Policy(
             infer=firewall.undeclared == "infer",
@@ -159,28 +159,32 @@ class Reconciler:
             interfaces=self.backend.interfaces,
             macs=self.backend.macs,
         )
-        if self._desired is None or self._basis is None or self._basis != (gathered, policy):
+        if self._desired is None or self._basis is None or self._basis != (inputs_now, policy):
             self._desired = desired(
-                gathered.reading, gathered.declared, policy, self._desired, gathered.world
+                inputs_now.reading,
+                inputs_now.declared,
+                policy,
+                self._desired,
+                inputs_now.runtime_state,
             )
-            self._basis = (gathered, policy)
+            self._basis = (inputs_now, policy)
         return self._desired
 
     def _observe(self) -> Observed:
         return self._timed("observe", self.backend.observe)
 
-    def _judge(self, wanted: Desired, seen: Observed, now: float, gathered: Gathered) -> Plan:
-        self._memory.notice(wanted, seen, now)
+    def _judge(self, wanted: Desired, seen: Observed, now: float, inputs_now: Inputs) -> Plan:
+        self._applied.notice(wanted, seen, now)
         self.quarantine.seen(rule for _, rule in rules_of(seen))
         plan = judge(
             wanted,
             seen,
             last=self.backend.last,
             history=History(
-                lambda rule: self._memory.lingers(rule, now, self.linger), self._memory.knows
+                lambda rule: self._applied.lingers(rule, now, self.linger), self._applied.knows
             ),
         )
-        own = [_refused(problem) for problem in gathered.refused]
+        own = [_refused(problem) for problem in inputs_now.refused]
         own += self.quarantine.findings()
         return replace(plan, findings=(*own, *plan.findings)) if own else plan
 
@@ -215,7 +219,7 @@ class Reconciler:
                     self.fights.repaired(name, now, actors)
         return tuple(repair for repair in repairs if name_of(repair.step) not in undone)
 
-    def _report(self, census: Census, report: Report) -> Report:
+    def _report(self, census: RuleCounts, report: Report) -> Report:
         now, epoch = self.clock.monotonic(), self.clock.epoch()
         return replace(
             report,
@@ -254,7 +258,7 @@ def _taken(steps: Iterable[Step], applied: Applied) -> Iterator[Step]:
         match step:
             case AddRule(_, rule) if rule in refused:
                 continue
-            case Rewrite(_, rules):
+            case ReplaceChain(_, rules):
                 yield replace(step, rules=tuple(rule for rule in rules if rule not in refused))
             case _:
                 yield step
@@ -263,18 +267,18 @@ def _taken(steps: Iterable[Step], applied: Applied) -> Iterator[Step]:
 def name_of(step: Step) -> str:
     """What a step is about, the same text for a step and the one that undoes its undoing."""
     match step:
-        case AddRule(spot, rule) | RemoveRule(spot, rule):
-            return f"{spot}: {rule}"
-        case Rewrite(spot, _):
-            return f"{spot}: the chain"
+        case AddRule(chain_key, rule) | RemoveRule(chain_key, rule):
+            return f"{chain_key}: {rule}"
+        case ReplaceChain(chain_key, _):
+            return f"{chain_key}: the chain"
         case _:
-            return f"{step.spot}: the jump"
+            return f"{step.chain_key}: the jump"
 
 
 def _names(step: Step) -> list[str]:
     """All that a step repairs: a chain made anew repairs each of its rules."""
-    if isinstance(step, Rewrite):
-        return [name_of(step), *(name_of(AddRule(step.spot, rule)) for rule in step.rules)]
+    if isinstance(step, ReplaceChain):
+        return [name_of(step), *(name_of(AddRule(step.chain_key, rule)) for rule in step.rules)]
     return [name_of(step)]
 
 

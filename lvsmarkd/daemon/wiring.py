@@ -1,12 +1,12 @@
 """Which parts the daemon is made of, and who hears whom."""
 
 from lvsmarkd.daemon.app import App
-from lvsmarkd.daemon.inputs import Inputs
+from lvsmarkd.daemon.inputs import InputReader
+from lvsmarkd.daemon.paths import DaemonPaths
 from lvsmarkd.daemon.pause import Pause
-from lvsmarkd.daemon.places import Places
 from lvsmarkd.daemon.reconciler import Reconciler
 from lvsmarkd.daemon.remembered import Remembered
-from lvsmarkd.daemon.voice import Voice
+from lvsmarkd.daemon.telemetry import Telemetry
 from lvsmarkd.daemon.watchers import Watchers
 from lvsmarkd.declarations.tables import BackendChoice, Firewall
 from lvsmarkd.firewall.backend import Backend
@@ -14,12 +14,12 @@ from lvsmarkd.firewall.choose import choose, is_firewalld, may_be_firewalld
 from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
 from lvsmarkd.firewall.firewalld.presence import Presence
 from lvsmarkd.firewall.iptables.toolset import stamp as iptables_stamp
-from lvsmarkd.firewall.late import LateBackend
+from lvsmarkd.firewall.selector import BackendSelector
 
 
-def wire(inputs: Inputs, places: Places) -> App:
+def wire(inputs: InputReader, paths: DaemonPaths) -> App:
     """Make the daemon, ready to run."""
-    voice = Voice(lambda: inputs.loaded.settings.daemon.resync_seconds)
+    voice = Telemetry(lambda: inputs.loaded.settings.daemon.resync_seconds)
     presence = Presence(BusFirewalld())
 
     def firewall() -> Firewall:
@@ -39,7 +39,7 @@ def wire(inputs: Inputs, places: Places) -> App:
     def find() -> Backend:
         return choose(
             backend(),
-            state_directory=places.state,
+            state_directory=paths.state,
             on_spawn=watchers.own_writers.add,
             settings=firewall(),
             presence=presence,
@@ -50,10 +50,10 @@ def wire(inputs: Inputs, places: Places) -> App:
 
     reconciler = Reconciler(
         inputs,
-        LateBackend(find, stamp),
+        BackendSelector(find, stamp),
         inputs.loaded.settings.daemon.linger_seconds,
         on_call=voice.backend_call,
     )
     inputs.on_reload = voice.reloaded
-    inputs.remembered = Remembered(places.state / "keepalived.json")
-    return App(inputs, reconciler, places, voice, watchers, Pause(places.pause))
+    inputs.remembered = Remembered(paths.state / "keepalived.json")
+    return App(inputs, reconciler, paths, voice, watchers, Pause(paths.pause))

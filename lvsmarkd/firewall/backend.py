@@ -51,8 +51,8 @@ class Identity:
 class Backend(Protocol):
     """One kind of firewall. All calls block and are bounded in time.
 
-    ``slots``, ``interfaces`` and ``macs`` are what a rule can say, ``last`` whether our jump
-    belongs at the end of its hook.
+    ``slots``, ``interfaces`` and ``macs`` are what a rule can say, ``last`` whether
+    our jump belongs at the end of its hook.
     """
 
     @property
@@ -87,7 +87,7 @@ class Backend(Protocol):
     def script(self, plan: Plan) -> dict[str, str]:
         """What would be written: each program, with what it is given to read."""
 
-    def pardon(self) -> None:
+    def reset_backoff(self) -> None:
         """A person asks: what was given up for a while is tried again at once."""
 
     def purge(self) -> Plan:

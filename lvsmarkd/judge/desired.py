@@ -15,9 +15,9 @@ from lvsmarkd.model.flow import Flow
 from lvsmarkd.model.ipvs import Loaded, Unreadable
 from lvsmarkd.model.keepalived import Fitness, Namespace, Reading, ReservedMarks, VrrpInstance
 from lvsmarkd.model.origin import Problem
-from lvsmarkd.model.rule import AH_PROTOCOL, VRRP_PROTOCOL, Accept, Match, Place, Rule
+from lvsmarkd.model.rule import AH_PROTOCOL, VRRP_PROTOCOL, Accept, Hook, Match, Rule
+from lvsmarkd.model.runtime_state import UNASKED, RuntimeState
 from lvsmarkd.model.service import Family, Service, ServiceKey
-from lvsmarkd.model.world import UNASKED, World
 
 
 class Coverage(StrEnum):
@@ -65,10 +65,10 @@ class Desired:
     """What must hold.
 
     ``removable`` is false while the configuration cannot be trusted to be whole: no rule is
-    taken away then. ``held`` are marks whose declarations are refused: their rules stay as
+    taken away then. ``frozen_marks`` are marks whose declarations are refused: their rules stay as
     they are. ``short`` are services of such marks for which no last good flows are known.
     ``unused`` are declared keys that no service has. ``configured`` are the services that the
-    file holds: the others are still in use, and leave with it. ``deferred`` are services some
+    file holds: the others are still in use, and leave with it. ``waiting`` are services some
     of whose packets belong to another one until that has left. ``policy`` is what all of it was
     made by.
     """
@@ -81,21 +81,21 @@ class Desired:
     instances: tuple[VrrpInstance, ...] = ()
     rules: frozenset[Rule] = frozenset()
     problems: tuple[Problem, ...] = ()
-    held: frozenset[int] = frozenset()
+    frozen_marks: frozenset[int] = frozenset()
     short: frozenset[ServiceKey] = frozenset()
     removable: bool = True
     configured: frozenset[ServiceKey] = frozenset()
-    deferred: frozenset[ServiceKey] = frozenset()
+    waiting: frozenset[ServiceKey] = frozenset()
     namespace: Namespace | None = None
-    world: World = UNASKED
+    runtime_state: RuntimeState = UNASKED
     policy: Policy = Policy()
 
     @property
     def blind(self) -> bool:
         """Whether it is unknown which services are in use besides those of the file."""
-        copy = self.world.copy
+        copy = self.runtime_state.copy
         seen = copy is not None and copy.fitness is Fitness.WHOLE
-        return isinstance(self.world.kernel, Unreadable) and not seen
+        return isinstance(self.runtime_state.kernel, Unreadable) and not seen
 
     def leaving(self, key: ServiceKey) -> bool:
         """Whether a service is in use still, and its file does not hold it any more."""
@@ -111,7 +111,7 @@ class Desired:
         for key, many in self.flows.items():
             lines += [f"{key} {own.flow}{' accept' if own.accept else ''}" for own in many]
         lines += [f"{r.family} {r}" for r in self.rules if r.mark is None]  # VRRP
-        if any(rule.place is Place.LOCAL for rule in self.rules):
+        if any(rule.hook is Hook.OUTPUT for rule in self.rules):
             lines.append("local")
         text = "\n".join(sorted(lines))
         import hashlib  # noqa: PLC0415 - only for the metric, and slow to import
@@ -124,7 +124,7 @@ def desired(
     declared: Declared,
     policy: Policy,
     before: Desired | None = None,
-    world: World = UNASKED,
+    runtime_state: RuntimeState = UNASKED,
 ) -> Desired:
     """What must hold by a reading and the declarations; ``before`` is the last good state.
 
@@ -134,25 +134,29 @@ def desired(
     whole = reading.fitness is Fitness.WHOLE
     configured = _configured(reading, before)
     meant = {*configured, *declared.flows, *(before.services if before else ())}
-    services = configured | _in_use(configured, meant, reading, world, before)
+    services = configured | _in_use(configured, meant, reading, runtime_state, before)
     instances = reading.instances
     if not whole and before is not None:
         instances = reading.instances or before.instances
     used = {key: own for key, own in declared.flows.items() if key in services}
     problems = (*declared.problems, *_beyond(used, policy))
-    held = frozenset(mark for p in problems if p.fatal for mark in p.marks)
-    kept = {} if before is None else _kept(before, used, held, configured, whole=whole)
+    frozen_marks = frozenset(mark for p in problems if p.fatal for mark in p.marks)
+    kept = {} if before is None else _kept(before, used, frozen_marks, configured, whole=whole)
     # Of flows that another firewall kept, and this one cannot, no part is the last good state.
     kept = {key: own for key, own in kept.items() if not any(map(policy.refusal, _flows(own)))}
     flows = {
-        key: kept[key] if key in kept else _followed(key, used, held, policy) for key in services
+        key: kept[key] if key in kept else _followed(key, used, frozen_marks, policy)
+        for key in services
     }
-    deferred = _defer(flows, kept, configured)
+    waiting = _make_wait(flows, kept, configured)
     coverage = {key: Coverage.DECLARED if flows[key] else Coverage.NONE for key in services}
     bare = [
         service
         for key, service in services.items()
-        if service.origins and not flows[key] and key.mark not in held and key not in deferred
+        if service.origins
+        and not flows[key]
+        and key.mark not in frozen_marks
+        and key not in waiting
     ]
     suggestions = _suggestions(bare, instances, flows)
     if policy.infer:
@@ -175,13 +179,13 @@ def desired(
         instances=instances,
         rules=frozenset(rules),
         problems=(*reading.problems, *problems),
-        held=held,
-        short=frozenset(key for key in services if key.mark in held and key not in kept),
+        frozen_marks=frozen_marks,
+        short=frozenset(key for key in services if key.mark in frozen_marks and key not in kept),
         removable=whole,
         configured=frozenset(configured),
-        deferred=deferred,
+        waiting=waiting,
         namespace=reading.namespace,
-        world=world,
+        runtime_state=runtime_state,
         policy=policy,
     )
 
@@ -226,25 +230,25 @@ def _in_use(
     configured: Mapping[ServiceKey, Service],
     meant: Collection[ServiceKey],
     reading: Reading,
-    world: World,
+    runtime_state: RuntimeState,
     before: Desired | None,
 ) -> dict[ServiceKey, Service]:
     """Services that are not configured, and still are, or may be, in use."""
     known = {} if before is None else before.services
     found: dict[ServiceKey, Service] = {}
-    if world.copy is not None:
-        found = {service.key: service for service in world.copy.services}
-    if isinstance(world.kernel, Loaded):
-        for key in world.kernel.services:
+    if runtime_state.copy is not None:
+        found = {service.key: service for service in runtime_state.copy.services}
+    if isinstance(runtime_state.kernel, Loaded):
+        for key in runtime_state.kernel.services:
             found.setdefault(key, known.get(key) or Service(key, ()))
-    if world.kernel is not None:
+    if runtime_state.kernel is not None:
         # What could not be told is kept for as long as it cannot.
-        unsure = {key: s for key, s in known.items() if world.kernel.holds(key) is None}
+        unsure = {key: s for key, s in known.items() if runtime_state.kernel.holds(key) is None}
         found = unsure | found
     by_hand = set(meant)
-    if world.copy is not None:
-        by_hand |= {service.key for service in world.copy.services}
-    automatic = [reserved for r in (reading, world.copy) if r and (reserved := r.reserved)]
+    if runtime_state.copy is not None:
+        by_hand |= {service.key for service in runtime_state.copy.services}
+    automatic = [reserved for r in (reading, runtime_state.copy) if r and (reserved := r.reserved)]
     return {
         key: service
         for key, service in found.items()
@@ -253,7 +257,7 @@ def _in_use(
     }
 
 
-def _defer(
+def _make_wait(
     flows: dict[ServiceKey, tuple[DeclaredFlow, ...]],
     kept: Mapping[ServiceKey, tuple[DeclaredFlow, ...]],
     configured: Mapping[ServiceKey, Service],
@@ -287,7 +291,7 @@ def _handed_out(key: ServiceKey, reserved: ReservedMarks) -> bool:
 def _kept(
     before: Desired,
     used: Mapping[ServiceKey, tuple[DeclaredFlow, ...]],
-    held: frozenset[int],
+    frozen_marks: frozenset[int],
     configured: Mapping[ServiceKey, Service],
     *,
     whole: bool,
@@ -301,7 +305,7 @@ def _kept(
         if coverage is Coverage.DECLARED
         and key not in before.short
         and (
-            key.mark in held
+            key.mark in frozen_marks
             or not (whole or key in used)
             or (key not in configured and key not in used)
         )
@@ -311,14 +315,14 @@ def _kept(
 def _followed(
     key: ServiceKey,
     used: Mapping[ServiceKey, tuple[DeclaredFlow, ...]],
-    held: frozenset[int],
+    frozen_marks: frozenset[int],
     policy: Policy,
 ) -> tuple[DeclaredFlow, ...]:
     """The flows declared for a service; of a mark that is refused, those that it alone claims
     and the firewall can hold.
     """
     now = used.get(key, ())
-    if key.mark not in held:
+    if key.mark not in frozen_marks:
         return now
     rivals = [
         other.flow
@@ -355,7 +359,7 @@ def _vrrp_rules(instances: Iterable[VrrpInstance]) -> list[Rule]:
         if instance.auth_ah and family is Family.INET:
             protocols.add((family, AH_PROTOCOL))
         rules |= {
-            Rule(family, Place.ACCEPT, Match(protocol=protocol), Accept())
+            Rule(family, Hook.INPUT, Match(protocol=protocol), Accept())
             for family, protocol in protocols
         }
     return list(rules)

@@ -5,11 +5,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from lvsmarkd.judge.desired import Desired
-from lvsmarkd.judge.standin import stand_in
+from lvsmarkd.judge.substitute import substitute
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.observed import Chain, ForeignRule, Leave, Obscured, Observed, Side, Unknown
-from lvsmarkd.model.plan import AddRule, Anchor, Dissolve, RemoveRule, Rewrite, Step
-from lvsmarkd.model.rule import Place, Plane, Rule, SetMark, Spot, flows_of
+from lvsmarkd.model.observed import (
+    Chain,
+    ForeignRule,
+    LeavesTable,
+    Observed,
+    SetsUnknownMark,
+    Side,
+    Unknown,
+)
+from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain, Step
+from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark, flows_of
 from lvsmarkd.model.service import ServiceKey
 
 
@@ -18,41 +26,41 @@ class History:
     """What is known from before.
 
     ``lingers`` says of a rule whose service is gone that its time has not come yet: a service
-    leaves the file before it leaves the kernel. ``ours`` says of a spot that our rules were
+    leaves the file before it leaves the kernel. ``ours`` says of a chain that our rules were
     seen there.
     """
 
     lingers: Callable[[Rule], bool] = lambda _rule: False
-    ours: Callable[[Spot], bool] = lambda _spot: False
+    ours: Callable[[ChainKey], bool] = lambda _spot: False
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What was found at one spot, and the steps for it."""
+class ChainDiff:
+    """What was found at one chain, and the steps for it."""
 
     findings: tuple[Finding, ...] = ()
     steps: tuple[Step, ...] = ()
 
 
-def judge_spot(
-    spot: Spot,
+def judge_chain(
+    chain_key: ChainKey,
     desired: Desired,
     observed: Observed,
     *,
     last: bool,
     history: History,
-) -> Verdict:
-    """Judge one spot. ``last``: our jump belongs at the end of its hook, not at its head."""
-    want = [r for r in desired.rules if r.family is spot.family and r.place is spot.place]
-    chain = observed.chains.get(spot)
+) -> ChainDiff:
+    """Judge one chain. ``last``: our jump belongs at the end of its hook, not at its head."""
+    want = [r for r in desired.rules if r.family is chain_key.family and r.hook is chain_key.hook]
+    chain = observed.chains.get(chain_key)
     match chain:
         case None:
-            return Verdict()
+            return ChainDiff()
         case Unknown(reason):
-            return _unread(spot, desired, want, reason)
-    return _Chain(spot, chain, want, desired, observed.foreign, last, history.ours(spot)).judge(
-        lambda rule: stays(rule, desired, want, history.lingers)
-    )
+            return _unread(chain_key, desired, want, reason)
+    return _Chain(
+        chain_key, chain, want, desired, observed.foreign, last, history.ours(chain_key)
+    ).judge(lambda rule: stays(rule, desired, want, history.lingers))
 
 
 def stays(
@@ -62,8 +70,8 @@ def stays(
     service = rule.service
     if service is not None and _in_use(service, desired):
         return True
-    held = rule.mark in desired.held
-    if desired.removable and not held and not lingers(rule):
+    frozen_marks = rule.mark in desired.frozen_marks
+    if desired.removable and not frozen_marks and not lingers(rule):
         return False
     return not any(rule.contradicts(other) for other in want)
 
@@ -75,20 +83,20 @@ def _in_use(service: ServiceKey, desired: Desired) -> bool:
     return desired.blind
 
 
-def _unread(spot: Spot, desired: Desired, want: list[Rule], reason: str) -> Verdict:
+def _unread(chain_key: ChainKey, desired: Desired, want: list[Rule], reason: str) -> ChainDiff:
     """Unknown is not absent: no writes. It is told where something depends on it."""
-    served = any(key.family is spot.family for key in desired.services)
-    if not want and not (served and spot.place is Place.MARK):
-        return Verdict()
-    message = f"the {spot} rules could not be read, so nothing is changed there: {reason}"
-    return Verdict(
-        (Finding(Kind.UNKNOWN, Severity.WARNING, message, None, spot.plane, spot.family),)
+    served = any(key.family is chain_key.family for key in desired.services)
+    if not want and not (served and chain_key.hook is Hook.PREROUTING):
+        return ChainDiff()
+    message = f"the {chain_key} rules could not be read, so nothing is changed there: {reason}"
+    return ChainDiff(
+        (Finding(Kind.UNKNOWN, Severity.WARNING, message, None, chain_key.plane, chain_key.family),)
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
-    spot: Spot
+    chain_key: ChainKey
     chain: Chain
     want: list[Rule]
     desired: Desired
@@ -96,7 +104,7 @@ class _Chain:
     last: bool
     ours: bool
 
-    def judge(self, stays: Callable[[Rule], bool]) -> Verdict:
+    def judge(self, stays: Callable[[Rule], bool]) -> ChainDiff:
         there = Counter(self.chain.rules)
         wanted = set(self.want)
         extra = {rule: n for rule, n in there.items() if rule not in wanted}
@@ -107,7 +115,7 @@ class _Chain:
         missing = sorted(wanted - there.keys(), key=_order)
         gone = [rule for rule in extra if rule not in kept]
         if self._anothers:
-            return Verdict((self._not_ours(),) if wanted else ())
+            return ChainDiff((self._not_ours(),) if wanted else ())
         if not wanted and not kept:
             return self._dissolve(gone)
         repeats = {rule: n - 1 for rule, n in there.items() if n > 1 and rule not in gone}
@@ -115,19 +123,21 @@ class _Chain:
         left_over = [rule for rule in gone if rule not in pairs.values()]
         findings = [*self._missing(missing, pairs), *self._surplus(left_over, repeats)]
         steps: list[Step] = []
-        if not self.chain.exists or self.chain.aliens:
+        if not self.chain.exists or self.chain.unknown_rules:
             rules = tuple(sorted([*wanted, *kept], key=_order))
             fresh = not self.chain.exists
-            steps.append(Rewrite(self.spot, rules, fresh=fresh, holder=self.chain.holder))
+            steps.append(
+                ReplaceChain(self.chain_key, rules, fresh=fresh, container=self.chain.container)
+            )
         else:
-            steps += [AddRule(self.spot, rule) for rule in missing]
-            steps += [RemoveRule(self.spot, r) for r in gone for _ in range(extra[r])]
-            steps += [RemoveRule(self.spot, r) for r, n in repeats.items() for _ in range(n)]
+            steps += [AddRule(self.chain_key, rule) for rule in missing]
+            steps += [RemoveRule(self.chain_key, r) for r in gone for _ in range(extra[r])]
+            steps += [RemoveRule(self.chain_key, r) for r, n in repeats.items() for _ in range(n)]
         anchor = self._anchor()
         if anchor is not None:
             findings.append(anchor)
-            steps.append(Anchor(self.spot, self.chain.anchors, self.chain.holder))
-        return Verdict(tuple(findings), tuple(steps))
+            steps.append(EnsureJump(self.chain_key, self.chain.jumps, self.chain.container))
+        return ChainDiff(tuple(findings), tuple(steps))
 
     @property
     def _anothers(self) -> bool:
@@ -135,15 +145,15 @@ class _Chain:
         rule of our own, nor with only others'.
         """
         own = self.chain.rules or self.chain.partial
-        return bool(self.chain.aliens) and not own and not self.ours
+        return bool(self.chain.unknown_rules) and not own and not self.ours
 
     def _not_ours(self) -> Finding:
-        what = self.chain.holder or "the chain that should be ours"
-        it = "it" if self.chain.holder else "that chain"
+        what = self.chain.container or "the chain that should be ours"
+        it = "it" if self.chain.container else "that chain"
         message = (
-            f"{what} ({self.spot}) holds only rules of somebody else's, the"
-            f" first of them “{self.chain.aliens[0]}”, so lvsmarkd leaves it alone: give {it}"
-            " another name, or empty it"
+            f"{what} ({self.chain_key}) holds only rules of somebody else's, the"
+            f" first of them “{self.chain.unknown_rules[0]}”, so lvsmarkd leaves it alone: give"
+            f" {it} another name, or empty it"
         )
         return self._find(Kind.CONFLICT, Severity.CRITICAL, message, None)
 
@@ -155,8 +165,8 @@ class _Chain:
             severity,
             message,
             service,
-            self.spot.plane,
-            self.spot.family,
+            self.chain_key.plane,
+            self.chain_key.family,
             tuple(dict.fromkeys(declared.origin for declared in flows)),
             str(rule) if rule else "",
         )
@@ -167,7 +177,7 @@ class _Chain:
         """
         for rule in missing:
             like = pairs.get(rule)
-            other = self._stand_in(rule)
+            other = self._substitute(rule)
             severity = self._severity if other is None else Severity.WARNING
             mends = _meanwhile(other)
             if rule in self.chain.partial:
@@ -187,27 +197,29 @@ class _Chain:
                     Kind.ALTERED, severity, f"{message}; applying the plan mends it{mends}", rule
                 )
 
-    def _stand_in(self, rule: Rule) -> ForeignRule | None:
-        there = self.chain.rules if self.chain.anchors else ()
-        return stand_in(rule, self.spot, self.foreign, there)
+    def _substitute(self, rule: Rule) -> ForeignRule | None:
+        there = self.chain.rules if self.chain.jumps else ()
+        return substitute(rule, self.chain_key, self.foreign, there)
 
     @property
     def _severity(self) -> Severity:
         """How bad it is that something is missing: what is not permanent is there for now."""
-        if self.spot.place is Place.ACCEPT or self.spot.plane is Plane.PERMANENT:
+        if self.chain_key.hook is Hook.INPUT or self.chain_key.plane is Plane.PERMANENT:
             return Severity.WARNING
         return Severity.CRITICAL
 
     @property
     def _where(self) -> str:
         """The place and the plane, where they are not the usual ones."""
-        lasting = " in the permanent configuration" if self.spot.plane is Plane.PERMANENT else ""
-        match self.spot.place:
-            case Place.MARK:
+        lasting = (
+            " in the permanent configuration" if self.chain_key.plane is Plane.PERMANENT else ""
+        )
+        match self.chain_key.hook:
+            case Hook.PREROUTING:
                 return lasting
-            case Place.LOCAL:
+            case Hook.OUTPUT:
                 return f" for the director's own packets{lasting}"
-            case Place.ACCEPT:
+            case Hook.INPUT:
                 return f" at INPUT{lasting}"
 
     def _surplus(self, gone: list[Rule], repeats: dict[Rule, int]) -> Iterator[Finding]:
@@ -225,26 +237,28 @@ class _Chain:
                 f"“{rule}”{self._where} is there {count + 1} times; applying the plan leaves one"
             )
             yield self._find(Kind.DUPLICATE, Severity.WARNING, message, rule)
-        for text in self.chain.aliens:
+        for text in self.chain.unknown_rules:
             message = (
-                f"{self.chain.holder or 'our chain'} holds a rule that is not ours: {text};"
+                f"{self.chain.container or 'our chain'} holds a rule that is not ours: {text};"
                 " applying the plan removes it"
             )
             yield self._find(Kind.ALTERED, Severity.WARNING, message, None)
 
     def _anchor(self) -> Finding | None:
         """Judge the jump: one, and where nothing keeps our packets from its rules."""
-        name = f"the jump to our chain ({self.spot})"
-        if self.chain.anchors == 0:
+        name = f"the jump to our chain ({self.chain_key})"
+        if self.chain.jumps == 0:
             message = f"{name} is not there, so none of its rules is met; applying the plan adds it"
-            if self.chain.holder:
-                flaw = self.chain.flaw or "is not there"
-                message = f"{self.chain.holder} ({self.spot}) {flaw}; applying the plan mends it"
-            met = self.want and all(self._stand_in(rule) for rule in self.want)
+            if self.chain.container:
+                fault = self.chain.fault or "is not there"
+                message = (
+                    f"{self.chain.container} ({self.chain_key}) {fault}; applying the plan mends it"
+                )
+            met = self.want and all(self._substitute(rule) for rule in self.want)
             severity = Severity.WARNING if met else self._severity
             return self._find(Kind.MISSING, severity, message, None)
-        if self.chain.anchors > 1:
-            message = f"{name} is there {self.chain.anchors} times; applying the plan leaves one"
+        if self.chain.jumps > 1:
+            message = f"{name} is there {self.chain.jumps} times; applying the plan leaves one"
             return self._find(Kind.DUPLICATE, Severity.WARNING, message, None)
         hindrance = self._hindrance()
         if hindrance is None:
@@ -256,18 +270,18 @@ class _Chain:
 
     def _hindrance(self) -> ForeignRule | None:
         """Find the foreign rule that our jump has to pass."""
-        if self.spot.place is Place.ACCEPT:
+        if self.chain_key.hook is Hook.INPUT:
             return None
-        return next(hindrances(self.spot, self.foreign, self.want, last=self.last), None)
+        return next(hindrances(self.chain_key, self.foreign, self.want, last=self.last), None)
 
-    def _dissolve(self, gone: list[Rule]) -> Verdict:
+    def _dissolve(self, gone: list[Rule]) -> ChainDiff:
         # An empty chain that stays, because a rule of somebody else's jumps there, does nothing;
-        # nor does what holds the rules of other spots too.
-        held = self.chain.rules or self.chain.partial or self.chain.aliens
-        if not held and (self.chain.holder or not self.chain.anchors):
-            return Verdict()
-        step = Dissolve(self.spot, self.chain.anchors, tuple(gone), self.chain.holder)
-        return Verdict(tuple(self._surplus(gone, {})), (step,))
+        # nor does what holds the rules of other chains too.
+        frozen_marks = self.chain.rules or self.chain.partial or self.chain.unknown_rules
+        if not frozen_marks and (self.chain.container or not self.chain.jumps):
+            return ChainDiff()
+        step = RemoveChain(self.chain_key, self.chain.jumps, tuple(gone), self.chain.container)
+        return ChainDiff(tuple(self._surplus(gone, {})), (step,))
 
 
 def _meanwhile(other: ForeignRule | None) -> str:
@@ -294,7 +308,7 @@ def _pairs(missing: list[Rule], gone: list[Rule]) -> dict[Rule, Rule]:
 
 
 def hindrances(
-    spot: Spot, foreign: Iterable[ForeignRule], own: Iterable[Rule], *, last: bool
+    chain_key: ChainKey, foreign: Iterable[ForeignRule], own: Iterable[Rule], *, last: bool
 ) -> Iterator[ForeignRule]:
     """The foreign rules that keep packets of our own rules from their mark where our jump is.
 
@@ -303,16 +317,16 @@ def hindrances(
     reported as `unaccepted`, not overruled.
     """
     wanted = list(own)
-    side = Side.BEHIND if last else Side.AHEAD
+    side = Side.AFTER if last else Side.BEFORE
     bare = not last
     """Whether packets bear no mark yet: until a foreign rule has set one, we know."""
     for rule in foreign:
-        if rule.spot != spot or rule.side is not side or rule.later:
+        if rule.chain_key != chain_key or rule.side is not side or rule.later:
             continue
-        harms = isinstance(rule.effect, (SetMark, Obscured) if last else Leave)
+        harms = isinstance(rule.effect, (SetMark, SetsUnknownMark) if last else LeavesTable)
         if harms and any(_meets(rule, each, bare=bare, marked=last) for each in wanted):
             yield rule
-        if isinstance(rule.effect, SetMark | Obscured):
+        if isinstance(rule.effect, SetMark | SetsUnknownMark):
             bare = False
 
 

@@ -10,15 +10,15 @@ from lvsmarkd.model.declaration import DeclaredFlow
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import (
     Chain,
+    Drop,
     ForeignRule,
-    Leave,
-    Obscured,
+    LeavesTable,
     Observed,
-    Refuse,
     SetConnmark,
+    SetsUnknownMark,
     Side,
 )
-from lvsmarkd.model.rule import Accept, Place, Plane, SetMark, Spot
+from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
 from lvsmarkd.model.service import MAX_MARK, Family, ServiceKey
 
 
@@ -33,8 +33,8 @@ def givers(
     """The foreign rules that give packets of the family just this mark, where no other foreign
     rule certainly takes all of them away before, or their mark after.
     """
-    spot = Spot(plane, key.family, Place.MARK)
-    rules = [rule for rule in observed.foreign if rule.spot == spot]
+    chain_key = ChainKey(plane, key.family, Hook.PREROUTING)
+    rules = [rule for rule in observed.foreign if rule.chain_key == chain_key]
     for index, rule in enumerate(rules):
         if _gives(rule, key.mark, rules) and not _in_vain(index, rule, key.mark, rules):
             yield rule
@@ -47,7 +47,7 @@ def _gives(rule: ForeignRule, mark: int, rules: list[ForeignRule]) -> bool:
         case SetConnmark(value):
             # Restored for the packets of the connection, the first one included.
             return value == mark and any(
-                isinstance(other.effect, Obscured) and "CONNMARK" in other.effect.target
+                isinstance(other.effect, SetsUnknownMark) and "CONNMARK" in other.effect.target
                 for other in rules
             )
         case _:
@@ -55,7 +55,7 @@ def _gives(rule: ForeignRule, mark: int, rules: list[ForeignRule]) -> bool:
 
 
 def _in_vain(index: int, rule: ForeignRule, mark: int, rules: list[ForeignRule]) -> bool:
-    before = (r for r in rules[:index] if isinstance(r.effect, Leave | Refuse) and not r.later)
+    before = (r for r in rules[:index] if isinstance(r.effect, LeavesTable | Drop) and not r.later)
     after = (
         r for r in rules[index + 1 :] if isinstance(r.effect, SetMark) and not _harmless(r, mark)
     )
@@ -69,30 +69,32 @@ def conflicts(desired: Desired, observed: Observed, *, last: bool) -> Iterator[F
     With our jump at the head, that is any foreign rule behind it; with it at the end, only
     a rule ahead that lets packets leave the table harms.
     """
-    rivals = [r for r in observed.foreign if r.spot.place is Place.MARK and _rivals(r, last=last)]
+    rivals = [
+        r for r in observed.foreign if r.chain_key.hook is Hook.PREROUTING and _rivals(r, last=last)
+    ]
     for key, flows in desired.flows.items():
         told: set[tuple[str, str]] = set()
-        for rule in sorted(rivals, key=lambda rule: rule.spot.plane is not Plane.RUNTIME):
-            if rule.spot.family is not key.family or _harmless(rule, key.mark):
+        for rule in sorted(rivals, key=lambda rule: rule.chain_key.plane is not Plane.RUNTIME):
+            if rule.chain_key.family is not key.family or _harmless(rule, key.mark):
                 continue
             hit = _hit(rule, key, flows)
             if hit is not None and (rule.where, rule.text) not in told:
-                if rule.spot.plane is Plane.RUNTIME:
+                if rule.chain_key.plane is Plane.RUNTIME:
                     told.add((rule.where, rule.text))
-                yield _conflict(rule, key, hit, _movable(rule.spot, observed))
+                yield _conflict(rule, key, hit, _movable(rule.chain_key, observed))
 
 
-def _movable(spot: Spot, observed: Observed) -> bool:
+def _movable(chain_key: ChainKey, observed: Observed) -> bool:
     """Whether a setting of ours can move our rules past others'."""
-    chain = observed.chains.get(spot)
-    return not (isinstance(chain, Chain) and chain.holder)
+    chain = observed.chains.get(chain_key)
+    return not (isinstance(chain, Chain) and chain.container)
 
 
 def _hit(
     rule: ForeignRule, key: ServiceKey, flows: tuple[DeclaredFlow, ...]
 ) -> DeclaredFlow | None:
     """The flow that a rival harms: the first that it takes all of, or some of."""
-    if isinstance(rule.effect, Refuse):
+    if isinstance(rule.effect, Drop):
         return next((d for d in flows if rule.matches_all_of(d.flow)), None)
     mark = key.mark if _writes(rule) else None
     touched = [d for d in flows if rule.may_match(d.flow, mark)]
@@ -101,15 +103,15 @@ def _hit(
 
 
 def _writes(rule: ForeignRule) -> bool:
-    return isinstance(rule.effect, SetMark | Obscured)
+    return isinstance(rule.effect, SetMark | SetsUnknownMark)
 
 
 def _rivals(rule: ForeignRule, *, last: bool) -> bool:
-    if isinstance(rule.effect, Refuse):
+    if isinstance(rule.effect, Drop):
         return True
     if last and not rule.later:
-        return rule.side is Side.AHEAD and isinstance(rule.effect, Leave)
-    return rule.side is Side.BEHIND and _writes(rule)
+        return rule.side is Side.BEFORE and isinstance(rule.effect, LeavesTable)
+    return rule.side is Side.AFTER and _writes(rule)
 
 
 def _harmless(rule: ForeignRule, mark: int) -> bool:
@@ -126,23 +128,23 @@ def _conflict(
     match rule.effect:
         case SetMark() as effect:
             does = f"gives packets of {hit.flow} {effect} after mark {key.mark} was set"
-        case Obscured(target):
+        case SetsUnknownMark(target):
             does = f"changes the mark of packets of {hit.flow} after it was set (-j {target})"
-        case Refuse():
+        case Drop():
             does = f"drops packets of {hit.flow} on their way to IPVS"
         case _:
             does = f"lets packets of {hit.flow} leave the table before mark {key.mark} is set"
     # A drop may be meant; what it takes is not balanced unmarked.
     mark = key.mark if _writes(rule) else None
-    certain = rule.matches_all_of(hit.flow, mark) and not isinstance(rule.effect, Refuse)
-    moving = movable and not rule.later and not isinstance(rule.effect, Refuse)
+    certain = rule.matches_all_of(hit.flow, mark) and not isinstance(rule.effect, Drop)
+    moving = movable and not rule.later and not isinstance(rule.effect, Drop)
     remedy = ', or set position = "last" under [firewall.iptables]' if moving else ""
     return Finding(
         Kind.CONFLICT,
         Severity.CRITICAL if certain else Severity.WARNING,
         f"a rule in {rule.where} {does}; remove or narrow it{remedy}",
         key,
-        rule.spot.plane,
+        rule.chain_key.plane,
         key.family,
         (hit.origin,),
         rule.text,
@@ -155,14 +157,15 @@ def unaccepted(desired: Desired, observed: Observed) -> Iterator[Finding]:
     Only what is certain is reported: a rule that may accept a part of a flow settles it.
     """
     for family in Family:
-        spot = Spot(Plane.RUNTIME, family, Place.ACCEPT)
+        chain_key = ChainKey(Plane.RUNTIME, family, Hook.INPUT)
         walk = [
             rule
             for rule in observed.foreign
-            if rule.spot == spot and (isinstance(rule.effect, Accept | Leave) or not rule.partial)
+            if rule.chain_key == chain_key
+            and (isinstance(rule.effect, Accept | LeavesTable) or not rule.partial)
         ]
         refusing = family in observed.refusing
-        if not refusing and not any(isinstance(rule.effect, Refuse) for rule in walk):
+        if not refusing and not any(isinstance(rule.effect, Drop) for rule in walk):
             continue
         for key, flows in desired.flows.items():
             if key.family is family:
@@ -196,14 +199,14 @@ def _refusal(
 ) -> ForeignRule | bool | None:
     """The rule that refuses the flow; False where one lets it in; None where none decides."""
     for rule in walk:
-        if declared.accept and rule.side is Side.BEHIND:
+        if declared.accept and rule.side is Side.AFTER:
             return False
         match rule.effect:
             case Accept() if rule.may_match(declared.flow, key.mark):
                 return False
-            case Leave() if rule.matches_all_of(declared.flow):
+            case LeavesTable() if rule.matches_all_of(declared.flow):
                 return None
-            case Refuse() if rule.matches_all_of(declared.flow):
+            case Drop() if rule.matches_all_of(declared.flow):
                 return rule
             case _:
                 continue
@@ -226,11 +229,13 @@ def orphans(desired: Desired, observed: Observed) -> Iterator[Finding]:
         for family in Family
     }
     seen: set[tuple[Family, int]] = set()
-    for rule in sorted(observed.foreign, key=lambda rule: rule.spot.plane is not Plane.RUNTIME):
+    for rule in sorted(
+        observed.foreign, key=lambda rule: rule.chain_key.plane is not Plane.RUNTIME
+    ):
         effect = rule.effect
         if not isinstance(effect, SetMark) or effect.mask != MAX_MARK or effect.value == 0:
             continue
-        family, value = rule.spot.family, effect.value
+        family, value = rule.chain_key.family, effect.value
         if ServiceKey(family, value) in desired.services or (family, value) in seen:
             continue
         seen.add((family, value))
@@ -241,7 +246,7 @@ def orphans(desired: Desired, observed: Observed) -> Iterator[Finding]:
             f"a rule in {rule.where} sets mark {value}, which no {family} service uses"
             + (f"; {hint}" if hint else ""),
             None,
-            rule.spot.plane,
+            rule.chain_key.plane,
             family,
             (),
             rule.text,
@@ -252,7 +257,7 @@ def _meant(rule: ForeignRule, desired: Desired, bare: list[int]) -> list[int]:
     """The marks that a rule may have meant: those of the flows that it marks, else those that
     nothing sets.
     """
-    family = rule.spot.family
+    family = rule.chain_key.family
     touched = [
         key.mark
         for key, flows in desired.flows.items()

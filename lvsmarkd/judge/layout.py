@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from lvsmarkd.model.declaration import DeclaredFlow
 from lvsmarkd.model.flow import Flow, PortRange
-from lvsmarkd.model.rule import Accept, Match, Place, Rule, SetMark
+from lvsmarkd.model.rule import Accept, Hook, Match, Rule, SetMark
 from lvsmarkd.model.service import ServiceKey
 
 
@@ -20,7 +20,7 @@ def rules_of(
     declared = tuple(flows)
     mark = SetMark(key.mark)
     for match in _matches((d.flow for d in declared), slots):
-        yield Rule(key.family, Place.MARK, match, mark, key.mark)
+        yield Rule(key.family, Hook.PREROUTING, match, mark, key.mark)
     if local:
         own = (
             Flow(d.flow.destination, d.flow.transport, d.flow.ports)
@@ -28,9 +28,9 @@ def rules_of(
             if d.flow.in_interface is None
         )
         for match in _matches(own, slots):
-            yield Rule(key.family, Place.LOCAL, match, mark, key.mark)
+            yield Rule(key.family, Hook.OUTPUT, match, mark, key.mark)
     for match in _matches((d.flow for d in declared if d.accept), slots):
-        yield Rule(key.family, Place.ACCEPT, match, Accept(), key.mark)
+        yield Rule(key.family, Hook.INPUT, match, Accept(), key.mark)
 
 
 def _matches(flows: Iterable[Flow], slots: int) -> Iterator[Match]:

@@ -5,31 +5,31 @@ from collections.abc import Iterator
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.running import Hidden, Keepalived, Stopped
+from lvsmarkd.model.runtime_state import RuntimeState
 from lvsmarkd.model.service import ServiceKey
-from lvsmarkd.model.world import World
 
 
 def presence(desired: Desired) -> Iterator[Finding]:
     """Services that are configured and not loaded, or loaded and not configured; a keepalived
     whose packets our rules do not meet; what could not be seen of it all.
     """
-    world = desired.world
-    yield from _places(desired, world)
-    for reason in _unseen(world):
+    runtime_state = desired.runtime_state
+    yield from _places(desired, runtime_state)
+    for reason in _unseen(runtime_state):
         yield Finding(Kind.UNSEEN, Severity.NOTE, reason)
-    if world.kernel is None or _elsewhere(world):
+    if runtime_state.kernel is None or _elsewhere(runtime_state):
         return
     for key in sorted(desired.services):
-        held = world.kernel.holds(key)
+        frozen_marks = runtime_state.kernel.holds(key)
         if key in desired.configured:
-            if held is False and _runs(world):
-                yield _unloaded(key, desired, world)
-        elif held and desired.removable:  # else nobody knows what the file holds
-            yield _leftover(key, desired, world)
+            if frozen_marks is False and _runs(runtime_state):
+                yield _unloaded(key, desired, runtime_state)
+        elif frozen_marks and desired.removable:  # else nobody knows what the file holds
+            yield _leftover(key, desired, runtime_state)
 
 
-def _places(desired: Desired, world: World) -> Iterator[Finding]:
-    running = world.running
+def _places(desired: Desired, runtime_state: RuntimeState) -> Iterator[Finding]:
+    running = runtime_state.running
     if isinstance(running, Keepalived) and running.elsewhere:
         yield Finding(
             Kind.ELSEWHERE,
@@ -38,7 +38,7 @@ def _places(desired: Desired, world: World) -> Iterator[Finding]:
             " that its packets meet none of the rules here; run lvsmarkd in that one"
             " (NetworkNamespacePath= in its unit)",
         )
-    elif world.ipvs_here is False and desired.namespace is not None:
+    elif runtime_state.ipvs_here is False and desired.namespace is not None:
         yield Finding(
             Kind.ELSEWHERE,
             Severity.CRITICAL,
@@ -49,29 +49,33 @@ def _places(desired: Desired, world: World) -> Iterator[Finding]:
         )
 
 
-def _elsewhere(world: World) -> bool:
-    return world.ipvs_here is False or (
-        isinstance(world.running, Keepalived) and world.running.elsewhere is True
+def _elsewhere(runtime_state: RuntimeState) -> bool:
+    return runtime_state.ipvs_here is False or (
+        isinstance(runtime_state.running, Keepalived) and runtime_state.running.elsewhere is True
     )
 
 
-def _unseen(world: World) -> Iterator[str]:
-    if isinstance(world.running, Hidden):
-        yield world.running.reason
-    yield from world.unseen
+def _unseen(runtime_state: RuntimeState) -> Iterator[str]:
+    if isinstance(runtime_state.running, Hidden):
+        yield runtime_state.running.reason
+    yield from runtime_state.unseen
 
 
-def _runs(world: World) -> bool:
-    return isinstance(world.running, Keepalived) and world.running.checker
+def _runs(runtime_state: RuntimeState) -> bool:
+    return isinstance(runtime_state.running, Keepalived) and runtime_state.running.checker
 
 
-def _has_read(key: ServiceKey, world: World) -> bool | None:
+def _has_read(key: ServiceKey, runtime_state: RuntimeState) -> bool | None:
     """Whether the running keepalived has read the service; None where that cannot be seen."""
-    return None if world.copy is None else any(s.key == key for s in world.copy.services)
+    return (
+        None
+        if runtime_state.copy is None
+        else any(s.key == key for s in runtime_state.copy.services)
+    )
 
 
-def _unloaded(key: ServiceKey, desired: Desired, world: World) -> Finding:
-    if _has_read(key, world):
+def _unloaded(key: ServiceKey, desired: Desired, runtime_state: RuntimeState) -> Finding:
+    if _has_read(key, runtime_state):
         severity = Severity.WARNING
         message = (
             "keepalived has read it, and IPVS has no such service, so nothing is balanced: it"
@@ -86,16 +90,16 @@ def _unloaded(key: ServiceKey, desired: Desired, world: World) -> Finding:
     return Finding(Kind.UNLOADED, severity, message, key, family=key.family, origins=origins)
 
 
-def _leftover(key: ServiceKey, desired: Desired, world: World) -> Finding:
-    read = _has_read(key, world)
-    if read is False and _runs(world):
+def _leftover(key: ServiceKey, desired: Desired, runtime_state: RuntimeState) -> Finding:
+    read = _has_read(key, runtime_state)
+    if read is False and _runs(runtime_state):
         severity = Severity.WARNING
         message = (
             "IPVS has it, and keepalived neither configures it nor has read it, so that nobody"
             f" will remove it; if it is not meant: ipvsadm -D -f {key.mark}"
             + (" -6" if key.family == "inet6" else "")
         )
-    elif isinstance(world.running, Stopped):
+    elif isinstance(runtime_state.running, Stopped):
         severity = Severity.NOTE
         message = (
             "IPVS still has it, and keepalived.conf does not; keepalived is not running, so that"

@@ -31,7 +31,7 @@ class Suggestion:
         ports = ",".join(map(str, self.ports)) or "<ports>"
         return f"# lvsmarkd: fwmark {self.service.key.mark} to {to} tcp {ports}"
 
-    def spots(self) -> list[tuple[Address, int]]:
+    def endpoints(self) -> list[tuple[Address, int]]:
         """Each address with each port."""
         return [(vip, port) for vip in self.vips for port in self.ports]
 
@@ -42,7 +42,7 @@ class Suggestion:
         origin = self.service.origins[0]
         return tuple(
             DeclaredFlow(_host_flow(vip, port), accept=False, origin=origin)
-            for vip, port in self.spots()
+            for vip, port in self.endpoints()
         )
 
 
@@ -103,13 +103,13 @@ def contested(suggestions: Iterable[Suggestion]) -> list[Suggestion]:
     suggestions = list(suggestions)
     guessed: dict[tuple[Address, int], set[int]] = {}
     for each in suggestions:
-        for spot in each.spots():
-            guessed.setdefault(spot, set()).add(each.service.key.mark)
+        for endpoint in each.endpoints():
+            guessed.setdefault(endpoint, set()).add(each.service.key.mark)
     return [_doubted(each, guessed) for each in suggestions]
 
 
 def _doubted(suggestion: Suggestion, guessed: Mapping[tuple[Address, int], set[int]]) -> Suggestion:
-    marks = frozenset().union(*(guessed[spot] for spot in suggestion.spots()))
+    marks = frozenset().union(*(guessed[endpoint] for endpoint in suggestion.endpoints()))
     if not (rivals := marks - {suggestion.service.key.mark}):
         return suggestion
     return replace(suggestion, doubts=(*suggestion.doubts, f"{_named(rivals)} these packets too"))

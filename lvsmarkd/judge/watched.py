@@ -8,7 +8,7 @@ from lvsmarkd.judge.foreign import givers, marked_by_others
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.flow import Flow, PortRange, Transport
 from lvsmarkd.model.observed import Chain, ForeignRule, Observed
-from lvsmarkd.model.rule import Match, Place, Plane, Rule, SetMark, Spot, flows_of
+from lvsmarkd.model.rule import ChainKey, Hook, Match, Plane, Rule, SetMark, flows_of
 from lvsmarkd.model.service import MAX_MARK, ServiceKey
 
 
@@ -59,7 +59,7 @@ def _flows(key: ServiceKey, rule: ForeignRule) -> tuple[Flow, ...] | None:
         match = both
     if match.protocol is not None and match.protocol not in set(Transport):
         return None
-    return flows_of(Rule(key.family, Place.MARK, match, SetMark(key.mark), key.mark))
+    return flows_of(Rule(key.family, Hook.PREROUTING, match, SetMark(key.mark), key.mark))
 
 
 def _both(one: Match, other: Match) -> Match | None:
@@ -140,13 +140,13 @@ def fleeting(desired: Desired, observed: Observed) -> Iterator[Finding]:
     Where there is no permanent plane (iptables), others see to that, and nothing can be said.
     """
     for key, coverage in sorted(desired.coverage.items()):
-        permanent = observed.chains.get(Spot(Plane.PERMANENT, key.family, Place.MARK))
+        permanent = observed.chains.get(ChainKey(Plane.PERMANENT, key.family, Hook.PREROUTING))
         if coverage is not Coverage.NONE or not isinstance(permanent, Chain):
             continue
         giving = [
             rule
             for rule in observed.foreign
-            if rule.spot == Spot(Plane.RUNTIME, key.family, Place.MARK)
+            if rule.chain_key == ChainKey(Plane.RUNTIME, key.family, Hook.PREROUTING)
             and isinstance(rule.effect, SetMark)
             and rule.effect.value == key.mark
         ]

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from lvsmarkd.model.finding import Finding
 from lvsmarkd.model.flow import Flow
-from lvsmarkd.model.rule import Accept, Match, Rule, SetMark, Spot
+from lvsmarkd.model.rule import Accept, ChainKey, Match, Rule, SetMark
 from lvsmarkd.model.service import Family
 
 
@@ -19,53 +19,53 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Our own part of one spot: the chain, the rules in it, the jump that leads there.
+    """Our own part of one chain: the chain, the rules in it, the jump that leads there.
 
-    ``rules`` stand in their order, repeats included; ``aliens`` are the texts of rules in
-    our chain that we cannot have written. ``anchors`` counts the plain jumps to it.
+    ``rules`` stand in their order, repeats included; ``unknown_rules`` are the texts of rules in
+    our chain that we cannot have written. ``jumps`` counts the plain jumps to it.
     ``packets`` are the counters of ``rules``, in the same order, where the firewall counts.
 
     ``partial`` are rules of ours that are in some of the places where they belong and not in
     all: of two zones in one, in firewalld's list and not in the kernel. They are not in force.
-    ``holder`` names what holds our rules where that is no chain of their own, but something
-    that all spots of the plane share (a policy of firewalld's, zones): it is not made for one
-    spot nor removed with it. ``flaw`` says what is wrong with it where ``anchors`` is 0.
+    ``container`` names what holds our rules where that is no chain of their own, but something
+    that all chains of the plane share (a policy of firewalld's, zones): it is not made for one
+    chain nor removed with it. ``fault`` says what is wrong with it where ``jumps`` is 0.
     ``left`` says that a firewall which has ended left it behind, and will look for its rules
     there if it was only out of reach: those that are wanted stay.
     """
 
     exists: bool = False
-    anchors: int = 0
+    jumps: int = 0
     rules: tuple[Rule, ...] = ()
-    aliens: tuple[str, ...] = ()
+    unknown_rules: tuple[str, ...] = ()
     packets: tuple[int, ...] = ()
     partial: tuple[Rule, ...] = ()
-    holder: str = ""
-    flaw: str = ""
+    container: str = ""
+    fault: str = ""
     left: bool = False
 
 
 class Side(StrEnum):
     """Where a foreign rule stands, as a packet meets it: before our jump or after it."""
 
-    AHEAD = "ahead"
-    BEHIND = "behind"
+    BEFORE = "ahead"
+    AFTER = "behind"
 
 
 @dataclass(frozen=True, slots=True)
-class Obscured:
+class SetsUnknownMark:
     """It changes the mark to a value that its text does not tell (CONNMARK, SET, HMARK)."""
 
     target: str
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class LeavesTable:
     """It ends the way through the table, so that rules after it are not met."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refuse:
+class Drop:
     """It drops or rejects the packet."""
 
 
@@ -76,7 +76,7 @@ class SetConnmark:
     value: int | None
 
 
-Effect = SetMark | SetConnmark | Obscured | Leave | Refuse | Accept
+Effect = SetMark | SetConnmark | SetsUnknownMark | LeavesTable | Drop | Accept
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class ForeignRule:
     ``fleeting`` says that its firewall has a permanent plane, where it should be too.
     """
 
-    spot: Spot
+    chain_key: ChainKey
     side: Side
     effect: Effect
     path: tuple[Match, ...]
@@ -142,7 +142,7 @@ class ForeignRule:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """All that was seen at one moment. A spot that is not in ``chains`` is not looked at.
+    """All that was seen at one moment. A chain that is not in ``chains`` is not looked at.
 
     ``refusing`` are the families whose INPUT refuses what no rule accepts.
     ``remarks`` are findings that only the backend can make. ``names`` are those of all chains
@@ -150,7 +150,7 @@ class Observed:
     that this firewall holds of ours is met by packets, where that is known.
     """
 
-    chains: Mapping[Spot, Chain | Unknown]
+    chains: Mapping[ChainKey, Chain | Unknown]
     foreign: tuple[ForeignRule, ...] = ()
     refusing: frozenset[Family] = frozenset()
     remarks: tuple[Finding, ...] = ()

@@ -4,87 +4,87 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lvsmarkd.model.finding import Finding, Severity
-from lvsmarkd.model.rule import Rule, Spot
+from lvsmarkd.model.rule import ChainKey, Rule
 
 
 @dataclass(frozen=True, slots=True)
 class AddRule:
     """Put a rule into its chain."""
 
-    spot: Spot
+    chain_key: ChainKey
     rule: Rule
 
     def __str__(self) -> str:
-        return f"+ {self.spot}: {self.rule}"
+        return f"+ {self.chain_key}: {self.rule}"
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveRule:
     """Take one instance of a rule out of its chain."""
 
-    spot: Spot
+    chain_key: ChainKey
     rule: Rule
 
     def __str__(self) -> str:
-        return f"- {self.spot}: {self.rule}"
+        return f"- {self.chain_key}: {self.rule}"
 
 
 @dataclass(frozen=True, slots=True)
-class Rewrite:
+class ReplaceChain:
     """Make the chain anew with just these rules: it holds what is not ours, or does not exist
-    (``fresh``). ``holder`` names what holds the rules, if that is no chain.
+    (``fresh``). ``container`` names what holds the rules, if that is no chain.
     """
 
-    spot: Spot
+    chain_key: ChainKey
     rules: tuple[Rule, ...]
     fresh: bool = False
-    holder: str = ""
+    container: str = ""
 
     def __str__(self) -> str:
         count = f"{len(self.rules)} rule{'' if len(self.rules) == 1 else 's'}"
-        what = f"{self.holder}, with just" if self.holder else "the chain anew, with"
-        lines = [f"= {self.spot}: {what} {count}"]
-        return "\n".join(lines + [f"+ {self.spot}: {rule}" for rule in self.rules])
+        what = f"{self.container}, with just" if self.container else "the chain anew, with"
+        lines = [f"= {self.chain_key}: {what} {count}"]
+        return "\n".join(lines + [f"+ {self.chain_key}: {rule}" for rule in self.rules])
 
 
 @dataclass(frozen=True, slots=True)
-class Anchor:
+class EnsureJump:
     """Have exactly one jump to the chain, where it belongs; ``surplus`` jumps go first.
 
-    Or, where ``holder`` holds the rules: have it lead all packets there.
+    Or, where ``container`` holds the rules: have it lead all packets there.
     """
 
-    spot: Spot
+    chain_key: ChainKey
     surplus: int = 0
-    holder: str = ""
+    container: str = ""
 
     def __str__(self) -> str:
-        if self.holder:
-            return f"+ {self.spot}: {self.holder}, as it should be"
+        if self.container:
+            return f"+ {self.chain_key}: {self.container}, as it should be"
         moved = f", instead of {self.surplus}" if self.surplus else ""
-        return f"+ {self.spot}: one jump to our chain{moved}"
+        return f"+ {self.chain_key}: one jump to our chain{moved}"
 
 
 @dataclass(frozen=True, slots=True)
-class Dissolve:
+class RemoveChain:
     """Remove the jumps and the chain with all that is in it: ``rules`` are those of ours.
 
-    Of a ``holder`` that other spots share, only what is there for this spot.
+    Of a ``container`` that other chains share, only what is there for this chain.
     """
 
-    spot: Spot
-    anchors: int
+    chain_key: ChainKey
+    jumps: int
     rules: tuple[Rule, ...] = ()
-    holder: str = ""
+    container: str = ""
 
     def __str__(self) -> str:
-        lines = [f"- {self.spot}: {rule}" for rule in self.rules]
-        if self.holder:
-            return "\n".join(lines or [f"- {self.spot}: what is left in {self.holder}"])
-        return "\n".join([*lines, f"- {self.spot}: our chain and {self.anchors} jump(s) to it"])
+        lines = [f"- {self.chain_key}: {rule}" for rule in self.rules]
+        if self.container:
+            return "\n".join(lines or [f"- {self.chain_key}: what is left in {self.container}"])
+        return "\n".join([*lines, f"- {self.chain_key}: our chain and {self.jumps} jump(s) to it"])
 
 
-Step = AddRule | RemoveRule | Rewrite | Anchor | Dissolve
+Step = AddRule | RemoveRule | ReplaceChain | EnsureJump | RemoveChain
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +99,13 @@ class Plan:
         """Whether nothing is to be done and nothing worse than a note was found."""
         return not self.steps and all(f.severity is Severity.NOTE for f in self.findings)
 
-    def by_spot(self) -> Mapping[Spot, tuple[Step, ...]]:
-        """The steps of each spot, in order."""
-        spots = dict.fromkeys(step.spot for step in self.steps)
-        return {spot: tuple(s for s in self.steps if s.spot == spot) for spot in spots}
+    def by_chain(self) -> Mapping[ChainKey, tuple[Step, ...]]:
+        """The steps of each chain, in order."""
+        spots = dict.fromkeys(step.chain_key for step in self.steps)
+        return {
+            chain_key: tuple(s for s in self.steps if s.chain_key == chain_key)
+            for chain_key in spots
+        }
 
     def __str__(self) -> str:
         return "\n".join(str(step) for step in self.steps)

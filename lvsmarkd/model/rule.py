@@ -25,27 +25,27 @@ class Plane(StrEnum):
     FORMER = "former"
 
 
-class Place(StrEnum):
-    """The three places where lvsmarkd keeps rules."""
+class Hook(StrEnum):
+    """The netfilter hooks at which lvsmarkd keeps rules. The values are what users read."""
 
-    MARK = "mark"
-    """Packets that arrive, before routing."""
-    LOCAL = "local"
-    """Packets that the director itself sends."""
-    ACCEPT = "accept"
-    """Packets for the director itself, where a filter may refuse them."""
+    PREROUTING = "mark"
+    """Packets that arrive, before routing: they are marked here."""
+    OUTPUT = "local"
+    """Packets that the director itself sends: they are marked here."""
+    INPUT = "accept"
+    """Packets for the director itself, where a filter may drop them: they are accepted here."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Spot:
-    """One place, of one family, in one plane."""
+class ChainKey:
+    """Names one chain of ours: at one hook, of one family, in one plane."""
 
     plane: Plane
     family: Family
-    place: Place
+    hook: Hook
 
     def __str__(self) -> str:
-        return f"{self.family} {self.place} {self.plane}"
+        return f"{self.family} {self.hook} {self.plane}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ class Rule:
     """A rule of ours. ``mark`` is the service's that it serves, None where it serves VRRP."""
 
     family: Family
-    place: Place
+    hook: Hook
     match: Match
     action: Action
     mark: int | None = None
@@ -184,7 +184,7 @@ class Rule:
 
     def contradicts(self, other: "Rule") -> bool:
         """Whether both set a mark, not the same, on a packet that may match both."""
-        if self.family is not other.family or self.place is not other.place:
+        if self.family is not other.family or self.hook is not other.hook:
             return False
         if self.action == other.action or Accept() in (self.action, other.action):
             return False

@@ -34,7 +34,9 @@ def with_last_known(before: Report | None, after: Report) -> Report:
         return after
     if after.backend == NO_BACKEND:
         after = replace(after, backend=before.backend, backend_version=before.backend_version)
-    unread = after.unread - {(r.step.spot.plane, r.step.spot.family) for r in after.repairs}
+    unread = after.unread - {
+        (r.step.chain_key.plane, r.step.chain_key.family) for r in after.repairs
+    }
     seen = {identity(finding) for finding in after.left.findings}
     kept = tuple(
         finding

@@ -13,8 +13,8 @@ from lvsmarkd import __version__
 from lvsmarkd.model.report import Report
 from lvsmarkd.model.wake import Trigger
 from lvsmarkd.telemetry import series as s
-from lvsmarkd.telemetry.ledger import Ledger
-from lvsmarkd.telemetry.tally import Tally
+from lvsmarkd.telemetry.recorder import MetricsRecorder
+from lvsmarkd.telemetry.samples import SampleStore
 
 
 class Metrics(Collector):
@@ -31,8 +31,8 @@ class Metrics(Collector):
     ) -> None:
         self._monotonic = monotonic
         self._lock = Lock()
-        self._ledger = Ledger()
-        self._tally = Tally(self._ledger)
+        self._ledger = SampleStore()
+        self._tally = MetricsRecorder(self._ledger)
         self._tally.begin()
         self._ledger.put(s.BUILD_INFO, 1, version, platform.python_version())
         # The daemon does not start on a lvsmarkd.toml that it cannot follow.
@@ -48,7 +48,7 @@ class Metrics(Collector):
 
     def describe(self) -> list[Metric]:
         """The names, by which the registry finds what a ``name[]`` query asks for."""
-        empty = Ledger()
+        empty = SampleStore()
         return [empty.family(series) for series in s.ALL]
 
     def collect(self) -> list[Metric]:

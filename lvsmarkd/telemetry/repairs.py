@@ -4,9 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lvsmarkd.model.finding import Finding, Kind
-from lvsmarkd.model.plan import AddRule, Anchor, Dissolve, Plan, RemoveRule, Rewrite, Step
+from lvsmarkd.model.plan import (
+    AddRule,
+    EnsureJump,
+    Plan,
+    RemoveChain,
+    RemoveRule,
+    ReplaceChain,
+    Step,
+)
 from lvsmarkd.model.report import Cause, Report
-from lvsmarkd.model.rule import Plane, Rule, Spot
+from lvsmarkd.model.rule import ChainKey, Plane, Rule
 from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.telemetry.message import (
     Event,
@@ -28,34 +36,34 @@ def repaired(before: Report | None, report: Report) -> Iterator[Message]:
 
     Who undid what the pass before had found already was told then.
     """
-    cases: dict[tuple[Spot, ServiceKey | None], _Case] = {}
+    cases: dict[tuple[ChainKey, ServiceKey | None], _Case] = {}
     for repair in report.repairs:
         if repair.cause is not Cause.DRIFT:
             continue
-        spot = repair.step.spot
+        chain_key = repair.step.chain_key
         match repair.step:
             case AddRule(_, rule):
-                cases.setdefault((spot, rule.service), _Case()).added.append(rule)
+                cases.setdefault((chain_key, rule.service), _Case()).added.append(rule)
             case RemoveRule(_, rule):
-                cases.setdefault((spot, rule.service), _Case()).removed.append(rule)
-            case Rewrite(_, rules):
-                lost = _lost(report.found, spot)
+                cases.setdefault((chain_key, rule.service), _Case()).removed.append(rule)
+            case ReplaceChain(_, rules):
+                lost = _lost(report.found, chain_key)
                 for rule in rules:
                     if str(rule) in lost:
-                        cases.setdefault((spot, rule.service), _Case()).added.append(rule)
-                yield _structure(report, spot, "made our chain unfit", Kind.ALTERED)
-            case Anchor(_, surplus):
+                        cases.setdefault((chain_key, rule.service), _Case()).added.append(rule)
+                yield _structure(report, chain_key, "made our chain unfit", Kind.ALTERED)
+            case EnsureJump(_, surplus):
                 kind, deed = _displaced(surplus)
-                yield _structure(report, spot, f"{deed} the jump to our chain", kind)
-            case Dissolve():
+                yield _structure(report, chain_key, f"{deed} the jump to our chain", kind)
+            case RemoveChain():
                 continue  # nobody undoes what nobody wants
     doubled = {f.detail for f in report.found.findings if f.kind is Kind.DUPLICATE}
-    told = {spot: _lost(before.left, spot) for spot, _ in cases} if before else {}
-    for (spot, service), case in cases.items():
-        if case.added and {str(rule) for rule in case.added} <= told.get(spot, set()):
-            yield _back(report, spot, service, case)
+    told = {chain_key: _lost(before.left, chain_key) for chain_key, _ in cases} if before else {}
+    for (chain_key, service), case in cases.items():
+        if case.added and {str(rule) for rule in case.added} <= told.get(chain_key, set()):
+            yield _back(report, chain_key, service, case)
         else:
-            yield _message(report, spot, service, case, doubled)
+            yield _message(report, chain_key, service, case, doubled)
 
 
 def applied(report: Report) -> Iterator[Message]:
@@ -65,7 +73,7 @@ def applied(report: Report) -> Iterator[Message]:
         return
     added = [rule for step in steps for rule in _added(step)]
     removed = [step.rule for step in steps if isinstance(step, RemoveRule)]
-    removed += [r for step in steps if isinstance(step, Dissolve) for r in step.rules]
+    removed += [r for step in steps if isinstance(step, RemoveChain) for r in step.rules]
     services = dict.fromkeys(str(r.service or f"VRRP {r.family}") for r in [*added, *removed])
     deeds = [f"{counted(len(added), 'rule')} added"] if added else []
     deeds += [f"{counted(len(removed), 'rule')} removed"] if removed else []
@@ -94,21 +102,22 @@ def latency_ms(report: Report) -> str:
 
 @dataclass(slots=True)
 class _Case:
-    """What was done to the rules of one service at one spot."""
+    """What was done to the rules of one service at one chain."""
 
     added: list[Rule] = field(default_factory=list)
     removed: list[Rule] = field(default_factory=list)
 
 
-def _back(report: Report, spot: Spot, service: ServiceKey | None, case: _Case) -> Message:
+def _back(report: Report, chain_key: ChainKey, service: ServiceKey | None, case: _Case) -> Message:
     return Message(
         Event.REPAIRED,
         Priority.NOTICE,
-        f"{service or f'VRRP {spot.family}'}: {listed(map(_quoted, case.added))} in force again",
+        f"{service or f'VRRP {chain_key.family}'}:"
+        f" {listed(map(_quoted, case.added))} in force again",
         fields(
             service,
-            family=spot.family,
-            plane=spot.plane,
+            family=chain_key.family,
+            plane=chain_key.plane,
             trigger=report.trigger,
             cause=Cause.DRIFT,
             want="\n".join(map(str, case.added)),
@@ -117,7 +126,7 @@ def _back(report: Report, spot: Spot, service: ServiceKey | None, case: _Case) -
 
 
 def _message(
-    report: Report, spot: Spot, service: ServiceKey | None, case: _Case, doubled: set[str]
+    report: Report, chain_key: ChainKey, service: ServiceKey | None, case: _Case, doubled: set[str]
 ) -> Message:
     want, have = listed(map(_quoted, case.added)), listed(map(_quoted, case.removed))
     if want and have:
@@ -128,18 +137,18 @@ def _message(
         kind, deed = Kind.DUPLICATE, f"put in {have} once more"
     else:
         kind, deed = Kind.STALE, f"put {have} into our chain, where it serves nothing"
-    if spot.plane is Plane.PERMANENT:
+    if chain_key.plane is Plane.PERMANENT:
         deed += ", in firewalld's permanent configuration"
     return Message(
         Event.REPAIRED,
         Priority.WARNING,
-        f"{service or f'VRRP {spot.family}'}: {who(report.actors)} {deed}"
+        f"{service or f'VRRP {chain_key.family}'}: {who(report.actors)} {deed}"
         f"{_after(report, '; repaired after')}",
         fields(
             service,
-            family=spot.family,
+            family=chain_key.family,
             kind=kind,
-            plane=spot.plane,
+            plane=chain_key.plane,
             trigger=report.trigger,
             cause=Cause.DRIFT,
             want="\n".join(map(str, case.added)),
@@ -150,15 +159,15 @@ def _message(
     )
 
 
-def _structure(report: Report, spot: Spot, deed: str, kind: Kind) -> Message:
+def _structure(report: Report, chain_key: ChainKey, deed: str, kind: Kind) -> Message:
     return Message(
         Event.REPAIRED,
         Priority.WARNING,
-        f"{spot}: {who(report.actors)} {deed}{_after(report, '; repaired after')}",
+        f"{chain_key}: {who(report.actors)} {deed}{_after(report, '; repaired after')}",
         fields(
-            family=spot.family,
+            family=chain_key.family,
             kind=kind,
-            plane=spot.plane,
+            plane=chain_key.plane,
             trigger=report.trigger,
             cause=Cause.DRIFT,
             latency_ms=latency_ms(report),
@@ -177,11 +186,11 @@ def _displaced(surplus: int) -> tuple[Kind, str]:
             return Kind.DUPLICATE, "doubled"
 
 
-def _lost(plan: Plan, spot: Spot) -> set[str]:
-    """The rules of a spot that were found missing or altered."""
+def _lost(plan: Plan, chain_key: ChainKey) -> set[str]:
+    """The rules of a chain that were found missing or altered."""
 
     def here(finding: Finding) -> bool:
-        return (finding.plane, finding.family) == (spot.plane, spot.family)
+        return (finding.plane, finding.family) == (chain_key.plane, chain_key.family)
 
     kinds = {Kind.MISSING, Kind.ALTERED}
     return {f.detail for f in plan.findings if f.kind in kinds and f.detail and here(f)}
@@ -191,7 +200,7 @@ def _added(step: Step) -> tuple[Rule, ...]:
     match step:
         case AddRule(_, rule):
             return (rule,)
-        case Rewrite(_, rules):
+        case ReplaceChain(_, rules):
             return rules
         case _:
             return ()

@@ -66,7 +66,7 @@ def came(before: Report | None, after: Report) -> Iterator[Message]:
 def went(before: Report | None, after: Report) -> Iterator[Message]:
     """One message for each finding that is no more, unless a repair tells it."""
     known = _identities(after)
-    touched = {(r.step.spot.plane, r.step.spot.family) for r in after.repairs}
+    touched = {(r.step.chain_key.plane, r.step.chain_key.family) for r in after.repairs}
     for finding in before.left.findings if before else ():
         course = _course(finding)
         if course is None or course.goes is None or identity(finding) in known:

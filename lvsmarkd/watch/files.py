@@ -93,7 +93,7 @@ class Files:
                 maybe = bool(watched.sift(await self._inbox.take()))
                 if self._asked is not self._followed:
                     maybe |= self._turn()
-                    watched.settle()
+                    watched.bisect_rejected()
 
     async def _poll(self, wake: Callable[[Wake], None]) -> None:
         looks = max(1, round(self.retry / self.poll))

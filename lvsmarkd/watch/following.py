@@ -21,7 +21,7 @@ class Following:
     directories: Directories
     trail: Trail = field(default_factory=Trail)
 
-    def settle(self) -> None:
+    def bisect_rejected(self) -> None:
         """Walk the trail and watch it, until every watch was in place before the walk."""
         for _ in range(_ROUNDS):
             self.trail = self.walk()
@@ -35,7 +35,7 @@ class Following:
         for path in renamed:
             self.directories.forget(path)
         if renamed:
-            self.settle()
+            self.bisect_rejected()
         return concerning
 
 
@@ -71,5 +71,5 @@ def following(walk: Callable[[], Trail], attention: Attention, inbox: Inbox) -> 
 
     with contextlib.closing(Directories(attention, tell)) as directories:
         followed = Following(walk, directories)
-        followed.settle()
+        followed.bisect_rejected()
         yield followed

@@ -127,7 +127,7 @@ PLAYS = {"nftables": (3, tuple(KEEPERS)), "iptables": (2, ("nobody", "lvsmarkd")
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One keeper of one rule; ``holder`` is where that is."""
+    """One keeper of one rule; ``container`` is where that is."""
 
     bench: FirewalldBench
     holder: str

@@ -3,7 +3,7 @@
 import os
 import time
 
-from lvsmarkd.daemon.inputs import Inputs, Where
+from lvsmarkd.daemon.inputs import InputPaths, InputReader
 from lvsmarkd.daemon.reconciler import Reconciler
 from lvsmarkd.firewall.choose import choose
 from lvsmarkd.model.report import Mode
@@ -25,7 +25,7 @@ def quiet_pass() -> None:
     conf.write_text(services(SERVICES))
     toml.write_text("")
     backend = choose("iptables", state_directory=directory)
-    reconciler = Reconciler(Inputs.open(Where(toml, conf)), backend)
+    reconciler = Reconciler(InputReader.open(InputPaths(toml, conf)), backend)
     wakes = [Wake(Trigger.TIMER)]
     reconciler.run(wakes, lambda: Mode.ENFORCE)
     passes = [timed(lambda: reconciler.run(wakes, lambda: Mode.ENFORCE)) for _ in range(RUNS)]

@@ -9,11 +9,11 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lvsmarkd.daemon.bucket import Bucket
 from lvsmarkd.daemon.loop import Loop
+from lvsmarkd.daemon.token_bucket import TokenBucket
 from lvsmarkd.model.plan import AddRule, Plan
 from lvsmarkd.model.report import Cause, Mode, Repair, Report, Result
-from lvsmarkd.model.rule import Place, Plane, Spot
+from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.wake import Trigger, Wake
 from tests.harness.values import declare, flow, want
@@ -23,7 +23,9 @@ QUIET = Report(Trigger.TIMER, Result.IN_SYNC, Mode.ENFORCE, "paper", "1", Plan()
 REPAIRED = replace(
     QUIET,
     result=Result.REPAIRED,
-    repairs=(Repair(AddRule(Spot(Plane.RUNTIME, Family.INET, Place.MARK), RULE), Cause.DRIFT),),
+    repairs=(
+        Repair(AddRule(ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING), RULE), Cause.DRIFT),
+    ),
 )
 
 
@@ -175,7 +177,7 @@ def test_a_pass_that_was_begun_is_ended_before_the_loop_is() -> None:
 def test_the_bucket_never_waits_longer_than_its_interval_for_a_patient_caller(
     gaps: list[float],
 ) -> None:
-    bucket = Bucket(capacity=3, interval=0.5)
+    bucket = TokenBucket(capacity=3, interval=0.5)
     now = 100.0
     taken = []
     for gap in gaps:

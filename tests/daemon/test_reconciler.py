@@ -5,17 +5,17 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.firewall.backend import Identity, Trouble
-from lvsmarkd.firewall.late import LateBackend
+from lvsmarkd.firewall.selector import BackendSelector
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.observed import Unknown
 from lvsmarkd.model.report import Cause, Mode, Result
-from lvsmarkd.model.rule import Place, Plane, Spot
+from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.wake import Actor
 from tests.harness.control import MAIL, WEB, Bench
 from tests.harness.paper import PaperFirewall, gone
 
-MARKS = Spot(Plane.RUNTIME, Family.INET, Place.MARK)
+MARKS = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
 VANDAL = Actor(4711, "iptables-nft", "iptables-nft -t mangle -F")
 
 
@@ -40,7 +40,7 @@ def test_where_the_settings_move_the_rules_nobody_undid_any(bench: Bench, settin
     (rule,) = bench.marks()
     # What the firewall shows then: nothing where they belong now, or one too many.
     for there in ((), (rule, rule)):
-        bench.paper.damage(MARKS, rules=there, anchors=min(1, len(there)))
+        bench.paper.damage(MARKS, rules=there, jumps=min(1, len(there)))
         report = bench.look()
         assert report.result is Result.REPAIRED
         assert {repair.cause for repair in report.repairs} == {Cause.CONFIG}
@@ -258,7 +258,7 @@ class Other(PaperFirewall):
 
 def test_another_firewall_that_comes_during_a_pass_is_planned_for_anew(bench: Bench) -> None:
     there: list[PaperFirewall] = [bench.paper]
-    late = LateBackend(lambda: there[0], lambda: there[0].identity)
+    late = BackendSelector(lambda: there[0], lambda: there[0].identity)
     bench.reconciler.backend = late
     other = Other()
     bench.paper.before_read = lambda: there.__setitem__(0, other)

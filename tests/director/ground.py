@@ -102,7 +102,7 @@ class Ground:
         """Leave the director alone with its two segments."""
         self.guest.sh(_TAKE_AWAY)
 
-    def fetch(self, *wanted: tuple[str, int, str], patience: float = 10) -> list[str]:
+    def fetch(self, *wanted: tuple[str, int, str], backoff: float = 10) -> list[str]:
         """Ask for each address and port as that client, all at once; gives the name of who
         answers each, or nothing."""
         asked = [
@@ -112,7 +112,7 @@ class Ground:
         answers = json.loads(
             self.guest.run(
                 *("ip", "netns", "exec", "client", "python3", f"{PROGRAMS}/fetch.py"),
-                *(str(patience), *asked),
+                *(str(backoff), *asked),
             ).output
         )
         assert isinstance(answers, list)

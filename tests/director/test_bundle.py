@@ -67,7 +67,7 @@ FIREWALLS = {
 def _nothing_arrives(ground: Ground) -> None:
     before = ground.settled()
     wanted = [(vip, port, CLIENTS[0]) for vip in VIPS.values() for port in (80, 443)]
-    assert ground.fetch(*wanted, patience=3) == [""] * len(wanted)
+    assert ground.fetch(*wanted, backoff=3) == [""] * len(wanted)
     assert ground.settled() == before
 
 
@@ -113,4 +113,4 @@ def test_a_client_finds_both_ports_at_one_server(fresh: Director, name: str) -> 
 
     guest.sh("systemctl stop lvsmarkd; lvsmarkd purge")
     assert director.ours() == []
-    assert ground.fetch(*((vip, 80, CLIENTS[0]) for vip in VIPS.values()), patience=3) == [""] * 4
+    assert ground.fetch(*((vip, 80, CLIENTS[0]) for vip in VIPS.values()), backoff=3) == [""] * 4

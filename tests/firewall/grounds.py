@@ -16,12 +16,12 @@ from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
 from lvsmarkd.firewall.firewalld.backend import FirewalldBackend
 from lvsmarkd.firewall.firewalld.backup import Backup
 from lvsmarkd.firewall.firewalld.boot import Boot
-from lvsmarkd.firewall.firewalld.look import Choices
+from lvsmarkd.firewall.firewalld.reader import Choices
 from lvsmarkd.firewall.iptables.backend import IptablesBackend
 from lvsmarkd.firewall.iptables.backup import Backup as IptablesBackup
 from lvsmarkd.firewall.iptables.toolset import detect
 from lvsmarkd.judge.desired import Desired, Policy
-from lvsmarkd.judge.verdict import judge
+from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.plan import Plan
 from tests.harness.firewalld import RealFirewalld
@@ -186,17 +186,17 @@ class FirewalldGround:
                 ),
             }
 
-    def delete_in_kernel(self, holder: str = "", number: int = 0) -> None:
+    def delete_in_kernel(self, container: str = "", number: int = 0) -> None:
         """One of ours, by its place, with the tools of firewalld's own backend."""
-        holder = holder or ("policy_lvsmarkd" if self.placement == "policy" else "public")
+        container = container or ("policy_lvsmarkd" if self.placement == "policy" else "public")
         if self.bed.backend == "nftables":
-            chain = f"mangle_PRE_{holder}_post"
+            chain = f"mangle_PRE_{container}_post"
             rules = json.loads(run("nft", "-j", "list", "chain", "inet", "firewalld", chain))
             handles = [r["rule"]["handle"] for r in rules["nftables"] if "rule" in r]
             deletion = ("inet", "firewalld", chain, "handle", str(handles[number]))
             run("nft", "delete", "rule", *deletion)
         else:
-            chain = f"PRE_{holder.removeprefix('policy_')}_post"
+            chain = f"PRE_{container.removeprefix('policy_')}_post"
             run("iptables", "-t", "mangle", "-D", chain, str(number + 1))
 
     def others(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 from lvsmarkd.firewall.backend import FirewallError, Trouble
 from lvsmarkd.firewall.choose import choose
 from lvsmarkd.judge.desired import Desired
-from lvsmarkd.judge.verdict import covered, judge
+from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.plan import Plan
 from tests.firewall.grounds import Ground, IptablesGround, firewalld_ground
 from tests.harness.firewalld import firewalld

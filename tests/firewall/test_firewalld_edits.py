@@ -9,7 +9,7 @@ import pytest
 from lvsmarkd.declarations.tables import Reload
 from lvsmarkd.firewall.backend import FirewallError
 from lvsmarkd.judge.drift import History
-from lvsmarkd.judge.verdict import covered, judge
+from lvsmarkd.judge.judgement import covered, judge
 from tests.firewall.grounds import firewalld_ground
 from tests.harness.firewalld import firewalld
 from tests.harness.netns import run

@@ -27,7 +27,7 @@ from lvsmarkd.firewall.firewalld.calls import (
 from lvsmarkd.firewall.firewalld.states import SENTENCES, failure, not_ready
 from tests.harness.daemon import until
 from tests.harness.firewalld import RealFirewalld
-from tests.harness.stand_in import stand_in
+from tests.harness.substitute import substitute
 
 pytestmark = pytest.mark.netns
 KILLS = 50
@@ -69,7 +69,7 @@ def test_a_bus_that_dies_in_the_middle_of_a_call_ends_it_at_once_fifty_times(
             start = time.monotonic()
             real_firewalld.kill_bus()
         else:  # and of one that never will be
-            with stand_in():
+            with substitute():
                 call = pending(threads, lambda: adapter.call(Interface.MAIN, "getDefaultZone"))
                 start = time.monotonic()
                 real_firewalld.kill_bus()
@@ -151,10 +151,10 @@ def test_one_that_has_its_name_and_not_its_rules_is_starting(
     adapter: BusFirewalld, real_firewalld: RealFirewalld
 ) -> None:
     real_firewalld.stop()
-    with stand_in("INIT"):
+    with substitute("INIT"):
         assert adapter.state() is State.STARTING
         assert not State.STARTING.readable
-    with stand_in("something of a version to come"):
+    with substitute("something of a version to come"):
         assert adapter.state() is State.FAILED
 
 

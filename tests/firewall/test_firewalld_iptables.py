@@ -8,9 +8,9 @@ from lvsmarkd.firewall.choose import choose
 from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
 from lvsmarkd.firewall.firewalld.flushed import saved_rules, wiped
 from lvsmarkd.firewall.firewalld.listing import read_runtime
-from lvsmarkd.judge.verdict import covered, judge
+from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.finding import Kind, Severity
-from lvsmarkd.model.rule import Place, Plane, Spot
+from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
 from tests.firewall.grounds import FirewalldGround, plan, web
 from tests.harness.firewalld import RealFirewalld, firewalld
@@ -19,7 +19,7 @@ from tests.harness.values import key
 
 pytestmark = pytest.mark.netns
 
-FORMER = Spot(Plane.FORMER, Family.INET, Place.MARK)
+FORMER = ChainKey(Plane.FORMER, Family.INET, Hook.PREROUTING)
 BY_HAND = (
     "iptables -t mangle -A PREROUTING -d 192.0.2.99/32 -j MARK --set-xmark 0x7/0xffffffff",
     "ip6tables -t nat -A POSTROUTING -o eth9 -j MASQUERADE",
@@ -87,12 +87,12 @@ def test_what_lvsmarkd_left_in_iptables_goes_when_it_is_in_firewalld(
     iptables = choose("iptables", state_directory=tmp_path)
     iptables.apply(judge(web(ground), iptables.observe()))
     first = plan(ground)
-    assert FORMER not in {step.spot for step in first.steps}
+    assert FORMER not in {step.chain_key for step in first.steps}
     assert [f.severity for f in first.findings if f.kind is Kind.MIXED] == [Severity.WARNING]
     ground.backend.apply(first)
     second = plan(ground)
-    (farewell,) = second.steps
-    assert farewell.spot == FORMER
+    (cleanup_of_previous,) = second.steps
+    assert cleanup_of_previous.chain_key == FORMER
     assert [f.severity for f in second.findings if f.kind is Kind.MIXED] == [Severity.NOTE]
     assert "-D PREROUTING -j LVSMARKD" in str(ground.backend.script(second))
     ground.backend.apply(second)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lvsmarkd.firewall.backend import FirewallError
-from lvsmarkd.firewall.firewalld import look
+from lvsmarkd.firewall.firewalld import reader
 from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
 from lvsmarkd.firewall.firewalld.backend import FirewalldBackend
 from lvsmarkd.firewall.firewalld.backup import Backup
@@ -120,7 +120,7 @@ class Impostor(BusFirewalld):
 
 @pytest.fixture(autouse=True)
 def no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(look, "read_kernel", lambda _backend: Unknown("not here"))
+    monkeypatch.setattr(reader, "read_kernel", lambda _backend: Unknown("not here"))
 
 
 @pytest.mark.parametrize("by_policy", [True, False])
@@ -134,7 +134,7 @@ def test_a_look_at_nonsense_is_a_look_that_failed(data: st.DataObject, *, by_pol
     backend = FirewalldBackend(
         Impostor(data),
         Backup(Path("/nonexistent")),
-        look.Choices(by_policy),
+        reader.Choices(by_policy),
         "1.3.3",
         boot=Boot(lambda: ""),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lvsmarkd.judge.verdict import judge
+from lvsmarkd.judge.judgement import judge
 from tests.firewall.grounds import FirewalldGround, firewalld_ground
 from tests.firewall.test_packets import SEND
 from tests.harness.daemon import until

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.firewall.backend import Backend
-from lvsmarkd.firewall.late import LateBackend
+from lvsmarkd.firewall.selector import BackendSelector
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.report import Cause, Result
 from tests.firewall.grounds import OURS, FirewalldGround, firewalld_ground
@@ -34,7 +34,7 @@ def test_passes_mend_what_is_undone_and_end_in_sync(
         return opened.enter_context(made).backend
 
     bench = Bench(tmp_path)
-    bench.reconciler.backend = LateBackend(find, lambda: None)
+    bench.reconciler.backend = BackendSelector(find, lambda: None)
     first = bench.look()
     # The firewall is found in the pass, and what it can hold is known before rules are made.
     assert first.rejected == ()

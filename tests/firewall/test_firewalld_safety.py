@@ -7,7 +7,7 @@ import pytest
 
 from lvsmarkd.firewall.backend import FirewallError
 from lvsmarkd.firewall.firewalld.reload import Reloader
-from lvsmarkd.judge.verdict import covered
+from lvsmarkd.judge.judgement import covered
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.rule import Plane
 from tests.firewall.grounds import OURS, FirewalldGround, firewalld_ground, plan, web
@@ -37,7 +37,7 @@ def test_a_table_that_is_gone_is_no_reason_to_flush_what_others_have(
     broken = [f.message for f in plan(ground).findings if f.kind is Kind.BROKEN]
     assert any("iptables' filter INPUT (ipv4), which it flushes" in text for text in broken)
     run("iptables", *BY_HAND.replace("-A", "-D").split())
-    ground.backend.pardon()
+    ground.backend.reset_backoff()
     ground.backend.apply(plan(ground))
     assert in_force(ground) is True
 
@@ -180,7 +180,7 @@ def test_what_somebody_opens_in_our_policy_is_closed(ground: FirewalldGround) ->
         for what, value in opened.items():
             ground.bed.cmd(*options, "--policy=lvsmarkd", f"--add-{what}={value}")
     found = plan(ground)
-    assert {step.spot.plane for step in found.steps} == {Plane.RUNTIME, Plane.PERMANENT}
+    assert {step.chain_key.plane for step in found.steps} == {Plane.RUNTIME, Plane.PERMANENT}
     for plane in (Plane.RUNTIME, Plane.PERMANENT):
         told = " ".join(f.message for f in found.findings if f.plane is plane)
         assert all(f"{what}s".replace("-", " ") in told for what in opened), told

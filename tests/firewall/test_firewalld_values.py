@@ -12,32 +12,32 @@ from lvsmarkd.firewall.firewalld.changes import change_of
 from lvsmarkd.firewall.firewalld.direct import Natives, of_direct, read_typed
 from lvsmarkd.firewall.firewalld.expression import Expression, read_expression
 from lvsmarkd.firewall.firewalld.flushed import wiped
-from lvsmarkd.firewall.firewalld.frame import FRAME, NEW, flaw_of, has_policies
-from lvsmarkd.firewall.firewalld.holdings import (
-    OUR_POLICY,
-    Change,
-    Holder,
-    HolderKind,
-    chain_of,
-    holdings,
-    zone,
-)
+from lvsmarkd.firewall.firewalld.frame import FRAME, NEW, fault_of, has_policies
 from lvsmarkd.firewall.firewalld.kernel import kernel_of
 from lvsmarkd.firewall.firewalld.listing import Listing, Settings, rich_rules
-from lvsmarkd.firewall.firewalld.look import PLANES, SPOTS, Sight
 from lvsmarkd.firewall.firewalld.own import POLICY, PRIORITY, own_rule, rich_text
+from lvsmarkd.firewall.firewalld.own_rules import (
+    OUR_POLICY,
+    Change,
+    Container,
+    ContainerKind,
+    chain_of,
+    own_rules,
+    zone,
+)
+from lvsmarkd.firewall.firewalld.reader import CHAIN_KEYS, PLANES, FirewalldState
 from lvsmarkd.firewall.firewalld.remarks import remarks
 from lvsmarkd.firewall.firewalld.rich import read_rich_rule
 from lvsmarkd.firewall.firewalld.unsaved import differences
 from lvsmarkd.firewall.firewalld.words import NotUnderstoodError
 from lvsmarkd.judge.desired import Desired, Policy
 from lvsmarkd.judge.drift import History
-from lvsmarkd.judge.verdict import judge
+from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.flow import PortRange
 from lvsmarkd.model.observed import Observed, Side, Unknown
-from lvsmarkd.model.plan import Rewrite
-from lvsmarkd.model.rule import Match, Place, Plane, SetMark, Spot
+from lvsmarkd.model.plan import ReplaceChain
+from lvsmarkd.model.rule import ChainKey, Hook, Match, Plane, SetMark
 from lvsmarkd.model.service import Family
 from tests.harness.values import declare, flow, instance, want
 
@@ -100,20 +100,20 @@ def carried_out(listing: Listing, change: Change) -> Listing:
     policies = dict(listing.policies)
     if change.frame:
         policies[POLICY] = {**policies.get(POLICY, NEW), **FRAME}
-    held = list(rich_rules(policies.get(POLICY, {})))
-    for holder, rules in change.add.items():
-        place = held if holder == OUR_POLICY else zones[holder.name]
+    listed = list(rich_rules(policies.get(POLICY, {})))
+    for container, rules in change.add.items():
+        hook = listed if container == OUR_POLICY else zones[container.name]
         for rule in rules:
-            assert rich_text(rule) not in place, "ALREADY_ENABLED"
-            place.append(rich_text(rule))
-    for holder, texts in change.remove.items():
-        place = held if holder == OUR_POLICY else zones[holder.name]
+            assert rich_text(rule) not in hook, "ALREADY_ENABLED"
+            hook.append(rich_text(rule))
+    for container, texts in change.remove.items():
+        hook = listed if container == OUR_POLICY else zones[container.name]
         for text in texts:
-            place.remove(text)
+            hook.remove(text)
     if POLICY in policies:
-        policies[POLICY] = {**policies[POLICY], "rich_rules": held}
+        policies[POLICY] = {**policies[POLICY], "rich_rules": listed}
     if change.dissolve:
-        assert not held
+        assert not listed
         if listing.plane is Plane.PERMANENT:
             del policies[POLICY]
     return replace(
@@ -126,10 +126,10 @@ def carried_out(listing: Listing, change: Change) -> Listing:
 def test_rules_are_said_to_stand_in_a_zone_only_where_they_do() -> None:
     def said(*rules: str) -> str:
         listing = Listing(Plane.RUNTIME, "public", {"public": {"rules_str": rules}, "dmz": {}})
-        own = holdings(listing, by_policy=True, zones=(), marks={})
+        own = own_rules(listing, by_policy=True, zones=(), marks={})
         unseen = Unknown("not looked at")
-        sight = Sight(State.RUNNING, listing, unseen, {Plane.RUNTIME: own}, unseen)
-        found = remarks(sight, not_at_boot="", hindrance="reload is never")
+        state_seen = FirewalldState(State.RUNNING, listing, unseen, {Plane.RUNTIME: own}, unseen)
+        found = remarks(state_seen, not_at_boot="", hindrance="reload is never")
         (fleeting,) = [f.message for f in found if f.kind is Kind.FLEETING]
         return fleeting
 
@@ -174,15 +174,19 @@ def test_one_change_brings_about_what_is_wanted_and_touches_nothing_else(
 ) -> None:
     before = others(listing)
     marks = {(r.family, r.match): r.mark for r in wish.rules if r.mark is not None}
-    spots = [spot for spot in SPOTS if spot.plane is listing.plane]
+    spots = [chain_key for chain_key in CHAIN_KEYS if chain_key.plane is listing.plane]
     for _ in range(2):
         # The second time for accepts whose service is known only once its marks are there.
-        found = holdings(listing, by_policy=by_policy, zones=zones, marks=dict(marks))
-        plan = judge(wish, Observed({spot: chain_of(spot, found) for spot in spots}), history=OURS)
-        listing = carried_out(listing, change_of(plan.by_spot(), found))
+        found = own_rules(listing, by_policy=by_policy, zones=zones, marks=dict(marks))
+        plan = judge(
+            wish,
+            Observed({chain_key: chain_of(chain_key, found) for chain_key in spots}),
+            history=OURS,
+        )
+        listing = carried_out(listing, change_of(plan.by_chain(), found))
         assert others(listing) == before
-    found = holdings(listing, by_policy=by_policy, zones=zones, marks=dict(marks))
-    chains = {spot: chain_of(spot, found) for spot in spots}
+    found = own_rules(listing, by_policy=by_policy, zones=zones, marks=dict(marks))
+    chains = {chain_key: chain_of(chain_key, found) for chain_key in spots}
     assert judge(wish, Observed(chains), history=OURS).steps == ()
     there = {rule for chain in chains.values() for rule in chain.rules}
     assert there == wish.rules
@@ -192,23 +196,28 @@ def test_one_change_brings_about_what_is_wanted_and_touches_nothing_else(
     for name, each in listing.zones.items():
         assert ours_in(each) == (shown if zone(name) in found.targets else []), name
     if found.targets == (OUR_POLICY,) and wish.rules:
-        assert flaw_of(listing.policies[POLICY]) == ""
+        assert fault_of(listing.policies[POLICY]) == ""
         assert ours_in(listing.policies[POLICY]) == shown
         assert len(rich_rules(listing.policies[POLICY])) == len(shown)
 
 
 def test_what_holds_the_rules_is_named_and_what_is_wrong_with_it_too() -> None:
     listing = Listing(Plane.PERMANENT, "public", {"public": {}}, {})
-    found = holdings(listing, by_policy=True, zones=(), marks={})
-    plan = judge(WISHES[1], Observed({spot: chain_of(spot, found) for spot in SPOTS}))
+    found = own_rules(listing, by_policy=True, zones=(), marks={})
+    plan = judge(
+        WISHES[1], Observed({chain_key: chain_of(chain_key, found) for chain_key in CHAIN_KEYS})
+    )
     messages = [f.message for f in plan.findings]
-    spot = Spot(Plane.PERMANENT, Family.INET, Place.MARK)
-    assert f"firewalld's policy lvsmarkd ({spot}) is not there; applying the plan mends it" in (
-        messages
+    chain_key = ChainKey(Plane.PERMANENT, Family.INET, Hook.PREROUTING)
+    assert (
+        f"firewalld's policy lvsmarkd ({chain_key}) is not there; applying the plan mends it"
+        in (messages)
     )
     assert any("in the permanent configuration is not there" in message for message in messages)
-    assert all(f.severity is not Severity.CRITICAL for f in plan.findings if f.plane is spot.plane)
-    assert any(isinstance(step, Rewrite) and step.fresh for step in plan.steps)
+    assert all(
+        f.severity is not Severity.CRITICAL for f in plan.findings if f.plane is chain_key.plane
+    )
+    assert any(isinstance(step, ReplaceChain) and step.fresh for step in plan.steps)
     assert "jump" not in str(plan) + " ".join(messages)
 
 
@@ -225,7 +234,7 @@ def test_what_holds_the_rules_is_named_and_what_is_wrong_with_it_too() -> None:
 def test_the_policy_is_held_against_what_it_should_be(
     changes: dict[str, object], says: str
 ) -> None:
-    assert flaw_of({**NEW, **changes}) == says
+    assert fault_of({**NEW, **changes}) == says
 
 
 @pytest.mark.parametrize(
@@ -288,7 +297,7 @@ POST = "mangle_PRE_policy_lvsmarkd_post"
 
 def test_a_rule_that_no_packet_gets_to_is_not_met() -> None:
     rule = next(
-        r for r in WISHES[1].rules if r.place is Place.MARK and r.match.ports[0].first == 80
+        r for r in WISHES[1].rules if r.hook is Hook.PREROUTING and r.match.ports[0].first == 80
     )
     marking = rule_in(POST, match(DADDR, "192.0.2.10"), match(DPORT, 80), SET)
     jump = rule_in("mangle_PREROUTING", {"jump": {"target": POST}})
@@ -314,10 +323,10 @@ def test_marks_in_native_tables_keep_what_leads_to_them() -> None:
         rule_in("b", SET, table="t"),
     ]
     early, late, late6 = Natives(objects).foreign()
-    assert (early.side, early.later, early.effect) == (Side.AHEAD, False, SetMark(80))
+    assert (early.side, early.later, early.effect) == (Side.BEFORE, False, SetMark(80))
     assert early.path == (Match(FLOW.destination), Match(None, 6, (PortRange(80, 80),)))
-    assert (late.side, late.later) == (Side.BEHIND, True)
-    assert {late.spot.family, late6.spot.family} == set(Family)
+    assert (late.side, late.later) == (Side.AFTER, True)
+    assert {late.chain_key.family, late6.chain_key.family} == set(Family)
 
 
 @pytest.mark.parametrize(
@@ -353,9 +362,9 @@ def test_direct_rules_are_understood_as_typed(typed: str) -> None:
     )
     first, second = of_direct(listing)
     assert first.effect == SetMark(80)
-    assert first.spot == Spot(Plane.PERMANENT, Family.INET, Place.MARK)
+    assert first.chain_key == ChainKey(Plane.PERMANENT, Family.INET, Hook.PREROUTING)
     assert first.path == (expected.match,)
-    assert (second.effect, second.spot.family, second.path) == (SetMark(7), Family.INET6, ())
+    assert (second.effect, second.chain_key.family, second.path) == (SetMark(7), Family.INET6, ())
 
 
 def test_what_a_reload_would_take_from_others_is_told_and_ours_is_not() -> None:
@@ -461,10 +470,12 @@ def test_a_policy_of_our_name_with_only_others_rules_is_somebody_elses() -> None
     listing = Listing(
         Plane.PERMANENT, "public", {"public": {}}, {POLICY: {**FRAME, "rich_rules": [THEIRS[0]]}}
     )
-    found = holdings(listing, by_policy=True, zones=(), marks={})
-    spots = [spot for spot in SPOTS if spot.plane is Plane.PERMANENT]
-    plan = judge(WISHES[1], Observed({spot: chain_of(spot, found) for spot in spots}))
+    found = own_rules(listing, by_policy=True, zones=(), marks={})
+    spots = [chain_key for chain_key in CHAIN_KEYS if chain_key.plane is Plane.PERMANENT]
+    plan = judge(
+        WISHES[1], Observed({chain_key: chain_of(chain_key, found) for chain_key in spots})
+    )
     theirs = [f for f in plan.findings if f.kind is Kind.CONFLICT]
     assert "firewalld's policy lvsmarkd" in theirs[0].message
     assert "so lvsmarkd leaves it alone" in theirs[0].message
-    assert Holder(HolderKind.POLICY, POLICY) == OUR_POLICY
+    assert Container(ContainerKind.POLICY, POLICY) == OUR_POLICY

@@ -11,11 +11,11 @@ from lvsmarkd.firewall.iptables.backend import IptablesBackend
 from lvsmarkd.firewall.iptables.backup import Backup
 from lvsmarkd.firewall.iptables.toolset import Variant, detect
 from lvsmarkd.judge.desired import Desired, Policy
-from lvsmarkd.judge.verdict import covered, judge
+from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.observed import Chain
 from lvsmarkd.model.plan import Plan
-from lvsmarkd.model.rule import Place, Plane, Spot
+from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
 from tests.harness.netns import run, use_variant
 from tests.harness.values import declare, flow, instance, key, want
@@ -278,6 +278,6 @@ def test_packet_counters_are_read(backend: IptablesBackend) -> None:
     for _ in range(3):
         run("sh", "-c", "exec 3<>/dev/tcp/127.0.0.1/9 || true", check=False)
         run("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9", check=False)
-    chain = backend.observe().chains[Spot(Plane.RUNTIME, Family.INET, Place.MARK)]
+    chain = backend.observe().chains[ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)]
     assert isinstance(chain, Chain)
     assert chain.packets[0] >= 3

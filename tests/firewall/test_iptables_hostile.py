@@ -10,15 +10,15 @@ from lvsmarkd.firewall.backend import Backend, FirewallError, Trouble
 from lvsmarkd.firewall.choose import choose
 from lvsmarkd.firewall.iptables.backend import IptablesBackend
 from lvsmarkd.firewall.iptables.backup import Backup
-from lvsmarkd.firewall.iptables.settle import settle
+from lvsmarkd.firewall.iptables.bisect_rejected import bisect_rejected
 from lvsmarkd.firewall.iptables.toolset import detect
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.drift import History
-from lvsmarkd.judge.verdict import covered, judge
+from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.observed import Chain
 from lvsmarkd.model.plan import AddRule, Plan
-from lvsmarkd.model.rule import Place, Plane, Spot
+from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
 from tests.harness.netns import run
 from tests.harness.values import declare, flow, key, want
@@ -27,9 +27,9 @@ pytestmark = pytest.mark.netns
 
 OPEN = want(declare(80, flow("192.0.2.10", 80), accept=True), declare(6, flow("2001:db8::6", 6)))
 SHUT = want(declare(80, flow("192.0.2.10", 80)), declare(6, flow("2001:db8::6", 6)))
-MARKS = Spot(Plane.RUNTIME, Family.INET, Place.MARK)
-MARKS6 = Spot(Plane.RUNTIME, Family.INET6, Place.MARK)
-ACCEPTS = Spot(Plane.RUNTIME, Family.INET, Place.ACCEPT)
+MARKS = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
+MARKS6 = ChainKey(Plane.RUNTIME, Family.INET6, Hook.PREROUTING)
+ACCEPTS = ChainKey(Plane.RUNTIME, Family.INET, Hook.INPUT)
 OURS = History(ours=lambda _spot: True)
 
 
@@ -43,8 +43,8 @@ def converge(backend: IptablesBackend, wanted: Desired) -> Plan:
     return judge(wanted, backend.observe(), history=OURS)
 
 
-def chain_at(backend: IptablesBackend, spot: Spot) -> Chain:
-    chain = backend.observe().chains[spot]
+def chain_at(backend: IptablesBackend, chain_key: ChainKey) -> Chain:
+    chain = backend.observe().chains[chain_key]
     assert isinstance(chain, Chain), chain
     return chain
 
@@ -238,11 +238,11 @@ def test_a_program_that_never_ends_is_stopped_with_all_that_it_started(
 def test_while_a_bad_rule_is_looked_for_nothing_in_force_is_taken_away(
     backend: IptablesBackend,
 ) -> None:
-    """A chain with an alien rule is made anew; meanwhile no good rule may be missing."""
+    """A chain with an unknown rule rule is made anew; meanwhile no good rule may be missing."""
     many = want(*(declare(n, flow(f"192.0.2.{n}", n)) for n in range(1, 9)))
     assert converge(backend, many).steps == ()
     run("iptables", "-w", "5", "-t", "mangle", "-A", "LVSMARKD", "-p", "udp", "-j", "RETURN")
-    steps = [s for s in judge(many, backend.observe()).steps if s.spot == MARKS]
+    steps = [s for s in judge(many, backend.observe()).steps if s.chain_key == MARKS]
     seen: list[int] = []
 
     def write(some: list[AddRule]) -> None:
@@ -252,7 +252,7 @@ def test_while_a_bad_rule_is_looked_for_nothing_in_force_is_taken_away(
         backend._write(Family.INET, "mangle", some)  # noqa: SLF001 - the transaction itself
         seen.append(len({rule.mark for rule in chain_at(backend, MARKS).rules}))
 
-    [(rule, _)] = settle(steps, write)  # type: ignore[arg-type] # steps of all kinds
+    [(rule, _)] = bisect_rejected(steps, write)  # type: ignore[arg-type] # steps of all kinds
 
     assert rule.mark == 3
     assert min(seen[:-1]) == 8

@@ -10,7 +10,7 @@ import pytest
 
 from lvsmarkd.firewall.choose import choose
 from lvsmarkd.judge.desired import Desired, Policy
-from lvsmarkd.judge.verdict import judge
+from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.flow import Transport
 from tests.harness.daemon import until
 from tests.harness.netns import neighbour, run

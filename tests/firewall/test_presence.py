@@ -12,7 +12,7 @@ from lvsmarkd.firewall.backend import Backend, FirewallError, Trouble
 from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
 from lvsmarkd.firewall.firewalld.calls import CONNECT_TIMEOUT, HERE_TIMEOUT
 from lvsmarkd.firewall.firewalld.presence import DELAYS, Presence
-from lvsmarkd.firewall.late import LateBackend
+from lvsmarkd.firewall.selector import BackendSelector
 from lvsmarkd.model.plan import Plan
 from tests.harness.firewalld import RealFirewalld
 from tests.harness.paper import PaperFirewall
@@ -74,9 +74,9 @@ def test_a_bus_that_hangs_takes_a_moment(real_firewalld: RealFirewalld, *, befor
 
 def test_a_plan_goes_to_the_firewall_that_was_looked_at_and_to_no_other() -> None:
     first, second = PaperFirewall(), PaperFirewall()
-    places = iter([first, second])
+    hooks = iter([first, second])
     present = ["first"]
-    late = LateBackend(lambda: next(places), lambda: present[0])
+    late = BackendSelector(lambda: next(hooks), lambda: present[0])
     late.observe()
     late.apply(Plan())
     assert (first.writes, second.writes) == (1, 0)
@@ -94,7 +94,7 @@ def test_without_a_firewall_nothing_is_written() -> None:
     def none() -> Backend:
         raise FirewallError(Trouble.GONE, "none")
 
-    late = LateBackend(none, lambda: 1)
+    late = BackendSelector(none, lambda: 1)
     late.observe()
     with pytest.raises(FirewallError, match="no firewall"):
         late.apply(Plan())

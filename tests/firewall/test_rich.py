@@ -12,7 +12,7 @@ from lvsmarkd.firewall.firewalld.own import UnrenderableError, own_rule, rich_te
 from lvsmarkd.firewall.firewalld.rich import RichRule, read_rich_rule
 from lvsmarkd.firewall.firewalld.words import NotUnderstoodError
 from lvsmarkd.model.flow import PortRange, Transport
-from lvsmarkd.model.rule import Accept, Match, Place, Rule, SetMark
+from lvsmarkd.model.rule import Accept, Hook, Match, Rule, SetMark
 from lvsmarkd.model.service import Family, Network
 from tests.firewall.spellings import SPELLINGS
 
@@ -72,8 +72,8 @@ def rules(draw: st.DrawFn) -> Rule:
     match = Match(draw(st.sampled_from([to, None])), protocol, span, not_from_mac=macs)
     if draw(st.booleans()):
         mark = draw(st.integers(1, 2**32 - 1))
-        return Rule(family, Place.MARK, match, SetMark(mark), mark)
-    return Rule(family, Place.ACCEPT, match, Accept())
+        return Rule(family, Hook.PREROUTING, match, SetMark(mark), mark)
+    return Rule(family, Hook.INPUT, match, Accept())
 
 
 @given(rules())
@@ -137,7 +137,7 @@ def test_reading_never_fails_in_another_way(text: str) -> None:
 
 def test_others_rules_are_not_taken_for_ours() -> None:
     ours = rich_text(
-        Rule(Family.INET, Place.MARK, Match(ip_network("192.0.2.1"), 6), SetMark(80), 80)
+        Rule(Family.INET, Hook.PREROUTING, Match(ip_network("192.0.2.1"), 6), SetMark(80), 80)
     )
     assert own_rule(read_rich_rule(ours)) is not None
     for theirs in (
@@ -157,7 +157,7 @@ def test_others_rules_are_not_taken_for_ours() -> None:
 def test_what_cannot_be_said_is_told_with_a_way_out() -> None:
     match = Match(ip_network("192.0.2.1"), 6, (PortRange(80, 80),), in_interface="eth0")
     with pytest.raises(UnrenderableError, match=r"eth0.*iptables backend"):
-        rich_text(Rule(Family.INET, Place.MARK, match, SetMark(80), 80))
+        rich_text(Rule(Family.INET, Hook.PREROUTING, match, SetMark(80), 80))
 
 
 _ORACLE = """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.firewall.choose import choose
-from lvsmarkd.judge.verdict import judge
+from lvsmarkd.judge.judgement import judge
 from tests.harness.netns import run, use_variant
 from tests.harness.values import declare, flow, instance, want
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lvsmarkd.daemon.inputs import Inputs, Where
+from lvsmarkd.daemon.inputs import InputPaths, InputReader
 from lvsmarkd.daemon.reconciler import Clock, Reconciler
 from lvsmarkd.model.observed import Chain
 from lvsmarkd.model.report import Mode, Report
-from lvsmarkd.model.rule import Place, Plane, Rule, Spot
+from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.wake import Actor, Trigger, Wake
 from tests.harness.paper import PaperFirewall
@@ -48,7 +48,7 @@ class Bench:
     def start(self) -> None:
         """A daemon's first moment: no memory."""
         self.reconciler = Reconciler(
-            Inputs.open(Where(self.toml, self.conf)),
+            InputReader.open(InputPaths(self.toml, self.conf)),
             self.paper,
             self.linger,
             Clock(lambda: self.now, lambda: 1e9 + self.now),
@@ -61,7 +61,7 @@ class Bench:
 
     def marks(self) -> tuple[Rule, ...]:
         """The rules that mark IPv4 packets, in their order."""
-        chain = self.paper.chains[Spot(Plane.RUNTIME, Family.INET, Place.MARK)]
+        chain = self.paper.chains[ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)]
         assert isinstance(chain, Chain)
         return chain.rules
 

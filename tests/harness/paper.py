@@ -9,11 +9,19 @@ from dataclasses import dataclass, field, replace
 
 from lvsmarkd.firewall.backend import Applied, FirewallError, Identity
 from lvsmarkd.model.observed import Chain, ForeignRule, Observed, Unknown
-from lvsmarkd.model.plan import AddRule, Anchor, Dissolve, Plan, RemoveRule, Rewrite, Step
-from lvsmarkd.model.rule import Place, Plane, Rule, Spot
+from lvsmarkd.model.plan import (
+    AddRule,
+    EnsureJump,
+    Plan,
+    RemoveChain,
+    RemoveRule,
+    ReplaceChain,
+    Step,
+)
+from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.service import Family
 
-SPOTS = [Spot(Plane.RUNTIME, family, place) for family in Family for place in Place]
+CHAIN_KEYS = [ChainKey(Plane.RUNTIME, family, hook) for family in Family for hook in Hook]
 
 
 @dataclass
@@ -24,8 +32,8 @@ class PaperFirewall:
     slots: int = 15
     interfaces: bool = True
     macs: int | None = None
-    chains: dict[Spot, Chain | Unknown] = field(
-        default_factory=lambda: dict.fromkeys(SPOTS, Chain())
+    chains: dict[ChainKey, Chain | Unknown] = field(
+        default_factory=lambda: dict.fromkeys(CHAIN_KEYS, Chain())
     )
     foreign: tuple[ForeignRule, ...] = ()
     refuses: Callable[[Rule], bool] = lambda _rule: False
@@ -46,31 +54,31 @@ class PaperFirewall:
         self.writes += 1
         rejected: list[Rule] = []
         for step in plan.steps:
-            chain = self.chains[step.spot]
+            chain = self.chains[step.chain_key]
             assert isinstance(chain, Chain), f"{step} where nothing could be read"
-            self.chains[step.spot] = self._carry_out(step, chain, rejected)
+            self.chains[step.chain_key] = self._carry_out(step, chain, rejected)
         return Applied(tuple((rule, "the paper refuses") for rule in rejected))
 
     def script(self, plan: Plan) -> dict[str, str]:
         return {"paper": str(plan)}
 
-    def pardon(self) -> None:
+    def reset_backoff(self) -> None:
         """Nothing is given up on paper."""
 
     def purge(self) -> Plan:
         steps = tuple(
-            Dissolve(spot, chain.anchors, chain.rules)
-            for spot, chain in self.chains.items()
+            RemoveChain(chain_key, chain.jumps, chain.rules)
+            for chain_key, chain in self.chains.items()
             if isinstance(chain, Chain) and chain.exists
         )
         self.apply(Plan(steps=steps))
         return Plan(steps=steps)
 
-    def damage(self, spot: Spot, **changes: object) -> None:
+    def damage(self, chain_key: ChainKey, **changes: object) -> None:
         """Somebody else's doing."""
-        chain = self.chains[spot]
+        chain = self.chains[chain_key]
         assert isinstance(chain, Chain)
-        self.chains[spot] = replace(chain, packets=(), **changes)  # type: ignore[arg-type] # passed on
+        self.chains[chain_key] = replace(chain, packets=(), **changes)  # type: ignore[arg-type] # passed on
 
     def _carry_out(self, step: Step, chain: Chain, rejected: list[Rule]) -> Chain:
         match step:
@@ -84,15 +92,15 @@ class PaperFirewall:
                 rules = list(chain.rules)
                 rules.remove(rule)
                 return replace(chain, rules=tuple(rules), packets=())
-            case Rewrite(_, rules):
+            case ReplaceChain(_, rules):
                 rejected += [rule for rule in rules if self.refuses(rule)]
                 taken = tuple(rule for rule in rules if not self.refuses(rule))
-                return Chain(True, chain.anchors, taken)
-            case Anchor(_, surplus):
-                assert surplus == chain.anchors
-                return replace(chain, anchors=1)
-            case Dissolve(_, anchors, _):
-                assert anchors == chain.anchors
+                return Chain(True, chain.jumps, taken)
+            case EnsureJump(_, surplus):
+                assert surplus == chain.jumps
+                return replace(chain, jumps=1)
+            case RemoveChain(_, jumps, _):
+                assert jumps == chain.jumps
                 return Chain()
 
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from lvsmarkd.judge.desired import Coverage, Policy, desired
-from lvsmarkd.judge.verdict import judge
+from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.keepalived import Fitness
 from lvsmarkd.model.origin import Problem
-from lvsmarkd.model.rule import AH_PROTOCOL, VRRP_PROTOCOL, Place
+from lvsmarkd.model.rule import AH_PROTOCOL, VRRP_PROTOCOL, Hook
 from lvsmarkd.model.service import Family
 from tests.harness.paper import PaperFirewall
 from tests.harness.values import HERE, declare, flow, instance, key, reading, service, want
@@ -41,7 +41,7 @@ def test_a_refused_declaration_leaves_the_last_good_flows_in_force() -> None:
     refused = Problem(HERE, "no such port", (80,), fatal=True)
     now = desired(reading(service(80), service(25)), Declared(MAIL, (refused,)), Policy(), before)
     assert now.rules == before.rules
-    assert now.held == {80}
+    assert now.frozen_marks == {80}
 
 
 def test_at_a_cold_start_a_contested_flow_is_given_to_nobody_and_the_rest_stands() -> None:
@@ -50,7 +50,7 @@ def test_at_a_cold_start_a_contested_flow_is_given_to_nobody_and_the_rest_stands
     now = desired(reading(service(80), service(90)), Declared(WEB | rival, (clash,)), Policy())
     assert now.flows[key(80)] == ()
     assert [d.flow for d in now.flows[key(90)]] == [flow("192.0.2.10", 8080)]
-    assert now.held == {80, 90}
+    assert now.frozen_marks == {80, 90}
     [uncovered] = [
         finding
         for finding in judge(now, PaperFirewall().observe()).findings
@@ -127,7 +127,7 @@ def test_hundreds_of_services_that_nobody_declared_are_judged_at_once() -> None:
 def test_vrrp_is_accepted_where_an_instance_speaks_it() -> None:
     def accepted(policy: Policy, *vips: str, ah: bool = False) -> set[tuple[Family, int | None]]:
         now = want(instances=(instance(*vips, ah=ah),), policy=policy)
-        assert all(rule.place is Place.ACCEPT for rule in now.rules)
+        assert all(rule.hook is Hook.INPUT for rule in now.rules)
         return {(rule.family, rule.match.protocol) for rule in now.rules}
 
     v4, v6 = (Family.INET, VRRP_PROTOCOL), (Family.INET6, VRRP_PROTOCOL)

@@ -5,24 +5,24 @@ from dataclasses import replace
 import pytest
 
 from lvsmarkd.judge.desired import Desired, Policy, desired
-from lvsmarkd.judge.verdict import covered, judge
+from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.flow import Flow
 from lvsmarkd.model.keepalived import Fitness
 from lvsmarkd.model.observed import Chain, Observed
 from lvsmarkd.model.plan import AddRule
-from lvsmarkd.model.rule import Place, Plane, Spot
+from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
 from tests.harness.values import HERE, declare, flow, key, reading, service, want
 
 RICH = Policy(slots=1, interfaces=False, macs=1)
-NOW, THEN, PAST = (Spot(plane, Family.INET, Place.MARK) for plane in Plane)
+NOW, THEN, PAST = (ChainKey(plane, Family.INET, Hook.PREROUTING) for plane in Plane)
 PLAIN = flow("192.0.2.10", 80)
 MAC, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02"
 BEYOND = [replace(PLAIN, in_interface="vip0"), replace(PLAIN, not_from_mac=(MAC, OTHER))]
 WEB = want(declare(80, PLAIN), policy=RICH)
-HELD = Chain(exists=True, anchors=1, holder="firewalld's policy lvsmarkd")
+HELD = Chain(exists=True, jumps=1, container="firewalld's policy lvsmarkd")
 FULL = replace(HELD, rules=tuple(WEB.rules))
 PLANES = {NOW: FULL, THEN: FULL}
 READ = reading(service(80), service(25))
@@ -37,7 +37,7 @@ def wish(flows: list[Flow], policy: Policy = RICH, before: Desired | None = None
 def test_the_last_good_flows_stay_and_the_place_is_named(beyond: Flow) -> None:
     now = wish([beyond], before=wish([PLAIN]))
     assert now.rules == wish([PLAIN]).rules
-    assert now.held == {80}
+    assert now.frozen_marks == {80}
     plan = judge(now, Observed(PLANES))
     assert {type(step) for step in plan.steps} == {AddRule}  # those of mark 25
     (refused,) = (f for f in plan.findings if f.kind is Kind.REFUSED)
@@ -55,7 +55,7 @@ def test_at_a_cold_start_the_rules_of_the_mark_stay_in_both_planes(beyond: Flow)
     now = wish([beyond])
     assert {rule.mark for rule in now.rules} == {25}
     plan = judge(now, Observed(PLANES))
-    assert [(type(s), s.spot) for s in plan.steps] == [(AddRule, THEN), (AddRule, NOW)]
+    assert [(type(s), s.chain_key) for s in plan.steps] == [(AddRule, THEN), (AddRule, NOW)]
     assert covered(now, Observed(PLANES))[key(80)] is True
     assert covered(now, Observed({NOW: HELD, THEN: HELD}))[key(80)] is False
 
@@ -73,7 +73,7 @@ def test_one_sender_can_be_left_out_and_iptables_can_hold_it_all() -> None:
 
 def test_what_no_service_uses_asks_nothing_of_the_firewall() -> None:
     now = desired(reading(service(25)), Declared(declare(80, *BEYOND) | MAIL), RICH)
-    assert (now.problems, now.held) == ((), frozenset())
+    assert (now.problems, now.frozen_marks) == ((), frozenset())
 
 
 @pytest.mark.parametrize("fitness", Fitness)
@@ -82,8 +82,8 @@ def test_the_rules_stay_in_the_firewall_that_could_hold_them(fitness: Fitness) -
     read = replace(READ, fitness=fitness)
     now = desired(read, Declared(declare(80, *BEYOND) | MAIL), RICH, in_iptables)
     again = desired(read, Declared(declare(80, *BEYOND) | MAIL), RICH, now)
-    past = Chain(True, 1, tuple(in_iptables.rules), holder="iptables' chain LVSMARKD")
-    mail = replace(HELD, rules=tuple(r for r in now.rules if r.place is Place.MARK))
+    past = Chain(True, 1, tuple(in_iptables.rules), container="iptables' chain LVSMARKD")
+    mail = replace(HELD, rules=tuple(r for r in now.rules if r.hook is Hook.PREROUTING))
     for each in (now, again):
         assert {rule.mark for rule in each.rules} == {25}
         seen = Observed({NOW: mail, THEN: mail, PAST: past})

@@ -7,23 +7,23 @@ import pytest
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.foreign import near_miss
-from lvsmarkd.judge.verdict import covered, judge
+from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.flow import PortRange
 from lvsmarkd.model.observed import (
+    Drop,
     Effect,
     ForeignRule,
-    Leave,
+    LeavesTable,
     MarkGuard,
-    Obscured,
     Observed,
-    Refuse,
     SetConnmark,
+    SetsUnknownMark,
     Side,
     Unknown,
 )
-from lvsmarkd.model.rule import Accept, Match, Place, Plane, SetMark, Spot
+from lvsmarkd.model.rule import Accept, ChainKey, Hook, Match, Plane, SetMark
 from lvsmarkd.model.service import Family
 from tests.harness.paper import PaperFirewall
 from tests.harness.values import declare, flow, instance, key, reading, service, want
@@ -36,15 +36,15 @@ PORTS = (PortRange(80, 80), PortRange(443, 443))
 def rule(
     effect: Effect,
     *path: Match,
-    side: Side = Side.BEHIND,
-    place: Place = Place.MARK,
+    side: Side = Side.AFTER,
+    hook: Hook = Hook.PREROUTING,
     partial: bool = False,
     guards: tuple[MarkGuard, ...] = (),
     later: bool = False,
 ) -> ForeignRule:
-    spot = Spot(Plane.RUNTIME, Family.INET, place)
+    chain_key = ChainKey(Plane.RUNTIME, Family.INET, hook)
     return ForeignRule(
-        spot, side, effect, path, "table t, chain c", "-A c …", partial, guards, later
+        chain_key, side, effect, path, "table t, chain c", "-A c …", partial, guards, later
     )
 
 
@@ -55,7 +55,7 @@ def found(
     paper.apply(judge(wish, paper.observe()))
     seen = Observed(paper.chains, foreign, frozenset(Family) if refusing else frozenset())
     plan = judge(wish, seen, last=last)
-    assert all(step.spot.place is Place.MARK for step in plan.steps)
+    assert all(step.chain_key.hook is Hook.PREROUTING for step in plan.steps)
     return [finding for finding in plan.findings if finding.kind is kind]
 
 
@@ -68,11 +68,11 @@ def found(
         (rule(SetMark(0x1000, 0xF000), VIP), Severity.CRITICAL),
         (rule(SetMark(1), VIP, partial=True), Severity.WARNING),
         (rule(SetMark(1), Match(in_interface="eth3")), Severity.WARNING),
-        (rule(Obscured("CONNMARK --restore-mark")), Severity.CRITICAL),
+        (rule(SetsUnknownMark("CONNMARK --restore-mark")), Severity.CRITICAL),
         (rule(SetMark(7), VIP, later=True), Severity.CRITICAL),
         (rule(SetMark(7), VIP, guards=(MarkGuard(80, 0xFFFFFFFF),)), Severity.CRITICAL),
         (rule(SetMark(7), VIP, partial=True, guards=(MarkGuard(80, 0xFF),)), Severity.WARNING),
-        (rule(Refuse(), VIP), Severity.WARNING),
+        (rule(Drop(), VIP), Severity.WARNING),
     ],
 )
 def test_a_later_writer_of_another_mark_is_a_conflict(
@@ -82,7 +82,7 @@ def test_a_later_writer_of_another_mark_is_a_conflict(
     assert conflict.severity is severity
     assert conflict.service == key(80)
     assert foreign.where in conflict.message
-    passable = not (foreign.later or isinstance(foreign.effect, Refuse))
+    passable = not (foreign.later or isinstance(foreign.effect, Drop))
     assert ('position = "last"' in conflict.message) is passable
 
 
@@ -91,12 +91,12 @@ def test_a_later_writer_of_another_mark_is_a_conflict(
     [
         rule(SetMark(80), VIP),
         rule(SetMark(80, 0xFF), VIP),
-        rule(SetMark(1), VIP, side=Side.AHEAD),
+        rule(SetMark(1), VIP, side=Side.BEFORE),
         rule(SetMark(1), Match(destination=ip_network("192.0.2.11/32"))),
         rule(SetMark(1), VIP, Match(protocol=17)),
         rule(SetMark(1), guards=(MarkGuard(0, 0xFFFFFFFF),)),
-        rule(Leave()),
-        rule(Refuse(), Match(destination=ip_network("192.0.2.11/32"))),
+        rule(LeavesTable()),
+        rule(Drop(), Match(destination=ip_network("192.0.2.11/32"))),
     ],
 )
 def test_what_changes_no_mark_of_ours_is_no_conflict(foreign: ForeignRule) -> None:
@@ -104,12 +104,14 @@ def test_what_changes_no_mark_of_ours_is_no_conflict(foreign: ForeignRule) -> No
 
 
 def test_at_the_end_of_the_hook_only_a_way_out_ahead_harms() -> None:
-    [conflict] = found(WEB, rule(Leave(), VIP, side=Side.AHEAD), last=True, kind=Kind.CONFLICT)
+    [conflict] = found(
+        WEB, rule(LeavesTable(), VIP, side=Side.BEFORE), last=True, kind=Kind.CONFLICT
+    )
     assert "leave the table" in conflict.message
-    assert found(WEB, rule(SetMark(1), VIP, side=Side.AHEAD), last=True, kind=Kind.CONFLICT) == []
+    assert found(WEB, rule(SetMark(1), VIP, side=Side.BEFORE), last=True, kind=Kind.CONFLICT) == []
 
 
-INPUT = Place.ACCEPT
+INPUT = Hook.INPUT
 
 
 @pytest.mark.parametrize(
@@ -117,12 +119,12 @@ INPUT = Place.ACCEPT
     [
         ([], True, 2),
         ([], False, 0),
-        ([rule(Refuse(), place=INPUT)], False, 2),
-        ([rule(Refuse(), place=INPUT, partial=True)], False, 0),
-        ([rule(Accept(), Match(protocol=6), place=INPUT), rule(Refuse(), place=INPUT)], False, 0),
-        ([rule(Accept(), Match(protocol=17), place=INPUT)], True, 2),
-        ([rule(Accept(), place=INPUT, partial=True)], True, 0),
-        ([rule(Leave(), place=INPUT), rule(Accept(), place=INPUT)], True, 2),
+        ([rule(Drop(), hook=INPUT)], False, 2),
+        ([rule(Drop(), hook=INPUT, partial=True)], False, 0),
+        ([rule(Accept(), Match(protocol=6), hook=INPUT), rule(Drop(), hook=INPUT)], False, 0),
+        ([rule(Accept(), Match(protocol=17), hook=INPUT)], True, 2),
+        ([rule(Accept(), hook=INPUT, partial=True)], True, 0),
+        ([rule(LeavesTable(), hook=INPUT), rule(Accept(), hook=INPUT)], True, 2),
     ],
 )
 def test_a_flow_that_input_refuses_for_certain_is_unaccepted(
@@ -136,7 +138,7 @@ def test_a_flow_that_input_refuses_for_certain_is_unaccepted(
 def test_accept_makes_it_accepted_unless_somebody_refuses_it_first() -> None:
     wish = want(declare(80, flow("192.0.2.10", 80), accept=True))
     assert found(wish, refusing=True, kind=Kind.UNACCEPTED) == []
-    ahead = rule(Refuse(), VIP, place=INPUT, side=Side.AHEAD)
+    ahead = rule(Drop(), VIP, hook=INPUT, side=Side.BEFORE)
     [finding] = found(wish, ahead, kind=Kind.UNACCEPTED)
     assert ahead.text in finding.message
 
@@ -164,7 +166,9 @@ def test_an_uncovered_service_comes_with_a_declaration_to_paste() -> None:
 
 def test_a_firewall_that_could_not_be_read_raises_no_false_alarm() -> None:
     wish = undeclared(80)
-    blind = Observed({spot: Unknown("the bus is dead") for spot in PaperFirewall().chains})
+    blind = Observed(
+        {chain_key: Unknown("the bus is dead") for chain_key in PaperFirewall().chains}
+    )
     assert {f.kind for f in judge(wish, blind).findings} == {Kind.UNKNOWN}
     assert judge(WEB, blind).steps == ()
     assert covered(WEB, blind) == {key(80): None}
@@ -219,14 +223,14 @@ BARE = desired(reading(service(80)), Declared(), Policy())
     [
         ([rule(SetMark(80), VIP)], True),
         ([rule(SetMark(80), VIP, partial=True)], True),
-        ([rule(Leave()), rule(SetMark(80), VIP)], False),
-        ([rule(Leave(), VIP), rule(SetMark(80), VIP, Match(protocol=6))], False),
-        ([rule(Leave(), partial=True), rule(SetMark(80), VIP)], True),
+        ([rule(LeavesTable()), rule(SetMark(80), VIP)], False),
+        ([rule(LeavesTable(), VIP), rule(SetMark(80), VIP, Match(protocol=6))], False),
+        ([rule(LeavesTable(), partial=True), rule(SetMark(80), VIP)], True),
         ([rule(SetMark(80), VIP), rule(SetMark(99))], False),
         ([rule(SetMark(80), VIP), rule(SetMark(99), VIP, Match(protocol=17))], True),
         ([rule(SetMark(80), VIP), rule(SetMark(80, 0xFF))], True),
         ([rule(SetConnmark(80), VIP)], False),
-        ([rule(SetConnmark(80), VIP), rule(Obscured("CONNMARK --restore-mark"))], True),
+        ([rule(SetConnmark(80), VIP), rule(SetsUnknownMark("CONNMARK --restore-mark"))], True),
         ([rule(SetMark(80), VIP, later=True)], True),
     ],
 )
@@ -240,15 +244,15 @@ def test_a_service_is_watched_where_a_foreign_mark_is_not_in_vain(
 @pytest.mark.parametrize(
     ("foreign", "state"),
     [
-        ([rule(Leave(), side=Side.AHEAD)], False),
-        ([rule(Leave(), side=Side.AHEAD, partial=True)], True),
+        ([rule(LeavesTable(), side=Side.BEFORE)], False),
+        ([rule(LeavesTable(), side=Side.BEFORE, partial=True)], True),
         ([rule(SetMark(7), VIP)], False),
         ([rule(SetMark(7), VIP, later=True)], False),
         # A guard says nothing where somebody may have set a mark before it.
         (
             [
-                rule(SetMark(5), side=Side.AHEAD),
-                rule(Leave(), side=Side.AHEAD, guards=(MarkGuard(5, 0xFF),)),
+                rule(SetMark(5), side=Side.BEFORE),
+                rule(LeavesTable(), side=Side.BEFORE, guards=(MarkGuard(5, 0xFF),)),
             ],
             True,
         ),
@@ -261,31 +265,33 @@ def test_covered_is_what_packets_bear_at_the_end(foreign: list[ForeignRule], sta
 
 
 def test_a_guard_ahead_is_passed_where_a_mark_may_have_been_set_before_it() -> None:
-    leave = rule(Leave(), side=Side.AHEAD, guards=(MarkGuard(5, 0xFF),))
+    leave = rule(LeavesTable(), side=Side.BEFORE, guards=(MarkGuard(5, 0xFF),))
     paper = PaperFirewall()
     paper.apply(judge(WEB, paper.observe()))
 
     alone = judge(WEB, Observed(paper.chains, (leave,)))
-    marked = judge(WEB, Observed(paper.chains, (rule(SetMark(5), side=Side.AHEAD), leave)))
+    marked = judge(WEB, Observed(paper.chains, (rule(SetMark(5), side=Side.BEFORE), leave)))
 
     assert [f.kind for f in alone.findings] == []
     assert Kind.ALTERED in [f.kind for f in marked.findings]
 
 
 def test_a_chain_of_somebody_elses_that_bears_our_name_is_left_alone() -> None:
-    spot = Spot(Plane.RUNTIME, Family.INET, Place.MARK)
+    chain_key = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
     paper = PaperFirewall()
-    paper.damage(spot, exists=True, aliens=("-s 10.0.0.1/32 -j MARK --set-xmark 0x5/0xffffffff",))
+    paper.damage(
+        chain_key, exists=True, unknown_rules=("-s 10.0.0.1/32 -j MARK --set-xmark 0x5/0xffffffff",)
+    )
 
     plan = judge(WEB, paper.observe())
     known = judge(WEB, paper.observe(), history=OURS)
 
-    assert [step for step in plan.steps if step.spot == spot] == []
+    assert [step for step in plan.steps if step.chain_key == chain_key] == []
     assert "give that chain another name" in plan.findings[0].message
-    assert [step for step in known.steps if step.spot == spot]
+    assert [step for step in known.steps if step.chain_key == chain_key]
 
 
-MARKS = Spot(Plane.RUNTIME, Family.INET, Place.MARK)
+MARKS = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
 WHOLE = rule(SetMark(80), VIP, Match(protocol=6))
 
 
@@ -299,13 +305,13 @@ WHOLE = rule(SetMark(80), VIP, Match(protocol=6))
         ([rule(SetMark(80), VIP, partial=True)], False),
         ([rule(SetMark(80, 0xFF), VIP)], False),
         ([rule(SetMark(81), VIP)], False),
-        ([rule(SetConnmark(80), VIP), rule(Obscured("CONNMARK --restore-mark"))], False),
-        ([rule(Leave()), WHOLE], False),
-        ([WHOLE, rule(Leave())], True),
-        ([rule(Refuse(), VIP), WHOLE], False),
+        ([rule(SetConnmark(80), VIP), rule(SetsUnknownMark("CONNMARK --restore-mark"))], False),
+        ([rule(LeavesTable()), WHOLE], False),
+        ([WHOLE, rule(LeavesTable())], True),
+        ([rule(Drop(), VIP), WHOLE], False),
         ([WHOLE, rule(SetMark(7))], False),
         ([WHOLE, rule(SetMark(7), later=True)], False),
-        ([WHOLE, rule(Obscured("CONNMARK --restore-mark"))], False),
+        ([WHOLE, rule(SetsUnknownMark("CONNMARK --restore-mark"))], False),
         ([WHOLE, rule(SetMark(80, 0xFF))], True),
         ([rule(SetMark(7)), WHOLE], True),
         # As with rules of our own, only what is certain counts.
@@ -336,7 +342,7 @@ def test_others_who_mark_all_that_is_declared_stand_in_for_rules_to_come(
 def test_a_rule_of_ours_that_still_gives_another_mark_is_not_stood_in_for() -> None:
     (old,) = want(declare(90, flow("192.0.2.10", 80))).rules
     paper = PaperFirewall()
-    paper.damage(MARKS, exists=True, anchors=1, rules=(old,))
+    paper.damage(MARKS, exists=True, jumps=1, rules=(old,))
     assert covered(WEB, Observed(paper.chains, (WHOLE,))) == {key(80): False}
 
 

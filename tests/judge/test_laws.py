@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.drift import History
+from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.judge.layout import rules_of
-from lvsmarkd.judge.verdict import covered, judge
 from lvsmarkd.model.declaration import Declared, DeclaredFlow
 from lvsmarkd.model.flow import Flow, PortRange, Transport
 from lvsmarkd.model.observed import Chain
 from lvsmarkd.model.plan import AddRule
-from lvsmarkd.model.rule import Place
+from lvsmarkd.model.rule import Hook
 from lvsmarkd.model.service import Family, Service, ServiceKey
-from tests.harness.paper import SPOTS, PaperFirewall
+from tests.harness.paper import CHAIN_KEYS, PaperFirewall
 from tests.harness.values import HERE, instance, key, reading
 
 ports = st.tuples(st.integers(1, 65535), st.integers(0, 300)).map(
@@ -68,11 +68,11 @@ def damaged(draw: st.DrawFn) -> tuple[Desired, PaperFirewall]:
     wish, other = draw(wishes()), draw(wishes())
     paper = PaperFirewall()
     pool = sorted(wish.rules | other.rules, key=str)
-    for spot in SPOTS:
-        mine = [r for r in pool if r.family is spot.family and r.place is spot.place]
+    for chain_key in CHAIN_KEYS:
+        mine = [r for r in pool if r.family is chain_key.family and r.hook is chain_key.hook]
         if not draw(st.booleans()) or not mine:
             continue
-        paper.chains[spot] = Chain(
+        paper.chains[chain_key] = Chain(
             True,
             draw(st.integers(0, 3)),
             tuple(draw(st.lists(st.sampled_from(mine), max_size=8))),
@@ -94,7 +94,7 @@ def test_applying_a_plan_leaves_an_empty_plan(case: tuple[Desired, PaperFirewall
 
 @given(damaged())
 def test_a_plan_and_its_findings_say_the_same(case: tuple[Desired, PaperFirewall]) -> None:
-    """Steps without a finding only where the whole spot is new; findings never without steps."""
+    """Steps without a finding only where the whole chain is new; findings never without steps."""
     wish, paper = case
     plan = judge(wish, paper.observe(), history=OURS)
     assert bool(plan.steps) == bool(plan.findings) or not plan.findings
@@ -121,8 +121,8 @@ def test_new_rules_come_before_old_ones_go(first: Desired, second: Desired) -> N
     paper = PaperFirewall()
     paper.apply(judge(first, paper.observe(), history=OURS))
     steps = judge(second, paper.observe(), history=OURS).steps
-    for spot in SPOTS:
-        kinds = [isinstance(step, AddRule) for step in steps if step.spot == spot]
+    for chain_key in CHAIN_KEYS:
+        kinds = [isinstance(step, AddRule) for step in steps if step.chain_key == chain_key]
         assert kinds == sorted(kinds, reverse=True)
 
 
@@ -147,7 +147,7 @@ def test_the_checksum_tells_wishes_apart_and_nothing_else(wish: Desired, slots: 
         flows={k: own[::-1] for k, own in reversed([*wish.flows.items()])},
         # As a firewall groups them that holds fewer ports in a rule.
         rules=frozenset(
-            [rule for rule in wish.rules if rule.mark is None or rule.place is Place.LOCAL]
+            [rule for rule in wish.rules if rule.mark is None or rule.hook is Hook.OUTPUT]
             + [
                 r
                 for k, own in wish.flows.items()

@@ -1,35 +1,35 @@
-"""Two planes, and rules that are held by what all spots of a plane share."""
+"""Two planes, and rules that are held by what all chains of a plane share."""
 
 from dataclasses import replace
 from ipaddress import ip_network
 
-from lvsmarkd.daemon.census import Census
-from lvsmarkd.daemon.memory import Memory
+from lvsmarkd.daemon.applied_state import AppliedState
+from lvsmarkd.daemon.rule_counts import RuleCounts
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.drift import History
-from lvsmarkd.judge.verdict import covered, judge
+from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.observed import Chain, ForeignRule, Observed, Side, Unknown
-from lvsmarkd.model.plan import AddRule, Anchor, Dissolve, RemoveRule, Rewrite
-from lvsmarkd.model.rule import Match, Place, Plane, Rule, SetMark, Spot
+from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain
+from lvsmarkd.model.rule import ChainKey, Hook, Match, Plane, Rule, SetMark
 from lvsmarkd.model.service import Family
 from tests.harness.values import declare, flow, key, reading, service, want
 
-NOW = Spot(Plane.RUNTIME, Family.INET, Place.MARK)
-THEN = Spot(Plane.PERMANENT, Family.INET, Place.MARK)
+NOW = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
+THEN = ChainKey(Plane.PERMANENT, Family.INET, Hook.PREROUTING)
 WEB = want(declare(80, flow("192.0.2.10", 80)), policy=Policy(slots=1))
 (RULE,) = WEB.rules
 HOLDER = "firewalld's policy lvsmarkd"
-HELD = Chain(exists=True, anchors=1, holder=HOLDER)
+HELD = Chain(exists=True, jumps=1, container=HOLDER)
 FULL = replace(HELD, rules=(RULE,))
 WATCHED = desired(reading(service(80)), Declared({}), Policy(slots=1))
 
 
-def marking(spot: Spot, value: int = 80, *, fleeting: bool = True) -> ForeignRule:
+def marking(chain_key: ChainKey, value: int = 80, *, fleeting: bool = True) -> ForeignRule:
     match = Match(destination=ip_network("192.0.2.10/32"))
     return ForeignRule(
-        spot, Side.BEHIND, SetMark(value), (match,), "a zone", "rule …", fleeting=fleeting
+        chain_key, Side.AFTER, SetMark(value), (match,), "a zone", "rule …", fleeting=fleeting
     )
 
 
@@ -51,17 +51,20 @@ def test_what_holds_other_spots_rules_too_is_not_removed_with_the_last_rule() ->
     nothing = want(policy=Policy(slots=1))
     assert judge(nothing, Observed({THEN: HELD})).steps == ()
     (step,) = judge(nothing, Observed({THEN: FULL})).steps
-    assert step == Dissolve(THEN, 1, (RULE,), HOLDER)
+    assert step == RemoveChain(THEN, 1, (RULE,), HOLDER)
     assert HOLDER not in str(step)
 
 
 def test_a_holder_that_does_not_lead_packets_there_is_mended() -> None:
-    flawed = replace(FULL, anchors=0, flaw="has the target DROP, not CONTINUE")
+    flawed = replace(FULL, jumps=0, fault="has the target DROP, not CONTINUE")
     plan = judge(WEB, Observed({THEN: flawed}))
-    assert plan.steps == (Anchor(THEN, 0, HOLDER),)
+    assert plan.steps == (EnsureJump(THEN, 0, HOLDER),)
     assert f"{HOLDER} ({THEN}) has the target DROP" in plan.findings[0].message
-    gone = replace(flawed, exists=False, rules=(), flaw="is not there")
-    assert [type(step) for step in judge(WEB, Observed({THEN: gone})).steps] == [Rewrite, Anchor]
+    gone = replace(flawed, exists=False, rules=(), fault="is not there")
+    assert [type(step) for step in judge(WEB, Observed({THEN: gone})).steps] == [
+        ReplaceChain,
+        EnsureJump,
+    ]
 
 
 def test_a_rule_in_some_of_its_places_is_not_in_force_and_is_completed() -> None:
@@ -73,11 +76,11 @@ def test_a_rule_in_some_of_its_places_is_not_in_force_and_is_completed() -> None
 
 
 def test_a_rule_in_some_places_that_nobody_wants_is_removed_when_its_time_has_come() -> None:
-    stale = Rule(Family.INET, Place.MARK, Match(ip_network("192.0.2.9/32")), SetMark(9), 9)
+    stale = Rule(Family.INET, Hook.PREROUTING, Match(ip_network("192.0.2.9/32")), SetMark(9), 9)
     torn = replace(FULL, partial=(stale,))
     seen = Observed({NOW: torn})
     assert judge(WEB, seen).steps == (RemoveRule(NOW, stale),)
-    memory = Memory()
+    memory = AppliedState()
     memory.notice(WEB, seen, 100.0)
     assert memory.lingers(stale, 104.0, 5.0)
     assert not memory.lingers(stale, 105.0, 5.0)
@@ -120,7 +123,7 @@ def test_rules_for_a_place_that_is_not_there_are_a_finding() -> None:
     local = want(declare(80, flow("192.0.2.10", 80)), policy=Policy(local=True, slots=1))
     plan = judge(local, Observed({NOW: FULL, THEN: FULL}))
     assert [(f.kind, f.severity) for f in plan.findings] == [(Kind.REFUSED, Severity.WARNING)]
-    own = replace(NOW, place=Place.LOCAL)
+    own = replace(NOW, hook=Hook.OUTPUT)
     everywhere = judge(local, Observed({NOW: FULL, own: replace(FULL, rules=())}))
     assert Kind.REFUSED not in {f.kind for f in everywhere.findings}
 
@@ -133,12 +136,12 @@ def test_only_what_is_in_force_counts_as_present() -> None:
 
 def present(now: Chain, then: Chain | Unknown) -> dict[Plane, int]:
     """How many of the rule are there, in each plane that could be read."""
-    counts = Census(WEB, Observed({NOW: now, THEN: then})).present()
+    counts = RuleCounts(WEB, Observed({NOW: now, THEN: then})).present()
     return {plane: families[Family.INET] for plane, families in counts.items()}
 
 
 def test_a_shared_holder_is_known_to_be_ours_by_a_rule_of_ours() -> None:
-    memory = Memory()
+    memory = AppliedState()
     memory.remember(WEB, Observed({NOW: HELD, THEN: FULL}))
     assert not memory.knows(NOW)
     assert memory.knows(THEN)

@@ -10,7 +10,7 @@ from lvsmarkd.declarations.annotation import parse
 from lvsmarkd.declarations.resolve import resolve
 from lvsmarkd.declarations.union import union
 from lvsmarkd.judge.desired import Policy, desired
-from lvsmarkd.judge.verdict import judge
+from lvsmarkd.judge.judgement import judge
 from lvsmarkd.judge.watched import advice, watched
 from lvsmarkd.model.declaration import Declaration, Declared, DeclaredFlow
 from lvsmarkd.model.finding import Kind
@@ -18,13 +18,13 @@ from lvsmarkd.model.flow import Flow, PortRange
 from lvsmarkd.model.keepalived import Annotation
 from lvsmarkd.model.observed import Chain, Effect, ForeignRule, MarkGuard, Observed, Side
 from lvsmarkd.model.origin import Problem
-from lvsmarkd.model.rule import Match, Place, Plane, SetMark, Spot
+from lvsmarkd.model.rule import ChainKey, Hook, Match, Plane, SetMark
 from lvsmarkd.model.service import Family
 from tests.harness.paper import PaperFirewall
 from tests.harness.values import HERE, flow, instance, key, reading, service
 from tests.judge.test_laws import flows
 
-NOW = Spot(Plane.RUNTIME, Family.INET, Place.MARK)
+NOW = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
 READ = reading(service(80, ports=(8080,)), instances=(instance("192.0.2.99"),))
 GUESS = "# lvsmarkd: fwmark 80 to 192.0.2.99 tcp 8080"
 MARK = SetMark(80)
@@ -40,7 +40,7 @@ def marks(
     *path: Match, effect: Effect = MARK, partial: bool = False, guarded: bool = False
 ) -> ForeignRule:
     guards = (MarkGuard(0, 0xFF),) if guarded else ()
-    return ForeignRule(NOW, Side.BEHIND, effect, path, "table t", "-A …", partial, guards)
+    return ForeignRule(NOW, Side.AFTER, effect, path, "table t", "-A …", partial, guards)
 
 
 def advised(*foreign: ForeignRule, policy: Policy | None = None) -> str | None:
@@ -130,9 +130,9 @@ def test_findings_bear_it() -> None:
         Observed(PaperFirewall().chains, (rule,)),
     )
     assert [f.detail for f in inferred.findings if f.kind is Kind.INFERRED] == [text]
-    held = Chain(exists=True, anchors=1, holder="firewalld's policy lvsmarkd")
-    then = Spot(Plane.PERMANENT, Family.INET, Place.MARK)
-    now = ForeignRule(NOW, Side.BEHIND, SetMark(80), rule.path, "a zone", "rule …", fleeting=True)
+    held = Chain(exists=True, jumps=1, container="firewalld's policy lvsmarkd")
+    then = ChainKey(Plane.PERMANENT, Family.INET, Hook.PREROUTING)
+    now = ForeignRule(NOW, Side.AFTER, SetMark(80), rule.path, "a zone", "rule …", fleeting=True)
     plan = judge(desired(READ, Declared(), Policy()), Observed({NOW: held, then: held}, (now,)))
     assert [f.detail for f in plan.findings if f.kind is Kind.FLEETING] == [f"rule …\n{text}"]
 

@@ -35,7 +35,7 @@ exec /usr/bin/firewall-cmd "$@"
 
 
 @dataclass(frozen=True)
-class Place:
+class Hook:
     """A machine that had lvsmarkd, with firewalld and iptables."""
 
     bed: RealFirewalld
@@ -94,15 +94,15 @@ class Place:
 
 
 @pytest.fixture
-def place(real_firewalld: RealFirewalld, tmp_path: Path) -> Place:
+def place(real_firewalld: RealFirewalld, tmp_path: Path) -> Hook:
     subprocess.run(["cp", "-a", "/etc", str(tmp_path / "etc")], check=True, timeout=60)
     (tmp_path / "etc" / "firewalld").mkdir(exist_ok=True)
     (tmp_path / "firewalld").symlink_to(real_firewalld.etc)
-    return Place(real_firewalld, tmp_path)
+    return Hook(real_firewalld, tmp_path)
 
 
 @pytest.fixture
-def daemon(place: Place, tmp_path: Path) -> Iterator[Daemon]:
+def daemon(place: Hook, tmp_path: Path) -> Iterator[Daemon]:
     (tmp_path / "d").mkdir()
     with Daemon(tmp_path / "d") as made:
         yield made
@@ -121,7 +121,7 @@ THEIRS = ["-A PREROUTING -j MARK --set-xmark 0x7/0xffffffff"]
 @pytest.mark.parametrize("placement", ["policy", "zone"])
 @pytest.mark.parametrize("runs", [True, False], ids=["runs", "stopped"])
 def test_all_that_is_ours_goes_and_nothing_else(
-    place: Place, daemon: Daemon, placement: str, runs: bool
+    place: Hook, daemon: Daemon, placement: str, runs: bool
 ) -> None:
     bed = place.bed
     before = [bed.cmd(*plane, "--list-all-zones") for plane in PLANES]
@@ -150,7 +150,7 @@ def test_all_that_is_ours_goes_and_nothing_else(
 
 
 @pytest.mark.parametrize("firewalld_backend", ["nftables"], indirect=True)
-def test_a_firewalld_that_hangs_is_left_alone_and_told(place: Place, daemon: Daemon) -> None:
+def test_a_firewalld_that_hangs_is_left_alone_and_told(place: Hook, daemon: Daemon) -> None:
     bed = place.bed
     place.fill(daemon, "policy")
     before = place.kept()
@@ -169,7 +169,7 @@ def test_a_firewalld_that_hangs_is_left_alone_and_told(place: Place, daemon: Dae
 @pytest.mark.parametrize("firewalld_backend", ["nftables"], indirect=True)
 @pytest.mark.parametrize("fails", ["--get-policies", "--delete-policy", "--list-all-zones"])
 def test_of_calls_that_fail_the_first_is_the_last(
-    place: Place, daemon: Daemon, fails: str, tmp_path: Path
+    place: Hook, daemon: Daemon, fails: str, tmp_path: Path
 ) -> None:
     place.fill(daemon, "policy")
     calls = tmp_path / "calls"
@@ -181,7 +181,7 @@ def test_of_calls_that_fail_the_first_is_the_last(
 
 
 @pytest.mark.parametrize("firewalld_backend", ["nftables"], indirect=True)
-def test_a_table_that_only_nft_can_read_is_told(place: Place, daemon: Daemon) -> None:
+def test_a_table_that_only_nft_can_read_is_told(place: Hook, daemon: Daemon) -> None:
     place.fill(daemon, "policy")
     run("nft", "add", "rule", "ip", "mangle", "PREROUTING", "ct mark set numgen inc mod 2")
     said = place.purge(active=True)

@@ -5,13 +5,13 @@ from dataclasses import replace
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.plan import AddRule, Plan
 from lvsmarkd.model.report import Cause, Mode, Repair, Report, Result, ServiceState
-from lvsmarkd.model.rule import Place, Plane, Rule, Spot
+from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.wake import Actor, Trigger
 from tests.harness.values import declare, flow, key, want
 
 VANDAL = Actor(4711, "iptables-nft", "iptables-nft -t mangle -F")
-MARKS = Spot(Plane.RUNTIME, Family.INET, Place.MARK)
+MARKS = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
 QUIET = Report(
     Trigger.TIMER,
     Result.IN_SYNC,

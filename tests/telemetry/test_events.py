@@ -112,11 +112,11 @@ def test_a_doubled_rule_and_two_programs_of_which_nobody_knows_which(watched: Wa
 
 
 @pytest.mark.parametrize(
-    ("anchors", "words"), [(0, "somebody removed the jump"), (2, "somebody doubled the jump")]
+    ("jumps", "words"), [(0, "somebody removed the jump"), (2, "somebody doubled the jump")]
 )
-def test_the_jump_is_told_of_too(watched: Watched, anchors: int, words: str) -> None:
+def test_the_jump_is_told_of_too(watched: Watched, jumps: int, words: str) -> None:
     watched.look()
-    watched.bench.paper.damage(MARKS, anchors=anchors)
+    watched.bench.paper.damage(MARKS, jumps=jumps)
     [told] = watched.look()
     assert words in told.text
 
@@ -224,7 +224,7 @@ def test_a_conflict_names_the_rule_and_ends_in_one_line(watched: Watched) -> Non
     watched.look()
     watched.bench.paper.foreign = (
         ForeignRule(
-            MARKS, Side.BEHIND, SetMark(5), (Match(),), "mangle PREROUTING", "-j MARK --set-mark 5"
+            MARKS, Side.AFTER, SetMark(5), (Match(),), "mangle PREROUTING", "-j MARK --set-mark 5"
         ),
     )
     told = watched.look(VANDAL)

@@ -24,7 +24,7 @@ from lvsmarkd.watch.own_writers import OwnWriters
 from lvsmarkd.watch.source import SourceFailedError, keep
 from tests.harness.firewalld import RealFirewalld
 from tests.harness.netns import run
-from tests.harness.stand_in import stand_in
+from tests.harness.substitute import substitute
 from tests.watch.hearing import Hearing, running
 
 pytestmark = pytest.mark.netns
@@ -181,7 +181,7 @@ def test_a_restart_wakes_when_it_is_gone_and_when_its_rules_are_there(
             real_firewalld.stop()
             await hearing.until(lambda: hearing.wakes)
             await calm(hearing)
-            with stand_in("INIT") as starting:
+            with substitute("INIT") as starting:
                 await asyncio.sleep(1)
                 assert hearing.wakes == [], "its name alone is no reason to look"
                 starting.state = "RUNNING"

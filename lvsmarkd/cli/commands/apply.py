@@ -12,7 +12,7 @@ from lvsmarkd.cli.output import print_findings, print_json, summary
 from lvsmarkd.cli.session import Session, cannot_lock, open_session
 from lvsmarkd.daemon import control
 from lvsmarkd.daemon.form import report_form
-from lvsmarkd.daemon.places import LockedError, take_lock
+from lvsmarkd.daemon.paths import LockedError, take_lock
 from lvsmarkd.daemon.reconciler import Reconciler
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.telemetry.journal import under_journald
@@ -24,11 +24,11 @@ def run(options: argparse.Namespace) -> Exit:
     log_to(sys.stderr, journald=under_journald(os.environ, sys.stderr))
     session = open_session(options)
     try:
-        take_lock(session.places.lock)
+        take_lock(session.paths.lock)
     except LockedError as error:
         return _by_daemon(session, options, error)
     except OSError as error:
-        raise cannot_lock(session.places, error) from error
+        raise cannot_lock(session.paths, error) from error
     session.gather()
     report = Reconciler(session.inputs, session.backend()).run(
         [Wake(Trigger.CONTROL)], lambda: session.inputs.loaded.settings.daemon.mode
@@ -50,7 +50,7 @@ def _by_daemon(session: Session, options: argparse.Namespace, locked: LockedErro
     if options.config or options.keepalived_conf or options.config_id or options.backend:
         raise CommandError(f"{locked}; it applies its own settings: leave out the options")
     try:
-        answer: dict[str, Any] = control.ask(session.places.socket, {"command": "apply"})
+        answer: dict[str, Any] = control.ask(session.paths.socket, {"command": "apply"})
     except control.NotRunningError as error:
         raise CommandError(f"{locked}, and does not answer: {error}") from error
     if "error" in answer and "result" not in answer:

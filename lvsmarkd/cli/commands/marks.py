@@ -8,11 +8,11 @@ from typing import Any
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import paint, print_json
 from lvsmarkd.cli.session import Session, open_session
-from lvsmarkd.daemon.inputs import Gathered
+from lvsmarkd.daemon.inputs import Inputs
 from lvsmarkd.firewall.backend import Backend
 from lvsmarkd.judge.desired import Coverage, Desired, Policy, desired
+from lvsmarkd.judge.judgement import covered
 from lvsmarkd.judge.presence import presence
-from lvsmarkd.judge.verdict import covered
 from lvsmarkd.judge.watched import advice, watched
 from lvsmarkd.keepalived.dialect import REFERENCE
 from lvsmarkd.model.finding import Severity
@@ -27,7 +27,7 @@ States = dict[ServiceKey, bool | None]
 def run(options: argparse.Namespace) -> Exit:
     """Print the services; a firewall that cannot be read leaves `covered` unknown."""
     session = open_session(options)
-    gathered = session.gather()
+    inputs_now = session.gather()
     firewall = session.inputs.loaded.settings.firewall
     policy = Policy(firewall.undeclared == "infer", firewall.vrrp_accept, firewall.local)
     seen, last = Observed({}), False
@@ -37,29 +37,31 @@ def run(options: argparse.Namespace) -> Exit:
         policy = replace(
             policy, slots=backend.slots, interfaces=backend.interfaces, macs=backend.macs
         )
-    wanted = desired(gathered.reading, gathered.declared, policy, world=gathered.world)
+    wanted = desired(
+        inputs_now.reading, inputs_now.declared, policy, runtime_state=inputs_now.runtime_state
+    )
     states = covered(wanted, seen, last=last)
     if options.json:
         print_json(
             {
                 "services": [_form(key, wanted, states, seen) for key in sorted(wanted.services)],
                 "problems": [_problem_form(problem) for problem in _sorted(wanted.problems)],
-                "keepalived": _reader_form(gathered),
+                "keepalived": _reader_form(inputs_now),
             }
         )
     else:
         _print(wanted, states, seen)
-        if gathered.version is None:
+        if inputs_now.version is None:
             print(f"\nread as keepalived {_dotted(REFERENCE)} would: no keepalived could be asked")
     return Exit.OK
 
 
-def _reader_form(gathered: Gathered) -> dict[str, Any]:
+def _reader_form(inputs_now: Inputs) -> dict[str, Any]:
     return {
-        "version": _dotted(gathered.version or REFERENCE),
-        "assumed": gathered.version is None,
-        "source": gathered.source,
-        "files": list(gathered.reading.files),
+        "version": _dotted(inputs_now.version or REFERENCE),
+        "assumed": inputs_now.version is None,
+        "source": inputs_now.source,
+        "files": list(inputs_now.reading.files),
     }
 
 
@@ -109,13 +111,13 @@ def _coverage(key: ServiceKey, wanted: Desired, states: States) -> str:
     coverage = wanted.coverage[key]
     if coverage is not Coverage.NONE:
         return str(coverage)
-    if states[key] and (key.mark in wanted.held or wanted.leaving(key)):
+    if states[key] and (key.mark in wanted.frozen_marks or wanted.leaving(key)):
         return "kept"  # by rules of an earlier declaration
     return "watched" if states[key] else "undeclared"
 
 
 def _loaded(key: ServiceKey, wanted: Desired) -> bool | None:
-    return None if wanted.world.kernel is None else wanted.world.kernel.holds(key)
+    return None if wanted.runtime_state.kernel is None else wanted.runtime_state.kernel.holds(key)
 
 
 def _flows(key: ServiceKey, wanted: Desired, seen: Observed) -> str:

@@ -9,7 +9,7 @@ from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import print_json
 from lvsmarkd.cli.session import cannot_lock, open_session
 from lvsmarkd.daemon.form import plan_form
-from lvsmarkd.daemon.places import LockedError, Places, places_from_environment, take_lock
+from lvsmarkd.daemon.paths import DaemonPaths, LockedError, paths_from_environment, take_lock
 from lvsmarkd.declarations.tables import BackendChoice
 from lvsmarkd.firewall.backend import Backend, FirewallError
 from lvsmarkd.firewall.choose import choose
@@ -22,17 +22,17 @@ def run(options: argparse.Namespace) -> Exit:
 
     The last resort asks little of lvsmarkd.toml: which backend, if it says so.
     """
-    places = places_from_environment()
+    paths = paths_from_environment()
     try:
-        take_lock(places.lock)
+        take_lock(paths.lock)
     except LockedError as error:
         raise CommandError(f"{error}; stop it first: systemctl stop lvsmarkd") from error
     except OSError as error:
-        raise cannot_lock(places, error) from error
+        raise cannot_lock(paths, error) from error
     steps: list[Step] = []
     name = _name(options)
     try:
-        backends = list(_backends(name, places))
+        backends = list(_backends(name, paths))
         for backend in backends:
             steps += backend.purge().steps
     except FirewallError as error:
@@ -48,13 +48,13 @@ def run(options: argparse.Namespace) -> Exit:
     return Exit.OK
 
 
-def _backends(name: str, places: Places) -> Iterator[Backend]:
+def _backends(name: str, paths: DaemonPaths) -> Iterator[Backend]:
     """The firewalls to remove our rules from: all that may have some, where none is named."""
-    chosen = choose(name, state_directory=places.state)
+    chosen = choose(name, state_directory=paths.state)
     yield chosen
     if name == BackendChoice.AUTO and _of_firewalld(chosen):
         with suppress(FirewallError):  # no iptables here: nothing of ours is in it
-            yield choose(BackendChoice.IPTABLES, state_directory=places.state)
+            yield choose(BackendChoice.IPTABLES, state_directory=paths.state)
 
 
 def _kept(name: str) -> str:

@@ -7,7 +7,7 @@ import sys
 
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.session import cannot_lock, open_session
-from lvsmarkd.daemon.places import LockedError, take_lock
+from lvsmarkd.daemon.paths import LockedError, take_lock
 from lvsmarkd.telemetry.journal import under_journald
 from lvsmarkd.telemetry.logs import log_to
 
@@ -17,15 +17,15 @@ def run(options: argparse.Namespace) -> Exit:
     log_to(sys.stderr, journald=under_journald(os.environ, sys.stderr))
     session = open_session(options)
     try:
-        take_lock(session.places.lock)
+        take_lock(session.paths.lock)
     except LockedError as error:
         raise CommandError(f"{error}; two daemons would only undo each other") from error
     except OSError as error:
-        raise cannot_lock(session.places, error) from error
+        raise cannot_lock(session.paths, error) from error
     from lvsmarkd.daemon.wiring import wire  # noqa: PLC0415 - a second daemon needs none of it
 
     try:
-        asyncio.run(wire(session.inputs, session.places).run())
+        asyncio.run(wire(session.inputs, session.paths).run())
     except OSError as error:
         raise CommandError(f"the daemon cannot go on: {error}") from error
     return Exit.OK

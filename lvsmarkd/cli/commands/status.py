@@ -7,7 +7,7 @@ from typing import Any
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import paint, print_json
 from lvsmarkd.daemon import control
-from lvsmarkd.daemon.places import places_from_environment
+from lvsmarkd.daemon.paths import paths_from_environment
 
 
 def run(options: argparse.Namespace) -> Exit:
@@ -18,7 +18,7 @@ def run(options: argparse.Namespace) -> Exit:
 def ask_and_print(options: argparse.Namespace, request: dict[str, Any]) -> Exit:
     """Send one request to the daemon and print the status it answers with."""
     try:
-        answer = control.ask(places_from_environment().socket, request)
+        answer = control.ask(paths_from_environment().socket, request)
     except control.NotRunningError as error:
         raise CommandError(str(error)) from error
     if "result" not in answer:

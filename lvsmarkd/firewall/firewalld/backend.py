@@ -16,16 +16,16 @@ from lvsmarkd.firewall.firewalld.changes import change_of
 from lvsmarkd.firewall.firewalld.commands import commands
 from lvsmarkd.firewall.firewalld.direct import Natives, of_direct, of_iptables
 from lvsmarkd.firewall.firewalld.foreign import Walk, service_names
-from lvsmarkd.firewall.firewalld.former import former_chains, parted
 from lvsmarkd.firewall.firewalld.frame import has_policies
-from lvsmarkd.firewall.firewalld.holdings import OUR_POLICY
-from lvsmarkd.firewall.firewalld.intruders import foreign as intruding
 from lvsmarkd.firewall.firewalld.kernel import Kernel, is_in_kernel
 from lvsmarkd.firewall.firewalld.listing import Listing
-from lvsmarkd.firewall.firewalld.look import Choices, Looker, Sight, unknown
+from lvsmarkd.firewall.firewalld.own_rules import OUR_POLICY
+from lvsmarkd.firewall.firewalld.previous_backend import parted, previous_chains
 from lvsmarkd.firewall.firewalld.purge import purge
+from lvsmarkd.firewall.firewalld.reader import Choices, FirewalldReader, FirewalldState, unknown
 from lvsmarkd.firewall.firewalld.reload import Reloader
 from lvsmarkd.firewall.firewalld.remarks import not_entered, remarks, remarks_unread
+from lvsmarkd.firewall.firewalld.rules_behind_ours import foreign as behind_ours
 from lvsmarkd.firewall.firewalld.services import ask_services
 from lvsmarkd.firewall.firewalld.states import (
     ABSENT,
@@ -35,12 +35,12 @@ from lvsmarkd.firewall.firewalld.states import (
     trouble_of,
 )
 from lvsmarkd.firewall.firewalld.unmended import Unmended
-from lvsmarkd.firewall.firewalld.unsaved import Losses
+from lvsmarkd.firewall.firewalld.unsaved import ReloadImpact
 from lvsmarkd.model.observed import ForeignRule, Observed
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import Plane
 
-SLOTS = 1
+MAX_PORTS_PER_RULE = 1
 """A rich rule names one port or one range of ports."""
 FRESH = 1.0
 """Seconds for which what was seen may be written by."""
@@ -66,15 +66,15 @@ class FirewalldBackend:
     boot: Boot = field(default_factory=Boot)
     last: bool = False
     _backend: str = ""
-    _looker: Looker = field(init=False)
+    _reader: FirewalldReader = field(init=False)
     _unmended: Unmended = field(default_factory=Unmended)
-    _last_sight: tuple[float, Sight | None] = (-inf, None)
+    _last_state: tuple[float, FirewalldState | None] = (-inf, None)
 
     def __post_init__(self) -> None:
         choices = self.choices
         if choices.by_policy and not has_policies(self.version):
             choices = replace(choices, by_policy=False)
-        self._looker = Looker(self.firewalld, choices)
+        self._reader = FirewalldReader(self.firewalld, choices)
 
     @classmethod
     def open(
@@ -99,7 +99,7 @@ class FirewalldBackend:
         except (BusError, FirewalldError) as error:
             raise failure(error) from error
         made = cls(firewalld, backup, choices, version, iptables, boot or Boot())
-        made._backend = made._looker.backend()
+        made._backend = made._reader.backend()
         return made
 
     @property
@@ -110,7 +110,7 @@ class FirewalldBackend:
     @property
     def slots(self) -> int:
         """1, see SLOTS."""
-        return SLOTS
+        return MAX_PORTS_PER_RULE
 
     def observe(self) -> Observed:
         """Read both planes, the kernel, and what others have in iptables and nftables."""
@@ -120,28 +120,28 @@ class FirewalldBackend:
                 return down(SENTENCES[state])
             return Observed(unknown(SENTENCES[state]), remarks=tuple(remarks_unread(state)))
         try:
-            sight = self._looker.look(state)
+            state_seen = self._reader.look(state)
             iptables = self._iptables()
-            foreign = tuple(self._foreign(sight, iptables))
-            hindrance = self._hindrance(sight)
+            foreign = tuple(self._foreign(state_seen, iptables))
+            hindrance = self._hindrance(state_seen)
         except (BusError, FirewalldError) as error:
             return Observed(unknown(str(error)))
-        self._backend = sight.backend
-        self._last_sight = (monotonic(), sight)
-        self._unmended.seen(sight.lacking())
+        self._backend = state_seen.backend
+        self._last_state = (monotonic(), state_seen)
+        self._unmended.seen(state_seen.lacking())
         found = remarks(
-            sight,
+            state_seen,
             not_at_boot=self.boot.trouble(),
             hindrance=hindrance,
         )
-        former = dict(former_chains(iptables)) if iptables is not None else {}
+        former = dict(previous_chains(iptables)) if iptables is not None else {}
         return Observed(
-            sight.chains() | former,
+            state_seen.chains() | former,
             foreign,
             iptables.refusing if iptables is not None else frozenset(),
             tuple(found),
             iptables.names if iptables is not None else frozenset(),
-            "no packet enters by the zones that hold our rules" if not_entered(sight) else "",
+            "no packet enters by the zones that hold our rules" if not_entered(state_seen) else "",
         )
 
     def apply(self, plan: Plan) -> Applied:
@@ -159,32 +159,38 @@ class FirewalldBackend:
         return applied
 
     def _apply(self, plan: Plan) -> Applied:
-        sight = self._seen_just_now() or self._sight()
-        if isinstance(sight.permanent, Listing):
-            self.backup.save_once(sight.runtime, sight.permanent)
+        state_seen = self._seen_just_now() or self._state_seen()
+        if isinstance(state_seen.permanent, Listing):
+            self.backup.save_once(state_seen.runtime, state_seen.permanent)
         application = Application(
-            self.firewalld, self._reloader(sight), self._looker, self._unmended, self.backup.room
+            self.firewalld,
+            self._reloader(state_seen),
+            self._reader,
+            self._unmended,
+            self.backup.room,
         )
         try:
-            rejected = application.carry_out(plan, sight)
+            rejected = application.carry_out(plan, state_seen)
         except (BusError, FirewalldError) as error:
             raise failure(error, "firewalld's rules are written") from error
         return Applied(tuple(rejected))
 
     def script(self, plan: Plan) -> dict[str, str]:
         """What would be written, in firewall-cmd's words. Raises FirewallError."""
-        sight = self._sight(write=False)
+        state_seen = self._state_seen(write=False)
         plan, past = parted(plan)
-        by_spot, _ = renderable(plan.by_spot())
-        reloader = self._reloader(sight)
-        application = Application(self.firewalld, reloader, self._looker, self._unmended)
+        by_chain, _ = renderable(plan.by_chain())
+        reloader = self._reloader(state_seen)
+        application = Application(self.firewalld, reloader, self._reader, self._unmended)
         try:
-            why = application.needs_reload(by_spot, sight)
+            why = application.needs_reload(by_chain, state_seen)
         except (BusError, FirewalldError) as error:
             raise failure(error, "firewalld is read") from error
         texts: dict[str, str] = {}
-        for plane, own in sorted(sight.own.items()):  # permanent first: its size tells the cost
-            steps = {s: steps for s, steps in by_spot.items() if s.plane is plane}
+        for plane, own in sorted(
+            state_seen.own.items()
+        ):  # permanent first: its size tells the cost
+            steps = {s: steps for s, steps in by_chain.items() if s.plane is plane}
             change = change_of(steps, own)
             lines = list(commands(plane, change))
             if plane is Plane.PERMANENT:
@@ -197,9 +203,9 @@ class FirewalldBackend:
             texts |= iptables.script(past)
         return texts
 
-    def pardon(self) -> None:
+    def reset_backoff(self) -> None:
         """Let all that a reload did not mend be a reason for another one."""
-        self._unmended.pardon()
+        self._unmended.reset_backoff()
 
     def purge(self) -> Plan:
         """Remove our policy and our rules in zones, from both planes.
@@ -207,9 +213,9 @@ class FirewalldBackend:
         The policy's empty object stays known at runtime until the next reload: nothing can
         remove it sooner, and it does nothing.
         """
-        sight = self._sight()
+        state_seen = self._state_seen()
         try:
-            return purge(self.firewalld, sight)
+            return purge(self.firewalld, state_seen)
         except FirewalldError as error:
             raise FirewallError(
                 Trouble.REJECTED,
@@ -219,24 +225,28 @@ class FirewalldBackend:
         except BusError as error:
             raise failure(error, "our rules are to be removed from firewalld") from error
 
-    def _seen_just_now(self) -> Sight | None:
+    def _seen_just_now(self) -> FirewalldState | None:
         """What the plan was made from, if rules can be changed by it: a look takes longer than
         the change. Whether to reload is decided by a new look only.
         """
-        at, sight = self._last_sight
-        self._last_sight = (-inf, None)
-        if sight is None or monotonic() - at > FRESH or sight.state is not State.RUNNING:
+        at, state_seen = self._last_state
+        self._last_state = (-inf, None)
+        if state_seen is None or monotonic() - at > FRESH or state_seen.state is not State.RUNNING:
             return None
-        well = sight.whole and not sight.lacking() and not sight.own[Plane.RUNTIME].interim
-        return sight if well else None
+        well = (
+            state_seen.whole
+            and not state_seen.lacking()
+            and not state_seen.own[Plane.RUNTIME].interim
+        )
+        return state_seen if well else None
 
-    def _sight(self, *, write: bool = True) -> Sight:
+    def _state_seen(self, *, write: bool = True) -> FirewalldState:
         state = self.firewalld.state()
         trouble = not_ready(state)
         if trouble is not None and (write or not state.readable):
             raise trouble
         try:
-            return self._looker.look(state)
+            return self._reader.look(state)
         except (BusError, FirewalldError) as error:
             raise failure(error, "firewalld is read") from error
 
@@ -250,31 +260,41 @@ class FirewalldBackend:
         except FirewallError:
             return None  # no iptables here: nobody has rules in it
 
-    def _foreign(self, sight: Sight, iptables: Observed | None) -> Iterator[ForeignRule]:
-        listings = [each for each in (sight.runtime, sight.permanent) if isinstance(each, Listing)]
+    def _foreign(
+        self, state_seen: FirewalldState, iptables: Observed | None
+    ) -> Iterator[ForeignRule]:
+        listings = [
+            each for each in (state_seen.runtime, state_seen.permanent) if isinstance(each, Listing)
+        ]
         services = ask_services(self.firewalld, service_names(*listings))
         if iptables is not None:
-            yield from of_iptables(iptables, sight.backend, sight.runtime)
-        if isinstance(sight.kernel, Kernel):
-            yield from Natives(sight.kernel.foreign).foreign()
-            own = sight.own[Plane.RUNTIME]
+            yield from of_iptables(iptables, state_seen.backend, state_seen.runtime)
+        if isinstance(state_seen.kernel, Kernel):
+            yield from Natives(state_seen.kernel.foreign).foreign()
+            own = state_seen.own[Plane.RUNTIME]
             if own.targets == (OUR_POLICY,):
-                yield from intruding(sight.kernel.intruders, {held.rule for held in own.held})
+                yield from behind_ours(
+                    state_seen.kernel.rules_behind_ours, {listed.rule for listed in own.listed}
+                )
         for listing in listings:
-            walk = Walk(listing, sight.own[listing.plane], services, sight.runtime.active)
+            walk = Walk(listing, state_seen.own[listing.plane], services, state_seen.runtime.active)
             yield from walk.foreign()
-        if isinstance(sight.permanent, Listing):
-            yield from of_direct(sight.permanent)
+        if isinstance(state_seen.permanent, Listing):
+            yield from of_direct(state_seen.permanent)
 
-    def _hindrance(self, sight: Sight) -> str:
+    def _hindrance(self, state_seen: FirewalldState) -> str:
         """Why a reload that is needed is not made; empty where none is, or it may be."""
-        if sight.state is State.PANIC:
+        if state_seen.state is State.PANIC:
             return ""
-        if sight.whole and not sight.lacking() and not sight.own[Plane.RUNTIME].interim:
+        if (
+            state_seen.whole
+            and not state_seen.lacking()
+            and not state_seen.own[Plane.RUNTIME].interim
+        ):
             return ""
-        return self._reloader(sight).hindrance(sight)
+        return self._reloader(state_seen).hindrance(state_seen)
 
-    def _reloader(self, sight: Sight) -> Reloader:
-        losses = Losses(self.firewalld, self.version, sight.backend)
-        rules = sum(len(own.held) for own in sight.own.values())
-        return Reloader(self.firewalld, self.choices.reload, losses, self._looker.kernel, rules)
+    def _reloader(self, state_seen: FirewalldState) -> Reloader:
+        impact = ReloadImpact(self.firewalld, self.version, state_seen.backend)
+        rules = sum(len(own.listed) for own in state_seen.own.values())
+        return Reloader(self.firewalld, self.choices.reload, impact, self._reader.kernel, rules)

@@ -15,7 +15,6 @@ from lvsmarkd.firewall.backend import (
     Trouble,
 )
 from lvsmarkd.firewall.firewalld.direct import Natives
-from lvsmarkd.firewall.firewalld.former import parted
 from lvsmarkd.firewall.firewalld.kernel import TABLE
 from lvsmarkd.firewall.firewalld.leftover import (
     Leftover,
@@ -24,6 +23,7 @@ from lvsmarkd.firewall.firewalld.leftover import (
     in_nftables,
     removals,
 )
+from lvsmarkd.firewall.firewalld.previous_backend import parted
 from lvsmarkd.firewall.iptables.backend import LOCK_SECONDS
 from lvsmarkd.firewall.iptables.toolset import detect
 from lvsmarkd.firewall.program import WRITE_TIMEOUT, run, search_path
@@ -110,16 +110,16 @@ class BesideFirewalld:
                 texts[name] = text
         return texts
 
-    def pardon(self) -> None:
+    def reset_backoff(self) -> None:
         """As iptables."""
-        self.inner.pardon()
+        self.inner.reset_backoff()
 
     def purge(self) -> Plan:
         """Remove what is ours from iptables, and what is left of it in firewalld's tables."""
         done = self.inner.purge()
         steps = tuple(
-            RemoveRule(spot, rule)
-            for spot, chain in chains_of(self._leftovers()).items()
+            RemoveRule(chain_key, rule)
+            for chain_key, chain in chains_of(self._leftovers()).items()
             for rule in chain.rules
         )
         self._remove(steps)
@@ -181,4 +181,4 @@ def _table() -> _Objects:
 def _after(objects: _Objects) -> Iterator[ForeignRule]:
     """The marks that it sets, whoever put them there; past all of iptables' PREROUTING."""
     for rule in Natives(objects).foreign():
-        yield replace(rule, later=rule.later or rule.side is Side.BEHIND)
+        yield replace(rule, later=rule.later or rule.side is Side.AFTER)

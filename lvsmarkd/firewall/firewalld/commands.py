@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Iterator
 
 from lvsmarkd.firewall.firewalld.frame import FRAME, POLICY_PRIORITY
-from lvsmarkd.firewall.firewalld.holdings import OUR_POLICY, Change
 from lvsmarkd.firewall.firewalld.own import POLICY, rich_text
+from lvsmarkd.firewall.firewalld.own_rules import OUR_POLICY, Change
 from lvsmarkd.model.rule import Plane
 
 
@@ -19,13 +19,13 @@ def commands(plane: Plane, change: Change) -> Iterator[str]:
         yield f"{start} --policy={POLICY} --set-priority={POLICY_PRIORITY}"
         yield f"{start} --policy={POLICY} --add-ingress-zone=ANY"
         yield f"{start} --policy={POLICY} --add-egress-zone=HOST"
-    for holder, rules in change.add.items():
+    for container, rules in change.add.items():
         for rule in rules:
-            option = f"--{holder.kind}={shlex.quote(holder.name)}"
+            option = f"--{container.kind}={shlex.quote(container.name)}"
             yield f"{start} {option} --add-rich-rule={shlex.quote(rich_text(rule))}"
-    for holder, texts in change.remove.items():
-        for text in () if dissolve and holder == OUR_POLICY else texts:
-            option = f"--{holder.kind}={shlex.quote(holder.name)}"
+    for container, texts in change.remove.items():
+        for text in () if dissolve and container == OUR_POLICY else texts:
+            option = f"--{container.kind}={shlex.quote(container.name)}"
             yield f"{start} {option} --remove-rich-rule={shlex.quote(text)}"
     if dissolve:
         yield f"{start} --delete-policy={POLICY}"

@@ -11,15 +11,15 @@ from lvsmarkd.firewall.firewalld.listing import Listing
 from lvsmarkd.firewall.iptables.syntax import Syntax, read_rule
 from lvsmarkd.firewall.iptables.walk import effects_of
 from lvsmarkd.model.observed import (
+    Drop,
     Effect,
     ForeignRule,
-    Leave,
-    Obscured,
+    LeavesTable,
     Observed,
-    Refuse,
+    SetsUnknownMark,
     Side,
 )
-from lvsmarkd.model.rule import Accept, Match, Place, Plane, SetMark, Spot
+from lvsmarkd.model.rule import Accept, ChainKey, Hook, Match, Plane, SetMark
 from lvsmarkd.model.service import Family
 
 FAMILIES = {"ipv4": Family.INET, "ipv6": Family.INET6}
@@ -65,21 +65,21 @@ def of_iptables(seen: Observed, backend: str, runtime: Listing) -> Iterator[Fore
     for rule in seen.foreign:
         if backend != NFTABLES and _is_firewallds(rule):
             continue
-        if isinstance(rule.effect, Leave | Accept):
+        if isinstance(rule.effect, LeavesTable | Accept):
             continue
-        if rule.spot.place is Place.LOCAL:
+        if rule.chain_key.hook is Hook.OUTPUT:
             continue
-        side = rule.side if rule.later else Side.AHEAD
+        side = rule.side if rule.later else Side.BEFORE
         yield replace(rule, side=side, fleeting=_value(rule) in direct)
 
 
 def _value(rule: ForeignRule) -> tuple[object, ...]:
     path = tuple(match for match in rule.path if match != Match())
-    return (rule.spot.family, rule.spot.place, rule.effect, path, rule.guards)
+    return (rule.chain_key.family, rule.chain_key.hook, rule.effect, path, rule.guards)
 
 
 def _is_firewallds(rule: ForeignRule) -> bool:
-    at_input = rule.spot.place is Place.ACCEPT and rule.where.endswith("chain INPUT")
+    at_input = rule.chain_key.hook is Hook.INPUT and rule.where.endswith("chain INPUT")
     return at_input or _OF_FIREWALLD.search(rule.where) is not None
 
 
@@ -102,12 +102,12 @@ def _direct(
     if family is None or table != "mangle" or chain not in _HOOKS:
         return
     syntax = read_typed(arguments)
-    for effect in effects_of(syntax, Place.MARK):
-        if isinstance(effect, Leave | Refuse):
+    for effect in effects_of(syntax, Hook.PREROUTING):
+        if isinstance(effect, LeavesTable | Drop):
             continue
         yield ForeignRule(
-            Spot(plane, family, Place.MARK),
-            Side.BEHIND if _HOOKS[chain] else Side.AHEAD,
+            ChainKey(plane, family, Hook.PREROUTING),
+            Side.AFTER if _HOOKS[chain] else Side.BEFORE,
             effect,
             (syntax.match,) if syntax.match != Match() else (),
             "firewalld's direct rules",
@@ -167,7 +167,7 @@ class Natives:
                 number = priority if isinstance(priority, int) else 0
                 bases.append((family, table, str(found.get("name")), later, number))
         for family, table, name, later, number in bases:
-            side = Side.BEHIND if later or number >= _PRIORITY else Side.AHEAD
+            side = Side.AFTER if later or number >= _PRIORITY else Side.BEFORE
             way = _NativeWay(family, table, side, later)
             yield from self._chain(way, name, (), depth=0, partial=False)
 
@@ -184,13 +184,13 @@ class Natives:
             if rule.mark is not None:
                 effect = SetMark(rule.mark)
             elif rule.obscure:
-                effect = Obscured("meta mark set")
+                effect = SetsUnknownMark("meta mark set")
             partial = partial or bool(rule.verdict) or rule.goto
             if effect is None:
                 continue
             for family in (only.only,) if only.only else _NATIVE_FAMILIES[way.family]:
                 yield ForeignRule(
-                    Spot(Plane.RUNTIME, family, Place.MARK),
+                    ChainKey(Plane.RUNTIME, family, Hook.PREROUTING),
                     way.side,
                     effect,
                     here,

@@ -10,7 +10,7 @@ from lvsmarkd.firewall.backend import FirewallError
 from lvsmarkd.firewall.firewalld.direct import FAMILIES, unwrapped
 from lvsmarkd.firewall.firewalld.kernel import NFTABLES
 from lvsmarkd.firewall.firewalld.listing import Listing
-from lvsmarkd.firewall.iptables.chains import SEATS
+from lvsmarkd.firewall.iptables.chains import LOCATIONS
 from lvsmarkd.firewall.iptables.toolset import detect
 from lvsmarkd.firewall.program import run, search_path
 
@@ -19,12 +19,12 @@ SPARES_IPTABLES = (2, 0)
 backend without direct rules has not (fw.py, may_skip_flush_direct_backends)."""
 EB = "eb"
 """What firewalld calls ebtables' family."""
-Seat = tuple[str, str, str]
+ChainName = tuple[str, str, str]
 """A chain: its family in firewalld's words, its table, its name."""
 Saved = Callable[[], Mapping[str, str | None]]
 """What each program saves, by family in firewalld's words; None where it could not be read."""
 
-_OURS = frozenset(seat.chain for seat in SEATS.values())
+_OURS = frozenset(location.chain for location in LOCATIONS.values())
 _JUMP = re.compile(r"(?:^|.* )-[jg] (\S+)$")
 _BUILT_IN = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 _STAGE = "(?:_(?:pre|log|deny|allow|post))?"
@@ -74,7 +74,7 @@ def wiped(saved: Saved, version: str, backend: str, runtime: Listing) -> Iterato
     except FirewallError:
         return  # no iptables here: nobody has rules in it
     own = _Own.of(runtime) if backend != NFTABLES else None
-    left = Counter[Seat]()
+    left = Counter[ChainName]()
     for family, text in texts.items():
         if text is None:
             yield f"whatever is in iptables ({family}), which could not be read"
@@ -121,7 +121,7 @@ class _Own:
         )
 
 
-def _foreign(family: str, text: str, own: _Own | None) -> Iterator[Seat]:
+def _foreign(family: str, text: str, own: _Own | None) -> Iterator[ChainName]:
     """The chain of each rule that is neither ours nor, where it may have some, firewalld's."""
     table, once = "", set[tuple[str, str, str]]()
     for line in text.splitlines():
@@ -150,7 +150,7 @@ def _besides(family: str, text: str, backend: str) -> Iterator[str]:
             yield f"the policy DROP of iptables' {chain} ({family})"
 
 
-def _direct(runtime: Listing, backend: str) -> Iterator[Seat]:
+def _direct(runtime: Listing, backend: str) -> Iterator[ChainName]:
     """The chain of each of firewalld's direct rules: it puts these back. Those for built-in
     chains its iptables backend has in chains of its own.
     """

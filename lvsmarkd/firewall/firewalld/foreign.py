@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from lvsmarkd.firewall.firewalld.frame import POLICY_PRIORITY
-from lvsmarkd.firewall.firewalld.holdings import OUR_POLICY, Holder, HolderKind, Holdings, zone
 from lvsmarkd.firewall.firewalld.listing import (
     Listing,
     Settings,
@@ -14,6 +13,13 @@ from lvsmarkd.firewall.firewalld.listing import (
     text,
 )
 from lvsmarkd.firewall.firewalld.own import PRIORITY
+from lvsmarkd.firewall.firewalld.own_rules import (
+    OUR_POLICY,
+    Container,
+    ContainerKind,
+    OwnRules,
+    zone,
+)
 from lvsmarkd.firewall.firewalld.rich import (
     Other,
     Ports,
@@ -25,8 +31,8 @@ from lvsmarkd.firewall.firewalld.rich import (
 )
 from lvsmarkd.firewall.firewalld.services import UNKNOWN, Services, matches_of
 from lvsmarkd.firewall.firewalld.words import NotUnderstoodError
-from lvsmarkd.model.observed import Effect, ForeignRule, Obscured, Refuse, Side
-from lvsmarkd.model.rule import Accept, Match, Place, Plane, SetMark, Spot
+from lvsmarkd.model.observed import Drop, Effect, ForeignRule, SetsUnknownMark, Side
+from lvsmarkd.model.rule import Accept, ChainKey, Hook, Match, Plane, SetMark
 from lvsmarkd.model.service import Family
 
 _ZONES = 0
@@ -50,12 +56,12 @@ class _Way:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seat:
+class _Position:
     """A holder, how packets get to it, and its place among holders."""
 
-    holder: Holder
+    container: Container
     way: _Way
-    place: int
+    rank: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ class Walk:
     """All zones and policies of one plane. ``ways`` are the active zones at runtime."""
 
     listing: Listing
-    own: Holdings
+    own: OwnRules
     services: Services
     ways: Mapping[str, tuple[str, ...]]
     _found: list[tuple[Rank, ForeignRule]] = field(default_factory=list)
@@ -89,7 +95,7 @@ class Walk:
             way = _way_of_policy(settings, self.listing.default_zone)
             if way is not None:
                 rank = number(settings, "priority") or -1
-                self._holder(Holder(HolderKind.POLICY, name), settings, way, rank)
+                self._holder(Container(ContainerKind.POLICY, name), settings, way, rank)
         self._end()
         self._found.sort(key=lambda found: found[0])
         return [rule for _, rule in self._found]
@@ -106,12 +112,12 @@ class Walk:
         sources = any(way.startswith("source ") for each in others for way in self.ways[each])
         return _Way(tuple(Match(in_interface=way) for way in ways), partial=sources)
 
-    def _holder(self, holder: Holder, settings: Settings, way: _Way, place: int) -> None:
-        seat = _Seat(holder, way, place)
-        ours = {held.text for held in self.own.held if held.holder == holder}
+    def _holder(self, container: Container, settings: Settings, way: _Way, rank: int) -> None:
+        position = _Position(container, way, rank)
+        ours = {listed.text for listed in self.own.listed if listed.container == container}
         for line in rich_rules(settings):
             if line not in ours:
-                self._rich(seat, line)
+                self._rich(position, line)
         if self.listing.plane is Plane.PERMANENT:
             return
         matches, whole = matches_of(settings)
@@ -123,32 +129,32 @@ class Walk:
         if not whole:
             opened.append(_Said(Accept(), Match(), "an open port", partial=True))
         for said in opened:
-            self._add(seat, (_ALLOW, 0), Place.ACCEPT, tuple(Family), said)
+            self._add(position, (_ALLOW, 0), Hook.INPUT, tuple(Family), said)
         target = text(settings, "target")
-        if holder.kind is HolderKind.POLICY and target in {"ACCEPT", *_REFUSING_TARGETS}:
-            effect: Effect = Accept() if target == "ACCEPT" else Refuse()
+        if container.kind is ContainerKind.POLICY and target in {"ACCEPT", *_REFUSING_TARGETS}:
+            effect: Effect = Accept() if target == "ACCEPT" else Drop()
             said = _Said(effect, Match(), f"target {target}")
-            self._add(seat, (_LAST, 0), Place.ACCEPT, tuple(Family), said)
+            self._add(position, (_LAST, 0), Hook.INPUT, tuple(Family), said)
 
-    def _rich(self, seat: _Seat, line: str) -> None:
+    def _rich(self, position: _Position, line: str) -> None:
         both = tuple(Family)
         try:
             rich = read_rich_rule(line)
         except NotUnderstoodError:
             # It may do anything, to any packet.
-            obscure = Obscured("a rich rule that is not understood")
+            obscure = SetsUnknownMark("a rich rule that is not understood")
             said = _Said(obscure, Match(), line, partial=True)
-            self._add(seat, (_ALLOW, 0), Place.MARK, both, said)
-            self._add(seat, (_ALLOW, 0), Place.ACCEPT, both, replace(said, effect=Accept()))
+            self._add(position, (_ALLOW, 0), Hook.PREROUTING, both, said)
+            self._add(position, (_ALLOW, 0), Hook.INPUT, both, replace(said, effect=Accept()))
             return
         effect = _effect(rich)
         if effect is None:
             return
-        at = Place.MARK if rich.verb is Verb.MARK else Place.ACCEPT
+        at = Hook.PREROUTING if rich.verb is Verb.MARK else Hook.INPUT
         families = (rich.family,) if rich.family else both
         for match, partial in self._matches(rich):
             said = _Said(effect, match, line, partial)
-            self._add(seat, (_stage(rich), rich.priority), at, families, said)
+            self._add(position, (_stage(rich), rich.priority), at, families, said)
 
     def _matches(self, rich: RichRule) -> Iterator[tuple[Match, bool]]:
         """What a rule matches, and whether by less than that."""
@@ -176,31 +182,31 @@ class Walk:
 
     def _add(
         self,
-        seat: _Seat,
+        position: _Position,
         at: tuple[int, int],
-        place: Place,
+        hook: Hook,
         families: Iterable[Family],
         said: _Said,
     ) -> None:
-        rank = (seat.place, seat.holder.name if seat.place != _ZONES else "", *at)
+        rank = (position.rank, position.container.name if position.rank != _ZONES else "", *at)
         for family in families:
-            for entry in seat.way.matches:
+            for entry in position.way.matches:
                 rule = ForeignRule(
-                    Spot(self.listing.plane, family, place),
+                    ChainKey(self.listing.plane, family, hook),
                     self._side(rank),
                     said.effect,
                     tuple(each for each in (entry, said.match) if each != Match()),
-                    f"firewalld's {seat.holder}",
+                    f"firewalld's {position.container}",
                     said.line,
-                    said.partial or seat.way.partial,
+                    said.partial or position.way.partial,
                     fleeting=True,
                 )
                 self._found.append((rank, rule))
 
     def _side(self, rank: Rank) -> Side:
         by_policy = self.own.targets == (OUR_POLICY,)
-        seat = (POLICY_PRIORITY, OUR_POLICY.name) if by_policy else (_ZONES, "")
-        return Side.AHEAD if rank < (*seat, _POST, PRIORITY) else Side.BEHIND
+        position = (POLICY_PRIORITY, OUR_POLICY.name) if by_policy else (_ZONES, "")
+        return Side.BEFORE if rank < (*position, _POST, PRIORITY) else Side.AFTER
 
     def _end(self) -> None:
         """What becomes of packets that no rule decides about: the zones' targets."""
@@ -210,14 +216,14 @@ class Walk:
         targets = {name: text(self.listing.zones.get(name, {}), "target") for name in names}
         accepting = sorted(name for name, target in targets.items() if target == "ACCEPT")
         name = accepting[0] if accepting else self.listing.default_zone
-        effect: Effect = Accept() if accepting else Refuse()
+        effect: Effect = Accept() if accepting else Drop()
         for family in Family:
             self._found.append(
                 (
                     (_END, "", 0, 0),
                     ForeignRule(
-                        Spot(Plane.RUNTIME, family, Place.ACCEPT),
-                        Side.BEHIND,
+                        ChainKey(Plane.RUNTIME, family, Hook.INPUT),
+                        Side.AFTER,
                         effect,
                         (),
                         f"firewalld's zone {name}",
@@ -250,12 +256,12 @@ def _effect(rich: RichRule) -> Effect | None:
     match rich.verb:
         case Verb.MARK if rich.mark is not None:
             if rich.mark.mask is not None:
-                return Obscured(f"mark set={rich.mark.value:#x}/{rich.mark.mask:#x}")
+                return SetsUnknownMark(f"mark set={rich.mark.value:#x}/{rich.mark.mask:#x}")
             return SetMark(rich.mark.value)
         case Verb.ACCEPT:
             return Accept()
         case Verb.DROP | Verb.REJECT:
-            return Refuse()
+            return Drop()
         case _:
             return None
 
@@ -280,17 +286,17 @@ def _service_of(line: str) -> set[str]:
     return {what.name} if isinstance(what, ServiceName) else set()
 
 
-def masked(listings: Iterable[Listing]) -> Iterator[tuple[Plane, Holder, str]]:
+def masked(listings: Iterable[Listing]) -> Iterator[tuple[Plane, Container, str]]:
     """The rich rules that set a mark with a mask, which firewalld's backends take differently."""
     for listing in listings:
         holders = [(zone(name), each) for name, each in listing.zones.items()]
         holders += [
-            (Holder(HolderKind.POLICY, name), each) for name, each in listing.policies.items()
+            (Container(ContainerKind.POLICY, name), each) for name, each in listing.policies.items()
         ]
-        for holder, settings in holders:
+        for container, settings in holders:
             for line in rich_rules(settings):
                 if " mark " in line and "/" in line and _has_mask(line):
-                    yield listing.plane, holder, line
+                    yield listing.plane, container, line
 
 
 def _has_mask(line: str) -> bool:

@@ -39,7 +39,7 @@ NEW: Final[Settings] = {
 """The settings of the policy when it is made, without its rules."""
 
 
-def flaw_of(settings: Settings | None) -> str:
+def fault_of(settings: Settings | None) -> str:
     """What is wrong with the policy; empty where it is as it should be."""
     if settings is None:
         return "is not there"

@@ -13,11 +13,11 @@ from typing import Any
 
 from lvsmarkd.firewall.backend import FirewallError
 from lvsmarkd.firewall.firewalld.expression import Expression, read_expression
-from lvsmarkd.firewall.firewalld.holdings import Holder, HolderKind
-from lvsmarkd.firewall.firewalld.intruders import (
+from lvsmarkd.firewall.firewalld.own_rules import Container, ContainerKind
+from lvsmarkd.firewall.firewalld.rules_behind_ours import (
     BASE,
     OUR_CHAIN,
-    Intruder,
+    RuleBehindOurs,
     after_ours,
     keeps_from,
 )
@@ -27,7 +27,7 @@ from lvsmarkd.firewall.iptables.syntax import Syntax, read_rule, set_mark_of
 from lvsmarkd.firewall.iptables.toolset import detect
 from lvsmarkd.firewall.program import run, search_path
 from lvsmarkd.model.observed import Unknown
-from lvsmarkd.model.rule import Accept, Action, Match, Place, Rule, SetMark
+from lvsmarkd.model.rule import Accept, Action, Hook, Match, Rule, SetMark
 from lvsmarkd.model.service import MAX_MARK, Family
 
 TABLE = "firewalld"
@@ -35,9 +35,9 @@ DROPPING = "firewalld_policy_drop"
 """The table that drops every new connection while firewalld reloads, and for as long as a reload
 that failed is not repeated (measured)."""
 NFTABLES = "nftables"
-_BASES = {Place.MARK: BASE, Place.ACCEPT: "filter_INPUT"}
-_PREFIXES = {Place.MARK: "mangle_PRE", Place.ACCEPT: "filter_IN"}
-_TABLES = {Place.MARK: ("mangle", "PREROUTING"), Place.ACCEPT: ("filter", "INPUT")}
+_BASES = {Hook.PREROUTING: BASE, Hook.INPUT: "filter_INPUT"}
+_PREFIXES = {Hook.PREROUTING: "mangle_PRE", Hook.INPUT: "filter_IN"}
+_TABLES = {Hook.PREROUTING: ("mangle", "PREROUTING"), Hook.INPUT: ("filter", "INPUT")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,13 @@ class Kernel:
     dropping: bool = False
     of_policies: str = "policy_"
     foreign: tuple[dict[str, Any], ...] = ()
-    intruders: tuple[Intruder, ...] = ()
+    rules_behind_ours: tuple[RuleBehindOurs, ...] = ()
     ours: tuple[Expression, ...] = ()
 
-    def meets(self, holder: Holder, rule: Rule) -> bool:
+    def meets(self, container: Container, rule: Rule) -> bool:
         """Whether packets meet a rule of ours, in the chain that firewalld keeps it in."""
-        infix = self.of_policies if holder.kind is HolderKind.POLICY else ""
-        name = f"{_PREFIXES[rule.place]}_{infix}{holder.name}_post"
+        infix = self.of_policies if container.kind is ContainerKind.POLICY else ""
+        name = f"{_PREFIXES[rule.hook]}_{infix}{container.name}_post"
         if name == OUR_CHAIN and keeps_from(self.ours, rule):
             return False
         return (rule.match, rule.action) in self.done.get((rule.family, name), frozenset())
@@ -138,7 +138,7 @@ def kernel_of(objects: Iterable[Any]) -> Kernel:
                 foreign.append(each)
             case _:
                 continue
-    reached = {place: _reached(base, chains) for place, base in _BASES.items()}
+    reached = {hook: _reached(base, chains) for hook, base in _BASES.items()}
     met = {
         (family, name): tuple(rules)
         for each in reached.values()
@@ -150,8 +150,8 @@ def kernel_of(objects: Iterable[Any]) -> Kernel:
         whole,
         dropping,
         foreign=tuple(foreign),
-        intruders=tuple(after_ours(reached[Place.MARK])),
-        ours=tuple(reached[Place.MARK].get(OUR_CHAIN, ())),
+        rules_behind_ours=tuple(after_ours(reached[Hook.PREROUTING])),
+        ours=tuple(reached[Hook.PREROUTING].get(OUR_CHAIN, ())),
     )
 
 

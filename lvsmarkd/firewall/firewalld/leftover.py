@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from lvsmarkd.firewall.firewalld.expression import read_expression
-from lvsmarkd.firewall.firewalld.intruders import OUR_CHAIN
 from lvsmarkd.firewall.firewalld.kernel import TABLE
 from lvsmarkd.firewall.firewalld.own import POLICY
+from lvsmarkd.firewall.firewalld.rules_behind_ours import OUR_CHAIN
 from lvsmarkd.firewall.iptables.script import nameless_text
 from lvsmarkd.firewall.iptables.syntax import read_rule, set_mark_of
 from lvsmarkd.model.observed import Chain, ForeignRule
 from lvsmarkd.model.plan import RemoveRule, Step
-from lvsmarkd.model.rule import Place, Plane, Rule, SetMark, Spot
+from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.service import MAX_MARK, Family
 
 IPTABLES_CHAIN = f"PRE_{POLICY}_post"
@@ -40,7 +40,7 @@ def in_nftables(objects: Iterable[Mapping[str, Any]]) -> Iterator[Leftover]:
                 if chain != OUR_CHAIN or rule.partial or not rule.family or not rule.mark:
                     continue
                 action = SetMark(rule.mark)
-                ours = Rule(rule.family, Place.MARK, rule.match, action, rule.mark)
+                ours = Rule(rule.family, Hook.PREROUTING, rule.match, action, rule.mark)
                 yield Leftover(ours, handle)
             case _:
                 continue
@@ -49,32 +49,35 @@ def in_nftables(objects: Iterable[Mapping[str, Any]]) -> Iterator[Leftover]:
 def in_iptables(foreign: Iterable[ForeignRule]) -> Iterator[Leftover]:
     """What is left in firewalld's chains of iptables, of the rules that are seen there."""
     for each in foreign:
-        if each.spot.place is not Place.MARK or not each.text.startswith(f"-A {IPTABLES_CHAIN} "):
+        if each.chain_key.hook is not Hook.PREROUTING or not each.text.startswith(
+            f"-A {IPTABLES_CHAIN} "
+        ):
             continue
         syntax = read_rule(each.text.removeprefix(f"-A {IPTABLES_CHAIN} "))
         mark = set_mark_of(syntax)
         if mark is None or not mark[0] or mark[1] != MAX_MARK or syntax.partial or syntax.guards:
             continue
         action = SetMark(mark[0])
-        yield Leftover(Rule(each.spot.family, Place.MARK, syntax.match, action, mark[0]))
+        yield Leftover(Rule(each.chain_key.family, Hook.PREROUTING, syntax.match, action, mark[0]))
 
 
-def chains_of(left: Iterable[Leftover]) -> dict[Spot, Chain]:
+def chains_of(left: Iterable[Leftover]) -> dict[ChainKey, Chain]:
     """What is left, as the judge sees it."""
     rules: dict[Family, dict[Rule, str]] = {}
     for each in left:
         where = "iptables" if each.handle is None else f"nft table inet {TABLE}"
         rules.setdefault(each.rule.family, {})[each.rule] = where
-    return {
-        Spot(Plane.FORMER, family, Place.MARK): Chain(
+    chains = {}
+    for family, own in rules.items():
+        tables = ", ".join(sorted(set(own.values())))
+        chains[ChainKey(Plane.FORMER, family, Hook.PREROUTING)] = Chain(
             exists=True,
-            anchors=1,
+            jumps=1,
             rules=tuple(own),
-            holder=f"firewalld's leftover policy {POLICY} ({', '.join(sorted({*own.values()}))})",
+            container=f"firewalld's leftover policy {POLICY} ({tables})",
             left=True,
         )
-        for family, own in rules.items()
-    }
+    return chains
 
 
 def removals(steps: Iterable[Step], left: Iterable[Leftover]) -> tuple[str, dict[Family, str]]:

@@ -9,7 +9,7 @@ from lvsmarkd.firewall.backend import Backend
 from lvsmarkd.firewall.firewalld.backend import FirewalldBackend
 from lvsmarkd.firewall.firewalld.backup import Backup
 from lvsmarkd.firewall.firewalld.calls import Firewalld
-from lvsmarkd.firewall.firewalld.look import Choices
+from lvsmarkd.firewall.firewalld.reader import Choices
 
 
 def open_firewalld(

@@ -7,8 +7,8 @@ from lvsmarkd.model.rule import (
     VRRP_PROTOCOL,
     Accept,
     Action,
+    Hook,
     Match,
-    Place,
     Rule,
     SetMark,
 )
@@ -81,9 +81,9 @@ def own_rule(rich: RichRule) -> Rule | None:
     match = _match(rich)
     if action is None or match is None:
         return None
-    place = Place.ACCEPT if isinstance(action, Accept) else Place.MARK
+    hook = Hook.INPUT if isinstance(action, Accept) else Hook.PREROUTING
     return Rule(
-        rich.family, place, match, action, action.value if isinstance(action, SetMark) else None
+        rich.family, hook, match, action, action.value if isinstance(action, SetMark) else None
     )
 
 

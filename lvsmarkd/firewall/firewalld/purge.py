@@ -1,30 +1,30 @@
 """Removing all that is ours from firewalld, and nothing else."""
 
 from lvsmarkd.firewall.firewalld.calls import Firewalld
-from lvsmarkd.firewall.firewalld.holdings import OUR_POLICY, Change, Holder
 from lvsmarkd.firewall.firewalld.listing import Listing, rich_rules
-from lvsmarkd.firewall.firewalld.look import Sight
 from lvsmarkd.firewall.firewalld.own import POLICY
+from lvsmarkd.firewall.firewalld.own_rules import OUR_POLICY, Change, Container
+from lvsmarkd.firewall.firewalld.reader import FirewalldState
 from lvsmarkd.firewall.firewalld.writer import PermanentWriter, RuntimeWriter
-from lvsmarkd.model.plan import Dissolve, Plan, Step
-from lvsmarkd.model.rule import Plane, Spot
+from lvsmarkd.model.plan import Plan, RemoveChain, Step
+from lvsmarkd.model.rule import ChainKey, Plane
 
 
-def purge(firewalld: Firewalld, sight: Sight) -> Plan:
+def purge(firewalld: Firewalld, state_seen: FirewalldState) -> Plan:
     """Remove our rules from every zone, and our policy; gives what was done.
 
     Raises BusError, FirewalldError.
     """
     steps: list[Step] = []
-    for plane, own in sight.own.items():
-        listing = sight.runtime if plane is Plane.RUNTIME else sight.permanent
+    for plane, own in state_seen.own.items():
+        listing = state_seen.runtime if plane is Plane.RUNTIME else state_seen.permanent
         if not isinstance(listing, Listing):
             continue
-        change = _removal(listing, [(held.holder, held.text) for held in own.held])
-        spots = {Spot(plane, held.rule.family, held.rule.place) for held in own.held}
-        for spot in sorted(spots):
-            rules = tuple(held.rule for held in own.of(spot))
-            steps.append(Dissolve(spot, 1, rules, own.name))
+        change = _removal(listing, [(listed.container, listed.text) for listed in own.listed])
+        spots = {ChainKey(plane, listed.rule.family, listed.rule.hook) for listed in own.listed}
+        for chain_key in sorted(spots):
+            rules = tuple(listed.rule for listed in own.of(chain_key))
+            steps.append(RemoveChain(chain_key, 1, rules, own.name))
         if plane is Plane.RUNTIME:
             RuntimeWriter(firewalld, listing).remove(change)
         else:
@@ -32,16 +32,16 @@ def purge(firewalld: Firewalld, sight: Sight) -> Plan:
     return Plan(steps=tuple(steps))
 
 
-def _removal(listing: Listing, held: list[tuple[Holder, str]]) -> Change:
-    remove: dict[Holder, list[str]] = {}
-    for holder, text in held:
-        if holder != OUR_POLICY:
-            remove.setdefault(holder, []).append(text)
+def _removal(listing: Listing, listed: list[tuple[Container, str]]) -> Change:
+    remove: dict[Container, list[str]] = {}
+    for container, text in listed:
+        if container != OUR_POLICY:
+            remove.setdefault(container, []).append(text)
     settings = listing.policies.get(POLICY)
     if settings is not None:
         # The object is ours alone, with all that is in it.
         remove[OUR_POLICY] = list(rich_rules(settings))
     return Change(
-        remove={holder: tuple(texts) for holder, texts in remove.items()},
+        remove={container: tuple(texts) for container, texts in remove.items()},
         dissolve=settings is not None,
     )

@@ -9,8 +9,8 @@ from lvsmarkd.firewall.backend import FirewallError, Trouble
 from lvsmarkd.firewall.firewalld.calls import Firewalld, FirewalldError, Interface
 from lvsmarkd.firewall.firewalld.kernel import Kernel
 from lvsmarkd.firewall.firewalld.listing import read_permanent, read_runtime
-from lvsmarkd.firewall.firewalld.look import Sight
-from lvsmarkd.firewall.firewalld.unsaved import Losses
+from lvsmarkd.firewall.firewalld.reader import FirewalldState
+from lvsmarkd.firewall.firewalld.unsaved import ReloadImpact
 from lvsmarkd.model.observed import Unknown
 
 RELOAD_TIMEOUT = 30.0
@@ -32,11 +32,11 @@ class Reloader:
 
     firewalld: Firewalld
     allowed: Reload
-    losses: Losses
+    impact: ReloadImpact
     look: Callable[[], Kernel | Unknown]
     rules: int = 0
 
-    def hindrance(self, sight: Sight) -> str:
+    def hindrance(self, state_seen: FirewalldState) -> str:
         """Why it may not be reloaded; empty where it may. Raises BusError, FirewalldError.
 
         Where a reload that failed left everything dropped, nothing that others have works
@@ -45,11 +45,11 @@ class Reloader:
         """
         if self.allowed is Reload.NEVER:
             return 'firewall.firewalld.reload is "never": run firewall-cmd --reload yourself'
-        if self.allowed is Reload.WHEN_NEEDED or sight.dropping:
+        if self.allowed is Reload.WHEN_NEEDED or state_seen.dropping:
             return ""
-        lost = list(self.losses.flushed(sight.runtime))
-        if sight.whole:
-            lost += self.losses.unsaved(sight.runtime, sight.permanent)
+        lost = list(self.impact.flushed(state_seen.runtime))
+        if state_seen.whole:
+            lost += self.impact.unsaved(state_seen.runtime, state_seen.permanent)
         return _hindrance(lost) if lost else ""
 
     @property
@@ -60,18 +60,18 @@ class Reloader:
     def _look_again(self) -> None:
         """Look a moment before: what others have done since the first look counts, too."""
         runtime, permanent = read_runtime(self.firewalld), read_permanent(self.firewalld)
-        lost = [*self.losses.flushed(runtime), *self.losses.unsaved(runtime, permanent)]
+        lost = [*self.impact.flushed(runtime), *self.impact.unsaved(runtime, permanent)]
         if lost:
             raise FirewallError(Trouble.BUSY, f"firewalld is not reloaded now: {_hindrance(lost)}")
 
-    def run(self, why: str, sight: Sight) -> None:
+    def run(self, why: str, state_seen: FirewalldState) -> None:
         """Reload, again where it fails halfway.
 
         Raises FirewallError: BUSY where somebody has changed something since ``sight`` that he
         would lose; REJECTED where it does not end well, or firewalld refuses, with all in force
         that was; BusError, FirewalldError.
         """
-        if self.allowed is Reload.WHEN_SAFE and sight.whole:
+        if self.allowed is Reload.WHEN_SAFE and state_seen.whole:
             self._look_again()
         _log.warning("reloading firewalld: %s; %s", why, self.cost)
         said = "its tables are not in the kernel"

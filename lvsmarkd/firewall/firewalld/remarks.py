@@ -4,30 +4,32 @@ from collections.abc import Iterator
 
 from lvsmarkd.firewall.firewalld.calls import State
 from lvsmarkd.firewall.firewalld.foreign import masked
-from lvsmarkd.firewall.firewalld.holdings import OUR_POLICY, HolderKind
 from lvsmarkd.firewall.firewalld.listing import Listing
-from lvsmarkd.firewall.firewalld.look import Sight, nowhere
+from lvsmarkd.firewall.firewalld.own_rules import OUR_POLICY, ContainerKind
+from lvsmarkd.firewall.firewalld.reader import FirewalldState, nowhere
 from lvsmarkd.firewall.firewalld.states import SENTENCES
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Unknown
 from lvsmarkd.model.rule import Plane
 
 
-def remarks(sight: Sight, *, not_at_boot: str, hindrance: str) -> Iterator[Finding]:
+def remarks(state_seen: FirewalldState, *, not_at_boot: str, hindrance: str) -> Iterator[Finding]:
     """All of them. ``not_at_boot`` is how firewalld's unit is, where it is not started at boot;
     ``hindrance`` is why a reload that is needed is not made.
     """
-    yield from _states(sight, hindrance)
-    yield from _in_the_way(sight)
-    listings = [each for each in (sight.runtime, sight.permanent) if isinstance(each, Listing)]
+    yield from _states(state_seen, hindrance)
+    yield from _in_the_way(state_seen)
+    listings = [
+        each for each in (state_seen.runtime, state_seen.permanent) if isinstance(each, Listing)
+    ]
     seen = set()
-    for plane, holder, line in masked(listings):
+    for plane, container, line in masked(listings):
         if line not in seen:
             seen.add(line)
             yield Finding(
                 Kind.CONFLICT,
                 Severity.WARNING,
-                f"a rich rule in firewalld's {holder} sets a mark with a mask, which firewalld's"
+                f"a rich rule in firewalld's {container} sets a mark with a mask, which firewalld's"
                 " nftables and iptables backends take for opposite things, and IPVS compares the"
                 " whole mark: write it without the mask",
                 plane=plane,
@@ -49,23 +51,24 @@ def remarks_unread(state: State) -> Iterator[Finding]:
         yield Finding(Kind.BROKEN, Severity.CRITICAL, SENTENCES[state])
 
 
-def _states(sight: Sight, hindrance: str) -> Iterator[Finding]:
-    if sight.state is State.PANIC:
-        yield Finding(Kind.BROKEN, Severity.CRITICAL, SENTENCES[sight.state])
-    if isinstance(sight.kernel, Unknown):
+def _states(state_seen: FirewalldState, hindrance: str) -> Iterator[Finding]:
+    if state_seen.state is State.PANIC:
+        yield Finding(Kind.BROKEN, Severity.CRITICAL, SENTENCES[state_seen.state])
+    if isinstance(state_seen.kernel, Unknown):
         yield Finding(
             Kind.UNSEEN,
             Severity.NOTE,
-            f"whether the kernel has what firewalld lists could not be seen: {sight.kernel.reason}",
+            "whether the kernel has what firewalld lists could not be seen:"
+            f" {state_seen.kernel.reason}",
         )
-    elif sight.kernel.dropping and sight.state is not State.PANIC:
+    elif state_seen.kernel.dropping and state_seen.state is not State.PANIC:
         yield Finding(
             Kind.BROKEN,
             Severity.CRITICAL,
             "a reload of firewalld failed and left it dropping every new connection (table inet"
             " firewalld_policy_drop): run firewall-cmd --reload",
         )
-    elif not sight.kernel.whole:
+    elif not state_seen.kernel.whole:
         yield Finding(
             Kind.BROKEN,
             Severity.CRITICAL,
@@ -74,7 +77,7 @@ def _states(sight: Sight, hindrance: str) -> Iterator[Finding]:
         )
     if not hindrance:
         return
-    lacking = sight.lacking()
+    lacking = state_seen.lacking()
     if lacking:
         yield Finding(
             Kind.BROKEN,
@@ -82,8 +85,8 @@ def _states(sight: Sight, hindrance: str) -> Iterator[Finding]:
             f"firewalld lists {len(lacking)} rule(s) of ours that the kernel does not have, which"
             f" only a reload mends; {hindrance}",
         )
-    elif (own := sight.own[Plane.RUNTIME]).interim:
-        there = any(held.holder in own.targets for held in own.held)
+    elif (own := state_seen.own[Plane.RUNTIME]).interim:
+        there = any(listed.container in own.targets for listed in own.listed)
         yield Finding(
             Kind.FLEETING,
             Severity.NOTE,
@@ -92,9 +95,9 @@ def _states(sight: Sight, hindrance: str) -> Iterator[Finding]:
         )
 
 
-def _in_the_way(sight: Sight) -> Iterator[Finding]:
+def _in_the_way(state_seen: FirewalldState) -> Iterator[Finding]:
     """Zones that packets enter by and that do not hold our rules, where zones should."""
-    for each in sight.own.values():
+    for each in state_seen.own.values():
         if each.lost:
             yield Finding(
                 Kind.BYPASSED,
@@ -102,11 +105,11 @@ def _in_the_way(sight: Sight) -> Iterator[Finding]:
                 nowhere(each),
                 plane=each.plane,
             )
-    own = sight.own[Plane.RUNTIME]
-    if own.targets == (OUR_POLICY,) or own.interim or not own.held:
+    own = state_seen.own[Plane.RUNTIME]
+    if own.targets == (OUR_POLICY,) or own.interim or not own.listed:
         return
-    names = {holder.name for holder in own.targets if holder.kind is HolderKind.ZONE}
-    for zone, ways in sorted(sight.runtime.active.items()):
+    names = {container.name for container in own.targets if container.kind is ContainerKind.ZONE}
+    for zone, ways in sorted(state_seen.runtime.active.items()):
         if zone in names:
             continue
         entries = [f"interface {w}" if not w.startswith("source ") else w for w in ways]
@@ -117,7 +120,7 @@ def _in_the_way(sight: Sight) -> Iterator[Finding]:
             " rule of ours stands, so that they are not marked: add the zone to"
             ' firewall.firewalld.zones, or set firewall.firewalld.placement = "policy"',
         )
-    if not_entered(sight):
+    if not_entered(state_seen):
         yield Finding(
             Kind.BYPASSED,
             Severity.CRITICAL,
@@ -126,10 +129,10 @@ def _in_the_way(sight: Sight) -> Iterator[Finding]:
         )
 
 
-def not_entered(sight: Sight) -> bool:
+def not_entered(state_seen: FirewalldState) -> bool:
     """Whether no packet meets our rules: none enters by a zone that holds them."""
-    own = sight.own[Plane.RUNTIME]
-    zones = [holder.name for holder in own.targets if holder.kind is HolderKind.ZONE]
+    own = state_seen.own[Plane.RUNTIME]
+    zones = [container.name for container in own.targets if container.kind is ContainerKind.ZONE]
     if own.targets and not zones:
         return False
-    return not own.interim and not any(sight.enters(name) for name in zones)
+    return not own.interim and not any(state_seen.enters(name) for name in zones)

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from time import monotonic
 
-from lvsmarkd.firewall.firewalld.holdings import Holder
+from lvsmarkd.firewall.firewalld.own_rules import Container
 from lvsmarkd.model.rule import Rule
 
-Unmet = tuple[Holder, Rule]
+Unmet = tuple[Container, Rule]
 """A rule that firewalld lists in a holder and the kernel lacks."""
 DELAYS = (2.0, 10.0, 60.0, 600.0, 3600.0)
 """Seconds after a reload in vain before the rule is a reason for the next one; the last repeats.
@@ -46,6 +46,6 @@ class Unmended:
         there = set(lacking)
         self._cases = {unmet: case for unmet, case in self._cases.items() if unmet in there}
 
-    def pardon(self) -> None:
+    def reset_backoff(self) -> None:
         """A person asks: all are a reason now."""
         self._cases.clear()

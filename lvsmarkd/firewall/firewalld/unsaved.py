@@ -18,7 +18,7 @@ _NAMES: Mapping[str, str] = {"rules_str": "rich rules", "rich_rules": "rich rule
 
 
 @dataclass(frozen=True, slots=True)
-class Losses:
+class ReloadImpact:
     """What others would lose, or get, by a reload of this version and backend."""
 
     firewalld: Firewalld

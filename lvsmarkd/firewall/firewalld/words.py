@@ -101,14 +101,14 @@ def read_words(text: str) -> Words:
 
 def _attribute(words: Words, last: Element | None, name: str, value: str, text: str) -> None:
     if name in _OF_THE_RULE:
-        holder = words.attributes
+        container = words.attributes
     elif last is not None and name in _ATTRIBUTES[last.name]:
-        holder = last.attributes
+        container = last.attributes
     else:
         raise NotUnderstoodError(f"{name} does not belong where it stands: {text}")
     if not value:
         raise NotUnderstoodError(f"{name} has no value: {text}")
-    holder[name] = value
+    container[name] = value
 
 
 def _element(words: Words, name: str, text: str) -> Element:

@@ -13,9 +13,9 @@ from lvsmarkd.firewall.firewalld.calls import (
     Request,
 )
 from lvsmarkd.firewall.firewalld.frame import FRAME, NEW, NOTHING_ELSE
-from lvsmarkd.firewall.firewalld.holdings import OUR_POLICY, Change, Holder, HolderKind
 from lvsmarkd.firewall.firewalld.listing import Listing, rich_rules
 from lvsmarkd.firewall.firewalld.own import POLICY, rich_text
+from lvsmarkd.firewall.firewalld.own_rules import OUR_POLICY, Change, Container, ContainerKind
 from lvsmarkd.model.rule import Rule
 
 WRITE_TIMEOUT = 60.0
@@ -55,10 +55,10 @@ class RuntimeWriter:
         """
         rejected: Rejected = []
         left = change.additions
-        for holder, rules in change.add.items():
+        for container, rules in change.add.items():
             for some in _chunks(rules):
                 start = self.clock()
-                rejected += self._add(holder, some)
+                rejected += self._add(container, some)
                 self._spent += self.clock() - start
                 self._made += len(some)
                 left -= len(some)
@@ -69,8 +69,8 @@ class RuntimeWriter:
 
     def remove(self, change: Change) -> None:
         """Remove what is too much. Raises BusError, FirewalldError."""
-        for holder, texts in change.remove.items():
-            if holder.kind is HolderKind.POLICY:
+        for container, texts in change.remove.items():
+            if container.kind is ContainerKind.POLICY:
                 # What was added just now is in the way of none of it.
                 there = list(self._policy_rules())
                 for some in _chunks(texts):
@@ -78,14 +78,15 @@ class RuntimeWriter:
                     self._set_policy(there)
             else:
                 requests = [
-                    Request(Interface.ZONE, "removeRichRule", (holder.name, text)) for text in texts
+                    Request(Interface.ZONE, "removeRichRule", (container.name, text))
+                    for text in texts
                 ]
                 self._all_done(requests)
 
-    def _add(self, holder: Holder, rules: Sequence[Rule]) -> Rejected:
-        if holder.kind is HolderKind.ZONE:
+    def _add(self, container: Container, rules: Sequence[Rule]) -> Rejected:
+        if container.kind is ContainerKind.ZONE:
             requests = [
-                Request(Interface.ZONE, "addRichRule", (holder.name, rich_text(rule), 0))
+                Request(Interface.ZONE, "addRichRule", (container.name, rich_text(rule), 0))
                 for rule in rules
             ]
             answers = self.firewalld.calls(requests, timeout=WRITE_TIMEOUT)
@@ -139,8 +140,8 @@ class PermanentWriter:
     listing: Listing
     room: Callable[[], bool] = lambda: True
     wrote: bool = False
-    _added: dict[Holder, list[str]] = field(default_factory=dict)
-    _removed: dict[Holder, list[str]] = field(default_factory=dict)
+    _added: dict[Container, list[str]] = field(default_factory=dict)
+    _removed: dict[Container, list[str]] = field(default_factory=dict)
 
     def write(self, change: Change, leave_out: frozenset[Rule]) -> Rejected:
         """Carry it out without the rules to ``leave_out``; gives those that are refused besides.
@@ -151,11 +152,11 @@ class PermanentWriter:
         holders = dict.fromkeys((*change.add, *change.remove))
         if change.frame:
             holders[OUR_POLICY] = None
-        for holder in holders:
-            gone = change.remove.get(holder, ())
-            new = [rule for rule in change.add.get(holder, ()) if rule not in leave_out]
-            if holder.kind is HolderKind.ZONE:
-                rejected += self._edit(holder, new, gone)
+        for container in holders:
+            gone = change.remove.get(container, ())
+            new = [rule for rule in change.add.get(container, ()) if rule not in leave_out]
+            if container.kind is ContainerKind.ZONE:
+                rejected += self._edit(container, new, gone)
             elif change.dissolve:
                 self._dissolve()
             else:
@@ -165,13 +166,13 @@ class PermanentWriter:
 
     def undo(self) -> None:
         """Take back what was written. Raises BusError, FirewalldError."""
-        for holder in {*self._added, *self._removed} - {OUR_POLICY}:
-            self._each(holder, "addRichRule", self._removed.get(holder, ()))
-            self._each(holder, "removeRichRule", self._added.get(holder, ()))
+        for container in {*self._added, *self._removed} - {OUR_POLICY}:
+            self._each(container, "addRichRule", self._removed.get(container, ()))
+            self._each(container, "removeRichRule", self._added.get(container, ()))
         if OUR_POLICY in self._added:
             self._put(list(self._policy_before()))
 
-    def _edit(self, zone: Holder, new: Sequence[Rule], gone: Sequence[str]) -> Rejected:
+    def _edit(self, zone: Container, new: Sequence[Rule], gone: Sequence[str]) -> Rejected:
         if len(new) < BULK or not self._add_in_bulk(zone, list(map(rich_text, new))):
             answers = self._each(zone, "addRichRule", list(map(rich_text, new)))
             rejected = list(_refused(new, answers))
@@ -185,7 +186,7 @@ class PermanentWriter:
         self._removed[zone] = list(gone)
         return rejected
 
-    def _add_in_bulk(self, zone: Holder, texts: list[str]) -> bool:
+    def _add_in_bulk(self, zone: Container, texts: list[str]) -> bool:
         """Add all in one write; gives whether firewalld took them."""
         path = self._path("getZoneByName", zone.name)
         found = self.firewalld.call(Interface.CONFIG_ZONE, "getSettings2", path=path)
@@ -201,7 +202,7 @@ class PermanentWriter:
         return True
 
     def _each(
-        self, zone: Holder, method: str, texts: Sequence[str]
+        self, zone: Container, method: str, texts: Sequence[str]
     ) -> list[object | FirewalldError]:
         if not texts:
             return []

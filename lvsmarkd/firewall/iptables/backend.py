@@ -9,23 +9,23 @@ from typing import ClassVar
 
 from lvsmarkd.firewall.backend import Applied, FirewallError, Identity, OnSpawn, Trouble
 from lvsmarkd.firewall.iptables.backup import Backup
-from lvsmarkd.firewall.iptables.chains import SEATS, TABLES, is_plain_jump, own_rule
+from lvsmarkd.firewall.iptables.bisect_rejected import bisect_rejected
+from lvsmarkd.firewall.iptables.chains import LOCATIONS, TABLES, is_plain_jump, own_rule
 from lvsmarkd.firewall.iptables.listing import Listing, ListingError, read_listing
 from lvsmarkd.firewall.iptables.script import deletion, of_table, script
-from lvsmarkd.firewall.iptables.settle import settle
 from lvsmarkd.firewall.iptables.syntax import Syntax, read_rule
 from lvsmarkd.firewall.iptables.toolset import Tools, Toolset, Variant, tools_of
 from lvsmarkd.firewall.iptables.walk import Walk
 from lvsmarkd.firewall.program import WRITE_TIMEOUT, Completed, run
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.observed import Chain, ForeignRule, Obscured, Observed, Unknown
-from lvsmarkd.model.plan import Dissolve, Plan, Step
-from lvsmarkd.model.rule import Place, Plane, Rule, SetMark, Spot
+from lvsmarkd.model.observed import Chain, ForeignRule, Observed, SetsUnknownMark, Unknown
+from lvsmarkd.model.plan import Plan, RemoveChain, Step
+from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.service import Family
 
 LOCK_SECONDS = 5
 """How long iptables-restore waits for the lock. Never without: 1.8.9 legacy waits for ever."""
-SLOTS = 15
+MAX_PORTS_PER_RULE = 15
 """Ports in one multiport match; a range counts two (measured: 16 are refused)."""
 _LEGACY_TABLES = {
     Family.INET: Path("/proc/self/net/ip_tables_names"),
@@ -58,28 +58,28 @@ class IptablesBackend:
     @property
     def slots(self) -> int:
         """15, see SLOTS."""
-        return SLOTS
+        return MAX_PORTS_PER_RULE
 
     def observe(self) -> Observed:
         """Read mangle and filter of both families."""
         fresh: dict[str, Syntax] = {}
         with ThreadPoolExecutor(len(Family)) as both:
             read = dict(zip(Family, both.map(self._tables, Family), strict=True))
-        chains: dict[Spot, Chain | Unknown] = {}
+        chains: dict[ChainKey, Chain | Unknown] = {}
         foreign: list[ForeignRule] = []
         refusing = set()
         for family, tables in read.items():
-            for place, seat in SEATS.items():
-                spot = Spot(Plane.RUNTIME, family, place)
-                table = tables[seat.table]
+            for hook, location in LOCATIONS.items():
+                chain_key = ChainKey(Plane.RUNTIME, family, hook)
+                table = tables[location.table]
                 if isinstance(table, Unknown):
-                    chains[spot] = table
+                    chains[chain_key] = table
                     continue
-                chains[spot] = self._chain(spot, table, fresh)
-                foreign += self._foreign(spot, table, fresh)
-                if place is Place.ACCEPT:
+                chains[chain_key] = self._chain(chain_key, table, fresh)
+                foreign += self._foreign(chain_key, table, fresh)
+                if hook is Hook.INPUT:
                     foreign += self._marks_at_input(family, table, fresh)
-            accepts = tables[SEATS[Place.ACCEPT].table]
+            accepts = tables[LOCATIONS[Hook.INPUT].table]
             if isinstance(accepts, Listing) and accepts.policies.get("INPUT") == "DROP":
                 refusing.add(family)
         self._understood = fresh
@@ -102,11 +102,11 @@ class IptablesBackend:
         rejected: list[tuple[Rule, str]] = []
         failures: list[FirewallError] = []
         for family in Family:
-            steps = [step for step in plan.steps if step.spot.family is family]
+            steps = [step for step in plan.steps if step.chain_key.family is family]
             for table in TABLES:
                 if own := of_table(table, steps):
                     try:
-                        rejected += settle(own, partial(self._write, family, table))
+                        rejected += bisect_rejected(own, partial(self._write, family, table))
                         self._delete(family, own)
                     except FirewallError as error:
                         failures.append(error)
@@ -118,18 +118,18 @@ class IptablesBackend:
         """The input of each iptables-restore."""
         texts: dict[str, str] = {}
         for family, tools in self.toolset.tools.items():
-            steps = [step for step in plan.steps if step.spot.family is family]
+            steps = [step for step in plan.steps if step.chain_key.family is family]
             parts = [
                 script(table, own, last=self.last)
                 for table in TABLES
                 if (own := of_table(table, steps))
             ]
-            parts += [deletion(step) for step in steps if isinstance(step, Dissolve)]
+            parts += [deletion(step) for step in steps if isinstance(step, RemoveChain)]
             if parts:
                 texts[" ".join(_restore(tools))] = "".join(parts)
         return texts
 
-    def pardon(self) -> None:
+    def reset_backoff(self) -> None:
         """Nothing is ever given up here."""
 
     def purge(self) -> Plan:
@@ -150,17 +150,20 @@ class IptablesBackend:
     def _purge(self, done: list[Step], failures: list[FirewallError]) -> None:
         """Remove what can be; a chain that holds nothing of ours is somebody else's."""
         for family in self.toolset.tools:
-            for place, seat in SEATS.items():
-                spot, table = Spot(Plane.RUNTIME, family, place), self._table(family, seat.table)
+            for hook, location in LOCATIONS.items():
+                chain_key, table = (
+                    ChainKey(Plane.RUNTIME, family, hook),
+                    self._table(family, location.table),
+                )
                 if isinstance(table, Unknown):
-                    failures.append(FirewallError(Trouble.GONE, f"{spot}: {table.reason}"))
+                    failures.append(FirewallError(Trouble.GONE, f"{chain_key}: {table.reason}"))
                     continue
-                chain = self._chain(spot, table, {})
-                if not chain.rules and (chain.aliens or not (chain.exists or chain.anchors)):
+                chain = self._chain(chain_key, table, {})
+                if not chain.rules and (chain.unknown_rules or not (chain.exists or chain.jumps)):
                     continue
-                step = Dissolve(spot, chain.anchors, chain.rules)
+                step = RemoveChain(chain_key, chain.jumps, chain.rules)
                 try:
-                    self._write(family, seat.table, [step])
+                    self._write(family, location.table, [step])
                     self._delete(family, [step])
                     done.append(step)
                 except FirewallError as error:
@@ -190,47 +193,51 @@ class IptablesBackend:
         fresh[text] = syntax
         return syntax
 
-    def _chain(self, spot: Spot, table: Listing, fresh: dict[str, Syntax]) -> Chain:
-        seat = SEATS[spot.place]
-        rules, aliens, packets = [], [], []
-        for line in table.rules.get(seat.chain, ()):
-            rule = own_rule(self._read(line.text, fresh), spot.family, spot.place)
+    def _chain(self, chain_key: ChainKey, table: Listing, fresh: dict[str, Syntax]) -> Chain:
+        location = LOCATIONS[chain_key.hook]
+        rules, unknown_rules, packets = [], [], []
+        for line in table.rules.get(location.chain, ()):
+            rule = own_rule(self._read(line.text, fresh), chain_key.family, chain_key.hook)
             if rule is None:
-                aliens.append(line.text)
+                unknown_rules.append(line.text)
             else:
                 rules.append(rule)
                 packets.append(line.packets)
-        anchors = sum(
-            is_plain_jump(self._read(line.text, fresh), line.text, seat.chain)
-            for line in table.rules.get(seat.hook, ())
+        jumps = sum(
+            is_plain_jump(self._read(line.text, fresh), line.text, location.chain)
+            for line in table.rules.get(location.base_chain, ())
         )
         return Chain(
-            seat.chain in table.policies, anchors, tuple(rules), tuple(aliens), tuple(packets)
+            location.chain in table.policies,
+            jumps,
+            tuple(rules),
+            tuple(unknown_rules),
+            tuple(packets),
         )
 
     def _foreign(
-        self, spot: Spot, table: Listing, fresh: dict[str, Syntax]
+        self, chain_key: ChainKey, table: Listing, fresh: dict[str, Syntax]
     ) -> Iterator[ForeignRule]:
-        seat = SEATS[spot.place]
+        location = LOCATIONS[chain_key.hook]
         known = {chain: table.rules.get(chain, []) for chain in table.policies}
-        hooks = [(seat.hook, False)]
-        if spot.place is Place.MARK:
+        hooks = [(location.base_chain, False)]
+        if chain_key.hook is Hook.PREROUTING:
             hooks.append(("INPUT", True))  # a mark set here still comes before IPVS
         for hook, later in hooks:
             yield from Walk(
-                spot, seat.table, hook, known, lambda text: self._read(text, fresh), later
+                chain_key, location.table, hook, known, lambda text: self._read(text, fresh), later
             ).foreign()
 
     def _marks_at_input(
         self, family: Family, table: Listing, fresh: dict[str, Syntax]
     ) -> Iterator[ForeignRule]:
         """The filter at INPUT may change a mark, too, and comes before IPVS."""
-        spot = Spot(Plane.RUNTIME, family, Place.MARK)
+        chain_key = ChainKey(Plane.RUNTIME, family, Hook.PREROUTING)
         known = {chain: table.rules.get(chain, []) for chain in table.policies}
         walk = Walk(
-            spot, "filter", "INPUT", known, lambda text: self._read(text, fresh), later=True
+            chain_key, "filter", "INPUT", known, lambda text: self._read(text, fresh), later=True
         )
-        return (r for r in walk.foreign() if isinstance(r.effect, SetMark | Obscured))
+        return (r for r in walk.foreign() if isinstance(r.effect, SetMark | SetsUnknownMark))
 
     def _mixed(self) -> Iterator[Finding]:
         """Report rules in the other variant: the kernel evaluates both rulesets."""
@@ -268,7 +275,7 @@ class IptablesBackend:
         it does nothing.
         """
         for step in steps:
-            if isinstance(step, Dissolve):
+            if isinstance(step, RemoveChain):
                 try:
                     self._run(family, deletion(step))
                 except FirewallError as error:

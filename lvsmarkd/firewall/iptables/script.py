@@ -9,8 +9,8 @@ second refused.
 import re
 from collections.abc import Iterable, Iterator
 
-from lvsmarkd.firewall.iptables.chains import SEATS
-from lvsmarkd.model.plan import AddRule, Anchor, Dissolve, RemoveRule, Rewrite, Step
+from lvsmarkd.firewall.iptables.chains import LOCATIONS
+from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain, Step
 from lvsmarkd.model.rule import Accept, Rule, SetMark
 
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.:@%/+=,~^-]+")
@@ -31,36 +31,36 @@ def script(table: str, steps: Iterable[Step], *, last: bool) -> str:
 
 def of_table(table: str, steps: Iterable[Step]) -> list[Step]:
     """The steps that are about a table."""
-    return [step for step in steps if SEATS[step.spot.place].table == table]
+    return [step for step in steps if LOCATIONS[step.chain_key.hook].table == table]
 
 
-def deletion(step: Dissolve) -> str:
+def deletion(step: RemoveChain) -> str:
     """The input that deletes a chain of ours, once it is empty. The kernel refuses it for as
     long as a rule of somebody else's jumps there.
     """
-    seat = SEATS[step.spot.place]
-    return f"*{seat.table}\n-X {seat.chain}\nCOMMIT\n"
+    location = LOCATIONS[step.chain_key.hook]
+    return f"*{location.table}\n-X {location.chain}\nCOMMIT\n"
 
 
 def _lines(step: Step, *, last: bool) -> Iterator[str]:
-    seat = SEATS[step.spot.place]
+    location = LOCATIONS[step.chain_key.hook]
     match step:
         case AddRule(_, rule):
-            yield f"-A {seat.chain} {rule_text(rule)}"
+            yield f"-A {location.chain} {rule_text(rule)}"
         case RemoveRule(_, rule):
-            yield f"-D {seat.chain} {rule_text(rule)}"
-        case Rewrite(_, rules):
-            yield f":{seat.chain} - [0:0]"  # under --noflush: creates the chain, or empties it
+            yield f"-D {location.chain} {rule_text(rule)}"
+        case ReplaceChain(_, rules):
+            yield f":{location.chain} - [0:0]"  # under --noflush: creates the chain, or empties it
             for rule in rules:
-                yield f"-A {seat.chain} {rule_text(rule)}"
-        case Anchor(_, surplus):
+                yield f"-A {location.chain} {rule_text(rule)}"
+        case EnsureJump(_, surplus):
             for _ in range(surplus):
-                yield f"-D {seat.hook} -j {seat.chain}"
-            yield f"-{'A' if last else 'I'} {seat.hook} -j {seat.chain}"
-        case Dissolve(_, anchors, _):
-            for _ in range(anchors):
-                yield f"-D {seat.hook} -j {seat.chain}"
-            yield f"-F {seat.chain}"
+                yield f"-D {location.base_chain} -j {location.chain}"
+            yield f"-{'A' if last else 'I'} {location.base_chain} -j {location.chain}"
+        case RemoveChain(_, jumps, _):
+            for _ in range(jumps):
+                yield f"-D {location.base_chain} -j {location.chain}"
+            yield f"-F {location.chain}"
 
 
 def rule_text(rule: Rule) -> str:

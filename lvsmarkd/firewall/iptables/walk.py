@@ -6,20 +6,20 @@ Jumps are followed; each rule keeps the matches of the jumps that lead to it.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from lvsmarkd.firewall.iptables.chains import SEATS, is_plain_jump
+from lvsmarkd.firewall.iptables.chains import LOCATIONS, is_plain_jump
 from lvsmarkd.firewall.iptables.listing import Line
 from lvsmarkd.firewall.iptables.syntax import Syntax, number, set_mark_of
 from lvsmarkd.model.observed import (
+    Drop,
     Effect,
     ForeignRule,
-    Leave,
+    LeavesTable,
     MarkGuard,
-    Obscured,
-    Refuse,
     SetConnmark,
+    SetsUnknownMark,
     Side,
 )
-from lvsmarkd.model.rule import Accept, Match, Place, SetMark, Spot
+from lvsmarkd.model.rule import Accept, ChainKey, Hook, Match, SetMark
 
 DEPTH = 256
 """Jumps deeper than this are not followed; nf_tables allows 16, legacy has no such limit."""
@@ -45,23 +45,23 @@ class Walk:
     a rule's text.
     """
 
-    spot: Spot
+    chain_key: ChainKey
     table: str
-    hook: str
+    base_chain: str
     rules: Mapping[str, list[Line]]
     read: Callable[[str], Syntax]
     later: bool = False
-    side: Side = Side.AHEAD
+    side: Side = Side.BEFORE
     met: int = 0
 
     def foreign(self) -> Iterator[ForeignRule]:
         """All foreign rules with an effect, in order."""
         if self.later:
-            self.side = Side.BEHIND
-        yield from self._chain(self.hook, _Way())
+            self.side = Side.AFTER
+        yield from self._chain(self.base_chain, _Way())
 
     def _chain(self, chain: str, way: _Way) -> Iterator[ForeignRule]:
-        own = SEATS[self.spot.place]
+        own = LOCATIONS[self.chain_key.hook]
         unsure = way.partial
         for line in self.rules.get(chain, ()):
             self.met += 1
@@ -72,8 +72,8 @@ class Walk:
                 continue
             if rule.target == own.chain:
                 # A jump of somebody else's, on some condition, leads there for some packets.
-                if chain == self.hook and is_plain_jump(rule, line.text, own.chain):
-                    self.side = Side.BEHIND
+                if chain == self.base_chain and is_plain_jump(rule, line.text, own.chain):
+                    self.side = Side.AFTER
                 continue
             here = _Way(
                 (*way.path, rule.match) if rule.match != Match() else way.path,
@@ -84,26 +84,26 @@ class Walk:
             if rule.target in self.rules or rule.goto:
                 if here.depth < DEPTH:
                     yield from self._chain(rule.target, here)
-                if rule.goto and chain == self.hook:
-                    yield self._foreign(Leave(), here, chain, line)
+                if rule.goto and chain == self.base_chain:
+                    yield self._foreign(LeavesTable(), here, chain, line)
                 unsure = unsure or rule.goto
                 continue
-            if rule.target == "RETURN" and chain != self.hook:
+            if rule.target == "RETURN" and chain != self.base_chain:
                 unsure = True  # what follows in this chain is met by some packets only
                 continue
-            for effect in effects_of(rule, self.spot.place):
+            for effect in effects_of(rule, self.chain_key.hook):
                 yield self._foreign(effect, here, chain, line)
 
     def _passed_over(self, rule: Syntax) -> bool:
         """Whether a rule cannot matter: to set a mark, the first packet of each connection
         counts, that of a related one too.
         """
-        late = rule.stale_only and not (rule.related and self.spot.place is Place.MARK)
+        late = rule.stale_only and not (rule.related and self.chain_key.hook is Hook.PREROUTING)
         return late or rule.match.in_interface == "lo"
 
     def _foreign(self, effect: Effect, way: _Way, chain: str, line: Line) -> ForeignRule:
         return ForeignRule(
-            self.spot,
+            self.chain_key,
             self.side,
             effect,
             way.path,
@@ -115,29 +115,29 @@ class Walk:
         )
 
 
-def effects_of(rule: Syntax, place: Place) -> tuple[Effect, ...]:
+def effects_of(rule: Syntax, hook: Hook) -> tuple[Effect, ...]:
     """What a rule does that matters at a place; nothing for what does not (LOG, counters…)."""
     mark = set_mark_of(rule)
     if mark is not None:
         return (SetMark(*mark),)
     match rule.target:
         case "ACCEPT":
-            return (Accept() if place is Place.ACCEPT else Leave(),)
+            return (Accept() if hook is Hook.INPUT else LeavesTable(),)
         case "RETURN" | "NFQUEUE" | "QUEUE":
-            return (Leave(),)  # what comes back from a queue goes on in the next table
+            return (LeavesTable(),)  # what comes back from a queue goes on in the next table
         case "DROP" | "REJECT" | "SYNPROXY":
-            return (Refuse(),)
+            return (Drop(),)
         case "TPROXY":
-            return (Obscured(rule.target), Leave())
+            return (SetsUnknownMark(rule.target), LeavesTable())
         case "MARK" | "HMARK":
-            return (Obscured(rule.target),)
+            return (SetsUnknownMark(rule.target),)
         case "CONNMARK" if "--restore-mark" in rule.options:
-            return (Obscured("CONNMARK --restore-mark"),)
+            return (SetsUnknownMark("CONNMARK --restore-mark"),)
         case "CONNMARK" if rule.options[:1] == ("--set-xmark",):
             return (SetConnmark(number(rule.options[1])),)
         case "CONNMARK" if "--save-mark" in rule.options:
             return (SetConnmark(None),)
         case "SET" if "--map-mark" in rule.options:
-            return (Obscured("SET --map-mark"),)
+            return (SetsUnknownMark("SET --map-mark"),)
         case _:
             return ()

@@ -35,7 +35,7 @@ async def fresh(address: str, port: str) -> str:
         writer.close()
 
 
-class Held:
+class ListedRule:
     """One connection that is asked again and again, and made anew when it fails."""
 
     def __init__(self, address: str, port: str) -> None:
@@ -80,7 +80,7 @@ async def main() -> None:
             await asyncio.gather(*tasks)
 
         async def holds(target: list[str]) -> None:
-            held = Held(*target)
+            held = ListedRule(*target)
             while not ended.is_set():
                 if not await tell("held", target, held.again()):
                     held.drop()

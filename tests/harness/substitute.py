@@ -28,7 +28,7 @@ class StandIn:
 
 
 @contextmanager
-def stand_in(state: str | None = None) -> Iterator[StandIn]:
+def substitute(state: str | None = None) -> Iterator[StandIn]:
     """Have it on the bus for as long as the block."""
     firewalld, there, done = StandIn(state), threading.Event(), threading.Event()
 

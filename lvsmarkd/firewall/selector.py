@@ -14,14 +14,14 @@ from lvsmarkd.firewall.backend import (
 from lvsmarkd.model.observed import Observed, Unknown
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.report import NO_BACKEND
-from lvsmarkd.model.rule import Place, Plane, Spot
+from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
 
-_SPOTS = tuple(Spot(Plane.RUNTIME, family, place) for family in Family for place in Place)
+_CHAIN_KEYS = tuple(ChainKey(Plane.RUNTIME, family, hook) for family in Family for hook in Hook)
 
 
 @dataclass(slots=True)
-class LateBackend:
+class BackendSelector:
     """For the daemon: a firewall that is missing is a state with a sentence, no end.
 
     ``find`` looks for the backend and raises FirewallError where there is none; ``stamp``
@@ -53,7 +53,7 @@ class LateBackend:
         except FirewallError as error:
             if error.down:
                 return down(str(error))
-            return Observed(dict.fromkeys(_SPOTS, Unknown(str(error))))
+            return Observed(dict.fromkeys(_CHAIN_KEYS, Unknown(str(error))))
         if self._unread(seen):
             self._found = None  # its programs may be elsewhere by now
         return seen
@@ -81,10 +81,10 @@ class LateBackend:
         """What would be written."""
         return self._backend().script(plan)
 
-    def pardon(self) -> None:
+    def reset_backoff(self) -> None:
         """Let what was given up be tried again."""
         if self._found is not None:
-            self._found.pardon()
+            self._found.reset_backoff()
 
     def purge(self) -> Plan:
         """Remove all that is ours."""

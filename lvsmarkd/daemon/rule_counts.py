@@ -4,15 +4,15 @@ from collections import Counter
 from dataclasses import dataclass
 
 from lvsmarkd.judge.desired import Desired
-from lvsmarkd.judge.verdict import covered
+from lvsmarkd.judge.judgement import covered
 from lvsmarkd.model.observed import Chain, Observed, Unknown
 from lvsmarkd.model.report import ServiceState
-from lvsmarkd.model.rule import Place, Plane
+from lvsmarkd.model.rule import Hook, Plane
 from lvsmarkd.model.service import Family, ServiceKey
 
 
 @dataclass(frozen=True, slots=True)
-class Census:
+class RuleCounts:
     """The services and rules at the end of a pass."""
 
     wanted: Desired
@@ -21,7 +21,7 @@ class Census:
 
     def services(self) -> tuple[ServiceState, ...]:
         """Each service: covered or not, by what, and how many packets its rules have marked."""
-        packets, kernel = self._packets(), self.wanted.world.kernel
+        packets, kernel = self._packets(), self.wanted.runtime_state.kernel
         return tuple(
             ServiceState(
                 key,
@@ -54,13 +54,13 @@ class Census:
     def unread(self) -> frozenset[tuple[Plane, Family]]:
         """What could not be read, or not as a whole."""
         return frozenset(
-            (spot.plane, spot.family)
-            for spot, chain in self.seen.chains.items()
+            (chain_key.plane, chain_key.family)
+            for chain_key, chain in self.seen.chains.items()
             if isinstance(chain, Unknown)
         )
 
     def _planes(self) -> list[Plane]:
-        planes = {spot.plane for spot in self.seen.chains} - {Plane.FORMER}
+        planes = {chain_key.plane for chain_key in self.seen.chains} - {Plane.FORMER}
         return sorted(planes | {Plane.RUNTIME})
 
     def _packets(self) -> Counter[ServiceKey]:
@@ -68,13 +68,13 @@ class Census:
         for chain in self._chains():
             # A firewall that does not count gives no counters at all.
             for rule, packets in zip(chain.rules, chain.packets, strict=bool(chain.packets)):
-                if rule.place is Place.MARK and rule.service is not None:
+                if rule.hook is Hook.PREROUTING and rule.service is not None:
                     seen[rule.service] += packets
         return seen
 
     def _chains(self, plane: Plane = Plane.RUNTIME) -> list[Chain]:
         return [
             chain
-            for spot, chain in self.seen.chains.items()
-            if spot.plane is plane and isinstance(chain, Chain)
+            for chain_key, chain in self.seen.chains.items()
+            if chain_key.plane is plane and isinstance(chain, Chain)
         ]

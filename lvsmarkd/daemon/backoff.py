@@ -9,7 +9,7 @@ FIGHT_DELAYS = (10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 600.0)
 
 
 @dataclass(slots=True)
-class Patience:
+class Backoff:
     """Counts failures; each makes the next wait longer, a success starts again."""
 
     delays: tuple[float, ...]

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from lvsmarkd.daemon.inputs import Inputs, Where
+from lvsmarkd.daemon.inputs import InputPaths, InputReader
 from lvsmarkd.daemon.reconciler import Clock, Reconciler
 from lvsmarkd.daemon.remembered import Remembered
-from lvsmarkd.daemon.surroundings import Surroundings
+from lvsmarkd.daemon.runtime_probe import RuntimeProbe
 from lvsmarkd.keepalived import read
 from lvsmarkd.keepalived.files import NotRead, Refusal
 from lvsmarkd.model.claim import Claim, Use
@@ -49,9 +49,9 @@ class Director:
         self.start()
 
     def start(self) -> None:
-        inputs = Inputs.open(Where(self.toml))
+        inputs = InputReader.open(InputPaths(self.toml))
         inputs.remembered = Remembered(self.directory / "keepalived.json")
-        inputs.surroundings = Surroundings(
+        inputs.runtime_probe = RuntimeProbe(
             find=lambda _known: self.running,
             kernel=lambda: self.kernel,
             rules=lambda: self.claims,
@@ -271,10 +271,10 @@ def test_a_policy_rule_for_a_mark_of_a_service_is_told(director: Director) -> No
 
 
 def test_a_file_named_on_the_command_line_is_read_alone(director: Director) -> None:
-    inputs = Inputs.open(Where(director.toml, director.conf))
-    gathered = inputs.gather()
-    assert gathered.world.kernel is None
-    assert gathered.world.running is None
+    inputs = InputReader.open(InputPaths(director.toml, director.conf))
+    inputs_now = inputs.gather()
+    assert inputs_now.runtime_state.kernel is None
+    assert inputs_now.runtime_state.running is None
 
 
 def test_the_file_and_id_of_a_keepalived_that_stopped_still_hold(director: Director) -> None:

@@ -5,22 +5,22 @@ from dataclasses import dataclass, field
 
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.model.observed import Chain, Observed
-from lvsmarkd.model.plan import AddRule, Anchor, Dissolve, RemoveRule, Rewrite, Step
+from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain, Step
 from lvsmarkd.model.report import Cause
-from lvsmarkd.model.rule import Rule, Spot
+from lvsmarkd.model.rule import ChainKey, Rule
 
 
 @dataclass(slots=True)
-class Memory:
+class AppliedState:
     """Kept from pass to pass.
 
     Rules of a service that left the configuration linger: an editor may just be writing the
     file, and keepalived balances the service until it is reloaded.
     """
 
-    _in_force: frozenset[tuple[Spot, Rule]] = frozenset()
+    _in_force: frozenset[tuple[ChainKey, Rule]] = frozenset()
     _blank: bool = True
-    _anchored: set[Spot] = field(default_factory=set)
+    _jumped: set[ChainKey] = field(default_factory=set)
     _unwanted_since: dict[Rule, float] = field(default_factory=dict)
 
     def notice(self, wanted: Desired, seen: Observed, now: float) -> None:
@@ -47,25 +47,27 @@ class Memory:
         What was in force, is still wanted and is not there now was undone by somebody: it
         stays drift, also if it may be mended only later (a pause, a fight).
         """
-        undone = {(spot, rule) for spot, rule in self._in_force if rule in wanted.rules}
+        undone = {(chain_key, rule) for chain_key, rule in self._in_force if rule in wanted.rules}
         self._in_force = frozenset(rules_of(seen)) | undone
         self._blank = False
-        spots = {(rule.family, rule.place) for rule in wanted.rules}
-        anchored = {spot for spot in self._anchored if (spot.family, spot.place) in spots}
-        self._anchored = anchored | {
-            spot
-            for spot, chain in seen.chains.items()
-            # What holds many spots' rules is known to be ours only by a rule of ours.
-            if isinstance(chain, Chain) and chain.anchors and (chain.rules or not chain.holder)
+        spots = {(rule.family, rule.hook) for rule in wanted.rules}
+        jumped = {
+            chain_key for chain_key in self._jumped if (chain_key.family, chain_key.hook) in spots
+        }
+        self._jumped = jumped | {
+            chain_key
+            for chain_key, chain in seen.chains.items()
+            # What holds many chains' rules is known to be ours only by a rule of ours.
+            if isinstance(chain, Chain) and chain.jumps and (chain.rules or not chain.container)
         }
 
-    def knows(self, spot: Spot) -> bool:
+    def knows(self, chain_key: ChainKey) -> bool:
         """Whether rules of ours were in force there."""
-        return spot in self._anchored or any(known == spot for known, _ in self._in_force)
+        return chain_key in self._jumped or any(known == chain_key for known, _ in self._in_force)
 
-    def forget_anchors(self) -> None:
+    def forget_jumps(self) -> None:
         """The jumps belong elsewhere from now on: those that are there were displaced by nobody."""
-        self._anchored = set()
+        self._jumped = set()
 
     def cause(self, step: Step, wanted: Desired) -> Cause:
         """Why a step is needed: somebody undid what was in force, or the configuration asks.
@@ -75,20 +77,20 @@ class Memory:
         if self._blank:
             return Cause.CONFIG
         match step:
-            case AddRule(spot, rule):
-                undone = (spot, rule) in self._in_force
-            case RemoveRule(spot, rule):
-                undone = (spot, rule) not in self._in_force or rule in wanted.rules
-            case Rewrite(spot, _) | Anchor(spot, _):
-                undone = spot in self._anchored
-            case Dissolve():
+            case AddRule(chain_key, rule):
+                undone = (chain_key, rule) in self._in_force
+            case RemoveRule(chain_key, rule):
+                undone = (chain_key, rule) not in self._in_force or rule in wanted.rules
+            case ReplaceChain(chain_key, _) | EnsureJump(chain_key, _):
+                undone = chain_key in self._jumped
+            case RemoveChain():
                 undone = False
         return Cause.DRIFT if undone else Cause.CONFIG
 
 
-def rules_of(seen: Observed) -> Iterator[tuple[Spot, Rule]]:
-    """The rules of ours that are there, with their spots."""
-    for spot, chain in seen.chains.items():
+def rules_of(seen: Observed) -> Iterator[tuple[ChainKey, Rule]]:
+    """The rules of ours that are there, with their chains."""
+    for chain_key, chain in seen.chains.items():
         if isinstance(chain, Chain):
             for rule in chain.rules:
-                yield spot, rule
+                yield chain_key, rule

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from lvsmarkd.daemon import control
+from lvsmarkd.daemon.paths import LockedError, paths_from_environment, take_lock
 from lvsmarkd.daemon.pause import Pause
-from lvsmarkd.daemon.places import LockedError, places_from_environment, take_lock
 
 
 def test_only_one_holds_the_lock_and_the_other_is_told_who(tmp_path: Path) -> None:
@@ -27,9 +27,9 @@ def test_only_one_holds_the_lock_and_the_other_is_told_who(tmp_path: Path) -> No
 def test_the_directories_are_those_that_systemd_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/one:/run/two")
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
-    places = places_from_environment()
-    assert places.socket == Path("/run/one/control.sock")
-    assert places.state == Path("/var/lib/lvsmarkd")
+    paths = paths_from_environment()
+    assert paths.socket == Path("/run/one/control.sock")
+    assert paths.state == Path("/var/lib/lvsmarkd")
 
 
 def test_no_link_is_followed_to_the_lock(tmp_path: Path) -> None:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from lvsmarkd.firewall.backend import FirewallError, Trouble
-from lvsmarkd.model.plan import AddRule, Rewrite, Step
+from lvsmarkd.model.plan import AddRule, ReplaceChain, Step
 from lvsmarkd.model.rule import Rule
 
 Write = Callable[[Sequence[Step]], None]
 
 
-def settle(steps: Sequence[Step], write: Write) -> list[tuple[Rule, str]]:
+def bisect_rejected(steps: Sequence[Step], write: Write) -> list[tuple[Rule, str]]:
     """Write all steps at once; if that is rejected, all of them but the rules at fault.
 
     ``write`` is one transaction, also of no steps: it does everything or raises
@@ -32,16 +32,18 @@ def settle(steps: Sequence[Step], write: Write) -> list[tuple[Rule, str]]:
 
 
 def _new_rules(steps: Sequence[Step]) -> list[AddRule]:
-    rewritten = [(s.spot, rule) for s in steps if isinstance(s, Rewrite) for rule in s.rules]
+    rewritten = [
+        (s.chain_key, rule) for s in steps if isinstance(s, ReplaceChain) for rule in s.rules
+    ]
     added = [step for step in steps if isinstance(step, AddRule)]
-    return added + [AddRule(spot, rule) for spot, rule in rewritten]
+    return added + [AddRule(chain_key, rule) for chain_key, rule in rewritten]
 
 
 def _by_halves(
     steps: Sequence[Step], news: Sequence[AddRule], write: Write
 ) -> list[tuple[Rule, str]]:
     """Try the new rules behind those that are there; then do all else in one transaction."""
-    made = [replace(s, rules=()) for s in steps if isinstance(s, Rewrite) and s.fresh]
+    made = [replace(s, rules=()) for s in steps if isinstance(s, ReplaceChain) and s.fresh]
     if made:
         write(made)
     bad: list[tuple[Rule, str]] = []
@@ -70,9 +72,9 @@ def _without(bad: dict[Rule, str], steps: Iterable[Step]) -> Iterable[Step]:
     """The steps that are left to do: the good rules are in their chains by now."""
     for step in steps:
         match step:
-            case AddRule() | Rewrite(fresh=True):
+            case AddRule() | ReplaceChain(fresh=True):
                 continue
-            case Rewrite(_, rules):
+            case ReplaceChain(_, rules):
                 yield replace(step, rules=tuple(rule for rule in rules if rule not in bad))
             case _:
                 yield step

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from lvsmarkd.daemon.patience import REJECTED_DELAYS, Patience
+from lvsmarkd.daemon.backoff import REJECTED_DELAYS, Backoff
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.plan import AddRule, Rewrite, Step
+from lvsmarkd.model.plan import AddRule, ReplaceChain, Step
 from lvsmarkd.model.rule import Rule
 
 
@@ -13,11 +13,11 @@ from lvsmarkd.model.rule import Rule
 class _Case:
     reason: str
     until: float
-    patience: Patience = field(default_factory=lambda: Patience(REJECTED_DELAYS))
+    backoff: Backoff = field(default_factory=lambda: Backoff(REJECTED_DELAYS))
 
 
 @dataclass(slots=True)
-class Quarantine:
+class RejectedRules:
     """The rules refused at their last try, with the reason. Times are monotonic."""
 
     _cases: dict[Rule, _Case] = field(default_factory=dict)
@@ -31,10 +31,10 @@ class Quarantine:
         for rule, reason in reasons.items():
             case = self._cases.setdefault(rule, _Case(reason, now))
             case.reason = reason
-            case.until = now + case.patience.fail()
+            case.until = now + case.backoff.fail()
         self._tried = frozenset()
 
-    def pardon(self) -> None:
+    def reset_backoff(self) -> None:
         """Let every rule be tried now: a person asks for it."""
         for case in self._cases.values():
             case.until = 0.0
@@ -53,7 +53,7 @@ class Quarantine:
         match step:
             case AddRule(_, rule):
                 return step if self._due(rule, now) else None
-            case Rewrite(_, rules):
+            case ReplaceChain(_, rules):
                 return replace(step, rules=tuple(r for r in rules if self._due(r, now)))
             case _:
                 return step

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from lvsmarkd.firewall.firewalld.expression import Expression
 from lvsmarkd.firewall.firewalld.own import POLICY
-from lvsmarkd.model.observed import ForeignRule, Obscured, Side
-from lvsmarkd.model.rule import Match, Place, Plane, Rule, SetMark, Spot
+from lvsmarkd.model.observed import ForeignRule, SetsUnknownMark, Side
+from lvsmarkd.model.rule import ChainKey, Hook, Match, Plane, Rule, SetMark
 from lvsmarkd.model.service import Family
 
 BASE = "mangle_PREROUTING"
@@ -22,20 +22,20 @@ _TO_OURS = (_BY_ALL - {BASE}) | {f"{BASE}_ZONES"}
 
 
 @dataclass(frozen=True, slots=True)
-class Intruder:
+class RuleBehindOurs:
     """A rule that sets a mark in our chain, or after it. In our chain it may be one of ours."""
 
     chain: str
     rule: Expression
 
 
-def after_ours(chains: Mapping[str, Sequence[Expression]]) -> Iterator[Intruder]:
+def after_ours(chains: Mapping[str, Sequence[Expression]]) -> Iterator[RuleBehindOurs]:
     """The rules that set a mark where ours are set already, in the chains that packets reach."""
     for name, rules in chains.items():
         behind = name == OUR_CHAIN
         for rule in rules:
             if behind and (rule.mark is not None or rule.obscure):
-                yield Intruder(name, rule)
+                yield RuleBehindOurs(name, rule)
             behind = behind or rule.target in _TO_OURS
 
 
@@ -53,15 +53,17 @@ def keeps_from(rules: Sequence[Expression], rule: Rule) -> bool:
     return False
 
 
-def foreign(intruders: Sequence[Intruder], own: Collection[Rule]) -> Iterator[ForeignRule]:
+def foreign(
+    rules_behind_ours: Sequence[RuleBehindOurs], own: Collection[Rule]
+) -> Iterator[ForeignRule]:
     """Those that are none of ours (``own``), as the judge sees them: behind, from the first rule
     of ours on.
     """
     ours = {(rule.family, rule.match, rule.action) for rule in own}
     begun = False
-    for each in intruders:
+    for each in rules_behind_ours:
         rule = each.rule
-        effect = Obscured("meta mark set") if rule.mark is None else SetMark(rule.mark)
+        effect = SetsUnknownMark("meta mark set") if rule.mark is None else SetMark(rule.mark)
         families = tuple(Family) if rule.family is None else (rule.family,)
         if each.chain == OUR_CHAIN:
             mine = any((family, rule.match, effect) in ours for family in families)
@@ -70,8 +72,8 @@ def foreign(intruders: Sequence[Intruder], own: Collection[Rule]) -> Iterator[Fo
                 continue
         for family in families:
             yield ForeignRule(
-                Spot(Plane.RUNTIME, family, Place.MARK),
-                Side.BEHIND,
+                ChainKey(Plane.RUNTIME, family, Hook.PREROUTING),
+                Side.AFTER,
                 effect,
                 (rule.match,) if rule.match != Match() else (),
                 f"nft table inet firewalld, chain {each.chain}",

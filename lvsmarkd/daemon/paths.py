@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class DaemonPaths:
     """``runtime`` is gone after a boot, ``state`` stays."""
 
     runtime: Path
@@ -29,11 +29,11 @@ class Places:
         return self.runtime / "lock"
 
 
-def places_from_environment() -> Places:
+def paths_from_environment() -> DaemonPaths:
     """RUNTIME_DIRECTORY and STATE_DIRECTORY, which systemd sets, or their usual values."""
     runtime = os.environ.get("RUNTIME_DIRECTORY") or "/run/lvsmarkd"
     state = os.environ.get("STATE_DIRECTORY") or "/var/lib/lvsmarkd"
-    return Places(Path(runtime.split(":")[0]), Path(state.split(":")[0]))
+    return DaemonPaths(Path(runtime.split(":")[0]), Path(state.split(":")[0]))
 
 
 class LockedError(Exception):
@@ -55,9 +55,9 @@ def take_lock(path: Path) -> int:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.read(handle, 32).decode(errors="replace").strip()
+        container = os.read(handle, 32).decode(errors="replace").strip()
         os.close(handle)
-        raise LockedError(path, holder) from None
+        raise LockedError(path, container) from None
     os.ftruncate(handle, 0)
     os.write(handle, f"{os.getpid()}\n".encode())
     return handle

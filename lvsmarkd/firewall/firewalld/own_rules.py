@@ -5,17 +5,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from lvsmarkd.firewall.firewalld.frame import NOTHING_ELSE, flaw_of
+from lvsmarkd.firewall.firewalld.frame import NOTHING_ELSE, fault_of
 from lvsmarkd.firewall.firewalld.listing import Listing, rich_rules
 from lvsmarkd.firewall.firewalld.own import POLICY, PRIORITY, own_rule
 from lvsmarkd.firewall.firewalld.rich import Verb, read_rich_rule
 from lvsmarkd.firewall.firewalld.words import NotUnderstoodError
 from lvsmarkd.model.observed import Chain
-from lvsmarkd.model.rule import Match, Place, Plane, Rule, Spot
+from lvsmarkd.model.rule import ChainKey, Hook, Match, Plane, Rule
 from lvsmarkd.model.service import Family
 
 
-class HolderKind(StrEnum):
+class ContainerKind(StrEnum):
     """What can hold rich rules."""
 
     POLICY = "policy"
@@ -23,66 +23,66 @@ class HolderKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Holder:
+class Container:
     """A zone, or our policy."""
 
-    kind: HolderKind
+    kind: ContainerKind
     name: str
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
 
 
-OUR_POLICY = Holder(HolderKind.POLICY, POLICY)
+OUR_POLICY = Container(ContainerKind.POLICY, POLICY)
 
 
-def zone(name: str) -> Holder:
+def zone(name: str) -> Container:
     """A zone as a holder."""
-    return Holder(HolderKind.ZONE, name)
+    return Container(ContainerKind.ZONE, name)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ListedRule:
     """One listed rule of ours: ``text`` is what firewalld calls it, for its removal."""
 
-    holder: Holder
+    container: Container
     text: str
     rule: Rule
 
 
 @dataclass(frozen=True, slots=True)
-class Holdings:
+class OwnRules:
     """Our rules in one plane.
 
-    ``targets`` are the holders that must have each of them. ``aliens`` are rules in our policy
-    that we cannot have written, each with the spot it belongs to. ``flaw`` says what is wrong
-    with our policy, where it should hold the rules. ``interim`` says that zones hold them until
-    a reload makes the policy known at runtime. ``lost`` are the zones that should hold them and
-    that there are none of.
+    ``targets`` are the containers that must have each of them. ``unknown_rules`` are rules in our
+    policy that we cannot have written, each with the chain it belongs to. ``fault`` says what is
+    wrong with our policy, where it should hold the rules. ``interim`` says that zones hold them
+    until a reload makes the policy known at runtime. ``lost`` are the zones that should hold them
+    and that there are none of.
     """
 
     plane: Plane
-    targets: tuple[Holder, ...]
-    held: tuple[Held, ...] = ()
-    aliens: tuple[tuple[Spot, str], ...] = ()
+    targets: tuple[Container, ...]
+    listed: tuple[ListedRule, ...] = ()
+    unknown_rules: tuple[tuple[ChainKey, str], ...] = ()
     policy_is_there: bool = False
-    flaw: str = ""
+    fault: str = ""
     interim: bool = False
-    lost: tuple[Holder, ...] = ()
+    lost: tuple[Container, ...] = ()
 
     @property
     def name(self) -> str:
         """What holds the rules, in words."""
         if self.targets == (OUR_POLICY,):
             return f"firewalld's {OUR_POLICY}"
-        return f"firewalld's zone {', '.join(holder.name for holder in self.targets)}"
+        return f"firewalld's zone {', '.join(container.name for container in self.targets)}"
 
-    def of(self, spot: Spot) -> tuple[Held, ...]:
-        """The rules that belong to a spot."""
+    def of(self, chain_key: ChainKey) -> tuple[ListedRule, ...]:
+        """The rules that belong to a chain."""
         return tuple(
-            held
-            for held in self.held
-            if held.rule.family is spot.family and held.rule.place is spot.place
+            listed
+            for listed in self.listed
+            if listed.rule.family is chain_key.family and listed.rule.hook is chain_key.hook
         )
 
 
@@ -91,15 +91,15 @@ Marks = dict[tuple[Family, Match], int]
 accept of ours matches what a mark of ours matches."""
 
 
-def holdings(listing: Listing, *, by_policy: bool, zones: Iterable[str], marks: Marks) -> Holdings:
+def own_rules(listing: Listing, *, by_policy: bool, zones: Iterable[str], marks: Marks) -> OwnRules:
     """Find our rules in a listing. ``marks`` is what is known from before, and learns.
 
     Without ``by_policy`` the ``zones`` hold the rules, the default zone where none is named.
     """
     settings = listing.policies.get(POLICY)
-    flaw = flaw_of(settings) if by_policy else ""
-    lost: tuple[Holder, ...] = ()
-    interim = by_policy and bool(flaw) and listing.plane is Plane.RUNTIME
+    fault = fault_of(settings) if by_policy else ""
+    lost: tuple[Container, ...] = ()
+    interim = by_policy and bool(fault) and listing.plane is Plane.RUNTIME
     if interim:
         # What packets enter by now, until the policy is known: see reload.py.
         targets = tuple(sorted({zone(listing.default_zone), *map(zone, listing.active)}))
@@ -109,35 +109,37 @@ def holdings(listing: Listing, *, by_policy: bool, zones: Iterable[str], marks: 
         targets = tuple(dict.fromkeys(map(zone, zones))) or (zone(listing.default_zone),)
         lost = tuple(target for target in targets if target.name not in listing.zones)
         targets = tuple(target for target in targets if target not in lost)
-    held: list[Held] = []
-    aliens: list[tuple[Spot, str]] = []
+    listed: list[ListedRule] = []
+    unknown_rules: list[tuple[ChainKey, str]] = []
     for name, each in listing.zones.items():
-        held += _own(zone(name), rich_rules(each))
+        listed += _own(zone(name), rich_rules(each))
     for text in rich_rules(settings or {}):
         found = list(_own(OUR_POLICY, [text]))
         if interim:
             continue  # it is not met, and goes with the reload
-        held += found
+        listed += found
         if not found:
-            aliens.append((_spot(listing.plane, text), text))
+            unknown_rules.append((_spot(listing.plane, text), text))
     if settings is not None and not interim:
-        spot = Spot(listing.plane, Family.INET, Place.MARK)
+        chain_key = ChainKey(listing.plane, Family.INET, Hook.PREROUTING)
         others = ((key, settings.get(key)) for key in NOTHING_ELSE)
-        aliens += [(spot, f"{key.replace('_', ' ')} {value}") for key, value in others if value]
-    known = _named(held, marks)
-    return Holdings(
+        unknown_rules += [
+            (chain_key, f"{key.replace('_', ' ')} {value}") for key, value in others if value
+        ]
+    known = _named(listed, marks)
+    return OwnRules(
         listing.plane,
         targets,
         known,
-        tuple(_at_home(aliens, known)),
+        tuple(_at_home(unknown_rules, known)),
         settings is not None,
-        "" if interim else flaw,
+        "" if interim else fault,
         interim,
         lost,
     )
 
 
-def _own(holder: Holder, texts: Iterable[str]) -> Iterable[Held]:
+def _own(container: Container, texts: Iterable[str]) -> Iterable[ListedRule]:
     for text in texts:
         # Nearly all rules of a large zone are others': look no closer than is needed.
         if f'priority="{PRIORITY}"' not in text:
@@ -147,55 +149,59 @@ def _own(holder: Holder, texts: Iterable[str]) -> Iterable[Held]:
         except NotUnderstoodError:
             continue
         if rule is not None:
-            yield Held(holder, text, rule)
+            yield ListedRule(container, text, rule)
 
 
-def _named(held: list[Held], marks: Marks) -> tuple[Held, ...]:
+def _named(listed: list[ListedRule], marks: Marks) -> tuple[ListedRule, ...]:
     """Give each accept the mark of the service that it serves, where that is known."""
-    for each in held:
-        if each.rule.place is Place.MARK and each.rule.mark is not None:
+    for each in listed:
+        if each.rule.hook is Hook.PREROUTING and each.rule.mark is not None:
             marks[each.rule.family, each.rule.match] = each.rule.mark
     return tuple(
         replace(each, rule=replace(each.rule, mark=marks.get((each.rule.family, each.rule.match))))
-        if each.rule.place is Place.ACCEPT
+        if each.rule.hook is Hook.INPUT
         else each
-        for each in held
+        for each in listed
     )
 
 
-def _spot(plane: Plane, text: str) -> Spot:
+def _spot(plane: Plane, text: str) -> ChainKey:
     try:
         rich = read_rich_rule(text)
     except NotUnderstoodError:
-        return Spot(plane, Family.INET, Place.MARK)
-    place = Place.MARK if rich.verb is Verb.MARK else Place.ACCEPT
-    return Spot(plane, rich.family or Family.INET, place)
+        return ChainKey(plane, Family.INET, Hook.PREROUTING)
+    hook = Hook.PREROUTING if rich.verb is Verb.MARK else Hook.INPUT
+    return ChainKey(plane, rich.family or Family.INET, hook)
 
 
-def _at_home(aliens: list[tuple[Spot, str]], held: tuple[Held, ...]) -> Iterable[tuple[Spot, str]]:
-    """Each alien at a spot with rules of ours, if there is one: it is there that our policy is
-    known to be ours.
+def _at_home(
+    unknown_rules: list[tuple[ChainKey, str]], listed: tuple[ListedRule, ...]
+) -> Iterable[tuple[ChainKey, str]]:
+    """Each unknown rule at a chain with rules of ours, if there is one: it is there that our policy
+    is known to be ours.
     """
-    own = {(each.rule.family, each.rule.place) for each in held if each.holder == OUR_POLICY}
-    for spot, text in aliens:
-        if own and (spot.family, spot.place) not in own:
-            family, place = min(own)
-            yield Spot(spot.plane, family, place), text
+    own = {(each.rule.family, each.rule.hook) for each in listed if each.container == OUR_POLICY}
+    for chain_key, text in unknown_rules:
+        if own and (chain_key.family, chain_key.hook) not in own:
+            family, hook = min(own)
+            yield ChainKey(chain_key.plane, family, hook), text
         else:
-            yield spot, text
+            yield chain_key, text
 
 
 def chain_of(
-    spot: Spot, found: Holdings, is_met: Callable[[Holder, Rule], bool] = lambda _h, _r: True
+    chain_key: ChainKey,
+    found: OwnRules,
+    is_met: Callable[[Container, Rule], bool] = lambda _h, _r: True,
 ) -> Chain:
-    """A spot as the judge sees it. ``is_met`` tells whether the kernel has a rule.
+    """A chain as the judge sees it. ``is_met`` tells whether the kernel has a rule.
 
     A rule is in force where every target lists it and the kernel has it. Each further listing,
     in another spelling or in a holder that is no target, counts as a repetition.
     """
-    where: dict[Rule, Counter[Holder]] = {}
-    for held in found.of(spot):
-        where.setdefault(held.rule, Counter())[held.holder] += 1
+    where: dict[Rule, Counter[Container]] = {}
+    for listed in found.of(chain_key):
+        where.setdefault(listed.rule, Counter())[listed.container] += 1
     rules: list[Rule] = []
     partial: list[Rule] = []
     for rule, counts in where.items():
@@ -205,12 +211,12 @@ def chain_of(
             partial.append(rule)
     return Chain(
         exists=found.policy_is_there or found.targets != (OUR_POLICY,),
-        anchors=0 if found.flaw else 1,
+        jumps=0 if found.fault else 1,
         rules=tuple(rules),
-        aliens=tuple(text for at, text in found.aliens if at == spot),
+        unknown_rules=tuple(text for at, text in found.unknown_rules if at == chain_key),
         partial=tuple(partial),
-        holder=found.name,
-        flaw=found.flaw,
+        container=found.name,
+        fault=found.fault,
     )
 
 
@@ -223,8 +229,8 @@ class Change:
     in it and it goes.
     """
 
-    add: Mapping[Holder, tuple[Rule, ...]] = field(default_factory=dict)
-    remove: Mapping[Holder, tuple[str, ...]] = field(default_factory=dict)
+    add: Mapping[Container, tuple[Rule, ...]] = field(default_factory=dict)
+    remove: Mapping[Container, tuple[str, ...]] = field(default_factory=dict)
     frame: bool = False
     dissolve: bool = False
 

@@ -9,7 +9,7 @@ from lvsmarkd.model.running import Running
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class RuntimeState:
     """Seen at one moment. What is None was not asked for.
 
     ``copy`` is what the running keepalived has read last. ``kernel`` are the services in IPVS,
@@ -26,5 +26,5 @@ class World:
     unseen: tuple[str, ...] = ()
 
 
-UNASKED = World()
+UNASKED = RuntimeState()
 """Nothing was asked for."""

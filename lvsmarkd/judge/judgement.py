@@ -5,21 +5,21 @@ from collections.abc import Collection, Iterable, Iterator
 from lvsmarkd.judge.claimants import known_claims
 from lvsmarkd.judge.claims import overlaps
 from lvsmarkd.judge.desired import Coverage, Desired
-from lvsmarkd.judge.drift import History, hindrances, judge_spot
+from lvsmarkd.judge.drift import History, hindrances, judge_chain
 from lvsmarkd.judge.foreign import (
     conflicts,
     marked_by_others,
     orphans,
     unaccepted,
 )
-from lvsmarkd.judge.former import farewell, outlived
 from lvsmarkd.judge.presence import presence
-from lvsmarkd.judge.standin import stand_in
+from lvsmarkd.judge.previous_backend import cleanup_of_previous, left_by_ended
+from lvsmarkd.judge.substitute import substitute
 from lvsmarkd.judge.watched import advice, fleeting
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Chain, Observed, Unknown
 from lvsmarkd.model.plan import Plan
-from lvsmarkd.model.rule import Place, Plane, Rule, Spot
+from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.service import Family, ServiceKey
 
 _NOTHING_KNOWN = History()
@@ -33,23 +33,24 @@ def judge(
     history: History = _NOTHING_KNOWN,
 ) -> Plan:
     """All findings and the steps that mend what can be mended. See ``judge_spot``."""
-    verdicts = [
-        judge_spot(spot, desired, observed, last=last, history=history)
-        for spot in sorted(observed.chains)
-        if spot.plane is not Plane.FORMER
+    diffs = [
+        judge_chain(chain_key, desired, observed, last=last, history=history)
+        for chain_key in sorted(observed.chains)
+        if chain_key.plane is not Plane.FORMER
     ]
-    verdicts += outlived(desired, observed, history)
-    farewells = list(farewell(desired, observed, history))
+    diffs += left_by_ended(desired, observed, history)
+    cleanups = list(cleanup_of_previous(desired, observed, history))
     findings: list[Finding] = [
         *_services(desired, observed),
-        *(finding for verdict in (*verdicts, *farewells) for finding in verdict.findings),
+        *(finding for verdict in (*diffs, *cleanups) for finding in verdict.findings),
         *conflicts(desired, observed, last=last),
         *unaccepted(desired, observed),
         *orphans(desired, observed),
         *fleeting(desired, observed),
         *presence(desired),
         *overlaps(
-            desired.services.values(), (*desired.world.claims, *known_claims(observed.names))
+            desired.services.values(),
+            (*desired.runtime_state.claims, *known_claims(observed.names)),
         ),
         *observed.remarks,
         *_nowhere(desired, observed),
@@ -57,8 +58,8 @@ def judge(
     ]
     severities = list(Severity)
     findings.sort(key=lambda finding: severities.index(finding.severity))
-    steps = [step for verdict in verdicts for step in verdict.steps]
-    steps = steps or [step for verdict in farewells for step in verdict.steps]
+    steps = [step for verdict in diffs for step in verdict.steps]
+    steps = steps or [step for verdict in cleanups for step in verdict.steps]
     return Plan(tuple(findings), tuple(steps))
 
 
@@ -70,13 +71,13 @@ def covered(
     """
     state: dict[ServiceKey, bool | None] = {}
     present = {
-        spot: frozenset(chain.rules)
-        for spot, chain in observed.chains.items()
+        chain_key: frozenset(chain.rules)
+        for chain_key, chain in observed.chains.items()
         if not isinstance(chain, Unknown)
     }
     wanted: dict[ServiceKey, set[Rule]] = {}
     for rule in desired.rules:
-        if rule.place is Place.MARK and rule.service is not None:
+        if rule.hook is Hook.PREROUTING and rule.service is not None:
             wanted.setdefault(rule.service, set()).add(rule)
     overruled = {
         finding.service
@@ -87,65 +88,67 @@ def covered(
         if observed.inert:
             state[key] = marked_by_others(key, observed)
             continue
-        spot = Spot(Plane.RUNTIME, key.family, Place.MARK)
-        chain = observed.chains.get(spot)
+        chain_key = ChainKey(Plane.RUNTIME, key.family, Hook.PREROUTING)
+        chain = observed.chains.get(chain_key)
         if chain is None or isinstance(chain, Unknown) or _waits(key, desired):
             state[key] = None
         elif desired.coverage[key] is Coverage.NONE:
             state[key] = marked_by_others(key, observed) or held_up(key, desired, observed)
         else:
             own = wanted.get(key, set())
-            all_there = chain.anchors > 0 and own <= present[spot]
+            all_there = chain.jumps > 0 and own <= present[chain_key]
             marked = (
                 all_there
                 and key not in overruled
                 and not _bypassed(key, own, desired, observed, last=last)
-            ) or _stood_in(own, spot, chain, observed)
+            ) or _substituted(own, chain_key, chain, observed)
             state[key] = marked and (key not in desired.short or held_up(key, desired, observed))
     return state
 
 
 def _waits(key: ServiceKey, desired: Desired) -> bool:
     """Whether a service is not in IPVS yet, and waits for packets of one that has not left."""
-    kernel = desired.world.kernel
+    kernel = desired.runtime_state.kernel
     if kernel is None or kernel.holds(key) is not False:
-        return key in desired.deferred and kernel is None
-    return key in desired.deferred or any(map(desired.leaving, desired.services))
+        return key in desired.waiting and kernel is None
+    return key in desired.waiting or any(map(desired.leaving, desired.services))
 
 
 def _bypassed(
     key: ServiceKey, own: Iterable[Rule], desired: Desired, observed: Observed, *, last: bool
 ) -> bool:
     """Whether a foreign rule certainly keeps some flow of the service from its own rules."""
-    spot = Spot(Plane.RUNTIME, key.family, Place.MARK)
+    chain_key = ChainKey(Plane.RUNTIME, key.family, Hook.PREROUTING)
     return any(
         rule.matches_all_of(declared.flow)
-        for rule in hindrances(spot, observed.foreign, own, last=last)
+        for rule in hindrances(chain_key, observed.foreign, own, last=last)
         for declared in desired.flows[key]
     )
 
 
-def _stood_in(own: Collection[Rule], spot: Spot, chain: Chain, observed: Observed) -> bool:
+def _substituted(
+    own: Collection[Rule], chain_key: ChainKey, chain: Chain, observed: Observed
+) -> bool:
     """Whether foreign rules do what a service's own rules are to do."""
-    there = chain.rules if chain.anchors else ()
-    return bool(own) and all(stand_in(rule, spot, observed.foreign, there) for rule in own)
+    there = chain.rules if chain.jumps else ()
+    return bool(own) and all(substitute(rule, chain_key, observed.foreign, there) for rule in own)
 
 
 def held_up(key: ServiceKey, desired: Desired, observed: Observed) -> bool:
     """Whether rules of an earlier declaration mark a service whose present one is refused, or
     went with it from its file while it is in use still.
     """
-    if not (key.mark in desired.held or desired.leaving(key)):
+    if not (key.mark in desired.frozen_marks or desired.leaving(key)):
         return False
     # What the former firewall still has marks packets too.
     chains = (
-        observed.chains.get(Spot(plane, key.family, Place.MARK))
+        observed.chains.get(ChainKey(plane, key.family, Hook.PREROUTING))
         for plane in (Plane.RUNTIME, Plane.FORMER)
     )
     return any(
         rule.service == key and rule not in desired.rules
         for chain in chains
-        if isinstance(chain, Chain) and chain.anchors
+        if isinstance(chain, Chain) and chain.jumps
         for rule in chain.rules
     )
 
@@ -153,7 +156,7 @@ def held_up(key: ServiceKey, desired: Desired, observed: Observed) -> bool:
 def _services(desired: Desired, observed: Observed) -> Iterator[Finding]:
     for key, service in desired.services.items():
         unread = isinstance(
-            observed.chains.get(Spot(Plane.RUNTIME, key.family, Place.MARK)), Unknown
+            observed.chains.get(ChainKey(Plane.RUNTIME, key.family, Hook.PREROUTING)), Unknown
         )
         match desired.coverage[key]:
             case Coverage.INFERRED:
@@ -180,7 +183,7 @@ def _services(desired: Desired, observed: Observed) -> Iterator[Finding]:
 
 def _uncovered(key: ServiceKey, desired: Desired) -> Finding:
     origins = desired.services[key].origins
-    if key.mark in desired.held:
+    if key.mark in desired.frozen_marks:
         refused = {str(p.origin): None for p in desired.problems if p.fatal and key.mark in p.marks}
         return Finding(
             Kind.UNCOVERED,
@@ -226,16 +229,16 @@ def _uncovered(key: ServiceKey, desired: Desired) -> Finding:
 
 
 def _balancer(key: ServiceKey, desired: Desired) -> str:
-    kernel = desired.world.kernel
-    held = kernel is not None and kernel.holds(key)
-    return "IPVS" if held else "the running keepalived"
+    kernel = desired.runtime_state.kernel
+    frozen_marks = kernel is not None and kernel.holds(key)
+    return "IPVS" if frozen_marks else "the running keepalived"
 
 
 def _nowhere(desired: Desired, observed: Observed) -> Iterator[Finding]:
     """Rules for a place that the firewall at hand does not have."""
-    places = {spot.place for spot in observed.chains}
-    wanted = any(rule.place is Place.LOCAL for rule in desired.rules)
-    if wanted and places and Place.LOCAL not in places:
+    hooks = {chain_key.hook for chain_key in observed.chains}
+    wanted = any(rule.hook is Hook.OUTPUT for rule in desired.rules)
+    if wanted and hooks and Hook.OUTPUT not in hooks:
         yield Finding(
             Kind.REFUSED,
             Severity.WARNING,

@@ -3,21 +3,21 @@
 from collections.abc import Iterable
 
 from lvsmarkd.model.flow import Flow
-from lvsmarkd.model.observed import ForeignRule, Leave, Obscured, Refuse
-from lvsmarkd.model.rule import Rule, SetMark, Spot, flows_of
+from lvsmarkd.model.observed import Drop, ForeignRule, LeavesTable, SetsUnknownMark
+from lvsmarkd.model.rule import ChainKey, Rule, SetMark, flows_of
 from lvsmarkd.model.service import MAX_MARK
 
 
-def stand_in(
-    rule: Rule, spot: Spot, foreign: Iterable[ForeignRule], own: Iterable[Rule]
+def substitute(
+    rule: Rule, chain_key: ChainKey, foreign: Iterable[ForeignRule], own: Iterable[Rule]
 ) -> ForeignRule | None:
     """The foreign rule that certainly gives the packets of ours our mark, one of them where it
     takes several; None where some packet may go without, or somebody certainly changes the mark
-    after. ``own`` are the rules of ours that are at the spot.
+    after. ``own`` are the rules of ours that are at the chain.
     """
     if not isinstance(rule.action, SetMark) or any(other.contradicts(rule) for other in own):
         return None
-    there = [each for each in foreign if each.spot == spot]
+    there = [each for each in foreign if each.chain_key == chain_key]
     givers = [_giver(flow, rule.action.value, there) for flow in flows_of(rule)]
     return None if None in givers else givers[0]
 
@@ -30,13 +30,13 @@ def _giver(flow: Flow, mark: int, foreign: Iterable[ForeignRule]) -> ForeignRule
     for rule in foreign:
         certain = rule.matches_all_of(flow, bears)
         match rule.effect:
-            case Leave() | Refuse() if certain and not rule.later:
+            case LeavesTable() | Drop() if certain and not rule.later:
                 break
             case SetMark(value, mask) if certain and (value, mask) == (mark, MAX_MARK):
                 giver, bears = rule, mark
             case SetMark(value, mask) if bears is not None and (bears & ~mask) ^ value == bears:
                 continue
-            case SetMark() | Obscured() if rule.may_match(flow, bears):
+            case SetMark() | SetsUnknownMark() if rule.may_match(flow, bears):
                 giver, bears = (None, None) if certain else (giver, bears if giver else None)
             case _:
                 continue

@@ -6,28 +6,28 @@ import pytest
 
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.drift import History
-from lvsmarkd.judge.verdict import judge
+from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.ipvs import Loaded
 from lvsmarkd.model.observed import Chain, Observed, Unknown
-from lvsmarkd.model.plan import AddRule, Dissolve, Plan, RemoveRule
-from lvsmarkd.model.rule import Place, Plane, Rule, SetMark, Spot
+from lvsmarkd.model.plan import AddRule, Plan, RemoveChain, RemoveRule
+from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
+from lvsmarkd.model.runtime_state import RuntimeState
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.world import World
 from tests.harness.values import declare, flow, key, reading, want
 
-NOW = Spot(Plane.RUNTIME, Family.INET, Place.MARK)
-PAST = Spot(Plane.FORMER, Family.INET, Place.MARK)
+NOW = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
+PAST = ChainKey(Plane.FORMER, Family.INET, Hook.PREROUTING)
 HOLDER = "iptables' chain LVSMARKD (table mangle)"
 WEB = want(declare(80, flow("192.0.2.10", 80)), policy=Policy(slots=1))
 (RULE,) = WEB.rules
 (MAIL,) = want(declare(25, flow("192.0.2.10", 25))).rules
-FULL = Chain(exists=True, anchors=1, rules=(RULE,), holder="firewalld's policy lvsmarkd")
+FULL = Chain(exists=True, jumps=1, rules=(RULE,), container="firewalld's policy lvsmarkd")
 
 
 def past(*rules: Rule) -> Chain:
-    return Chain(exists=True, anchors=1, rules=rules, holder=HOLDER)
+    return Chain(exists=True, jumps=1, rules=rules, container=HOLDER)
 
 
 def test_a_former_chain_goes_once_all_is_in_force_and_not_before() -> None:
@@ -36,7 +36,7 @@ def test_a_former_chain_goes_once_all_is_in_force_and_not_before() -> None:
     assert plan.steps == (AddRule(NOW, RULE),)
     assert [f.severity for f in plan.findings if f.kind is Kind.MIXED] == [Severity.WARNING]
     plan = judge(WEB, Observed({NOW: FULL, PAST: past(RULE)}))
-    assert plan.steps == (Dissolve(PAST, 1, (RULE,)),)
+    assert plan.steps == (RemoveChain(PAST, 1, (RULE,)),)
     [finding] = plan.findings
     assert (finding.kind, finding.severity, finding.plane) == (
         Kind.MIXED,
@@ -47,36 +47,36 @@ def test_a_former_chain_goes_once_all_is_in_force_and_not_before() -> None:
 
 
 @pytest.mark.parametrize(
-    "now", [Unknown("firewalld does not answer"), None, replace(FULL, anchors=0, flaw="is gone")]
+    "now", [Unknown("firewalld does not answer"), None, replace(FULL, jumps=0, fault="is gone")]
 )
 def test_it_stays_while_it_is_not_seen_that_the_rules_are_in_force(
     now: Chain | Unknown | None,
 ) -> None:
     chains = {PAST: past(RULE)} | ({NOW: now} if now is not None else {})
-    assert PAST not in {step.spot for step in judge(WEB, Observed(chains)).steps}
+    assert PAST not in {step.chain_key for step in judge(WEB, Observed(chains)).steps}
 
 
 def test_rules_that_linger_linger_there_too() -> None:
     seen = Observed({NOW: FULL, PAST: past(RULE, MAIL)})
     waiting = History(lingers=lambda rule: rule == MAIL)
     assert judge(WEB, seen, history=waiting).steps == ()
-    assert judge(WEB, seen).steps == (Dissolve(PAST, 1, (RULE, MAIL)),)
+    assert judge(WEB, seen).steps == (RemoveChain(PAST, 1, (RULE, MAIL)),)
 
 
 def leaving(mark: int) -> Desired:
     """Nothing is configured, and IPVS still has a service whose packets nobody knows."""
-    world = World(kernel=Loaded(frozenset({key(mark)})))
-    return desired(reading(), Declared({}), Policy(slots=1), None, world)
+    runtime_state = RuntimeState(kernel=Loaded(frozenset({key(mark)})))
+    return desired(reading(), Declared({}), Policy(slots=1), None, runtime_state)
 
 
 def test_the_rules_of_a_service_that_has_not_left_ipvs_stay_in_the_former_chain() -> None:
     seen = Observed({NOW: replace(FULL, rules=()), PAST: past(MAIL)})
     assert judge(leaving(25), seen).steps == ()
-    assert judge(leaving(7), seen).steps == (Dissolve(PAST, 1, (MAIL,)),)
+    assert judge(leaving(7), seen).steps == (RemoveChain(PAST, 1, (MAIL,)),)
 
 
 def left(*rules: Rule) -> Chain:
-    return replace(past(*rules), holder="firewalld's leftover policy lvsmarkd", left=True)
+    return replace(past(*rules), container="firewalld's leftover policy lvsmarkd", left=True)
 
 
 OTHERWISE = replace(RULE, action=SetMark(81), mark=81)
@@ -93,9 +93,9 @@ def test_what_it_left_and_is_not_wanted_goes_by_itself_and_at_once(
 ) -> None:
     plan = judge(WEB, Observed({NOW: now, PAST: left(RULE, harmful)}))
     assert plan.steps[-1] == RemoveRule(PAST, harmful)
-    assert [step.spot for step in plan.steps].count(PAST) == 1
+    assert [step.chain_key for step in plan.steps].count(PAST) == 1
     (finding,) = (f for f in plan.findings if f.kind is Kind.MIXED)
-    assert finding.message.startswith(left().holder)
+    assert finding.message.startswith(left().container)
 
 
 def test_what_it_left_lingers_where_it_harms_nothing() -> None:

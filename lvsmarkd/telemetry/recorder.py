@@ -5,33 +5,33 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lvsmarkd.model.finding import DRIFT, Finding, Kind
-from lvsmarkd.model.plan import AddRule, Anchor, Dissolve, RemoveRule, Rewrite, Step
+from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain, Step
 from lvsmarkd.model.report import Cause, Mode, Report, Result
-from lvsmarkd.model.rule import Place, Plane, Rule
+from lvsmarkd.model.rule import Hook, Plane, Rule
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.wake import Trigger
 from lvsmarkd.telemetry import series as s
 from lvsmarkd.telemetry.exposure import Exposure
 from lvsmarkd.telemetry.lastknown import identity, with_last_known
-from lvsmarkd.telemetry.ledger import Labels, Ledger
 from lvsmarkd.telemetry.packets import Packets
+from lvsmarkd.telemetry.samples import Labels, SampleStore
 
 _ACTIONS: dict[type[Step], str] = {
     AddRule: "add",
     RemoveRule: "remove",
-    Rewrite: "rewrite",
-    Anchor: "anchor",
-    Dissolve: "dissolve",
+    ReplaceChain: "rewrite",
+    EnsureJump: "anchor",
+    RemoveChain: "dissolve",
 }
-_UNMARKING = (AddRule, Rewrite, Anchor)
+_UNMARKING = (AddRule, ReplaceChain, EnsureJump)
 """Steps that mend what left packets without their mark."""
 
 
 @dataclass(slots=True)
-class Tally:
+class MetricsRecorder:
     """Writes into ``ledger`` what each pass came to. Not thread-safe, like the ledger."""
 
-    ledger: Ledger
+    ledger: SampleStore
     exposure: Exposure = field(default_factory=Exposure)
     _packets: Packets = field(default_factory=Packets)
     _last: Report | None = None
@@ -128,7 +128,7 @@ class Tally:
             self.ledger.observe(s.REPAIR_LATENCY, after.latency)
 
     def _step(self, step: Step, cause: Cause, outcome: str) -> None:
-        self.ledger.add(s.REPAIRS, _ACTIONS[type(step)], step.spot.plane, cause, outcome)
+        self.ledger.add(s.REPAIRS, _ACTIONS[type(step)], step.chain_key.plane, cause, outcome)
 
     def _fights(self, before: Report | None, after: Report) -> None:
         self.ledger.put(s.FIGHT_ACTIVE, bool(after.fights))
@@ -157,7 +157,9 @@ class Tally:
         }
         ledger.replace(s.CONFIGURED, configured)
         disturbed = frozenset(
-            step.spot.family for step in report.found.steps if step.spot.place is Place.MARK
+            step.chain_key.family
+            for step in report.found.steps
+            if step.chain_key.hook is Hook.PREROUTING
         )
         self._packets.count(services, disturbed)
         packets: dict[Labels, float] = {
@@ -169,7 +171,8 @@ class Tally:
         undone = any(
             repair.cause is Cause.DRIFT
             and isinstance(repair.step, _UNMARKING)
-            and (repair.step.spot.plane, repair.step.spot.place) == (Plane.RUNTIME, Place.MARK)
+            and (repair.step.chain_key.plane, repair.step.chain_key.hook)
+            == (Plane.RUNTIME, Hook.PREROUTING)
             for repair in report.repairs
         )
         if undone and report.latency is not None:

@@ -13,26 +13,26 @@ from lvsmarkd.firewall.firewalld.calls import (
     Interface,
     State,
 )
-from lvsmarkd.firewall.firewalld.holdings import (
-    Holder,
-    HolderKind,
-    Holdings,
-    Marks,
-    chain_of,
-    holdings,
-)
 from lvsmarkd.firewall.firewalld.kernel import NFTABLES, Kernel, read_kernel
 from lvsmarkd.firewall.firewalld.listing import Listing, read_permanent, read_runtime
+from lvsmarkd.firewall.firewalld.own_rules import (
+    Container,
+    ContainerKind,
+    Marks,
+    OwnRules,
+    chain_of,
+    own_rules,
+)
 from lvsmarkd.kernel.network import links_up
 from lvsmarkd.model.observed import Chain, Unknown
-from lvsmarkd.model.rule import Place, Plane, Rule, Spot
+from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.service import Family
 
-PLACES = (Place.MARK, Place.ACCEPT)
+HOOKS = (Hook.PREROUTING, Hook.INPUT)
 """firewalld marks nothing that the director sends itself: there is no Place.LOCAL in it."""
 PLANES = (Plane.RUNTIME, Plane.PERMANENT)
-SPOTS = tuple(
-    Spot(plane, family, place) for plane in PLANES for family in Family for place in PLACES
+CHAIN_KEYS = tuple(
+    ChainKey(plane, family, hook) for plane in PLANES for family in Family for hook in HOOKS
 )
 _IPTABLES = "iptables"
 
@@ -49,7 +49,7 @@ class Choices:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class FirewalldState:
     """What was seen. ``permanent`` may be Unknown where only the runtime may be asked for.
 
     ``links`` are the network interfaces that packets come in by.
@@ -58,12 +58,12 @@ class Sight:
     state: State
     runtime: Listing
     permanent: Listing | Unknown
-    own: Mapping[Plane, Holdings]
+    own: Mapping[Plane, OwnRules]
     kernel: Kernel | Unknown
     backend: str = NFTABLES
     links: tuple[str, ...] = ()
 
-    def meets(self, holder: Holder, rule: Rule) -> bool:
+    def meets(self, container: Container, rule: Rule) -> bool:
         """Whether packets meet a rule that is listed at runtime, as far as can be seen.
 
         Zones that no packet enters by are not in the kernel at all, and panic mode changes
@@ -71,9 +71,9 @@ class Sight:
         """
         if isinstance(self.kernel, Unknown):
             return True
-        if holder.kind is HolderKind.ZONE and not self.is_active(holder.name, rule.family):
+        if container.kind is ContainerKind.ZONE and not self.is_active(container.name, rule.family):
             return True
-        return self.kernel.meets(holder, rule)
+        return self.kernel.meets(container, rule)
 
     def is_active(self, zone: str, family: Family | None = None) -> bool:
         """Whether packets, of a family or any, enter by a zone."""
@@ -89,36 +89,40 @@ class Sight:
             return True
         return zone == self.runtime.default_zone and (bool(free) or not self.links)
 
-    def chains(self) -> dict[Spot, Chain | Unknown]:
-        """All spots, but those of a plane that has none of the zones where our rules belong: what
+    def chains(self) -> dict[ChainKey, Chain | Unknown]:
+        """All chains, but those of a plane that has none of the zones where our rules belong: what
         is missing there is known (remarks.py tells it), and nothing can be written.
         """
         lost = {plane for plane, own in self.own.items() if not own.targets}
-        return {spot: self._chain(spot) for spot in SPOTS if spot.plane not in lost}
+        return {
+            chain_key: self._chain(chain_key)
+            for chain_key in CHAIN_KEYS
+            if chain_key.plane not in lost
+        }
 
-    def _chain(self, spot: Spot) -> Chain | Unknown:
-        own = self.own.get(spot.plane)
+    def _chain(self, chain_key: ChainKey) -> Chain | Unknown:
+        own = self.own.get(chain_key.plane)
         if own is None:
             return self.permanent if isinstance(self.permanent, Unknown) else Unknown("not read")
-        if spot.plane is Plane.RUNTIME:
-            return chain_of(spot, own, self.meets)
-        return chain_of(spot, own)
+        if chain_key.plane is Plane.RUNTIME:
+            return chain_of(chain_key, own, self.meets)
+        return chain_of(chain_key, own)
 
-    def met(self) -> frozenset[tuple[Holder, Rule]]:
+    def met(self) -> frozenset[tuple[Container, Rule]]:
         """The rules of ours that packets meet."""
         return frozenset(
-            (held.holder, held.rule)
-            for held in self.own[Plane.RUNTIME].held
-            if self.meets(held.holder, held.rule)
+            (listed.container, listed.rule)
+            for listed in self.own[Plane.RUNTIME].listed
+            if self.meets(listed.container, listed.rule)
         )
 
-    def lacking(self) -> list[tuple[Holder, Rule]]:
+    def lacking(self) -> list[tuple[Container, Rule]]:
         """The rules of ours that firewalld lists and the kernel lacks."""
         own = self.own[Plane.RUNTIME]
         return [
-            (held.holder, held.rule)
-            for held in own.held
-            if held.holder in own.targets and not self.meets(held.holder, held.rule)
+            (listed.container, listed.rule)
+            for listed in own.listed
+            if listed.container in own.targets and not self.meets(listed.container, listed.rule)
         ]
 
     @property
@@ -143,22 +147,22 @@ def _may_enter(way: str, family: Family | None) -> bool:
 
 
 @dataclass(slots=True)
-class Looker:
+class FirewalldReader:
     """Looks, and remembers which service each accept of ours was seen to serve."""
 
     firewalld: Firewalld
     choices: Choices
     marks: Marks = field(default_factory=dict)
 
-    def look(self, state: State) -> Sight:
+    def look(self, state: State) -> FirewalldState:
         """Look at everything; a second time where the kernel lacks what firewalld lists.
 
         firewalld may have begun to reload between its answer and ours: it answers again only
         when that is over. Raises BusError, FirewalldError where the runtime cannot be read.
         """
-        sight = self._once(state)
-        if sight.whole and not sight.lacking():
-            return sight
+        state_seen = self._once(state)
+        if state_seen.whole and not state_seen.lacking():
+            return state_seen
         return self._once(state)
 
     def kernel(self) -> Kernel | Unknown:
@@ -169,7 +173,7 @@ class Looker:
         """Firewalld's own backend: nftables or iptables."""
         return self._kernel()[0]
 
-    def _once(self, state: State) -> Sight:
+    def _once(self, state: State) -> FirewalldState:
         runtime = read_runtime(self.firewalld)
         permanent: Listing | Unknown
         try:
@@ -177,15 +181,15 @@ class Looker:
         except (BusError, FirewalldError) as error:
             permanent = Unknown(f"firewalld's permanent configuration: {error}")
         own = {
-            listing.plane: self._holdings(listing)
+            listing.plane: self._own_rules(listing)
             for listing in (runtime, permanent)
             if isinstance(listing, Listing)
         }
         backend, kernel = self._kernel()
-        return Sight(state, runtime, permanent, own, kernel, backend, links_up())
+        return FirewalldState(state, runtime, permanent, own, kernel, backend, links_up())
 
-    def _holdings(self, listing: Listing) -> Holdings:
-        return holdings(
+    def _own_rules(self, listing: Listing) -> OwnRules:
+        return own_rules(
             listing,
             by_policy=self.choices.by_policy,
             zones=self.choices.zones,
@@ -218,16 +222,16 @@ class Looker:
         return _IPTABLES if said == _IPTABLES else NFTABLES
 
 
-def nowhere(own: Holdings) -> str:
+def nowhere(own: OwnRules) -> str:
     """What to say of zones that should hold our rules and are not there."""
-    names = ", ".join(holder.name for holder in own.lost)
+    names = ", ".join(container.name for container in own.lost)
     return (
         f"firewalld has no zone {names} ({own.plane}), which firewall.firewalld.zones names:"
         " correct the name, or make the zone and reload firewalld"
     )
 
 
-def unknown(reason: str, planes: Iterable[Plane] = PLANES) -> dict[Spot, Chain | Unknown]:
-    """All spots, none of which could be read."""
+def unknown(reason: str, planes: Iterable[Plane] = PLANES) -> dict[ChainKey, Chain | Unknown]:
+    """All chains, none of which could be read."""
     wanted = set(planes)
-    return {spot: Unknown(reason) for spot in SPOTS if spot.plane in wanted}
+    return {chain_key: Unknown(reason) for chain_key in CHAIN_KEYS if chain_key.plane in wanted}

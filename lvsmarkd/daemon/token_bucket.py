@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Bucket:
+class TokenBucket:
     """A token bucket: ``capacity`` passes at once, then one every ``interval`` seconds.
 
     The wait is bounded by ``interval``, however long the storm lasts: a mere debounce would

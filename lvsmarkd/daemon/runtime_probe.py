@@ -15,7 +15,7 @@ from lvsmarkd.model.claim import Claim
 from lvsmarkd.model.ipvs import KernelServices, Unreadable
 from lvsmarkd.model.keepalived import Reading
 from lvsmarkd.model.running import Keepalived, Running, Stopped, Version
-from lvsmarkd.model.world import World
+from lvsmarkd.model.runtime_state import RuntimeState
 
 _NAMED_NAMESPACES = Path("/run/netns")
 _OWN_NAMESPACE = Path("/proc/thread-self/ns/net")
@@ -26,7 +26,7 @@ def _find(known: Running | None) -> Running:
 
 
 @dataclass(slots=True)
-class Surroundings:
+class RuntimeProbe:
     """Looks once per pass; keeps what is dear for as long as nothing tells that it changed."""
 
     find: Callable[[Running | None], Running] = _find
@@ -40,7 +40,7 @@ class Surroundings:
     _stamp: Stamp | None = None
     _installed: tuple[tuple[str, int], Version | None] | None = None
 
-    def look(self, named: Path | None) -> World:
+    def look(self, named: Path | None) -> RuntimeState:
         """What is there now. ``named`` is the file that the operator named, if one: a keepalived
         that runs on another file is not the one that is meant.
         """
@@ -70,7 +70,7 @@ class Surroundings:
         kernel = self.kernel()
         if isinstance(kernel, Unreadable):
             unseen.append(kernel.reason)
-        return World(running, copy, kernel, claims, unseen=tuple(unseen))
+        return RuntimeState(running, copy, kernel, claims, unseen=tuple(unseen))
 
     def version(self, running: Running | None) -> Version | None:
         """The running keepalived's version, else that of the installed one, if any."""

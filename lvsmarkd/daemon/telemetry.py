@@ -35,7 +35,7 @@ _SOURCES = {
 log = logging.getLogger(__name__)
 
 
-class Voice:
+class Telemetry:
     """Tells what happens, in transitions; is the listener of the sources of wake-ups."""
 
     def __init__(self, resync_seconds: Callable[[], float]) -> None:

@@ -33,7 +33,7 @@ class _Distribution:
 
 
 @dataclass(slots=True)
-class Ledger:
+class SampleStore:
     """Not thread-safe: whoever holds it also holds the lock."""
 
     _values: dict[Series, dict[Labels, float]] = field(default_factory=dict)

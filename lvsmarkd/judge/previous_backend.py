@@ -1,0 +1,87 @@
+"""Rules of ours in a firewall that kept them before: they go once they are where they belong."""
+
+from collections.abc import Iterator
+
+from lvsmarkd.judge.desired import Desired
+from lvsmarkd.judge.drift import ChainDiff, History, stays
+from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.observed import Chain, Observed
+from lvsmarkd.model.plan import RemoveChain, RemoveRule
+from lvsmarkd.model.rule import ChainKey, Plane, Rule
+
+
+def cleanup_of_previous(
+    desired: Desired, observed: Observed, history: History
+) -> Iterator[ChainDiff]:
+    """What is left in the former firewall, and the steps that take it away.
+
+    They are for when nothing else is to be done. A chain stays for as long as the present
+    firewall lacks a rule that is wanted, or that would not be taken away if it stood there.
+    """
+    for chain_key, chain in observed.chains.items():
+        if chain_key.plane is Plane.FORMER and isinstance(chain, Chain) and not chain.left:
+            needed = _needed(chain_key, chain, desired, observed, history)
+            steps = () if needed else (RemoveChain(chain_key, chain.jumps, chain.rules),)
+            yield ChainDiff((_finding(chain_key, chain, needed=needed),), steps)
+
+
+def left_by_ended(desired: Desired, observed: Observed, history: History) -> Iterator[ChainDiff]:
+    """What a firewall that has ended left of ours and is not wanted any more, rule by rule.
+
+    It does not wait for anything: packets meet it beside the rules of the present firewall, and
+    it may overrule them.
+    """
+    for chain_key, chain in observed.chains.items():
+        if chain_key.plane is not Plane.FORMER or not isinstance(chain, Chain) or not chain.left:
+            continue
+        want = [
+            r for r in desired.rules if (r.family, r.hook) == (chain_key.family, chain_key.hook)
+        ]
+        for rule in chain.rules:
+            if rule not in want and not stays(rule, desired, want, history.lingers):
+                yield ChainDiff(
+                    (_outlived(chain_key, chain, rule),), (RemoveRule(chain_key, rule),)
+                )
+
+
+def _outlived(chain_key: ChainKey, chain: Chain, rule: Rule) -> Finding:
+    return Finding(
+        Kind.MIXED,
+        Severity.WARNING,
+        f"{chain.container} still has “{rule}”, which packets meet and nothing asks for any more;"
+        " applying the plan takes it away",
+        rule.service,
+        chain_key.plane,
+        chain_key.family,
+        detail=str(rule),
+    )
+
+
+def _needed(
+    chain_key: ChainKey, chain: Chain, desired: Desired, observed: Observed, history: History
+) -> bool:
+    now = observed.chains.get(ChainKey(Plane.RUNTIME, chain_key.family, chain_key.hook))
+    there: set[Rule] = set()
+    if isinstance(now, Chain) and now.jumps:
+        there = set(now.rules)
+    want = [r for r in desired.rules if (r.family, r.hook) == (chain_key.family, chain_key.hook)]
+    left = [rule for rule in chain.rules if rule not in there and rule not in want]
+    return not there.issuperset(want) or any(
+        stays(rule, desired, want, history.lingers) for rule in left
+    )
+
+
+def _finding(chain_key: ChainKey, chain: Chain, *, needed: bool) -> Finding:
+    still = (
+        "it stays until all that is needed of it is in the firewall that keeps the rules now"
+        if needed
+        else "applying the plan takes it away"
+    )
+    return Finding(
+        Kind.MIXED,
+        Severity.WARNING if needed else Severity.NOTE,
+        f"{chain.container} is there from the time when lvsmarkd kept its rules in it, and packets"
+        f" meet it too; {still}",
+        plane=chain_key.plane,
+        family=chain_key.family,
+    )
