@@ -3,14 +3,15 @@
 import argparse
 from dataclasses import dataclass
 
+from lvsmarkd.backends.backend import Backend
+from lvsmarkd.backends.choose import choose
 from lvsmarkd.cli.exits import CommandError
-from lvsmarkd.daemon.inputs import InputPaths, InputReader, Inputs
 from lvsmarkd.daemon.paths import DaemonPaths, paths_from_environment
-from lvsmarkd.daemon.remembered import Remembered
 from lvsmarkd.declarations.settings import ConfigError
-from lvsmarkd.firewall.backend import Backend, FirewallError
-from lvsmarkd.firewall.choose import choose
 from lvsmarkd.model.keepalived import Fitness
+from lvsmarkd.netfilter.errors import FirewallError
+from lvsmarkd.reconcile.inputs import InputPaths, InputReader, Inputs
+from lvsmarkd.reconcile.remembered import Remembered
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,15 @@ from typing import Any
 
 from lvsmarkd.daemon import control
 from lvsmarkd.daemon.form import report_form
-from lvsmarkd.daemon.inputs import InputReader
 from lvsmarkd.daemon.loop import Loop
 from lvsmarkd.daemon.paths import DaemonPaths
 from lvsmarkd.daemon.pause import Pause, since_boot
-from lvsmarkd.daemon.reconciler import Reconciler
 from lvsmarkd.daemon.telemetry import Telemetry
 from lvsmarkd.daemon.watchers import Watchers
 from lvsmarkd.model.report import Mode, Report
 from lvsmarkd.model.wake import Trigger, Wake
+from lvsmarkd.reconcile.inputs import InputReader
+from lvsmarkd.reconcile.reconciler import Reconciler
 
 LONGEST_PAUSE = 366 * 86_400
 """Seconds. Longer than a year is without end."""

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
-from lvsmarkd.daemon.backoff import ERROR_DELAYS, Backoff
-from lvsmarkd.daemon.token_bucket import TokenBucket
 from lvsmarkd.model.report import Report, Result
 from lvsmarkd.model.wake import Trigger, Wake
+from lvsmarkd.reconcile.backoff import ERROR_DELAYS, Backoff
+from lvsmarkd.reconcile.token_bucket import TokenBucket
 
 RECHECKS = (1.0, 5.0, 30.0)
 """Seconds after a write at which we look again: other programs read, wait, and write back."""

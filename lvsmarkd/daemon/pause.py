@@ -10,8 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lvsmarkd.daemon.ownfile import read_own
-from lvsmarkd.firewall.keeping import write_whole
+from lvsmarkd.kernel.own_files import read_own, write_whole
 
 
 def since_boot() -> float:

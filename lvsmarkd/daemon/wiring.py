@@ -1,20 +1,20 @@
 """Which parts the daemon is made of, and who hears whom."""
 
+from lvsmarkd.backends.backend import Backend
+from lvsmarkd.backends.choose import choose, is_firewalld, may_be_firewalld
+from lvsmarkd.backends.firewalld.adapter import BusFirewalld
+from lvsmarkd.backends.firewalld.presence import Presence
+from lvsmarkd.backends.iptables.toolset import stamp as iptables_stamp
+from lvsmarkd.backends.selector import BackendSelector
 from lvsmarkd.daemon.app import App
-from lvsmarkd.daemon.inputs import InputReader
 from lvsmarkd.daemon.paths import DaemonPaths
 from lvsmarkd.daemon.pause import Pause
-from lvsmarkd.daemon.reconciler import Reconciler
-from lvsmarkd.daemon.remembered import Remembered
 from lvsmarkd.daemon.telemetry import Telemetry
 from lvsmarkd.daemon.watchers import Watchers
 from lvsmarkd.declarations.tables import BackendChoice, Firewall
-from lvsmarkd.firewall.backend import Backend
-from lvsmarkd.firewall.choose import choose, is_firewalld, may_be_firewalld
-from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
-from lvsmarkd.firewall.firewalld.presence import Presence
-from lvsmarkd.firewall.iptables.toolset import stamp as iptables_stamp
-from lvsmarkd.firewall.selector import BackendSelector
+from lvsmarkd.reconcile.inputs import InputReader
+from lvsmarkd.reconcile.reconciler import Reconciler
+from lvsmarkd.reconcile.remembered import Remembered
 
 
 def wire(inputs: InputReader, paths: DaemonPaths) -> App:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lvsmarkd.firewall.firewalld.calls import (
+from lvsmarkd.backends.firewalld.calls import (
     BUS_NAME,
     BusError,
     Fault,
@@ -22,7 +22,7 @@ from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.watch.source import Listener, SourceFailedError
 
 if TYPE_CHECKING:
-    from lvsmarkd.firewall.firewalld.bus import Connection, Signal
+    from lvsmarkd.backends.firewalld.bus import Connection, Signal
 
 PAUSE = 0.25
 """Seconds between two wake-ups. The first sign of something wakes at once, the rest of it once
@@ -75,7 +75,7 @@ class FirewalldEvents:
 
     async def run(self, wake: Callable[[Wake], None]) -> None:
         """Wake until cancelled. Raises SourceFailedError where there is no bus (any more)."""
-        from lvsmarkd.firewall.firewalld.bus import (  # noqa: PLC0415 - hosts without firewalld need no D-Bus
+        from lvsmarkd.backends.firewalld.bus import (  # noqa: PLC0415 - hosts without firewalld need no D-Bus
             Connection,
         )
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
-from lvsmarkd.firewall.firewalld.adapter import BusFirewalld
-from lvsmarkd.firewall.firewalld.calls import CONFIG_PATH, FirewalldError, Interface, Request
-from lvsmarkd.firewall.firewalld.listing import rich_rules
-from lvsmarkd.firewall.firewalld.own import POLICY
+from lvsmarkd.backends.firewalld.adapter import BusFirewalld
+from lvsmarkd.backends.firewalld.calls import CONFIG_PATH, FirewalldError, Interface, Request
+from lvsmarkd.backends.firewalld.listing import rich_rules
+from lvsmarkd.backends.firewalld.own import POLICY
 from tests.bench.ground import address, fresh
 from tests.harness.firewalld import RealFirewalld, firewalld
 from tests.harness.netns import run

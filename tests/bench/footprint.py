@@ -3,11 +3,11 @@
 import os
 import time
 
-from lvsmarkd.daemon.inputs import InputPaths, InputReader
-from lvsmarkd.daemon.reconciler import Reconciler
-from lvsmarkd.firewall.choose import choose
+from lvsmarkd.backends.choose import choose
 from lvsmarkd.model.report import Mode
 from lvsmarkd.model.wake import Trigger, Wake
+from lvsmarkd.reconcile.inputs import InputPaths, InputReader
+from lvsmarkd.reconcile.reconciler import Reconciler
 from tests.bench.ground import fresh, line, services, timed
 from tests.bench.processes import cpu, memory
 from tests.harness.daemon import Daemon

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lvsmarkd.daemon.loop import Loop
-from lvsmarkd.daemon.token_bucket import TokenBucket
 from lvsmarkd.model.plan import AddRule, Plan
 from lvsmarkd.model.report import Cause, Mode, Repair, Report, Result
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.wake import Trigger, Wake
+from lvsmarkd.reconcile.token_bucket import TokenBucket
 from tests.harness.values import declare, flow, want
 
 QUIET = Report(Trigger.TIMER, Result.IN_SYNC, Mode.ENFORCE, "paper", "1", Plan(), Plan())

@@ -3,13 +3,13 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lvsmarkd.daemon.inputs import InputPaths, InputReader
-from lvsmarkd.daemon.reconciler import Clock, Reconciler
 from lvsmarkd.model.observed import Chain
 from lvsmarkd.model.report import Mode, Report
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.wake import Actor, Trigger, Wake
+from lvsmarkd.reconcile.inputs import InputPaths, InputReader
+from lvsmarkd.reconcile.reconciler import Clock, Reconciler
 from tests.harness.paper import PaperFirewall
 
 WEB = """\

@@ -7,7 +7,7 @@ happens.
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from lvsmarkd.firewall.backend import Applied, FirewallError, Identity
+from lvsmarkd.backends.backend import Applied, Identity
 from lvsmarkd.model.observed import Chain, ForeignRule, Observed, Unknown
 from lvsmarkd.model.plan import (
     AddRule,
@@ -20,6 +20,7 @@ from lvsmarkd.model.plan import (
 )
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.service import Family
+from lvsmarkd.netfilter.errors import FirewallError
 
 CHAIN_KEYS = [ChainKey(Plane.RUNTIME, family, hook) for family in Family for hook in Hook]
 

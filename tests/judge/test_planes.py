@@ -3,8 +3,6 @@
 from dataclasses import replace
 from ipaddress import ip_network
 
-from lvsmarkd.daemon.applied_state import AppliedState
-from lvsmarkd.daemon.rule_counts import RuleCounts
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import covered, judge
@@ -14,6 +12,8 @@ from lvsmarkd.model.observed import Chain, ForeignRule, Observed, Side, Unknown
 from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain
 from lvsmarkd.model.rule import ChainKey, Hook, Match, Plane, Rule, SetMark
 from lvsmarkd.model.service import Family
+from lvsmarkd.reconcile.applied_state import AppliedState
+from lvsmarkd.reconcile.rule_counts import RuleCounts
 from tests.harness.values import declare, flow, key, reading, service, want
 
 NOW = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)

@@ -13,8 +13,8 @@ from lvsmarkd.cli.session import Session, cannot_lock, open_session
 from lvsmarkd.daemon import control
 from lvsmarkd.daemon.form import report_form
 from lvsmarkd.daemon.paths import LockedError, take_lock
-from lvsmarkd.daemon.reconciler import Reconciler
 from lvsmarkd.model.wake import Trigger, Wake
+from lvsmarkd.reconcile.reconciler import Reconciler
 from lvsmarkd.telemetry.journal import under_journald
 from lvsmarkd.telemetry.logs import log_to
 

@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from lvsmarkd.backends.backend import Backend
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import paint, print_json
 from lvsmarkd.cli.session import Session, open_session
-from lvsmarkd.daemon.inputs import Inputs
-from lvsmarkd.firewall.backend import Backend
 from lvsmarkd.judge.desired import Coverage, Desired, Policy, desired
 from lvsmarkd.judge.judgement import covered
 from lvsmarkd.judge.presence import presence
@@ -20,6 +19,7 @@ from lvsmarkd.model.observed import Observed
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.running import Version
 from lvsmarkd.model.service import ServiceKey
+from lvsmarkd.reconcile.inputs import Inputs
 
 States = dict[ServiceKey, bool | None]
 

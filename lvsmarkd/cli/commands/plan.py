@@ -6,11 +6,11 @@ from lvsmarkd.cli.exits import Exit
 from lvsmarkd.cli.output import print_json, print_plan
 from lvsmarkd.cli.session import open_session
 from lvsmarkd.daemon.form import plan_form
-from lvsmarkd.daemon.reconciler import Reconciler
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.report import Mode
 from lvsmarkd.model.wake import Trigger, Wake
+from lvsmarkd.reconcile.reconciler import Reconciler
 
 
 def run(options: argparse.Namespace) -> Exit:

@@ -5,16 +5,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 
+from lvsmarkd.backends.backend import Backend
+from lvsmarkd.backends.choose import choose
+from lvsmarkd.backends.firewalld.files import kept_for_good
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import print_json
 from lvsmarkd.cli.session import cannot_lock, open_session
 from lvsmarkd.daemon.form import plan_form
 from lvsmarkd.daemon.paths import DaemonPaths, LockedError, paths_from_environment, take_lock
 from lvsmarkd.declarations.tables import BackendChoice
-from lvsmarkd.firewall.backend import Backend, FirewallError
-from lvsmarkd.firewall.choose import choose
-from lvsmarkd.firewall.firewalld.files import kept_for_good
 from lvsmarkd.model.plan import Plan, Step
+from lvsmarkd.netfilter.errors import FirewallError
 
 
 def run(options: argparse.Namespace) -> Exit:

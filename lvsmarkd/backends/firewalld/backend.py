@@ -1,0 +1,301 @@
+"""The firewalld backend: rich rules by D-Bus, in both planes, and the kernel is looked at."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from math import inf
+from time import monotonic
+from typing import ClassVar
+
+from lvsmarkd.backends.absent import down
+from lvsmarkd.backends.backend import Applied, Backend, Identity
+from lvsmarkd.backends.firewalld.apply import Application, renderable
+from lvsmarkd.backends.firewalld.backup import Backup
+from lvsmarkd.backends.firewalld.boot import Boot
+from lvsmarkd.backends.firewalld.calls import BusError, Firewalld, FirewalldError, State
+from lvsmarkd.backends.firewalld.changes import change_of
+from lvsmarkd.backends.firewalld.commands import commands
+from lvsmarkd.backends.firewalld.direct import Natives, of_direct, of_iptables
+from lvsmarkd.backends.firewalld.foreign import Walk, service_names
+from lvsmarkd.backends.firewalld.frame import has_policies
+from lvsmarkd.backends.firewalld.kernel import Kernel, is_in_kernel
+from lvsmarkd.backends.firewalld.listing import Listing
+from lvsmarkd.backends.firewalld.own_rules import OUR_POLICY
+from lvsmarkd.backends.firewalld.previous_backend import parted, previous_chains
+from lvsmarkd.backends.firewalld.purge import purge
+from lvsmarkd.backends.firewalld.reader import Choices, FirewalldReader, FirewalldState, unknown
+from lvsmarkd.backends.firewalld.reload import Reloader
+from lvsmarkd.backends.firewalld.remarks import not_entered, remarks, remarks_unread
+from lvsmarkd.backends.firewalld.rules_behind_ours import foreign as behind_ours
+from lvsmarkd.backends.firewalld.services import ask_services
+from lvsmarkd.backends.firewalld.states import (
+    ABSENT,
+    SENTENCES,
+    failure,
+    not_ready,
+    trouble_of,
+)
+from lvsmarkd.backends.firewalld.unmended import Unmended
+from lvsmarkd.backends.firewalld.unsaved import ReloadImpact
+from lvsmarkd.model.observed import ForeignRule, Observed
+from lvsmarkd.model.plan import Plan
+from lvsmarkd.model.rule import Plane
+from lvsmarkd.netfilter.errors import FirewallError, Trouble
+
+MAX_PORTS_PER_RULE = 1
+"""A rich rule names one port or one range of ports."""
+FRESH = 1.0
+"""Seconds for which what was seen may be written by."""
+
+
+@dataclass(slots=True)
+class FirewalldBackend:
+    """firewalld, with its nftables or its iptables backend.
+
+    A rich rule names no interface and leaves out one sender: see own.py.
+
+    ``iptables`` is the backend that reads iptables' tables, if there is any iptables: direct
+    rules are there, and those of whoever uses it besides.
+    """
+
+    interfaces: ClassVar[bool] = False
+    macs: ClassVar[int | None] = 1
+    firewalld: Firewalld
+    backup: Backup
+    choices: Choices
+    version: str
+    iptables: Callable[[], Backend | None] = lambda: None
+    boot: Boot = field(default_factory=Boot)
+    last: bool = False
+    _backend: str = ""
+    _reader: FirewalldReader = field(init=False)
+    _unmended: Unmended = field(default_factory=Unmended)
+    _last_state: tuple[float, FirewalldState | None] = (-inf, None)
+
+    def __post_init__(self) -> None:
+        choices = self.choices
+        if choices.by_policy and not has_policies(self.version):
+            choices = replace(choices, by_policy=False)
+        self._reader = FirewalldReader(self.firewalld, choices)
+
+    @classmethod
+    def open(
+        cls,
+        firewalld: Firewalld,
+        backup: Backup,
+        choices: Choices,
+        *,
+        iptables: Callable[[], Backend | None] = lambda: None,
+        boot: Boot | None = None,
+    ) -> "FirewalldBackend":
+        """A backend for the firewalld that runs.
+
+        Raises FirewallError (GONE, BUSY) where it does not run, with what to do.
+        """
+        state = firewalld.state()
+        if not state.readable:
+            down = state in ABSENT and not is_in_kernel()
+            raise FirewallError(trouble_of(state), SENTENCES[state], down=down)
+        try:
+            version = str(firewalld.property("version"))
+        except (BusError, FirewalldError) as error:
+            raise failure(error) from error
+        made = cls(firewalld, backup, choices, version, iptables, boot or Boot())
+        made._backend = made._reader.backend()
+        return made
+
+    @property
+    def identity(self) -> Identity:
+        """``firewalld-nftables`` or ``firewalld-iptables``."""
+        return Identity("-".join(filter(None, ("firewalld", self._backend))), self.version)
+
+    @property
+    def slots(self) -> int:
+        """1, see SLOTS."""
+        return MAX_PORTS_PER_RULE
+
+    def observe(self) -> Observed:
+        """Read both planes, the kernel, and what others have in iptables and nftables."""
+        state = self.firewalld.state()
+        if not state.readable:
+            if state in ABSENT and not is_in_kernel():
+                return down(SENTENCES[state])
+            return Observed(unknown(SENTENCES[state]), remarks=tuple(remarks_unread(state)))
+        try:
+            state_seen = self._reader.look(state)
+            iptables = self._iptables()
+            foreign = tuple(self._foreign(state_seen, iptables))
+            hindrance = self._hindrance(state_seen)
+        except (BusError, FirewalldError) as error:
+            return Observed(unknown(str(error)))
+        self._backend = state_seen.backend
+        self._last_state = (monotonic(), state_seen)
+        self._unmended.seen(state_seen.lacking())
+        found = remarks(
+            state_seen,
+            not_at_boot=self.boot.trouble(),
+            hindrance=hindrance,
+        )
+        former = dict(previous_chains(iptables)) if iptables is not None else {}
+        return Observed(
+            state_seen.chains() | former,
+            foreign,
+            iptables.refusing if iptables is not None else frozenset(),
+            tuple(found),
+            iptables.names if iptables is not None else frozenset(),
+            "no packet enters by the zones that hold our rules" if not_entered(state_seen) else "",
+        )
+
+    def apply(self, plan: Plan) -> Applied:
+        """Carry out the steps, of both planes.
+
+        Raises FirewallError: BUSY (panic mode, no answer in time), GONE, REJECTED (firewalld
+        does not come back healthy from a reload).
+        """
+        plan, past = parted(plan)
+        applied = self._apply(plan) if plan.steps else Applied()
+        if past.steps and (iptables := self._backend_of_iptables()) is not None:
+            if not self.firewalld.here():
+                raise FirewallError(Trouble.BUSY, "firewalld has just ended: planned anew")
+            iptables.apply(past)
+        return applied
+
+    def _apply(self, plan: Plan) -> Applied:
+        state_seen = self._seen_just_now() or self._state_seen()
+        if isinstance(state_seen.permanent, Listing):
+            self.backup.save_once(state_seen.runtime, state_seen.permanent)
+        application = Application(
+            self.firewalld,
+            self._reloader(state_seen),
+            self._reader,
+            self._unmended,
+            self.backup.room,
+        )
+        try:
+            rejected = application.carry_out(plan, state_seen)
+        except (BusError, FirewalldError) as error:
+            raise failure(error, "firewalld's rules are written") from error
+        return Applied(tuple(rejected))
+
+    def script(self, plan: Plan) -> dict[str, str]:
+        """What would be written, in firewall-cmd's words. Raises FirewallError."""
+        state_seen = self._state_seen(write=False)
+        plan, past = parted(plan)
+        by_chain, _ = renderable(plan.by_chain())
+        reloader = self._reloader(state_seen)
+        application = Application(self.firewalld, reloader, self._reader, self._unmended)
+        try:
+            why = application.needs_reload(by_chain, state_seen)
+        except (BusError, FirewalldError) as error:
+            raise failure(error, "firewalld is read") from error
+        texts: dict[str, str] = {}
+        for plane, own in sorted(
+            state_seen.own.items()
+        ):  # permanent first: its size tells the cost
+            steps = {s: steps for s, steps in by_chain.items() if s.plane is plane}
+            change = change_of(steps, own)
+            lines = list(commands(plane, change))
+            if plane is Plane.PERMANENT:
+                reloader.rules += change.additions
+            elif why:
+                lines = [f"# {why}; {reloader.cost}", "firewall-cmd --reload"]
+            if lines:
+                texts[f"firewall-cmd ({plane})"] = "".join(f"{line}\n" for line in lines)
+        if past.steps and (iptables := self._backend_of_iptables()) is not None:
+            texts |= iptables.script(past)
+        return texts
+
+    def reset_backoff(self) -> None:
+        """Let all that a reload did not mend be a reason for another one."""
+        self._unmended.reset_backoff()
+
+    def purge(self) -> Plan:
+        """Remove our policy and our rules in zones, from both planes.
+
+        The policy's empty object stays known at runtime until the next reload: nothing can
+        remove it sooner, and it does nothing.
+        """
+        state_seen = self._state_seen()
+        try:
+            return purge(self.firewalld, state_seen)
+        except FirewalldError as error:
+            raise FirewallError(
+                Trouble.REJECTED,
+                "our rules could not be removed from firewalld: run firewall-cmd --reload, so that"
+                f" the kernel has what it lists, and purge again ({error.code or error})",
+            ) from error
+        except BusError as error:
+            raise failure(error, "our rules are to be removed from firewalld") from error
+
+    def _seen_just_now(self) -> FirewalldState | None:
+        """What the plan was made from, if rules can be changed by it: a look takes longer than
+        the change. Whether to reload is decided by a new look only.
+        """
+        at, state_seen = self._last_state
+        self._last_state = (-inf, None)
+        if state_seen is None or monotonic() - at > FRESH or state_seen.state is not State.RUNNING:
+            return None
+        well = (
+            state_seen.whole
+            and not state_seen.lacking()
+            and not state_seen.own[Plane.RUNTIME].interim
+        )
+        return state_seen if well else None
+
+    def _state_seen(self, *, write: bool = True) -> FirewalldState:
+        state = self.firewalld.state()
+        trouble = not_ready(state)
+        if trouble is not None and (write or not state.readable):
+            raise trouble
+        try:
+            return self._reader.look(state)
+        except (BusError, FirewalldError) as error:
+            raise failure(error, "firewalld is read") from error
+
+    def _iptables(self) -> Observed | None:
+        backend = self._backend_of_iptables()
+        return None if backend is None else backend.observe()
+
+    def _backend_of_iptables(self) -> Backend | None:
+        try:
+            return self.iptables()
+        except FirewallError:
+            return None  # no iptables here: nobody has rules in it
+
+    def _foreign(
+        self, state_seen: FirewalldState, iptables: Observed | None
+    ) -> Iterator[ForeignRule]:
+        listings = [
+            each for each in (state_seen.runtime, state_seen.permanent) if isinstance(each, Listing)
+        ]
+        services = ask_services(self.firewalld, service_names(*listings))
+        if iptables is not None:
+            yield from of_iptables(iptables, state_seen.backend, state_seen.runtime)
+        if isinstance(state_seen.kernel, Kernel):
+            yield from Natives(state_seen.kernel.foreign).foreign()
+            own = state_seen.own[Plane.RUNTIME]
+            if own.targets == (OUR_POLICY,):
+                yield from behind_ours(
+                    state_seen.kernel.rules_behind_ours, {listed.rule for listed in own.listed}
+                )
+        for listing in listings:
+            walk = Walk(listing, state_seen.own[listing.plane], services, state_seen.runtime.active)
+            yield from walk.foreign()
+        if isinstance(state_seen.permanent, Listing):
+            yield from of_direct(state_seen.permanent)
+
+    def _hindrance(self, state_seen: FirewalldState) -> str:
+        """Why a reload that is needed is not made; empty where none is, or it may be."""
+        if state_seen.state is State.PANIC:
+            return ""
+        if (
+            state_seen.whole
+            and not state_seen.lacking()
+            and not state_seen.own[Plane.RUNTIME].interim
+        ):
+            return ""
+        return self._reloader(state_seen).hindrance(state_seen)
+
+    def _reloader(self, state_seen: FirewalldState) -> Reloader:
+        impact = ReloadImpact(self.firewalld, self.version, state_seen.backend)
+        rules = sum(len(own.listed) for own in state_seen.own.values())
+        return Reloader(self.firewalld, self.choices.reload, impact, self._reader.kernel, rules)

@@ -1,0 +1,178 @@
+"""iptables where firewalld has tables of its own in the kernel, whether it runs or has ended."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lvsmarkd.backends.backend import Applied, Backend, Identity
+from lvsmarkd.backends.firewalld.direct import Natives
+from lvsmarkd.backends.firewalld.kernel import TABLE
+from lvsmarkd.backends.firewalld.leftover import (
+    Leftover,
+    chains_of,
+    in_iptables,
+    in_nftables,
+    removals,
+)
+from lvsmarkd.backends.firewalld.previous_backend import parted
+from lvsmarkd.backends.iptables.backend import LOCK_SECONDS
+from lvsmarkd.backends.iptables.toolset import detect
+from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.observed import ForeignRule, Observed, Side
+from lvsmarkd.model.plan import Plan, RemoveRule, Step
+from lvsmarkd.model.service import Family
+from lvsmarkd.netfilter.errors import FirewallError, Trouble
+from lvsmarkd.netfilter.program import WRITE_TIMEOUT, OnSpawn, run, search_path
+
+_BOTH = Finding(
+    Kind.MIXED,
+    Severity.WARNING,
+    "firewalld runs here, and lvsmarkd keeps its rules in iptables: what firewalld marks is the"
+    " last word, and what it refuses at INPUT no rule in iptables opens; set firewall.backend ="
+    ' "auto" or "firewalld"',
+)
+
+
+@dataclass(slots=True)
+class BesideFirewalld:
+    """The iptables backend, which sees what firewalld's nftables rules do to its marks: they are
+    met after those of iptables, and outlive a firewalld that is killed or loses its bus.
+
+    ``runs`` says whether it keeps a firewall here besides, which is reported. Where it does not,
+    and ``clears`` says so, what is left of ours in its tables is a chain of the plane ``former``.
+    """
+
+    inner: Backend
+    runs: Callable[[], bool] = lambda: False
+    clears: bool = False
+    on_spawn: OnSpawn = lambda _pid: None
+
+    @property
+    def identity(self) -> Identity:
+        """That of iptables."""
+        return self.inner.identity
+
+    @property
+    def slots(self) -> int:
+        """As iptables."""
+        return self.inner.slots
+
+    @property
+    def interfaces(self) -> bool:
+        """As iptables."""
+        return self.inner.interfaces
+
+    @property
+    def macs(self) -> int | None:
+        """As iptables."""
+        return self.inner.macs
+
+    @property
+    def last(self) -> bool:
+        """As iptables."""
+        return self.inner.last
+
+    def observe(self) -> Observed:
+        """Read iptables, and what firewalld's table does after it."""
+        seen, objects, runs = self.inner.observe(), _table(), self.runs()
+        return replace(
+            seen,
+            chains={**seen.chains, **chains_of(self._left(seen, objects, runs=runs))},
+            foreign=(*seen.foreign, *_after(objects)),
+            remarks=(*seen.remarks, _BOTH) if runs else seen.remarks,
+        )
+
+    def apply(self, plan: Plan) -> Applied:
+        """Write to iptables, and take away what is left in firewalld's tables."""
+        present, past = parted(plan)
+        applied = self.inner.apply(present) if present.steps else Applied()
+        if past.steps:
+            self._remove(past.steps)
+        return applied
+
+    def script(self, plan: Plan) -> dict[str, str]:
+        """What would be written."""
+        present, past = parted(plan)
+        texts = dict(self.inner.script(present))
+        if past.steps:
+            native, by_family = removals(past.steps, self._leftovers())
+            texts |= {"nft -f -": native} if native else {}
+            for family, text in by_family.items():
+                name = f"{_restore(family)[0]} --noflush, for what firewalld left"
+                texts[name] = text
+        return texts
+
+    def reset_backoff(self) -> None:
+        """As iptables."""
+        self.inner.reset_backoff()
+
+    def purge(self) -> Plan:
+        """Remove what is ours from iptables, and what is left of it in firewalld's tables."""
+        done = self.inner.purge()
+        steps = tuple(
+            RemoveRule(chain_key, rule)
+            for chain_key, chain in chains_of(self._leftovers()).items()
+            for rule in chain.rules
+        )
+        self._remove(steps)
+        return Plan(steps=(*done.steps, *steps))
+
+    def _leftovers(self) -> tuple[Leftover, ...]:
+        return self._left(self.inner.observe(), _table(), runs=self.runs())
+
+    def _left(self, seen: Observed, objects: "_Objects", *, runs: bool) -> tuple[Leftover, ...]:
+        if runs or not self.clears:
+            return ()
+        return (*in_nftables(objects), *in_iptables(seen.foreign))
+
+    def _remove(self, steps: Iterable[Step]) -> None:
+        """By what is there now: a firewalld that has begun anew numbers its rules anew."""
+        native, by_family = removals(steps, self._leftovers())
+        if native and (nft := _nft()) is not None:
+            self._write([nft, "-f", "-"], native)
+        for family, text in by_family.items():
+            self._write(_restore(family), text)
+
+    def _write(self, arguments: list[str], text: str) -> None:
+        answer = run(arguments, stdin=text, timeout=WRITE_TIMEOUT, on_spawn=self.on_spawn)
+        if answer.status != 0:
+            raise FirewallError(
+                Trouble.REJECTED,
+                "what firewalld left of ours could not be removed:"
+                f" {' '.join(answer.error.split()) or answer.status}",
+            )
+
+
+_Objects = list[dict[str, Any]]
+
+
+def _nft() -> str | None:
+    return shutil.which("nft", path=search_path())
+
+
+def _restore(family: Family) -> list[str]:
+    tools = detect().tools.get(family)
+    if tools is None:
+        raise FirewallError(Trouble.GONE, f"there is no iptables-restore for {family}")
+    return [tools.restore, "--noflush", "-w", str(LOCK_SECONDS)]
+
+
+def _table() -> _Objects:
+    """Firewalld's table as nft prints it; nothing where there is none to be seen."""
+    nft = _nft()
+    if nft is None:
+        return []
+    try:
+        answer = run([nft, "-j", "-t", "list", "table", "inet", TABLE])
+        objects = json.loads(answer.output)["nftables"] if answer.status == 0 else []
+    except (FirewallError, ValueError, KeyError, TypeError):
+        return []
+    return [each for each in objects if isinstance(each, dict)]
+
+
+def _after(objects: _Objects) -> Iterator[ForeignRule]:
+    """The marks that it sets, whoever put them there; past all of iptables' PREROUTING."""
+    for rule in Natives(objects).foreign():
+        yield replace(rule, later=rule.later or rule.side is Side.AFTER)

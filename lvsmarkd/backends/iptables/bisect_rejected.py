@@ -1,0 +1,80 @@
+"""One bad rule must not keep the good ones out: find it, and write the rest."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from lvsmarkd.model.plan import AddRule, ReplaceChain, Step
+from lvsmarkd.model.rule import Rule
+from lvsmarkd.netfilter.errors import FirewallError, Trouble
+
+Write = Callable[[Sequence[Step]], None]
+
+
+def bisect_rejected(steps: Sequence[Step], write: Write) -> list[tuple[Rule, str]]:
+    """Write all steps at once; if that is rejected, all of them but the rules at fault.
+
+    ``write`` is one transaction, also of no steps: it does everything or raises
+    FirewallError. The rules at fault are found by halving, so k bad ones among n cost about
+    k·log n writes; meanwhile nothing that is in force is taken away. Gives them with the
+    reason. Raises FirewallError where something else than a rule is at fault.
+    """
+    try:
+        write(steps)
+    except FirewallError as error:
+        if error.trouble is not Trouble.REJECTED:
+            raise
+        write([])  # what refuses even this has no quarrel with a rule
+        news = _new_rules(steps)
+        if not news:
+            raise
+        return _by_halves(steps, news, write)
+    return []
+
+
+def _new_rules(steps: Sequence[Step]) -> list[AddRule]:
+    rewritten = [
+        (s.chain_key, rule) for s in steps if isinstance(s, ReplaceChain) for rule in s.rules
+    ]
+    added = [step for step in steps if isinstance(step, AddRule)]
+    return added + [AddRule(chain_key, rule) for chain_key, rule in rewritten]
+
+
+def _by_halves(
+    steps: Sequence[Step], news: Sequence[AddRule], write: Write
+) -> list[tuple[Rule, str]]:
+    """Try the new rules behind those that are there; then do all else in one transaction."""
+    made = [replace(s, rules=()) for s in steps if isinstance(s, ReplaceChain) and s.fresh]
+    if made:
+        write(made)
+    bad: list[tuple[Rule, str]] = []
+
+    def attempt(some: Sequence[AddRule]) -> None:
+        try:
+            write(some)
+        except FirewallError as error:
+            if error.trouble is not Trouble.REJECTED:
+                raise
+            if len(some) == 1:
+                bad.append((some[0].rule, str(error)))
+                return
+            middle = len(some) // 2
+            attempt(some[:middle])
+            attempt(some[middle:])
+
+    attempt(news)
+    rest = list(_without(dict(bad), steps))
+    if rest:
+        write(rest)
+    return bad
+
+
+def _without(bad: dict[Rule, str], steps: Iterable[Step]) -> Iterable[Step]:
+    """The steps that are left to do: the good rules are in their chains by now."""
+    for step in steps:
+        match step:
+            case AddRule() | ReplaceChain(fresh=True):
+                continue
+            case ReplaceChain(_, rules):
+                yield replace(step, rules=tuple(rule for rule in rules if rule not in bad))
+            case _:
+                yield step

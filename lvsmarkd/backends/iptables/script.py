@@ -1,0 +1,104 @@
+"""What goes to ``iptables-restore --noflush``: built from values, never from pasted text.
+
+One text is about one table, and is one transaction: the legacy kernel replaces the table at
+once, nf_tables commits one batch (measured with 10,000 rules). So a packet meets either all
+of the old or all of the new. Of a text about two tables, the first could be in force and the
+second refused.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from lvsmarkd.backends.iptables.chains import LOCATIONS
+from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain, Step
+from lvsmarkd.model.rule import Accept, Rule, SetMark
+
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9_.:@%/+=,~^-]+")
+
+
+def script(table: str, steps: Iterable[Step], *, last: bool) -> str:
+    """The input that carries out those steps of one family that are about a table, in order.
+
+    ``last`` puts our jump at the end of its hook instead of its head. Without steps it is a
+    transaction that changes nothing. Raises ValueError for a value that must not stand in
+    such a text.
+    """
+    lines = [line for step in of_table(table, steps) for line in _lines(step, last=last)]
+    chains = [line for line in lines if line.startswith(":")]
+    rest = [line for line in lines if not line.startswith(":")]
+    return "\n".join([f"*{table}", *chains, *rest, "COMMIT\n"])
+
+
+def of_table(table: str, steps: Iterable[Step]) -> list[Step]:
+    """The steps that are about a table."""
+    return [step for step in steps if LOCATIONS[step.chain_key.hook].table == table]
+
+
+def deletion(step: RemoveChain) -> str:
+    """The input that deletes a chain of ours, once it is empty. The kernel refuses it for as
+    long as a rule of somebody else's jumps there.
+    """
+    location = LOCATIONS[step.chain_key.hook]
+    return f"*{location.table}\n-X {location.chain}\nCOMMIT\n"
+
+
+def _lines(step: Step, *, last: bool) -> Iterator[str]:
+    location = LOCATIONS[step.chain_key.hook]
+    match step:
+        case AddRule(_, rule):
+            yield f"-A {location.chain} {rule_text(rule)}"
+        case RemoveRule(_, rule):
+            yield f"-D {location.chain} {rule_text(rule)}"
+        case ReplaceChain(_, rules):
+            yield f":{location.chain} - [0:0]"  # under --noflush: creates the chain, or empties it
+            for rule in rules:
+                yield f"-A {location.chain} {rule_text(rule)}"
+        case EnsureJump(_, surplus):
+            for _ in range(surplus):
+                yield f"-D {location.base_chain} -j {location.chain}"
+            yield f"-{'A' if last else 'I'} {location.base_chain} -j {location.chain}"
+        case RemoveChain(_, jumps, _):
+            for _ in range(jumps):
+                yield f"-D {location.base_chain} -j {location.chain}"
+            yield f"-F {location.chain}"
+
+
+def rule_text(rule: Rule) -> str:
+    """One rule as iptables takes it. Raises ValueError for a word that would not stay one."""
+    return _text(rule, ["-m", "comment", "--comment", f'"{rule.name}"'])
+
+
+def nameless_text(rule: Rule) -> str:
+    """The same of a rule that bears no comment, as those that firewalld makes of ours."""
+    return _text(rule, [])
+
+
+def _text(rule: Rule, comment: list[str]) -> str:
+    match = rule.match
+    words: list[str] = []
+    if match.destination is not None and match.destination.prefixlen:
+        words += ["-d", str(match.destination)]
+    if match.in_interface is not None:
+        words += ["-i", _word(match.in_interface)]
+    if match.protocol is not None:
+        words += ["-p", str(match.protocol)]
+    ranges = [str(p.first) if p.first == p.last else f"{p.first}:{p.last}" for p in match.ports]
+    if len(ranges) == 1:
+        words += ["--dport", ranges[0]]
+    elif ranges:
+        words += ["-m", "multiport", "--dports", ",".join(ranges)]
+    for mac in match.not_from_mac:
+        words += ["-m", "mac", "!", "--mac-source", _word(mac)]
+    words += comment
+    match rule.action:
+        case SetMark(value, mask):
+            words += ["-j", "MARK", "--set-xmark", f"{value:#x}/{mask:#x}"]
+        case Accept():
+            words += ["-j", "ACCEPT"]
+    return " ".join(words)
+
+
+def _word(text: str) -> str:
+    if not _PLAIN_WORD.fullmatch(text) or text.startswith("-"):
+        raise ValueError(f"not a word that iptables-restore takes as it is: {text!r}")
+    return text

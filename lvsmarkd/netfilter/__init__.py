@@ -1,0 +1,1 @@
+"""What packets meet: the programs that list it, and what they print."""

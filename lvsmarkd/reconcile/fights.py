@@ -1,0 +1,70 @@
+"""Two controllers that undo each other: noticed, named and left alone for a while."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from lvsmarkd.model.report import Fight
+from lvsmarkd.model.wake import Actor
+from lvsmarkd.reconcile.backoff import FIGHT_DELAYS, Backoff
+
+WINDOW = 300.0
+"""Seconds: three repairs of one rule within them are a fight."""
+REPAIRS = 3
+
+
+@dataclass(slots=True)
+class _Record:
+    repairs: deque[float] = field(default_factory=lambda: deque(maxlen=REPAIRS))
+    backoff: Backoff = field(default_factory=lambda: Backoff(FIGHT_DELAYS))
+    total: int = 0
+    until: float = 0.0
+    fighting: bool = False
+    actors: tuple[Actor, ...] = ()
+
+
+@dataclass(slots=True)
+class Fights:
+    """Remembers the repairs of each rule (any text that names it). Times are monotonic."""
+
+    _records: dict[str, _Record] = field(default_factory=dict)
+
+    def allows(self, rule: str, now: float) -> bool:
+        """Whether the rule may be repaired now."""
+        record = self._records.get(rule)
+        return record is None or now >= record.until
+
+    def repaired(self, rule: str, now: float, actors: Iterable[Actor]) -> None:
+        """Count a repair of what somebody undid, and who was seen at it."""
+        record = self._records.setdefault(rule, _Record())
+        record.repairs.append(now)
+        record.total += 1
+        record.actors = tuple(dict.fromkeys([*record.actors, *actors]))[-REPAIRS:]
+        many = len(record.repairs) == REPAIRS and now - record.repairs[0] <= WINDOW
+        if record.fighting or many:
+            record.fighting = True
+            record.until = now + record.backoff.fail()
+
+    def reset_backoff(self) -> None:
+        """Let every rule be repaired now: a person asks for it."""
+        for record in self._records.values():
+            record.until = 0.0
+
+    def current(self, now: float, epoch: float) -> tuple[Fight, ...]:
+        """The fights going on; one is over when nothing was undone for a whole window.
+
+        ``epoch`` is the wall clock at ``now``.
+        """
+        for rule, record in list(self._records.items()):
+            quiet_since = max(record.until, record.repairs[-1])
+            if now - quiet_since > WINDOW:
+                del self._records[rule]
+        return tuple(
+            Fight(rule, record.total, epoch + record.until - now, record.actors)
+            for rule, record in self._records.items()
+            if record.fighting
+        )
+
+    def next_due(self, now: float) -> float | None:
+        """When the first rule that is left alone may be repaired again."""
+        return min((r.until for r in self._records.values() if r.until > now), default=None)

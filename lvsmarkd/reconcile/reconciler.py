@@ -1,0 +1,303 @@
+"""One pass: gather, desired, observe, judge, apply, verify, report. The only writer."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from time import monotonic, time
+from typing import TypeVar
+
+from lvsmarkd.backends.backend import Applied, Backend, Identity
+from lvsmarkd.declarations.tables import Placement
+from lvsmarkd.judge.desired import Desired, Policy, desired
+from lvsmarkd.judge.drift import History
+from lvsmarkd.judge.judgement import judge
+from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.observed import Observed
+from lvsmarkd.model.plan import AddRule, Plan, RemoveRule, ReplaceChain, Step
+from lvsmarkd.model.report import Cause, Mode, Repair, Report, Result
+from lvsmarkd.model.wake import Actor, Trigger, Wake
+from lvsmarkd.netfilter.errors import FirewallError, Trouble
+from lvsmarkd.reconcile.applied_state import AppliedState, rules_of
+from lvsmarkd.reconcile.fights import Fights
+from lvsmarkd.reconcile.inputs import InputReader, Inputs
+from lvsmarkd.reconcile.rejected_rules import RejectedRules
+from lvsmarkd.reconcile.rule_counts import RuleCounts
+
+T = TypeVar("T")
+OnCall = Callable[[str, str, float], None]
+"""Hears of each call of the backend: operation, result, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Monotonic seconds for delays, seconds since the epoch for what people read."""
+
+    monotonic: Callable[[], float] = monotonic
+    epoch: Callable[[], float] = time
+
+
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """Where rules are kept: which firewall, and by the settings where in it."""
+
+    firewall: Identity
+    placement: Placement
+    zones: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """Makes what is there agree with what must hold, one pass at a time.
+
+    ``run`` blocks and is bounded in time by the backend's own limits. It is not thread-safe:
+    one pass ends before the next begins.
+    """
+
+    inputs: InputReader
+    backend: Backend
+    linger: float = 0.0
+    clock: Clock = field(default_factory=Clock)
+    on_call: OnCall = lambda _operation, _result, _seconds: None
+    fights: Fights = field(default_factory=Fights)
+    quarantine: RejectedRules = field(default_factory=RejectedRules)
+    _applied: AppliedState = field(default_factory=AppliedState)
+    _desired: Desired | None = None
+    _home: _Home | None = None
+    _last: bool | None = None
+    _basis: tuple[Inputs, Policy] | None = None
+
+    def run(self, wakes: Iterable[Wake], mode: Callable[[], Mode]) -> Report:
+        """One pass, for these reasons. Raises nothing that is the firewall's or a file's.
+
+        ``mode`` is asked once the settings are read: they may have just been saved with another.
+        """
+        start = self.clock.monotonic()
+        reasons = tuple(wakes) or (Wake(Trigger.TIMER),)
+        actors = tuple(dict.fromkeys(w.actor for w in reasons if w.actor is not None))
+        if any(wake.trigger is Trigger.CONTROL for wake in reasons):
+            self.fights.reset_backoff()
+            self.quarantine.reset_backoff()
+            self.backend.reset_backoff()
+        inputs_now = self.inputs.gather()
+        now = mode()
+        seen = self._observe()
+        self._know()
+        wanted = self._want(inputs_now)  # now it is known what the firewall can hold in one rule
+        self.quarantine.keep(wanted.rules)
+        found = self._judge(wanted, seen, start, inputs_now)
+        steps = self._allowed(found, now, start)
+        repairs: tuple[Repair, ...] = ()
+        failure: FirewallError | None = None
+        left, after, latency = found, seen, None
+        if steps:
+            try:
+                applied = self._timed("apply", lambda: self.backend.apply(Plan(steps=steps)))
+                self.quarantine.record(applied.rejected, start)
+                steps = tuple(_taken(steps, applied))
+            except FirewallError as error:
+                failure = error
+            after = self._observe()
+            left = self._judge(wanted, after, start, inputs_now)
+            tried = [Repair(step, self._applied.cause(step, wanted)) for step in steps]
+            if not self._moved():  # else it is not seen what became of the steps
+                repairs = self._repairs(tried, left, actors, start, whole=failure is None)
+            latency = self.clock.monotonic() - start if repairs else None
+        self._applied.remember(wanted, after)
+        return self._report(
+            RuleCounts(wanted, after, last=self.backend.last),
+            Report(
+                trigger=reasons[0].trigger,
+                result=_result(failure, repairs, left, now),
+                mode=now,
+                backend=self.backend.identity.name,
+                backend_version=self.backend.identity.version,
+                found=found,
+                left=left,
+                repairs=repairs,
+                actors=actors,
+                duration=self.clock.monotonic() - start,
+                latency=latency,
+                error=str(failure) if failure else "",
+                trouble=str(failure.trouble) if failure else "",
+                source=inputs_now.source,
+            ),
+        )
+
+    def next_due(self) -> float | None:
+        """When (monotonic) something that was put off is due: a lingering rule, a fight, a
+        rule that the kernel refused.
+        """
+        now = self.clock.monotonic()
+        dues = (
+            self._applied.next_due(now, self.linger),
+            self.fights.next_due(now),
+            self.quarantine.next_due(now),
+        )
+        return min((due for due in dues if due is not None), default=None)
+
+    def _know(self) -> None:
+        """Begin anew where another firewall keeps the rules from now on, or they belong elsewhere
+        in it: what is missing there was not undone by anybody.
+        """
+        firewalld = self.inputs.loaded.settings.firewall.firewalld
+        home = _Home(self.backend.identity, firewalld.placement, firewalld.zones)
+        if self._home is not None and home != self._home:
+            self._applied, self.fights, self.quarantine = AppliedState(), Fights(), RejectedRules()
+        if self.backend.last is not self._last:
+            self._applied.forget_jumps()  # that they stand elsewhere now was our own wish
+        self._home, self._last = home, self.backend.last
+
+    def _moved(self) -> bool:
+        """Whether another firewall keeps the rules than at the beginning of the pass."""
+        return self._home is None or self.backend.identity != self._home.firewall
+
+    def _want(self, inputs_now: Inputs) -> Desired:
+        firewall = self.inputs.loaded.settings.firewall
+        policy = Policy(
+            infer=firewall.undeclared == "infer",
+            vrrp_accept=firewall.vrrp_accept,
+            local=firewall.local,
+            slots=self.backend.slots,
+            interfaces=self.backend.interfaces,
+            macs=self.backend.macs,
+        )
+        if self._desired is None or self._basis is None or self._basis != (inputs_now, policy):
+            self._desired = desired(
+                inputs_now.reading,
+                inputs_now.declared,
+                policy,
+                self._desired,
+                inputs_now.runtime_state,
+            )
+            self._basis = (inputs_now, policy)
+        return self._desired
+
+    def _observe(self) -> Observed:
+        return self._timed("observe", self.backend.observe)
+
+    def _judge(self, wanted: Desired, seen: Observed, now: float, inputs_now: Inputs) -> Plan:
+        self._applied.notice(wanted, seen, now)
+        self.quarantine.seen(rule for _, rule in rules_of(seen))
+        plan = judge(
+            wanted,
+            seen,
+            last=self.backend.last,
+            history=History(
+                lambda rule: self._applied.lingers(rule, now, self.linger), self._applied.knows
+            ),
+        )
+        own = [_refused(problem) for problem in inputs_now.refused]
+        own += self.quarantine.findings()
+        return replace(plan, findings=(*own, *plan.findings)) if own else plan
+
+    def _allowed(self, plan: Plan, mode: Mode, now: float) -> tuple[Step, ...]:
+        """The steps that may be carried out now."""
+        if mode is not Mode.ENFORCE:
+            return ()
+        steps = (self.quarantine.without_refused(step, now) for step in plan.steps)
+        return tuple(
+            step for step in steps if step is not None and self.fights.allows(name_of(step), now)
+        )
+
+    def _repairs(
+        self,
+        tried: Iterable[Repair],
+        left: Plan,
+        actors: tuple[Actor, ...],
+        now: float,
+        *,
+        whole: bool,
+    ) -> tuple[Repair, ...]:
+        """What was carried out and holds.
+
+        Drift is counted even where it does not hold: somebody may undo it before we look. But
+        where not the ``whole`` could be written, what does not hold may never have been.
+        """
+        undone = {name_of(step) for step in left.steps}
+        repairs = list(tried)
+        for repair in repairs:
+            if repair.cause is Cause.DRIFT and (whole or name_of(repair.step) not in undone):
+                for name in _names(repair.step):
+                    self.fights.repaired(name, now, actors)
+        return tuple(repair for repair in repairs if name_of(repair.step) not in undone)
+
+    def _report(self, census: RuleCounts, report: Report) -> Report:
+        now, epoch = self.clock.monotonic(), self.clock.epoch()
+        return replace(
+            report,
+            services=census.services(),
+            rules_desired=census.desired(),
+            rules_present=census.present(),
+            unread=census.unread(),
+            fights=self.fights.current(now, epoch),
+            rejected=self.quarantine.refused(),
+            configuration_valid=census.wanted.removable,
+            configuration_problems=tuple(
+                f for f in report.left.findings if f.kind in {Kind.REFUSED, Kind.PROBLEM}
+            ),
+            checksum=census.wanted.checksum,
+            finished=epoch,
+        )
+
+    def _timed(self, operation: str, call: Callable[[], T]) -> T:
+        start = self.clock.monotonic()
+        result = "error"
+        try:
+            answer = call()
+            result = "ok"
+        except FirewallError as error:
+            result = "error" if error.trouble is Trouble.GONE else str(error.trouble)
+            raise
+        finally:
+            self.on_call(operation, result, self.clock.monotonic() - start)
+        return answer
+
+
+def _taken(steps: Iterable[Step], applied: Applied) -> Iterator[Step]:
+    """The steps without the rules that were refused: these were never in force."""
+    refused = {rule for rule, _ in applied.rejected}
+    for step in steps:
+        match step:
+            case AddRule(_, rule) if rule in refused:
+                continue
+            case ReplaceChain(_, rules):
+                yield replace(step, rules=tuple(rule for rule in rules if rule not in refused))
+            case _:
+                yield step
+
+
+def name_of(step: Step) -> str:
+    """What a step is about, the same text for a step and the one that undoes its undoing."""
+    match step:
+        case AddRule(chain_key, rule) | RemoveRule(chain_key, rule):
+            return f"{chain_key}: {rule}"
+        case ReplaceChain(chain_key, _):
+            return f"{chain_key}: the chain"
+        case _:
+            return f"{step.chain_key}: the jump"
+
+
+def _names(step: Step) -> list[str]:
+    """All that a step repairs: a chain made anew repairs each of its rules."""
+    if isinstance(step, ReplaceChain):
+        return [name_of(step), *(name_of(AddRule(step.chain_key, rule)) for rule in step.rules)]
+    return [name_of(step)]
+
+
+def _refused(problem: object) -> Finding:
+    return Finding(
+        Kind.REFUSED,
+        Severity.CRITICAL,
+        f"{problem}; what was in force before stays",
+    )
+
+
+def _result(
+    failure: FirewallError | None, repairs: tuple[Repair, ...], left: Plan, mode: Mode
+) -> Result:
+    if failure is not None:
+        return Result.ERROR
+    if left.steps and mode is Mode.ENFORCE:
+        return Result.SUPPRESSED
+    if repairs:
+        return Result.REPAIRED
+    return Result.IN_SYNC if left.in_sync else Result.DRIFT

@@ -1,0 +1,88 @@
+"""Rules that the kernel refused: named, left out, tried again after growing delays."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.plan import AddRule, ReplaceChain, Step
+from lvsmarkd.model.rule import Rule
+from lvsmarkd.reconcile.backoff import REJECTED_DELAYS, Backoff
+
+
+@dataclass(slots=True)
+class _Case:
+    reason: str
+    until: float
+    backoff: Backoff = field(default_factory=lambda: Backoff(REJECTED_DELAYS))
+
+
+@dataclass(slots=True)
+class RejectedRules:
+    """The rules refused at their last try, with the reason. Times are monotonic."""
+
+    _cases: dict[Rule, _Case] = field(default_factory=dict)
+    _tried: frozenset[Rule] = frozenset()
+
+    def record(self, rejected: Iterable[tuple[Rule, str]], now: float) -> None:
+        """Take in what was refused just now; release what was tried and taken."""
+        reasons = dict(rejected)
+        for rule in self._tried - reasons.keys():
+            self._cases.pop(rule, None)
+        for rule, reason in reasons.items():
+            case = self._cases.setdefault(rule, _Case(reason, now))
+            case.reason = reason
+            case.until = now + case.backoff.fail()
+        self._tried = frozenset()
+
+    def reset_backoff(self) -> None:
+        """Let every rule be tried now: a person asks for it."""
+        for case in self._cases.values():
+            case.until = 0.0
+
+    def keep(self, wanted: frozenset[Rule]) -> None:
+        """Forget rules that nobody wants any more."""
+        self._cases = {rule: case for rule, case in self._cases.items() if rule in wanted}
+
+    def seen(self, there: Iterable[Rule]) -> None:
+        """These are in force, by whatever means: nothing is wrong with them now."""
+        for rule in set(there) & self._cases.keys():
+            del self._cases[rule]
+
+    def without_refused(self, step: Step, now: float) -> Step | None:
+        """The step without the rules that are not to be tried yet; None if nothing is left."""
+        match step:
+            case AddRule(_, rule):
+                return step if self._due(rule, now) else None
+            case ReplaceChain(_, rules):
+                return replace(step, rules=tuple(r for r in rules if self._due(r, now)))
+            case _:
+                return step
+
+    def _due(self, rule: Rule, now: float) -> bool:
+        case = self._cases.get(rule)
+        if case is not None and case.until > now:
+            return False
+        self._tried |= {rule}
+        return True
+
+    def next_due(self, now: float) -> float | None:
+        """When the first of them is tried again."""
+        return min((c.until for c in self._cases.values() if c.until > now), default=None)
+
+    def refused(self) -> tuple[tuple[Rule, str], ...]:
+        """The rules refused, with the reasons."""
+        return tuple((rule, case.reason) for rule, case in self._cases.items())
+
+    def findings(self) -> list[Finding]:
+        """One finding for each."""
+        return [
+            Finding(
+                Kind.REFUSED,
+                Severity.CRITICAL,
+                f"the rule “{rule}” was refused: {case.reason}; it is tried again later",
+                rule.service,
+                family=rule.family,
+                detail=str(rule),
+            )
+            for rule, case in self._cases.items()
+        ]

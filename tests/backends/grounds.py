@@ -1,0 +1,288 @@
+"""Each firewall that rules can be kept in; ways to look at it past the backend, and to harm it.
+
+The contract (test_contract.py) is the same for all of them.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from lvsmarkd.backends.backend import Backend
+from lvsmarkd.backends.firewalld.adapter import BusFirewalld
+from lvsmarkd.backends.firewalld.backend import FirewalldBackend
+from lvsmarkd.backends.firewalld.backup import Backup
+from lvsmarkd.backends.firewalld.boot import Boot
+from lvsmarkd.backends.firewalld.reader import Choices
+from lvsmarkd.backends.iptables.backend import IptablesBackend
+from lvsmarkd.backends.iptables.backup import Backup as IptablesBackup
+from lvsmarkd.backends.iptables.toolset import detect
+from lvsmarkd.declarations.tables import Reload
+from lvsmarkd.judge.desired import Desired, Policy
+from lvsmarkd.judge.judgement import judge
+from lvsmarkd.model.finding import Kind
+from lvsmarkd.model.plan import Plan
+from tests.harness.firewalld import RealFirewalld
+from tests.harness.netns import run
+from tests.harness.values import declare, flow, want
+
+Damage = tuple[Callable[[], object], Kind]
+
+
+class Ground(Protocol):
+    """One firewall."""
+
+    backend: Backend
+    policy: Policy
+    damages: dict[str, Damage]
+    """Each by what it does, with a kind that must be found. The rule of mark 80 to
+    192.0.2.10:80 is there."""
+
+    def others(self) -> None:
+        """Put in rules of somebody else's."""
+
+    def foreign(self) -> object:
+        """All that is not ours, as listed."""
+
+    def ours(self) -> object:
+        """All that is ours, as listed; empty where nothing is."""
+
+    def both(self) -> tuple[object, object]:
+        """All that is ours and all that is not, of one listing."""
+
+
+def _iptables(command: str) -> Callable[[], object]:
+    return lambda: run("sh", "-c", f"iptables -w 5 {command}")
+
+
+_FOREIGN_IPTABLES = """*mangle
+-A PREROUTING -s 198.51.100.0/24 -j MARK --set-xmark 0x1000/0xf000
+-A POSTROUTING -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu
+COMMIT
+*filter
+:CUSTOM - [0:0]
+-A INPUT -p tcp -m tcp --dport 22 -j CUSTOM
+-A CUSTOM -s 203.0.113.0/24 -j ACCEPT
+COMMIT
+"""
+
+
+@dataclass
+class IptablesGround:
+    """iptables, one variant."""
+
+    backend: Backend
+    policy: Policy = field(default_factory=Policy)
+    damages: dict[str, Damage] = field(
+        default_factory=lambda: {
+            "a rule is deleted": (_iptables("-t mangle -D LVSMARKD 1"), Kind.MISSING),
+            "all of ours is flushed": (_iptables("-t mangle -F LVSMARKD"), Kind.MISSING),
+            "the jump is deleted": (
+                _iptables("-t mangle -D PREROUTING -j LVSMARKD"),
+                Kind.MISSING,
+            ),
+            "a stranger moves in": (_iptables("-t mangle -A LVSMARKD -j DROP"), Kind.ALTERED),
+        }
+    )
+
+    def others(self) -> None:
+        run("iptables-restore", "--noflush", stdin=_FOREIGN_IPTABLES)
+
+    def foreign(self) -> object:
+        return self.both()[1]
+
+    def ours(self) -> object:
+        return self.both()[0]
+
+    def both(self) -> tuple[object, object]:
+        text = run("iptables-save") + run("ip6tables-save")
+        lines = [line for line in text.splitlines() if line.startswith("-A")]
+        return _parted(lines, lambda line: "LVSMARKD" in line)
+
+
+MARK = 'rule family="ipv4" destination address="192.0.2.9" service name="http" mark set=0x9'
+_MARKING = "-p tcp --dport 36161 -j MARK --set-mark 0x8"
+OURS = (
+    'rule priority="10965" family="ipv4" destination address="192.0.2.10" port port="80"'
+    ' protocol="tcp" mark set=80'
+)
+
+
+@dataclass
+class FirewalldGround:
+    """firewalld, in one placement."""
+
+    bed: RealFirewalld
+    backend: Backend
+    placement: str
+    policy: Policy = field(default_factory=lambda: Policy(slots=1))
+    damages: dict[str, Damage] = field(init=False)
+
+    def __post_init__(self) -> None:
+        where = "--policy=lvsmarkd" if self.placement == "policy" else "--zone=public"
+        cmd = self.bed.cmd
+        self.damages = {
+            "a rule is removed at runtime": (
+                lambda: cmd(where, f"--remove-rich-rule={OURS}"),
+                Kind.MISSING,
+            ),
+            "a rule is removed for good": (
+                lambda: cmd("--permanent", where, f"--remove-rich-rule={OURS}"),
+                Kind.MISSING,
+            ),
+            "removed for good, and reloaded": (
+                lambda: (
+                    cmd("--permanent", where, f"--remove-rich-rule={OURS}"),
+                    cmd("--reload"),
+                ),
+                Kind.MISSING,
+            ),
+            "a rule has another mark": (
+                lambda: (
+                    cmd(where, f"--remove-rich-rule={OURS}"),
+                    cmd(where, f"--add-rich-rule={OURS.replace('set=80', 'set=1')}"),
+                ),
+                Kind.ALTERED,
+            ),
+            "a rule is there twice": (
+                lambda: cmd(where, f"--add-rich-rule={OURS.replace('set=80', 'set=0x50')}"),
+                Kind.DUPLICATE,
+            ),
+            "a rule is there twice, for good": (
+                lambda: cmd(
+                    "--permanent", where, f"--add-rich-rule={OURS.replace('.10', '.10/32')}"
+                ),
+                Kind.DUPLICATE,
+            ),
+            "a rule of a service that is gone": (
+                lambda: cmd(where, f"--add-rich-rule={OURS.replace('80', '99')}"),
+                Kind.STALE,
+            ),
+            "a rule is deleted behind firewalld's back": (self.delete_in_kernel, Kind.MISSING),
+        }
+        if self.placement == "policy":
+            self.damages |= {
+                "the policy is deleted": (
+                    lambda: (cmd("--permanent", "--delete-policy=lvsmarkd"), cmd("--reload")),
+                    Kind.MISSING,
+                ),
+                "the policy has another target": (
+                    lambda: cmd("--permanent", where, "--set-target=DROP"),
+                    Kind.MISSING,
+                ),
+                "the policy begins elsewhere": (
+                    lambda: (
+                        cmd("--permanent", where, "--remove-ingress-zone=ANY"),
+                        cmd("--permanent", where, "--add-ingress-zone=dmz"),
+                        cmd("--reload"),
+                    ),
+                    Kind.MISSING,
+                ),
+                "a stranger moves in": (
+                    lambda: cmd("--permanent", where, f"--add-rich-rule={MARK}"),
+                    Kind.ALTERED,
+                ),
+            }
+
+    def delete_in_kernel(self, container: str = "", number: int = 0) -> None:
+        """One of ours, by its place, with the tools of firewalld's own backend."""
+        container = container or ("policy_lvsmarkd" if self.placement == "policy" else "public")
+        if self.bed.backend == "nftables":
+            chain = f"mangle_PRE_{container}_post"
+            rules = json.loads(run("nft", "-j", "list", "chain", "inet", "firewalld", chain))
+            handles = [r["rule"]["handle"] for r in rules["nftables"] if "rule" in r]
+            deletion = ("inet", "firewalld", chain, "handle", str(handles[number]))
+            run("nft", "delete", "rule", *deletion)
+        else:
+            chain = f"PRE_{container.removeprefix('policy_')}_post"
+            run("iptables", "-t", "mangle", "-D", chain, str(number + 1))
+
+    def others(self) -> None:
+        for options in ((), ("--permanent",)):
+            for arguments in (
+                ("--zone=public", f"--add-rich-rule={MARK}"),
+                ("--zone=public", "--add-rich-rule=rule priority=-7 protocol value=vrrp accept"),
+                ("--zone=internal", "--add-port=8080/tcp"),
+                ("--zone=internal", "--add-source=10.9.0.0/16"),
+                *(
+                    tuple(f"--direct --add-rule {ipv} mangle PREROUTING 0 {_MARKING}".split())
+                    for ipv in ("ipv4", "ipv6")
+                ),
+            ):
+                self.bed.cmd(*options, *arguments)
+
+    def foreign(self) -> object:
+        return _parted(self._lines(), _is_ours)[1]
+
+    def ours(self) -> object:
+        return self.both()[0]
+
+    def both(self) -> tuple[object, object]:
+        ours, foreign = _parted(self._lines(), _is_ours)
+        policies = self.bed.cmd("--permanent", "--get-policies").split()
+        return [*ours, *(name for name in policies if name == "lvsmarkd")], foreign
+
+    def _lines(self) -> list[str]:
+        """All zones, policies and direct rules of both planes, each line with its section."""
+        lines = []
+        for options in ((), ("--permanent",)):
+            for listing in ("--list-all-zones", "--list-all-policies"):
+                section = ""
+                for line in self.bed.cmd(*options, listing).splitlines():
+                    section = line if line[:1].strip() else section
+                    rich = line.strip()
+                    if section.startswith("lvsmarkd"):
+                        if rich.startswith("rule "):
+                            lines.append(f"{options} {section}: {rich}")
+                    elif rich and rich != section:
+                        lines.append(f"{options} {section}: {rich}")
+            lines += self.bed.cmd(*options, "--direct", "--get-all-rules").splitlines()
+        return sorted(lines)
+
+
+def _is_ours(line: str) -> bool:
+    return 'priority="10965"' in line or " lvsmarkd" in line
+
+
+def _parted(lines: list[str], is_ours: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+    """Ours, and the others."""
+    return (
+        [line for line in lines if is_ours(line)],
+        [line for line in lines if not is_ours(line)],
+    )
+
+
+@contextmanager
+def firewalld_ground(
+    bed: RealFirewalld,
+    state: Path,
+    placement: str,
+    reload: Reload = Reload.WHEN_SAFE,
+    zones: tuple[str, ...] = (),
+) -> Iterator[FirewalldGround]:
+    """A firewalld that runs, and a backend for it."""
+
+    def iptables() -> Backend:
+        return IptablesBackend(detect(), IptablesBackup(state / "backup"))
+
+    with BusFirewalld() as firewalld:
+        backend = FirewalldBackend.open(
+            firewalld,
+            Backup(state / "backup", bed.etc),
+            Choices(by_policy=placement == "policy", zones=zones, reload=reload),
+            iptables=iptables,
+            boot=Boot(lambda: "enabled"),
+        )
+        yield FirewalldGround(bed, backend, placement)
+
+
+def web(ground: FirewalldGround) -> Desired:
+    """One service of one port is declared."""
+    return want(declare(80, flow("192.0.2.10", 80)), policy=ground.policy)
+
+
+def plan(ground: FirewalldGround) -> Plan:
+    """What is to be done for it."""
+    return judge(web(ground), ground.backend.observe())

@@ -1,0 +1,260 @@
+"""What others do around our chains, and to our tools, on real iptables."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from lvsmarkd.backends.backend import Backend
+from lvsmarkd.backends.choose import choose
+from lvsmarkd.backends.iptables.backend import IptablesBackend
+from lvsmarkd.backends.iptables.backup import Backup
+from lvsmarkd.backends.iptables.bisect_rejected import bisect_rejected
+from lvsmarkd.backends.iptables.toolset import detect
+from lvsmarkd.judge.desired import Desired
+from lvsmarkd.judge.drift import History
+from lvsmarkd.judge.judgement import covered, judge
+from lvsmarkd.model.finding import Kind
+from lvsmarkd.model.observed import Chain
+from lvsmarkd.model.plan import AddRule, Plan
+from lvsmarkd.model.rule import ChainKey, Hook, Plane
+from lvsmarkd.model.service import Family
+from lvsmarkd.netfilter import program
+from lvsmarkd.netfilter.errors import FirewallError, Trouble
+from tests.harness.netns import run
+from tests.harness.values import declare, flow, key, want
+
+pytestmark = pytest.mark.netns
+
+OPEN = want(declare(80, flow("192.0.2.10", 80), accept=True), declare(6, flow("2001:db8::6", 6)))
+SHUT = want(declare(80, flow("192.0.2.10", 80)), declare(6, flow("2001:db8::6", 6)))
+MARKS = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
+MARKS6 = ChainKey(Plane.RUNTIME, Family.INET6, Hook.PREROUTING)
+ACCEPTS = ChainKey(Plane.RUNTIME, Family.INET, Hook.INPUT)
+OURS = History(ours=lambda _spot: True)
+
+
+@pytest.fixture
+def backend(variant: str, tmp_path: Path) -> IptablesBackend:
+    return IptablesBackend(detect(), Backup(tmp_path / "state" / "backup"))
+
+
+def converge(backend: IptablesBackend, wanted: Desired) -> Plan:
+    backend.apply(judge(wanted, backend.observe(), history=OURS))
+    return judge(wanted, backend.observe(), history=OURS)
+
+
+def chain_at(backend: IptablesBackend, chain_key: ChainKey) -> Chain:
+    chain = backend.observe().chains[chain_key]
+    assert isinstance(chain, Chain), chain
+    return chain
+
+
+def lines(chain: str, table: str = "mangle") -> list[str]:
+    listing = run("iptables-save", "-t", table).splitlines()
+    return [line for line in listing if line.startswith(f"-A {chain} ")]
+
+
+@pytest.mark.parametrize("harm", [["-F"], ["-A", "LVSMARKD", "-p", "udp", "-j", "RETURN"]])
+def test_a_chain_that_cannot_be_deleted_keeps_nothing_in_force_and_hinders_nothing(
+    backend: IptablesBackend, harm: list[str]
+) -> None:
+    assert converge(backend, OPEN).steps == ()
+    run("iptables", "-w", "5", "-N", "THEIRS")
+    run("iptables", "-w", "5", "-A", "THEIRS", "-j", "LVSMARKD")
+    run("iptables", "-w", "5", "-t", "mangle", *harm)
+    run("ip6tables", "-w", "5", "-t", "mangle", "-F")
+
+    assert converge(backend, SHUT).steps == ()
+
+    assert chain_at(backend, ACCEPTS) == Chain(exists=True)
+    assert len(chain_at(backend, MARKS).rules) == 1
+    assert len(chain_at(backend, MARKS6).rules) == 1
+    assert lines("THEIRS", "filter") == ["-A THEIRS -j LVSMARKD"]
+
+    backend.purge()
+    assert chain_at(backend, MARKS) == Chain()
+    assert lines("THEIRS", "filter") == ["-A THEIRS -j LVSMARKD"]
+
+
+def refusing(directory: Path, variant: str, script: str) -> Backend:
+    """A backend whose iptables-restore of IPv4 is this script."""
+    fail = directory / "bin" / f"iptables-{variant}-restore"
+    fail.write_text(f"#!/bin/sh\n{script}")
+    fail.chmod(0o755)
+    return choose("auto", state_directory=directory / "state")
+
+
+def test_what_cannot_be_done_in_one_family_is_done_in_the_other(
+    backend: IptablesBackend, tmp_path: Path, variant: str
+) -> None:
+    broken = refusing(tmp_path, variant, "cat >/dev/null; exit 4\n")
+
+    with pytest.raises(FirewallError) as refused:
+        broken.apply(judge(SHUT, broken.observe()))
+
+    assert refused.value.trouble is Trouble.REJECTED
+    assert len(chain_at(backend, MARKS6).rules) == 1
+    assert chain_at(backend, MARKS) == Chain()
+
+
+def test_a_tool_that_refuses_everything_puts_no_rule_at_fault(variant: str, tmp_path: Path) -> None:
+    broken = refusing(tmp_path, variant, "cat >/dev/null; printf '\\377 no\\n' >&2; exit 1\n")
+    with pytest.raises(FirewallError) as refused:
+        broken.apply(judge(SHUT, broken.observe()))
+    str(refused.value).encode(errors="backslashreplace")
+    assert "refused" in str(refused.value)
+
+
+def test_names_with_quotes_hide_nothing(backend: IptablesBackend) -> None:
+    mangle = ["iptables", "-w", "5", "-t", "mangle"]
+    run(*mangle, "-A", "PREROUTING", "-i", 'e"0', "-j", "RETURN")
+    run(*mangle, "-N", 'Z"Z')
+    assert converge(backend, OPEN).steps == ()
+    run(*mangle, "-A", 'Z"Z', "-i", 'e"0', "-j", "RETURN")
+    assert converge(backend, OPEN).steps == ()
+    assert len(lines("LVSMARKD")) == 1
+
+
+@pytest.mark.parametrize("to", ["0.0.0.0/0", "::/0"])
+def test_everywhere_settles(backend: IptablesBackend, to: str) -> None:
+    wish = want(declare(80, flow(to, 80), accept=True))
+    assert converge(backend, wish).steps == ()
+    assert set(covered(wish, backend.observe()).values()) == {True}
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ["-I PREROUTING 1 -i nope0 -j LVSMARKD", "-I PREROUTING 2 -j ACCEPT"],
+        [
+            "-N A",
+            "-A A -s 198.51.100.4 -j LVSMARKD",
+            "-I PREROUTING -j A",
+            "-I PREROUTING 2 -j ACCEPT",
+        ],
+        ["-I PREROUTING -m conntrack --ctstate ESTABLISHED,UNTRACKED -j ACCEPT"],
+        ["-I PREROUTING -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"],
+        [
+            "-I PREROUTING 1 -p tcp -j MARK --set-xmark 0x10000/0x10000",
+            "-I PREROUTING 2 -m mark --mark 0x10000/0x10000 -j ACCEPT",
+        ],
+        [
+            "-I PREROUTING 1 -j CONNMARK --restore-mark",
+            "-I PREROUTING 2 -m mark ! --mark 0 -j ACCEPT",
+        ],
+        ["-I PREROUTING -p tcp --dport 80 -j NFQUEUE --queue-num 3 --queue-bypass"],
+    ],
+)
+def test_whatever_takes_packets_away_before_our_jump_is_overtaken(
+    backend: IptablesBackend, rules: list[str]
+) -> None:
+    assert converge(backend, SHUT).steps == ()
+    for rule in rules:
+        run("iptables", "-w", "5", "-t", "mangle", *rule.split())
+    before = [line for line in lines("PREROUTING") if line != "-A PREROUTING -j LVSMARKD"]
+
+    plan = judge(SHUT, backend.observe())
+    assert Kind.ALTERED in [finding.kind for finding in plan.findings]
+    assert converge(backend, SHUT).steps == ()
+
+    assert lines("PREROUTING")[0] == "-A PREROUTING -j LVSMARKD"
+    assert lines("PREROUTING")[1:] == before
+
+
+@pytest.mark.parametrize("condition", ["-m socket", "-m rpfilter", "-m conntrack --ctstate NEW"])
+def test_a_rule_like_ours_with_a_condition_more_is_not_taken_for_ours(
+    backend: IptablesBackend, condition: str
+) -> None:
+    assert converge(backend, SHUT).steps == ()
+    words = f"-I LVSMARKD -d 192.0.2.10/32 -p tcp --dport 80 {condition} -j MARK --set-mark 80"
+    comment = ["-m", "comment", "--comment", "lvsmarkd fwmark 80"]
+    run("iptables", "-w", "5", "-t", "mangle", *words.split(), *comment)
+    run("iptables", "-w", "5", "-t", "mangle", "-D", "LVSMARKD", "2")
+
+    assert covered(SHUT, backend.observe())[key(80)] is False
+    assert converge(backend, SHUT).steps == ()
+    assert covered(SHUT, backend.observe())[key(80)] is True
+    assert len(lines("LVSMARKD")) == 1
+
+
+def test_a_mark_that_the_filter_changes_at_input_is_a_conflict(backend: IptablesBackend) -> None:
+    assert converge(backend, SHUT).steps == ()
+    run("iptables", "-w", "5", "-A", "INPUT", "-p", "tcp", "-j", "MARK", "--set-mark", "25")
+    found = judge(SHUT, backend.observe()).findings
+    assert Kind.CONFLICT in [finding.kind for finding in found]
+    assert covered(SHUT, backend.observe())[key(80)] is False
+
+
+def test_a_chain_of_that_name_made_by_others_is_neither_emptied_nor_purged(
+    backend: IptablesBackend,
+) -> None:
+    theirs = "-A LVSMARKD -s 10.0.0.1/32 -j MARK --set-xmark 0x5/0xffffffff"
+    run("iptables-restore", "--noflush", stdin=f"*mangle\n:LVSMARKD - [0:0]\n{theirs}\nCOMMIT\n")
+
+    backend.apply(judge(SHUT, backend.observe()))
+    backend.purge()
+
+    assert lines("LVSMARKD") == [theirs]
+    assert covered(SHUT, backend.observe())[key(80)] is False
+
+
+def test_the_families_are_saved_each(backend: IptablesBackend, tmp_path: Path) -> None:
+    saved = tmp_path / "state" / "backup"
+    saved.mkdir(parents=True)
+    (saved / f"20260101T000000Z-iptables-{backend.toolset.variant}.rules").touch()
+    backend.apply(judge(SHUT, backend.observe()))
+    assert len(list(saved.glob("*ip6tables*.rules"))) == 1
+    assert len(list(saved.glob("*.rules"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("sleep 60 & wait", "did not end"),
+        ("sleep 60 &", "did not end"),
+        ("exec sleep 60", "did not end"),
+        ("exec yes", "printed more than"),
+    ],
+)
+def test_a_program_that_never_ends_is_stopped_with_all_that_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, words: str
+) -> None:
+    monkeypatch.setattr(program, "MOST_OUTPUT", 1 << 20)
+    script = tmp_path / "iptables-save"
+    script.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/group\n{body}\n")
+    script.chmod(0o755)
+
+    with pytest.raises(FirewallError, match=words):
+        program.run([str(script)], timeout=0.5)
+
+    group = int((tmp_path / "group").read_text())
+    for _ in range(50):
+        if not run("ps", "-o", "stat=", "-g", str(group), check=False).replace("Z", "").strip():
+            return
+        time.sleep(0.1)
+    raise AssertionError("something that it started still runs")
+
+
+def test_while_a_bad_rule_is_looked_for_nothing_in_force_is_taken_away(
+    backend: IptablesBackend,
+) -> None:
+    """A chain with an unknown rule rule is made anew; meanwhile no good rule may be missing."""
+    many = want(*(declare(n, flow(f"192.0.2.{n}", n)) for n in range(1, 9)))
+    assert converge(backend, many).steps == ()
+    run("iptables", "-w", "5", "-t", "mangle", "-A", "LVSMARKD", "-p", "udp", "-j", "RETURN")
+    steps = [s for s in judge(many, backend.observe()).steps if s.chain_key == MARKS]
+    seen: list[int] = []
+
+    def write(some: list[AddRule]) -> None:
+        bad = any("192.0.2.3/32" in str(step) for step in some)
+        if bad:
+            raise FirewallError(Trouble.REJECTED, "the kernel refuses it")
+        backend._write(Family.INET, "mangle", some)  # noqa: SLF001 - the transaction itself
+        seen.append(len({rule.mark for rule in chain_at(backend, MARKS).rules}))
+
+    [(rule, _)] = bisect_rejected(steps, write)  # type: ignore[arg-type] # steps of all kinds
+
+    assert rule.mark == 3
+    assert min(seen[:-1]) == 8
+    assert seen[-1] == 7
