@@ -1,0 +1,93 @@
+"""From a directory's keepalived.conf and lvsmarkd.toml to what is found and what is written.
+
+Nothing is there yet: no rule of ours, none of others'. The way is the daemon's own, without the
+kernel: files, declarations, what must hold, the judgement, and the text that a firewall is given.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from lvsmarkd.backends.firewalld.changes import change_of
+from lvsmarkd.backends.firewalld.commands import commands
+from lvsmarkd.backends.firewalld.listing import Listing
+from lvsmarkd.backends.firewalld.own_rules import OwnRules, chain_of, own_rules
+from lvsmarkd.backends.firewalld.reader import CHAIN_KEYS as FIREWALLD_CHAINS
+from lvsmarkd.backends.iptables.chains import TABLES
+from lvsmarkd.backends.iptables.script import of_table, script
+from lvsmarkd.declarations.tables import BackendChoice, Firewall, Placement
+from lvsmarkd.judge.desired import Policy, desired
+from lvsmarkd.judge.judgement import judge
+from lvsmarkd.model.finding import Finding
+from lvsmarkd.model.observed import Chain, Observed
+from lvsmarkd.model.plan import Plan
+from lvsmarkd.model.rule import ChainKey, Hook, Plane
+from lvsmarkd.model.service import Family
+from lvsmarkd.reconcile.inputs import InputPaths, InputReader
+
+INPUTS = ("keepalived.conf", "lvsmarkd.toml")
+_RESTORE = {Family.INET: "iptables-restore", Family.INET6: "ip6tables-restore"}
+
+
+def rendered(directory: Path) -> dict[str, str]:
+    """Each file that ``directory`` should hold besides its inputs, with what it should say."""
+    toml = directory / "lvsmarkd.toml"
+    reader = InputReader.open(InputPaths(toml if toml.exists() else None, directory / INPUTS[0]))
+    inputs = reader.gather()
+    firewall = reader.loaded.settings.firewall
+    by_firewalld = firewall.backend is BackendChoice.FIREWALLD
+    policy = Policy(
+        firewall.undeclared == "infer",
+        firewall.vrrp_accept,
+        firewall.local,
+        slots=1 if by_firewalld else 15,
+        interfaces=not by_firewalld,
+        macs=1 if by_firewalld else None,
+    )
+    wanted = desired(inputs.reading, inputs.declared, policy)
+    if by_firewalld:
+        planes = {plane: _nothing_of_ours(plane, firewall) for plane in _PLANES}
+        chains = {key: chain_of(key, planes[key.plane]) for key in FIREWALLD_CHAINS}
+        plan = judge(wanted, Observed(chains))
+        files = dict(_firewall_cmd(plan, planes))
+    else:
+        keys = (ChainKey(Plane.RUNTIME, family, hook) for family in Family for hook in Hook)
+        plan = judge(wanted, Observed(dict.fromkeys(keys, Chain())))
+        files = dict(_restore(plan))
+    files["findings"] = "".join(_findings(plan.findings)) or "nothing\n"
+    return {name: text.replace(f"{directory}/", "") for name, text in files.items()}
+
+
+_PLANES = (Plane.RUNTIME, Plane.PERMANENT)
+
+
+def _nothing_of_ours(plane: Plane, firewall: Firewall) -> OwnRules:
+    listing = Listing(plane, "public", zones={"public": {}}, policies={})
+    by_policy = firewall.firewalld.placement is Placement.POLICY
+    return own_rules(listing, by_policy=by_policy, zones=firewall.firewalld.zones, marks={})
+
+
+def _restore(plan: Plan) -> Iterator[tuple[str, str]]:
+    """What iptables-restore of each family is given to read."""
+    for family, program in _RESTORE.items():
+        steps = [step for step in plan.steps if step.chain_key.family is family]
+        texts = [script(t, steps, last=False) for t in TABLES if of_table(t, steps)]
+        if texts:
+            yield program, "".join(texts)
+
+
+def _firewall_cmd(plan: Plan, planes: dict[Plane, OwnRules]) -> Iterator[tuple[str, str]]:
+    """What an operator would type for it, permanent first, as the rules come."""
+    lines: list[str] = []
+    for plane in sorted(planes):
+        steps = {key: each for key, each in plan.by_chain().items() if key.plane is plane}
+        lines += commands(plane, change_of(steps, planes[plane]))
+    if lines:
+        yield "firewall-cmd", "".join(f"{line}\n" for line in lines)
+
+
+def _findings(findings: Iterable[Finding]) -> Iterator[str]:
+    for finding in findings:
+        about = "  ".join(map(str, filter(None, (finding.service, *finding.origins))))
+        yield f"{finding.severity}: {finding.kind}  {about}\n    {finding.message}\n"
+        if finding.detail not in finding.message:
+            yield "".join(f"    | {line}\n" for line in finding.detail.splitlines())
