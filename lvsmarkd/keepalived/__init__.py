@@ -1,11 +1,6 @@
-"""keepalived.conf as keepalived reads it: physical lines, logical lines, blocks, configuration.
+"""keepalived: its configuration as it reads it (`conf`), and the one that runs (`process`)."""
 
-One stage per module: `physical`, `comments`, `expansion`, `includes` and `logical` make one
-sequence of logical lines (`transcript`); `blocks` walks it with the keywords of one process;
-`checker` and `vrrp` keep what that process would; `services` is what reaches IPVS.
-"""
-
-from lvsmarkd.keepalived.fingerprint import changed_since, fingerprint
-from lvsmarkd.keepalived.reading import read
+from lvsmarkd.keepalived.conf.fingerprint import changed_since, fingerprint
+from lvsmarkd.keepalived.conf.reading import read
 
 __all__ = ["changed_since", "fingerprint", "read"]

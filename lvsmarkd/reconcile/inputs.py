@@ -14,8 +14,8 @@ from lvsmarkd.declarations.annotation import parse
 from lvsmarkd.declarations.resolve import resolve
 from lvsmarkd.declarations.settings import ConfigError, load
 from lvsmarkd.keepalived import changed_since, fingerprint, read
-from lvsmarkd.keepalived.dialect import Dialect
-from lvsmarkd.keepalived.procfs import environment_of
+from lvsmarkd.keepalived.conf.dialect import Dialect
+from lvsmarkd.keepalived.process.procfs import environment_of
 from lvsmarkd.model.declaration import Declaration, Declared
 from lvsmarkd.model.keepalived import Fitness, Reading
 from lvsmarkd.model.origin import Origin, Problem

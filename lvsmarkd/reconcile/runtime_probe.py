@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lvsmarkd.keepalived.files import NotRead
-from lvsmarkd.keepalived.process import find_keepalived
-from lvsmarkd.keepalived.running_copy import Stamp, read_consolidated, stamp_of
-from lvsmarkd.keepalived.version import installed_version
+from lvsmarkd.keepalived.conf.files import NotRead
+from lvsmarkd.keepalived.process.discovery import find_keepalived
+from lvsmarkd.keepalived.process.running_copy import Stamp, read_consolidated, stamp_of
+from lvsmarkd.keepalived.process.version import installed_version
 from lvsmarkd.kernel.ipvs import kernel_services
 from lvsmarkd.kernel.rules import policy_rules
 from lvsmarkd.model.claim import Claim

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from lvsmarkd.keepalived.files import NotRead
-from lvsmarkd.keepalived.running_copy import Stamp, find_copy, stamp_at
+from lvsmarkd.keepalived.conf.files import NotRead
+from lvsmarkd.keepalived.process.running_copy import Stamp, find_copy, stamp_at
 from lvsmarkd.model.running import Keepalived
 from lvsmarkd.watch.inode import inode_changes
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lvsmarkd.keepalived.process import PID_FILES, PID_LOOKUPS, TICKS, find_keepalived
+from lvsmarkd.keepalived.process.discovery import PID_FILES, PID_LOOKUPS, TICKS, find_keepalived
 from lvsmarkd.model.running import Hidden, Keepalived, Running
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.watch.attached import Attached, attached

@@ -12,7 +12,8 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["lvsmarkd"]):
-    from lvsmarkd.keepalived import bounds, fingerprint, read
+    from lvsmarkd.keepalived import fingerprint, read
+    from lvsmarkd.keepalived.conf import bounds
 
 from lvsmarkd.model.service import MAX_MARK
 from tests.fuzz.vocabulary import CONFIG_ID

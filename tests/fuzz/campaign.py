@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from unittest.mock import patch
 
-from lvsmarkd.keepalived import bounds
+from lvsmarkd.keepalived.conf import bounds
 from tests.fuzz.comparison import MAX_EXPANDED, Comparison, Outcome, compare
 from tests.fuzz.configuration import Configuration
 from tests.fuzz.generator import generate

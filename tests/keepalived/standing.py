@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from lvsmarkd.keepalived.dialect import Dialect
-from lvsmarkd.keepalived.version import installed_version
+from lvsmarkd.keepalived.conf.dialect import Dialect
+from lvsmarkd.keepalived.process.version import installed_version
 from tests.keepalived.oracle import OPTIONS, Oracle
 
 HANGS_MILLISECONDS = 900

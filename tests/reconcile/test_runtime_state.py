@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.keepalived import read
-from lvsmarkd.keepalived.files import NotRead, Refusal
+from lvsmarkd.keepalived.conf.files import NotRead, Refusal
 from lvsmarkd.model.claim import Claim, Use
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.ipvs import KernelServices, Loaded, NoIpvs, Unreadable

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from lvsmarkd.keepalived.process import find_keepalived
-from lvsmarkd.keepalived.running_copy import read_consolidated
+from lvsmarkd.keepalived.process.discovery import find_keepalived
+from lvsmarkd.keepalived.process.running_copy import read_consolidated
 from lvsmarkd.model.keepalived import Fitness, Reading
 from lvsmarkd.model.running import Keepalived
 from lvsmarkd.model.wake import Trigger, Wake

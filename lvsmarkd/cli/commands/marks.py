@@ -13,7 +13,7 @@ from lvsmarkd.judge.desired import Coverage, Desired, Policy, desired
 from lvsmarkd.judge.judgement import covered
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.watched import advice, watched
-from lvsmarkd.keepalived.dialect import REFERENCE
+from lvsmarkd.keepalived.conf.dialect import REFERENCE
 from lvsmarkd.model.finding import Severity
 from lvsmarkd.model.observed import Observed
 from lvsmarkd.model.origin import Problem

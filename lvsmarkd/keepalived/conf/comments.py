@@ -1,0 +1,62 @@
+"""Comments: where they start, and what is left of a line without them."""
+
+import re
+
+from lvsmarkd.keepalived.conf.dialect import Dialect
+
+BLANKS = " \t"
+ANNOTATION = "lvsmarkd:"
+_SPECIAL = re.compile(r'[!#"\\]')
+_CONTINUED = re.compile(r"(?:[^\\]|\\.)*\\", re.DOTALL)
+_NEARLY = re.compile(r"lvs-?mark-?d?\s*[:;,.=-]?\s*(?:fwmark\s|to\s)", re.IGNORECASE)
+
+
+def decomment(line: str, dialect: Dialect) -> tuple[str, str]:
+    """Part a line into text, trimmed of blanks, and comment.
+
+    ``#`` and ``!`` start a comment anywhere outside double quotes, glued or not; a backslash
+    before them is taken off (lib/parser.c, decomment). Before 2.4, a backslash that ends the
+    comment ends the text, too.
+    """
+    if not _SPECIAL.search(line):
+        return line.strip(BLANKS), ""
+    quoted = False
+    start = 0
+    kept: list[str] = []
+    position = 0
+    while match := _SPECIAL.search(line, position):
+        at = match.start()
+        position = at + 1
+        match match.group():
+            case '"':
+                quoted = not quoted
+            case "\\" if position == len(line):
+                # A backslash that ends the line stays; the blanks before it go.
+                return _trimmed([*kept, line[start:at]]) + "\\", ""
+            case "\\":
+                if not quoted and line[position] in "#!":
+                    kept.append(line[start:at])
+                    start = position
+                position += 1
+            case _ if not quoted:
+                text, comment = _trimmed([*kept, line[start:at]]), line[position:]
+                if dialect is Dialect.BEFORE_2_4 and _CONTINUED.fullmatch(comment):
+                    text += "\\"
+                return text, comment
+    return _trimmed([*kept, line[start:]]), ""
+
+
+def annotation(comment: str) -> str | None:
+    """The text after ``lvsmarkd:`` in a comment, or None where the comment is none of ours.
+
+    One that misses our name or its colon by a little, and goes on as a declaration does, is
+    given as it is written: to pass over it would unmark a service without a word.
+    """
+    text = comment.lstrip("#! \t")
+    if text.startswith(ANNOTATION):
+        return text[len(ANNOTATION) :].strip()
+    return text.strip() if _NEARLY.match(text) else None
+
+
+def _trimmed(parts: list[str]) -> str:
+    return "".join(parts).strip(BLANKS)

@@ -1,0 +1,213 @@
+"""Definitions: ``$NAME=value``, of one line or of several, and the uses of them.
+
+lib/parser.c: check_definition, find_definition, replace_param.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+from lvsmarkd.keepalived.conf.circumstances import Circumstances
+from lvsmarkd.keepalived.conf.comments import BLANKS
+from lvsmarkd.keepalived.conf.dialect import Dialect
+from lvsmarkd.keepalived.conf.physical import MAX_LINE
+
+LINE_END = "\n"
+"""Parts the lines of a definition of several lines."""
+
+_DEFINITION = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)=[ \t]*")
+
+# Without braces a name counts only where a blank, `,`, `)` or the end follows it; after a name
+# in braces, parameters may follow.
+_USE = {
+    dialect: re.compile(
+        r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(" + parameters + r"*)\}"
+        r"|([A-Za-z_][A-Za-z0-9_]*)(?=[ \t,)]|\Z))"
+    )
+    for dialect, parameters in {
+        Dialect.BEFORE_2_4: r"[ 0-9]",
+        Dialect.SINCE_2_4: r"[ \tA-Za-z0-9_]",
+    }.items()
+}
+
+_ENDLESS = 20_000
+"""Replacements in one line after which it is a definition that names itself, or others that
+name each other: keepalived does not end on one, or not within a day. A line has room for 512
+uses."""
+_MOST = 1_000_000
+"""Replacements after which no more are made, however many lines they are in."""
+
+
+@dataclass(slots=True)
+class Definition:
+    """What a name stands for."""
+
+    value: str
+    multiline: bool = False
+    replaced_lines: bool = False
+    """It took the place of one of several lines."""
+
+    def extend(self, text: str) -> bool:
+        """Take in a further line; tells whether more follow."""
+        continues = text.endswith("\\")
+        if continues:
+            text = text[:-1].rstrip(BLANKS) + LINE_END
+        elif not self.value:
+            self.multiline = False
+        # Lines with nothing before their backslash are left out.
+        if text not in {"", LINE_END} or (text and not continues):
+            self.value += text
+        return continues
+
+    def end(self) -> None:
+        """An empty line ends a definition of several lines."""
+        if not self.value:
+            self.multiline = False
+
+
+@dataclass(frozen=True, slots=True)
+class Substituted:
+    """A line after substitution.
+
+    ``opened`` are, for each definition of several lines that was used, its lines after the
+    first. ``doubtful`` says why what keepalived makes of the line cannot be known.
+    """
+
+    text: str
+    replaced: bool
+    opened: tuple[str, ...] = ()
+    doubtful: str = ""
+    endless: bool = False
+    crashes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """The value of one use, None to leave it; ``more`` are the lines after its first."""
+
+    text: str | None = None
+    more: str | None = None
+    doubt: str = ""
+
+
+_LEFT = _Value()
+
+
+class _CrashesError(Exception):
+    """keepalived does not survive this use."""
+
+
+@dataclass(slots=True)
+class Definitions:
+    """The definitions in force at one point: they are positional, and hold across files."""
+
+    circumstances: Circumstances
+    _known: dict[str, Definition] = field(default_factory=dict)
+    _replacements: int = 0
+
+    def define(self, text: str) -> Definition | None:
+        """Store ``text`` if it is a definition: no blank before ``=``, blanks after it are
+        skipped, and a backslash at the end makes it one of several lines.
+        """
+        if (match := _DEFINITION.match(text)) is None:
+            return None
+        value = text[match.end() :]
+        if value.endswith("\\"):
+            value = value[:-1].rstrip(BLANKS)
+            definition = Definition(value + LINE_END if value else "", multiline=True)
+        else:
+            definition = Definition(value)
+        before = self._known.get(match[1])
+        definition.replaced_lines = before is not None and before.multiline
+        self._known[match[1]] = definition
+        return definition
+
+    def put(self, name: str, value: str) -> bool:
+        """Set what a sequence runs through; tells whether it takes the place of several lines."""
+        # keepalived forgets the old value, and not that it was one of several lines.
+        known = self._known.get(name)
+        several = known is not None and known.multiline
+        self._known[name] = Definition(value, several)
+        return several
+
+    def substitute(self, text: str, directory: str, limit: int = MAX_LINE) -> Substituted:
+        """Replace every use; an undefined name is left as it is.
+
+        What was put in is looked at again, so that values may use other definitions.
+        ``directory`` is what ``_PWD`` stands for.
+        """
+        use = _USE[self.circumstances.dialect]
+        position = 0
+        opened: list[str] = []
+        doubts: list[str] = []
+        replaced = False
+        for _ in range(_ENDLESS):
+            if (match := use.search(text, position)) is None:
+                return Substituted(text, replaced, tuple(opened), "; ".join(doubts))
+            position = match.start() + 1
+            try:
+                value = self._value(match, directory)
+            except _CrashesError:
+                return Substituted(text, replaced, crashes=True)
+            doubts += filter(None, [value.doubt])
+            if value.text is None:
+                continue
+            self._replacements += 1
+            if self._replacements > _MOST:
+                doubts.append("the definitions here stand for too much to be followed")
+                return Substituted(text, replaced=False, doubtful="; ".join(doubts))
+            start, end = match.span()
+            if match[2] and not match[2].strip():
+                # keepalived takes out as many characters as a use without blanks has.
+                end = start + len(match[1]) + len("${}")
+            longer = text[:start] + value.text + text[end:]
+            if len(longer.encode(errors="surrogateescape")) > limit:
+                return Substituted(text, replaced=False, doubtful="; ".join(doubts))
+            text, replaced, position = longer, True, start
+            if value.more is not None:
+                opened.append(value.more)
+            if value.text.lstrip(BLANKS).startswith("~"):
+                return Substituted(text, replaced, tuple(opened), "; ".join(doubts))
+        return Substituted(text, replaced, endless=True)
+
+    def _value(self, use: re.Match[str], directory: str) -> "_Value":
+        """What is put in for one use."""
+        name, parameters = use[1] or use[3], use[2] or ""
+        known = self._known.get(name)
+        if known is None:
+            return self._built_in(name, parameters.split(), directory)
+        if parameters.strip():
+            return _LEFT
+        if not known.multiline:
+            return _Value(known.value)
+        if parameters or use.end() != len(use.string):
+            return _LEFT  # one of several lines is only found at the end of a line
+        first, parted, more = known.value.partition(LINE_END)
+        # It reads on behind the end of the value where there is no second line.
+        doubt = "" if parted else f"${name} is one line where several were meant"
+        return _Value(first, more, doubt)
+
+    @property
+    def _since_2_4(self) -> bool:
+        return self.circumstances.dialect is Dialect.SINCE_2_4
+
+    def _built_in(self, name: str, parameters: list[str], directory: str) -> "_Value":
+        """The value of a built-in definition, or why it cannot be known (set_std_definitions)."""
+        match name, parameters:
+            case "_PWD", []:
+                return _Value(directory)
+            case "_INSTANCE", []:
+                return _Value(self.circumstances.config_id)
+            case "_HASH", []:
+                return _Value("#")
+            case "_BANG", []:
+                return _Value("!")
+            case "_RANDOM", _:
+                return _Value(doubt="$_RANDOM is another number at each start")
+            case "_ENV", [] if self._since_2_4:
+                raise _CrashesError
+            case "_ENV", [variable] if self._since_2_4:
+                if self.circumstances.environment is None:
+                    doubt = f"${{_ENV {variable}}} is in keepalived's own environment"
+                    return _Value(doubt=doubt)
+                return _Value(self.circumstances.environment.get(variable, ""))
+        return _LEFT

@@ -1,0 +1,111 @@
+"""Logical lines: a physical line cut at its braces, and the words of each."""
+
+import re
+from typing import NamedTuple
+
+from lvsmarkd.keepalived.conf.comments import BLANKS
+from lvsmarkd.model.origin import Origin
+
+OPEN = "{"
+CLOSE = "}"
+
+_WORD = re.compile(r'[^ \t\f\n\r\v"]+')
+_WORD_OR_QUOTE = re.compile(r'"([^"]*)"|([^ \t\f\n\r\v"]+)|"')
+_BRACE_OR_QUOTE = re.compile(r'[{}"]')
+
+
+class Line(NamedTuple):
+    """One logical line: its words, at least one, and where it was written."""
+
+    words: list[str]
+    file: str
+    number: int
+    quoted: str = ""
+    """All of its text, where it has quotes: scripts are read from it anew."""
+
+    @property
+    def origin(self) -> Origin:
+        """Where it was written."""
+        return Origin(self.file, self.number)
+
+
+class Note(NamedTuple):
+    """An annotation, between the logical lines it stands among."""
+
+    text: str
+    file: str
+    number: int
+
+    @property
+    def origin(self) -> Origin:
+        """Where it was written."""
+        return Origin(self.file, self.number)
+
+
+Item = Line | Note
+
+
+def cut(text: str) -> tuple[str, str]:
+    """A trimmed line's first logical line, and what is left for the next ones.
+
+    A brace is a logical line of its own, with or without blanks around it, unless it stands
+    in double quotes (lib/parser.c, end of read_line).
+    """
+    if text[0] in "{}":
+        return text[0], text[1:].strip(BLANKS)
+    position = 0
+    while match := _BRACE_OR_QUOTE.search(text, position):
+        at = match.start()
+        if text[at] != '"':
+            return text[:at].rstrip(BLANKS), text[at:]
+        if (closing := text.find('"', at + 1)) < 0:
+            break
+        position = closing + 1
+    return text, ""
+
+
+def words(text: str) -> list[str]:
+    """The words of a logical line (lib/parser.c, alloc_strvec_r).
+
+    Double quotes hold one word together and also end the word before them; there are no
+    escapes, and an apostrophe is a letter. From a quote that is not closed on, all is lost.
+    """
+    if '"' not in text:
+        return _WORD.findall(text)
+    found: list[str] = []
+    for match in _WORD_OR_QUOTE.finditer(text):
+        quoted, bare = match.groups()
+        if quoted is None and bare is None:
+            break
+        found.append(bare if quoted is None else quoted)
+    return found
+
+
+def script_words(text: str) -> int | None:
+    """How many words a line has whose second one is a script; None where keepalived cannot
+    part them (lib/parser.c, alloc_strvec_quoted_escaped).
+
+    Here quotes of both kinds join what they touch, and a backslash escapes. A quote that is
+    not closed is an error only where something follows it.
+    """
+    count = at = 0
+    quote = ""
+    inside = False
+    while at < len(text):
+        letter = text[at]
+        at += 1
+        if letter == "\\":
+            if at == len(text):
+                return None
+            at, inside = at + 1, True
+        elif quote:
+            quote = "" if letter == quote else quote
+        elif letter in "\"'":
+            quote, inside = letter, True
+            if at == len(text):
+                quote = ""
+        elif letter in " \t\f\n\r\v":
+            count, inside = count + inside, False
+        else:
+            inside = True
+    return None if quote else count + inside

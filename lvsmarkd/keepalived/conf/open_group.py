@@ -1,0 +1,119 @@
+"""A virtual_server_group while its block is read.
+
+keepalived/check/check_data.c, alloc_vsg_entry; check_parser.c, vsg_handler.
+"""
+
+from dataclasses import dataclass, field
+
+from lvsmarkd.keepalived.conf.addresses import group_entry_family
+from lvsmarkd.keepalived.conf.logical import Line
+from lvsmarkd.keepalived.conf.mark_words import mark_of, marks_named
+from lvsmarkd.keepalived.conf.servers import Group, GroupMark
+from lvsmarkd.keepalived.conf.stops import KeepalivedStops
+from lvsmarkd.model.origin import Origin, Problem
+from lvsmarkd.model.service import Family
+
+
+@dataclass(slots=True)
+class OpenGroup:
+    """A group between its ``{`` and its ``}``."""
+
+    name: str
+    origin: Origin
+    _marks: list[GroupMark] = field(default_factory=list)
+    _families: set[Family] = field(default_factory=set)
+    _addresses: int = 0
+
+    def numbers(self) -> tuple[int, ...]:
+        """The marks read up to now."""
+        return self._as_group().numbers
+
+    def entry(self, line: Line, problems: list[Problem]) -> int:
+        """One line of the group; the mark it adds, or 0."""
+        if line.words[0] == "fwmark":
+            return self._fwmark(line, problems)
+        if (family := group_entry_family(line.words)) is not None:
+            self._addresses += 1
+            self._families.add(family)
+        elif named := marks_named(line.words):
+            problems.append(
+                Problem(
+                    line.origin,
+                    f"keepalived reads {line.words[0]!r} as an address, and drops the line: "
+                    "write 'fwmark NUMBER [inet|inet6]' alone on it",
+                    named,
+                )
+            )
+        return 0
+
+    def _fwmark(self, line: Line, problems: list[Problem]) -> int:
+        origin = line.origin
+        match line.words:
+            case [_]:
+                raise KeepalivedStops(_without_number(origin))
+            case [_, str(word), *rest]:
+                read = mark_of(word, origin)
+                if read.problem is not None:
+                    problems.append(read.problem)
+                if read.mark is None:
+                    return 0
+                family: Family | None = None
+                if rest:
+                    try:
+                        family = Family(rest[0])
+                    except ValueError:
+                        problems.append(_unknown_family(line, read.mark))
+                        return 0
+                    self._families.add(family)
+                self._marks.append(GroupMark(read.mark, family, origin))
+                if rest[1:]:
+                    problems.append(_passed_over(line, read.mark))
+                return read.mark
+        return 0
+
+    def close(self, problems: list[Problem]) -> Group | None:
+        """The group, or None where keepalived removes it."""
+        group = self._as_group()
+        if not self._marks and not self._addresses:
+            return None
+        if len(self._families) > 1 and any(mark.family is None for mark in self._marks):
+            problems.append(
+                Problem(
+                    self.origin,
+                    f"group {self.name} holds both families and a mark without one, so that "
+                    "keepalived removes it: write inet or inet6 after every fwmark",
+                    group.numbers,
+                )
+            )
+            return None
+        return group
+
+    def _as_group(self) -> Group:
+        return Group(self.name, self.origin, tuple(self._marks), frozenset(self._families))
+
+
+def _without_number(origin: Origin) -> Problem:
+    return Problem(
+        origin,
+        "fwmark lacks its number, on which keepalived exits, so that nothing is programmed: "
+        "write the mark after it",
+        fatal=True,
+    )
+
+
+def _unknown_family(line: Line, mark: int) -> Problem:
+    return Problem(
+        line.origin,
+        f"{line.words[2]!r} is no family, so that keepalived drops fwmark {mark}: write one "
+        "'fwmark NUMBER [inet|inet6]' on each line",
+        tuple(dict.fromkeys((*((mark,) if mark else ()), *marks_named(line.words)))),
+    )
+
+
+def _passed_over(line: Line, mark: int) -> Problem:
+    return Problem(
+        line.origin,
+        f"keepalived passes over {' '.join(line.words[3:])!r} after fwmark {mark}: write one "
+        "entry on each line",
+        (mark,) if mark else (),
+    )

@@ -1,0 +1,163 @@
+"""keepalived.conf and its includes, read as keepalived would."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from lvsmarkd.keepalived.conf.checker import checker_config
+from lvsmarkd.keepalived.conf.checker_keywords import CHECKER
+from lvsmarkd.keepalived.conf.circumstances import Circumstances
+from lvsmarkd.keepalived.conf.dialect import Dialect
+from lvsmarkd.keepalived.conf.grammar import Body
+from lvsmarkd.keepalived.conf.logical import Line
+from lvsmarkd.keepalived.conf.services import Programmed, programmed
+from lvsmarkd.keepalived.conf.stops import KeepalivedStops
+from lvsmarkd.keepalived.conf.transcript import Transcript, transcribe
+from lvsmarkd.keepalived.conf.vrrp import vrrp_instances
+from lvsmarkd.keepalived.conf.vrrp_keywords import VRRP
+from lvsmarkd.model.keepalived import Annotation, Fitness, Reading
+from lvsmarkd.model.origin import Origin, Problem
+
+_PROBLEMS = 500
+_HEADERS = frozenset(
+    name
+    for table in (CHECKER, VRRP)
+    for name, keyword in table.items()
+    if keyword.body in {Body.KEYWORDS, Body.VALUES}
+)
+
+
+def read(
+    path: Path,
+    config_id: str | None = None,
+    *,
+    dialect: Dialect = Dialect.BEFORE_2_4,
+    environment: Mapping[str, str] | None = None,
+) -> Reading:
+    """Read keepalived.conf at ``path``; whatever is there, a reading comes back.
+
+    ``config_id`` is what ``@id`` lines are compared with (``--config-id``); without it, it is
+    the host's name up to its first dot, as for keepalived itself (core/main.c). ``environment``
+    is keepalived's own.
+    """
+    # Joined, not normalised: the kernel's `..` after a symbolic link is not that of the text.
+    main = str(Path.cwd() / path)
+    circumstances = Circumstances(
+        default_config_id() if config_id is None else config_id, dialect, environment
+    )
+    transcript = transcribe(main, circumstances)
+    if transcript.refused is not None:
+        problem = Problem(
+            Origin(main),
+            f"it {transcript.refused.reason}: expected keepalived's configuration, a readable file"
+            " without execute bits; nothing is taken away until it is one",
+            fatal=True,
+        )
+        return Reading(Fitness.UNREADABLE, problems=(problem,), files=(main,))
+    return reading_of(main, transcript, dialect)
+
+
+def default_config_id() -> str:
+    """What keepalived takes where it is given no ``--config-id``."""
+    return os.uname().nodename.partition(".")[0]
+
+
+def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
+    """What keepalived makes of a transcript; ``main`` is its first file."""
+    problems = list(transcript.problems)
+    suspicion = _suspicion(main, transcript)
+    if suspicion is not None:
+        problems.append(suspicion)
+    instances = vrrp_instances(transcript.items, problems)
+    stop = transcript.stop
+    out = Programmed()
+    annotations: tuple[Annotation, ...] = ()
+    doubtful = False
+    try:
+        config = checker_config(transcript.items, problems, dialect)
+        out = programmed(config, transcript.parent.automatic, problems)
+        annotations = config.annotations
+        doubtful = config.doubtful
+        starts = transcript.parent.checker_starts
+        if (out.services or out.reserved) and stop is None and not starts:
+            stop = _no_checker(main)
+    except KeepalivedStops as stopped:
+        stop = stop or stopped.problem
+    if stop is not None:
+        # keepalived would not run on this: it programmes nothing, and takes nothing away.
+        problems.append(stop)
+        out = Programmed()
+    whole = suspicion is None and stop is None and not (transcript.partial or doubtful)
+    return Reading(
+        Fitness.WHOLE if whole else Fitness.SUSPECT,
+        out.services,
+        instances,
+        annotations,
+        _told(problems),
+        transcript.files,
+        transcript.lookups,
+        out.reserved,
+        transcript.parent.namespace,
+    )
+
+
+def _told(problems: list[Problem]) -> tuple[Problem, ...]:
+    """What is read twice, by an include or by both processes, is said once; of a file that is
+    broken throughout, the first problems tell enough.
+    """
+    said = tuple(dict.fromkeys(replace(p, message=_printable(p.message)) for p in problems))
+    if len(said) <= _PROBLEMS:
+        return said
+    fatal = [problem for problem in said[_PROBLEMS:] if problem.fatal]
+    more = len(said) - _PROBLEMS
+    rest = Problem(said[_PROBLEMS].origin, f"{more} more problems from here on are not listed")
+    return (*said[:_PROBLEMS], *fatal[:1], rest)
+
+
+def _printable(text: str) -> str:
+    """Bytes that are no text, as escapes."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _suspicion(main: str, transcript: Transcript) -> Problem | None:
+    """Why the text looks cut off, or emptied, if it does."""
+    lines = [item for item in transcript.items if isinstance(item, Line)]
+    if not any(line.words[0] in CHECKER or line.words[0] in VRRP for line in lines):
+        if transcript.stop is not None or transcript.partial:
+            return None
+        return Problem(
+            Origin(main),
+            "no keyword of keepalived was found, where a configuration was expected: restore "
+            "the file, or stop keepalived if none is meant",
+        )
+    if transcript.open_blocks:
+        opened = transcript.open_blocks[0]
+        return Problem(
+            opened.origin,
+            "the block that is opened here is never closed, as if the file were cut off: add "
+            "the missing '}'",
+        )
+    last = lines[-1]
+    if last.words[0] in _HEADERS:
+        return Problem(
+            last.origin,
+            "the file ends after this line, where its block was expected, as if it were cut off: "
+            "write the block",
+        )
+    if transcript.broken_off:
+        return Problem(
+            last.origin,
+            "the file ends in the middle of this line, as if it were cut off: end it with a line "
+            "break",
+        )
+    return None
+
+
+def _no_checker(main: str) -> Problem:
+    return Problem(
+        Origin(main),
+        "keepalived does not start its checker, since the blocks before the first virtual_server "
+        "are not closed as their braces count, so that nothing is programmed: balance the braces",
+        fatal=True,
+    )

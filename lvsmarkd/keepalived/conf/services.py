@@ -1,0 +1,205 @@
+"""From what the checker keeps to what it programmes into IPVS.
+
+keepalived/check/ipwrapper.c, link_vsg_to_vs; ipvswrapper.c, ipvs_group_cmd.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from lvsmarkd.keepalived.conf.automatic import Allocator, Automatic
+from lvsmarkd.keepalived.conf.servers import CheckerConfig, Group, GroupMark, VirtualServer
+from lvsmarkd.model.keepalived import ReservedMarks
+from lvsmarkd.model.origin import Origin, Problem
+from lvsmarkd.model.service import Family, Service, ServiceKey
+
+
+@dataclass(frozen=True, slots=True)
+class Programmed:
+    """What reaches IPVS by mark: ``services``, each (family, mark) once, in the order they are
+    sent; ``reserved`` where keepalived hands out marks by itself.
+    """
+
+    services: tuple[Service, ...] = ()
+    reserved: ReservedMarks | None = None
+
+
+def programmed(
+    config: CheckerConfig, automatic: Automatic | None, problems: list[Problem]
+) -> Programmed:
+    """Link virtual servers and groups; ``automatic`` is what global_defs says."""
+    linker = _Linker(config, Allocator(automatic) if automatic else None, problems)
+    services = linker.link()
+    reserved = linker.allocator.reserved() if linker.allocator else None
+    if reserved is not None:
+        problems.extend(_shared(services, reserved))
+    return Programmed(services, reserved)
+
+
+@dataclass(frozen=True, slots=True)
+class _Misfit:
+    """Why a group does not serve a virtual server, and what would help."""
+
+    reason: str
+    remedy: str
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """A service, while all that makes it is gathered."""
+
+    group: str | None
+    origins: dict[Origin, None] = field(default_factory=dict)
+    ports: dict[int, None] = field(default_factory=dict)
+
+    def service(self, key: ServiceKey) -> Service:
+        return Service(key, tuple(self.origins)[:_ORIGINS], self.group, tuple(self.ports))
+
+
+_ORIGINS = 20
+"""Places kept of one service: of a file that repeats itself, the first ones tell enough."""
+
+
+class _Linker:
+    def __init__(
+        self, config: CheckerConfig, allocator: Allocator | None, problems: list[Problem]
+    ) -> None:
+        self.allocator = allocator
+        self._config = config
+        self._problems = problems
+        self._services: dict[ServiceKey, _Gathering] = {}
+        self._groups: dict[str, Group] = {}
+        self._used: set[str] = set()
+        self._alive: set[tuple[GroupMark, bool]] = set()
+
+    def link(self) -> tuple[Service, ...]:
+        for group in self._config.groups:
+            first = self._groups.setdefault(group.name, group)
+            if first is not group and group.marks:
+                self._say(
+                    group.origin,
+                    f"a group {group.name} stands at {first.origin} already, so that keepalived "
+                    "never uses this one: unite them, or rename one",
+                    group.numbers,
+                )
+        for server in self._config.servers:
+            self._server(server)
+        for group in self._groups.values():
+            if group.marks and group.name not in self._used:
+                self._say(
+                    group.origin,
+                    f"no virtual_server uses group {group.name}, so that its marks are not in "
+                    f"use: add 'virtual_server group {group.name}', or remove the group",
+                    group.numbers,
+                )
+        self._reused()
+        return tuple(gathering.service(key) for key, gathering in self._services.items())
+
+    def _server(self, server: VirtualServer) -> None:
+        if server.group is not None:
+            self._grouped(server, server.group)
+        elif server.mark:
+            family = server.family or Family.INET
+            self._add(ServiceKey(family, server.mark), server.origin, None, server.real_ports)
+
+    def _grouped(self, server: VirtualServer, name: str) -> None:
+        self._used.add(name)
+        if (group := self._groups.get(name)) is None:
+            self._say(
+                server.origin,
+                f"there is no usable virtual_server_group {name}, so that keepalived drops this "
+                "virtual_server: define it, or correct the name",
+            )
+            return
+        if misfit := _misfit(server, group):
+            if group.marks:
+                self._say(
+                    server.origin,
+                    f"keepalived drops this virtual_server without an error, since "
+                    f"{misfit.reason}: {misfit.remedy}",
+                    group.numbers,
+                )
+            return
+        if self.allocator is not None and not group.marks:
+            self.allocator.use(server, group)
+        family = server.family
+        if len(group.families) == 1:
+            family = next(iter(group.families))
+        for entry in group.marks:
+            if entry.mark:
+                self._entry(server, group, entry, family)
+
+    def _entry(
+        self, server: VirtualServer, group: Group, entry: GroupMark, family: Family | None
+    ) -> None:
+        key = ServiceKey(entry.family or family or Family.INET, entry.mark)
+        # Once real servers have come up through an entry, keepalived does not add a service for
+        # it again; it keeps two counts for this, and looks at IPv4's for every virtual server
+        # whose family is known (ipvswrapper.c, is_vsge_alive). Which real servers will be up
+        # cannot be known: all are taken to be.
+        looked_at = family is not None or entry.family is Family.INET
+        added = (entry, looked_at) not in self._alive
+        self._alive.add((entry, family is Family.INET))
+        if added:
+            self._add(key, entry.origin, group.name, server.real_ports)
+        elif key not in self._services:
+            self._say(
+                server.origin,
+                f"keepalived does not add {key}, since a virtual_server before this one uses "
+                f"group {group.name} for another family: give each family a group of its own",
+                (entry.mark,),
+            )
+
+    def _add(
+        self, key: ServiceKey, origin: Origin, group: str | None, ports: tuple[int, ...]
+    ) -> None:
+        known = self._services.setdefault(key, _Gathering(group))
+        known.origins.setdefault(origin)
+        known.ports |= dict.fromkeys(ports)
+
+    def _reused(self) -> None:
+        """Packets of a health check must not bear the mark of a service."""
+        marks = {key.mark for key in self._services}
+        if self.allocator is not None:
+            marks |= {key.mark for key in self.allocator.reserved().keys}
+        for mark, origin in self._config.checker_marks:
+            if mark in marks:
+                self._say(
+                    origin,
+                    f"this health check marks its own packets with {mark}, which is the mark of "
+                    "a service: give the check another one",
+                    (mark,),
+                )
+
+    def _say(self, origin: Origin, message: str, marks: tuple[int, ...] = ()) -> None:
+        self._problems.append(Problem(origin, message, marks))
+
+
+def _misfit(server: VirtualServer, group: Group) -> _Misfit | None:
+    if server.family is None or group.families <= {server.family}:
+        return None
+    if len(group.families) > 1:
+        return _Misfit(
+            f"group {group.name} holds both families and this virtual_server is {server.family}",
+            "part the group by family, or reach every real server by TUN",
+        )
+    return _Misfit(
+        f"group {group.name} is {next(iter(group.families))} and this virtual_server is "
+        f"{server.family}",
+        "use a group of the real servers' family",
+    )
+
+
+def _shared(services: Iterable[Service], reserved: ReservedMarks) -> Iterator[Problem]:
+    """Marks in use that are handed out too: keepalived does not look, and both then share one
+    service and each other's real servers (measured).
+    """
+    handed_out = {key: mark for mark in reserved.marks for key in mark.keys}
+    for service in services:
+        if (mark := handed_out.get(service.key)) is not None:
+            message = (
+                f"keepalived gives {service.key} to {mark.protocol} of group {mark.group} too "
+                f"({mark.origin}), so that both share one service with all real servers: set "
+                f"nftables_ipvs_start_fwmark after {reserved.origin} to a number above every mark "
+                "in use"
+            )
+            yield Problem(service.origins[0], message, (service.key.mark,))

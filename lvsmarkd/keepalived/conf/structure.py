@@ -1,0 +1,112 @@
+"""Complaints about blocks that end where they should not, and about services lost in them."""
+
+from dataclasses import dataclass, field
+
+from lvsmarkd.keepalived.conf.blocks import TOP
+from lvsmarkd.keepalived.conf.checker_keywords import VIRTUAL_SERVER, VIRTUAL_SERVER_GROUP
+from lvsmarkd.keepalived.conf.logical import CLOSE, OPEN, Line
+from lvsmarkd.keepalived.conf.mark_words import marks_named
+from lvsmarkd.model.origin import Problem
+
+_SERVICES = (VIRTUAL_SERVER, VIRTUAL_SERVER_GROUP)
+
+
+@dataclass(slots=True)
+class StructureComplaints:
+    """Says once what goes wrong with a block, not again for each of its consequences."""
+
+    problems: list[Problem] = field(default_factory=list)
+    _ignored_opens: int = 0
+    _named: set[str] = field(default_factory=set)
+    _explained: Line | None = None
+    """The line that was complained about last: its ``{`` needs no word more."""
+
+    def unknown(self, block: str, line: Line, marks: tuple[int, ...]) -> None:
+        """A line that keepalived drops, in a block that is about ``marks``."""
+        match line.words:
+            case [str(word), *_] if word == CLOSE:
+                self._unmatched_close(line)
+            case [str(word), *_] if word in _SERVICES:
+                self._say(
+                    line,
+                    f"{_text(line)!r} stands inside the block of {block}, and keepalived drops "
+                    "it: close that block first",
+                    marks_named(line.words),
+                )
+            case ["fwmark", *_]:
+                self._say(
+                    line,
+                    f"{_text(line)!r} means nothing {_inside(block)}, and keepalived drops it: "
+                    "write it into a virtual_server line or a virtual_server_group",
+                    marks_named(line.words) or marks,
+                )
+            case [str(word), *_] if block == TOP and (named := marks_named(line.words)):
+                self._say(
+                    line,
+                    f"{word!r} is no keyword of keepalived, which drops the service of this "
+                    f"line: write {VIRTUAL_SERVER}",
+                    named,
+                )
+                self._named.add(word)
+
+    def unexpected_open(self, block: str, line: Line, marks: tuple[int, ...]) -> None:
+        """A ``{`` after a line that opens no block."""
+        self._ignored_opens += 1
+        word = line.words[0]
+        if line is self._explained:
+            return
+        if block != TOP:
+            self._say(
+                line,
+                f"{_text(line)!r} opens no block here, so that keepalived ends the {block} "
+                "around it at the next '}': remove or correct the line and its braces",
+                marks,
+            )
+        elif self._ignored_opens == 1 and word not in self._named:
+            # What an earlier error left behind at top level is not an error of its own.
+            self._named.add(word)
+            self._say(
+                line,
+                f"{word!r} opens no block at top level, so that keepalived reads what is in it "
+                "as if it stood outside: remove or correct the line and its braces",
+            )
+
+    def missing_open(self, block: str, line: Line, marks: tuple[int, ...]) -> None:
+        """A block that begins without its ``{``."""
+        self._say(
+            line,
+            f"the '{OPEN}' of {block} is missing before this line, and the next '{CLOSE}' ends "
+            f"it: write the '{OPEN}'",
+            marks,
+        )
+
+    def skipped(self, opener: Line, line: Line) -> None:
+        """A line in a block that is passed over; only services in it are worth a word."""
+        if line.words[0] in _SERVICES:
+            self._say(
+                line,
+                f"{_text(line)!r} stands inside the block of {_text(opener)!r} at "
+                f"{opener.origin}, and keepalived drops it: close that block first",
+                marks_named(line.words),
+            )
+
+    def _unmatched_close(self, line: Line) -> None:
+        if self._ignored_opens:
+            self._ignored_opens -= 1
+            return
+        if CLOSE in self._named:
+            return  # the first one is where to look
+        self._named.add(CLOSE)
+        self._say(line, "this '}' closes nothing: remove it, or restore the '{' that it belongs to")
+
+    def _say(self, line: Line, message: str, marks: tuple[int, ...] = ()) -> None:
+        self._explained = line
+        self.problems.append(Problem(line.origin, message, marks))
+
+
+def _text(line: Line) -> str:
+    return " ".join(line.words)
+
+
+def _inside(block: str) -> str:
+    return "at top level" if block == TOP else f"inside {block}"

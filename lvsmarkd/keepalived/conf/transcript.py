@@ -1,0 +1,128 @@
+"""From keepalived.conf to the sequence of logical lines that each of its processes reads.
+
+lib/parser.c. keepalived reads in two steps, and so do we: its parent reads the files and
+makes one copy of them (`parent_files`), its children read that copy (`child_files`). Both use
+the same `line_reader`.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from lvsmarkd.keepalived.conf.blocks import walk
+from lvsmarkd.keepalived.conf.bounds import Bounds
+from lvsmarkd.keepalived.conf.child_files import ChildFiles
+from lvsmarkd.keepalived.conf.circumstances import Circumstances
+from lvsmarkd.keepalived.conf.consolidated import Copy
+from lvsmarkd.keepalived.conf.expansion import Expander
+from lvsmarkd.keepalived.conf.files import NotRead, read_file
+from lvsmarkd.keepalived.conf.include_stack import IncludeStack, Journal
+from lvsmarkd.keepalived.conf.line_reader import LineReader
+from lvsmarkd.keepalived.conf.logical import Item, Line
+from lvsmarkd.keepalived.conf.parent import Parent, ParentConfig
+from lvsmarkd.keepalived.conf.parent_files import ParentFiles
+from lvsmarkd.keepalived.conf.parent_keywords import PARENT
+from lvsmarkd.keepalived.conf.stops import KeepalivedStops
+from lvsmarkd.model.origin import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was read.
+
+    ``refused`` is why the main file was not. ``items`` are what the children read;
+    ``parent`` is the parent's view. ``partial`` says that something that exists was
+    not read, or cannot be known; ``stop`` is where keepalived would end, if it would.
+    """
+
+    refused: NotRead | None = None
+    items: tuple[Item, ...] = ()
+    files: tuple[str, ...] = ()
+    lookups: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    open_blocks: tuple[Line, ...] = ()
+    partial: bool = False
+    stop: Problem | None = None
+    parent: ParentConfig = field(default_factory=ParentConfig)
+    broken_off: bool = False
+    """The main file ends in the middle of a line that closes no block."""
+
+
+def transcribe(path: str, circumstances: Circumstances) -> Transcript:
+    """Read an absolute path and all that it includes, as keepalived does when it starts."""
+    raw = read_file(path)
+    if isinstance(raw, NotRead):
+        return Transcript(raw, files=(path,))
+    children = _Children(path, circumstances, Journal([path]))
+    journal = children.journal
+    expander = Expander(circumstances, journal.problems)
+    bounds = Bounds()
+    stack = IncludeStack(circumstances.dialect, journal, bounds)
+    files = ParentFiles(stack, expander)
+    reader = LineReader(files, expander, bounds)
+    parent = Parent(stack, journal.problems)
+    stop = None
+    try:
+        stack.push_main(path, raw)
+        walk(reader.items(), PARENT, parent)
+    except KeepalivedStops as stopped:
+        stop = stopped.problem
+    journal.partial = journal.partial or expander.doubtful or reader.exceeded
+    kept = parent.config()
+    read = children.read(files.copy, expander.end())
+    end = raw[raw.rfind(b"\n") + 1 :].partition(b"#")[0].strip()
+    return replace(
+        read,
+        stop=stop or read.stop,
+        parent=kept,
+        broken_off=bool(end) and not end.endswith(b"}"),
+    )
+
+
+def transcribe_copy(copy: Copy, path: str, circumstances: Circumstances) -> Transcript:
+    """Read the copy that a running keepalived holds; ``path`` is its main file's."""
+    journal = Journal([path])
+    lines = tuple(copy)
+    children = _Children(path, circumstances, journal)
+    read = children.read(lines)
+    if children.count:
+        # What the parent ended with, as it read the same lines.
+        read = children.read(lines, children.count)
+    parent = Parent(IncludeStack(circumstances.dialect, journal, Bounds()), journal.problems)
+    stop = read.stop
+    try:
+        walk(read.items, PARENT, parent)
+    except KeepalivedStops as stopped:
+        stop = stop or stopped.problem
+    kept = parent.config()
+    return replace(read, stop=stop, parent=kept, problems=tuple(dict.fromkeys(journal.problems)))
+
+
+@dataclass(slots=True)
+class _Children:
+    path: str
+    circumstances: Circumstances
+    journal: Journal
+    count: int = 0
+
+    def read(self, copy: Copy, count: int = 0) -> Transcript:
+        journal, bounds = self.journal, Bounds()
+        expander = Expander(self.circumstances, journal.problems, count)
+        stack = IncludeStack(self.circumstances.dialect, journal, bounds)
+        files = ChildFiles(iter(copy), self.path, stack, expander)
+        reader = LineReader(files, expander, bounds)
+        items: list[Item] = []
+        stop = None
+        try:
+            items.extend(reader.items())
+        except KeepalivedStops as stopped:
+            stop = stopped.problem
+        self.count = expander.end()
+        return Transcript(
+            items=tuple(items),
+            # What is read twice says everything twice.
+            files=tuple(dict.fromkeys((*journal.files, *files.files))),
+            lookups=tuple(dict.fromkeys(journal.lookups)),
+            problems=tuple(dict.fromkeys(journal.problems)),
+            open_blocks=tuple(reader.open_blocks),
+            partial=journal.partial or expander.doubtful or reader.exceeded or files.doubtful,
+            stop=stop,
+        )

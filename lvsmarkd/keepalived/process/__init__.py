@@ -1,0 +1,1 @@
+"""The running keepalived: its process, options, version, and its copy of what it has read."""
