@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 from lvsmarkd.backends.absent import down
 from lvsmarkd.backends.backend import Applied, Backend, Identity
-from lvsmarkd.model.observed import Observed, Unknown
+from lvsmarkd.model.observed import Observed
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.report import NO_BACKEND
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 
 _CHAIN_KEYS = tuple(ChainKey(Plane.RUNTIME, family, hook) for family in Family for hook in Hook)

@@ -12,12 +12,13 @@ from lvsmarkd.judge.layout import rules_of
 from lvsmarkd.judge.suggestion import Suggestion, claims_at, contested, suggest
 from lvsmarkd.model.declaration import Declared, DeclaredFlow
 from lvsmarkd.model.flow import Flow
-from lvsmarkd.model.ipvs import Loaded, Unreadable
+from lvsmarkd.model.ipvs import Loaded, in_ipvs
 from lvsmarkd.model.keepalived import Fitness, Namespace, Reading, ReservedMarks, VrrpInstance
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.rule import AH_PROTOCOL, VRRP_PROTOCOL, Accept, Hook, Match, Rule
 from lvsmarkd.model.runtime_state import UNASKED, RuntimeState
 from lvsmarkd.model.service import Family, Service, ServiceKey
+from lvsmarkd.model.unknown import Unknown
 
 
 class Coverage(StrEnum):
@@ -95,7 +96,7 @@ class Desired:
         """Whether it is unknown which services are in use besides those of the file."""
         copy = self.runtime_state.copy
         seen = copy is not None and copy.fitness is Fitness.WHOLE
-        return isinstance(self.runtime_state.kernel, Unreadable) and not seen
+        return isinstance(self.runtime_state.kernel, Unknown) and not seen
 
     def leaving(self, key: ServiceKey) -> bool:
         """Whether a service is in use still, and its file does not hold it any more."""
@@ -243,7 +244,7 @@ def _in_use(
             found.setdefault(key, known.get(key) or Service(key, ()))
     if runtime_state.kernel is not None:
         # What could not be told is kept for as long as it cannot.
-        unsure = {key: s for key, s in known.items() if runtime_state.kernel.holds(key) is None}
+        unsure = {key: s for key, s in known.items() if in_ipvs(runtime_state.kernel, key) is None}
         found = unsure | found
     by_hand = set(meant)
     if runtime_state.copy is not None:

@@ -7,18 +7,11 @@ from dataclasses import dataclass
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.substitute import substitute
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.observed import (
-    Chain,
-    ForeignRule,
-    LeavesTable,
-    Observed,
-    SetsUnknownMark,
-    Side,
-    Unknown,
-)
+from lvsmarkd.model.observed import Chain, ForeignRule, LeavesTable, Observed, SetsUnknownMark, Side
 from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain, Step
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark, flows_of
 from lvsmarkd.model.service import ServiceKey
+from lvsmarkd.model.unknown import Unknown
 
 
 @dataclass(frozen=True, slots=True)

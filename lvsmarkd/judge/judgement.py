@@ -17,10 +17,12 @@ from lvsmarkd.judge.previous_backend import cleanup_of_previous, left_by_ended
 from lvsmarkd.judge.substitute import substitute
 from lvsmarkd.judge.watched import advice, fleeting
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.observed import Chain, Observed, Unknown
+from lvsmarkd.model.ipvs import in_ipvs
+from lvsmarkd.model.observed import Chain, Observed
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.service import Family, ServiceKey
+from lvsmarkd.model.unknown import Unknown
 
 _NOTHING_KNOWN = History()
 
@@ -109,7 +111,7 @@ def covered(
 def _waits(key: ServiceKey, desired: Desired) -> bool:
     """Whether a service is not in IPVS yet, and waits for packets of one that has not left."""
     kernel = desired.runtime_state.kernel
-    if kernel is None or kernel.holds(key) is not False:
+    if kernel is None or in_ipvs(kernel, key) is not False:
         return key in desired.waiting and kernel is None
     return key in desired.waiting or any(map(desired.leaving, desired.services))
 
@@ -230,7 +232,7 @@ def _uncovered(key: ServiceKey, desired: Desired) -> Finding:
 
 def _balancer(key: ServiceKey, desired: Desired) -> str:
     kernel = desired.runtime_state.kernel
-    frozen_marks = kernel is not None and kernel.holds(key)
+    frozen_marks = kernel is not None and in_ipvs(kernel, key)
     return "IPVS" if frozen_marks else "the running keepalived"
 
 

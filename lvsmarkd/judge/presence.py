@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.running import Hidden, Keepalived, Stopped
+from lvsmarkd.model.ipvs import in_ipvs
+from lvsmarkd.model.running import Keepalived, Stopped
 from lvsmarkd.model.runtime_state import RuntimeState
 from lvsmarkd.model.service import ServiceKey
+from lvsmarkd.model.unknown import Unknown
 
 
 def presence(desired: Desired) -> Iterator[Finding]:
@@ -20,7 +22,7 @@ def presence(desired: Desired) -> Iterator[Finding]:
     if runtime_state.kernel is None or _elsewhere(runtime_state):
         return
     for key in sorted(desired.services):
-        frozen_marks = runtime_state.kernel.holds(key)
+        frozen_marks = in_ipvs(runtime_state.kernel, key)
         if key in desired.configured:
             if frozen_marks is False and _runs(runtime_state):
                 yield _unloaded(key, desired, runtime_state)
@@ -56,7 +58,7 @@ def _elsewhere(runtime_state: RuntimeState) -> bool:
 
 
 def _unseen(runtime_state: RuntimeState) -> Iterator[str]:
-    if isinstance(runtime_state.running, Hidden):
+    if isinstance(runtime_state.running, Unknown):
         yield runtime_state.running.reason
     yield from runtime_state.unseen
 

@@ -19,8 +19,9 @@ from lvsmarkd.kernel.netlink import (
     number,
 )
 from lvsmarkd.kernel.proc_ip_vs import PROC_IP_VS, services_in_proc
-from lvsmarkd.model.ipvs import KernelServices, Loaded, NoIpvs, Unreadable
+from lvsmarkd.model.ipvs import KernelServices, Loaded, NoIpvs
 from lvsmarkd.model.service import Family, ServiceKey
+from lvsmarkd.model.unknown import Unknown
 
 TIMEOUT_SECONDS = 2.0
 """The kernel answers within a millisecond; only a service being removed holds it up."""
@@ -50,7 +51,7 @@ def kernel_services(timeout: float = TIMEOUT_SECONDS, proc: Path = PROC_IP_VS) -
     """The services by mark of the calling thread's network namespace, within ``timeout`` seconds.
 
     Without CAP_NET_ADMIN the kernel refuses by netlink, and ``proc`` is read, where the families
-    of some services cannot be told. Raises nothing: what could not be read is Unreadable.
+    of some services cannot be told. Raises nothing: what could not be read is Unknown.
     """
     try:
         with Dialogue(NETLINK_GENERIC, timeout) as kernel:
@@ -59,11 +60,11 @@ def kernel_services(timeout: float = TIMEOUT_SECONDS, proc: Path = PROC_IP_VS) -
                 return NoIpvs()
             return settled(lambda: kernel.dump(family, _GENLMSG.pack(_GET_SERVICE, 1, 0)))
     except NetlinkError as error:
-        return Unreadable(f"the kernel's answer about IPVS was not understood: {error}")
+        return Unknown(f"the kernel's answer about IPVS was not understood: {error}")
     except OSError as error:
         if error.errno in _REFUSALS:
             return services_in_proc(proc)
-        return Unreadable(f"the kernel does not tell what IPVS holds: {error.strerror or error}")
+        return Unknown(f"the kernel does not tell what IPVS holds: {error.strerror or error}")
 
 
 def ipvs_family(answer: Answer) -> int | None:
@@ -108,4 +109,4 @@ def settled(dump: Callable[[], Answer]) -> KernelServices:
         if not answer.interrupted and (answer.datagrams <= _AT_ONCE or found == known):
             return Loaded(found)
         known = found
-    return Unreadable(f"IPVS was changing each of the {_LOOKS} times that it was looked at")
+    return Unknown(f"IPVS was changing each of the {_LOOKS} times that it was looked at")

@@ -14,8 +14,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from lvsmarkd.model.ipvs import KernelServices, Loaded, NoIpvs, Unreadable
+from lvsmarkd.model.ipvs import KernelServices, Loaded, NoIpvs
 from lvsmarkd.model.service import Family, ServiceKey
+from lvsmarkd.model.unknown import Unknown
 
 PROC_IP_VS = Path("/proc/thread-self/net/ip_vs")
 """Of the thread's own network namespace: /proc/net is that of the process' first thread."""
@@ -45,26 +46,26 @@ def services_in_proc(path: Path = PROC_IP_VS) -> KernelServices:
         except FileNotFoundError:
             if path.parent.is_dir():
                 return NoIpvs()
-            return Unreadable(f"{path.parent} is not there, so IPVS cannot be seen: mount /proc")
+            return Unknown(f"{path.parent} is not there, so IPVS cannot be seen: mount /proc")
         except (OSError, ValueError) as error:
-            return Unreadable(f"{path} could not be read: {error}")
+            return Unknown(f"{path} could not be read: {error}")
         found = read_proc(text)
         if len(text) <= _AT_ONCE or found == known:
             return found
         known = found
-    return Unreadable(f"{path} was changing each of the {_LOOKS} times that it was read")
+    return Unknown(f"{path} was changing each of the {_LOOKS} times that it was read")
 
 
 def read_proc(text: str) -> KernelServices:
     """Read the text. A service by mark with no telling real server makes its mark ``unsure``."""
     lines = text.splitlines()
     if len(lines) < len(_HEADER) or not all(map(str.startswith, lines, _HEADER)):
-        return Unreadable("the kernel lists IPVS' services in a form that was not understood")
+        return Unknown("the kernel lists IPVS' services in a form that was not understood")
     services: set[ServiceKey] = set()
     unsure: set[int] = set()
     for mark, family in _families(lines[len(_HEADER) :]):
         if mark is None:
-            return Unreadable("the kernel lists an IPVS service in a way that was not understood")
+            return Unknown("the kernel lists an IPVS service in a way that was not understood")
         if family is None:
             unsure.add(mark)
         else:

@@ -12,8 +12,8 @@ from lvsmarkd.kernel.netlink import (
     number,
 )
 from lvsmarkd.model.claim import Claim, Use
-from lvsmarkd.model.ipvs import Unreadable
 from lvsmarkd.model.service import MAX_MARK, Family
+from lvsmarkd.model.unknown import Unknown
 
 TIMEOUT_SECONDS = 2.0
 
@@ -31,11 +31,11 @@ _LOOKS = 3
 """How often rules are read that change meanwhile; the kernel tells of that."""
 
 
-def policy_rules(timeout: float = TIMEOUT_SECONDS) -> tuple[Claim, ...] | Unreadable:
+def policy_rules(timeout: float = TIMEOUT_SECONDS) -> tuple[Claim, ...] | Unknown:
     """The claims of policy routing, of the calling thread's network namespace.
 
     Anybody may ask for it. It ends within ``timeout`` seconds. Raises nothing: what could not be
-    read is Unreadable. A kernel without IPv6 answers for it with nothing.
+    read is Unknown. A kernel without IPv6 answers for it with nothing.
     """
     try:
         with Dialogue(NETLINK_ROUTE, timeout) as kernel:
@@ -44,9 +44,9 @@ def policy_rules(timeout: float = TIMEOUT_SECONDS) -> tuple[Claim, ...] | Unread
                 claims += _rules_of(kernel, family)
             return tuple(claims)
     except NetlinkError as error:
-        return Unreadable(f"the kernel's policy rules were not understood: {error}")
+        return Unknown(f"the kernel's policy rules were not understood: {error}")
     except OSError as error:
-        return Unreadable(f"the kernel does not tell its policy rules: {error.strerror or error}")
+        return Unknown(f"the kernel does not tell its policy rules: {error.strerror or error}")
 
 
 def _rules_of(kernel: Dialogue, family: Family) -> tuple[Claim, ...]:

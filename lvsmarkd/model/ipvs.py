@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from lvsmarkd.model.service import ServiceKey
+from lvsmarkd.model.unknown import Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,33 +17,23 @@ class Loaded:
     services: frozenset[ServiceKey] = frozenset()
     unsure: frozenset[int] = frozenset()
 
-    def holds(self, key: ServiceKey) -> bool | None:
-        """Whether a service is there; None where its family could not be told."""
-        if key in self.services:
-            return True
-        return None if key.mark in self.unsure else False
-
 
 @dataclass(frozen=True, slots=True)
 class NoIpvs:
     """The kernel has no IPVS: its module is not loaded. No service is there, for certain."""
 
-    def holds(self, key: ServiceKey) -> bool | None:
-        """Whether a service is there: none is."""
-        del key
-        return False
+
+KernelServices = Loaded | NoIpvs | Unknown
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """IPVS could not be read, and why, in one sentence. What it holds is unknown, not absent."""
-
-    reason: str
-
-    def holds(self, key: ServiceKey) -> bool | None:
-        """Whether a service is there: that is not known."""
-        del key
-        return None
-
-
-KernelServices = Loaded | NoIpvs | Unreadable
+def in_ipvs(kernel: KernelServices, key: ServiceKey) -> bool | None:
+    """Whether a service is in the kernel's IPVS; None where that cannot be told."""
+    match kernel:
+        case Loaded(services, unsure):
+            if key in services:
+                return True
+            return None if key.mark in unsure else False
+        case NoIpvs():
+            return False
+        case Unknown():
+            return None

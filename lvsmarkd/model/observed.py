@@ -8,13 +8,7 @@ from lvsmarkd.model.finding import Finding
 from lvsmarkd.model.flow import Flow
 from lvsmarkd.model.rule import Accept, ChainKey, Match, Rule, SetMark
 from lvsmarkd.model.service import Family
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """Could not be read, and why, in one sentence. Unknown is not absent."""
-
-    reason: str
+from lvsmarkd.model.unknown import Unknown
 
 
 @dataclass(frozen=True, slots=True)

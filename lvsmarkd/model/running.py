@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from lvsmarkd.model.unknown import Unknown
+
 Version = tuple[int, int, int]
 
 
@@ -47,11 +49,4 @@ class Stopped:
     """No keepalived runs here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hidden:
-    """Whether keepalived runs could not be seen, and why, in one sentence."""
-
-    reason: str
-
-
-Running = Keepalived | Stopped | Hidden
+Running = Keepalived | Stopped | Unknown

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.judgement import covered
-from lvsmarkd.model.observed import Chain, Observed, Unknown
+from lvsmarkd.model.ipvs import in_ipvs
+from lvsmarkd.model.observed import Chain, Observed
 from lvsmarkd.model.report import ServiceState
 from lvsmarkd.model.rule import Hook, Plane
 from lvsmarkd.model.service import Family, ServiceKey
+from lvsmarkd.model.unknown import Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class RuleCounts:
                 state,
                 str(self.wanted.coverage[key]),
                 packets.get(key),
-                kernel.holds(key) if kernel is not None else None,
+                in_ipvs(kernel, key) if kernel is not None else None,
                 key in self.wanted.configured,
             )
             for key, state in sorted(covered(self.wanted, self.seen, last=self.last).items())

@@ -5,17 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lvsmarkd.keepalived.conf.files import NotRead
 from lvsmarkd.keepalived.process.discovery import find_keepalived
 from lvsmarkd.keepalived.process.running_copy import Stamp, read_consolidated, stamp_of
 from lvsmarkd.keepalived.process.version import installed_version
 from lvsmarkd.kernel.ipvs import kernel_services
 from lvsmarkd.kernel.rules import policy_rules
 from lvsmarkd.model.claim import Claim
-from lvsmarkd.model.ipvs import KernelServices, Unreadable
+from lvsmarkd.model.ipvs import KernelServices
 from lvsmarkd.model.keepalived import Reading
 from lvsmarkd.model.running import Keepalived, Running, Stopped, Version
 from lvsmarkd.model.runtime_state import RuntimeState
+from lvsmarkd.model.unknown import Unknown
 
 _NAMED_NAMESPACES = Path("/run/netns")
 _OWN_NAMESPACE = Path("/proc/thread-self/ns/net")
@@ -31,12 +31,12 @@ class RuntimeProbe:
 
     find: Callable[[Running | None], Running] = _find
     kernel: Callable[[], KernelServices] = kernel_services
-    rules: Callable[[], tuple[Claim, ...] | Unreadable] = policy_rules
+    rules: Callable[[], tuple[Claim, ...] | Unknown] = policy_rules
     stamp: Callable[[int], Stamp | None] = stamp_of
-    read: Callable[[Keepalived], Reading | NotRead] = read_consolidated
+    read: Callable[[Keepalived], Reading | Unknown] = read_consolidated
     ask: Callable[[str | None], Version | None] = installed_version
     _running: Running | None = None
-    _copy: Reading | NotRead | None = None
+    _copy: Reading | Unknown | None = None
     _stamp: Stamp | None = None
     _installed: tuple[tuple[str, int], Version | None] | None = None
 
@@ -51,7 +51,7 @@ class RuntimeProbe:
             running = None
         if isinstance(running, Keepalived):
             found = self._copy_of(running)
-            if isinstance(found, NotRead):
+            if isinstance(found, Unknown):
                 also = (
                     ", nor can it be seen whether it is in this network namespace"
                     if running.elsewhere is None
@@ -64,11 +64,11 @@ class RuntimeProbe:
             else:
                 copy = found
         claims = self.rules()
-        if isinstance(claims, Unreadable):
+        if isinstance(claims, Unknown):
             unseen.append(claims.reason)
             claims = ()
         kernel = self.kernel()
-        if isinstance(kernel, Unreadable):
+        if isinstance(kernel, Unknown):
             unseen.append(kernel.reason)
         return RuntimeState(running, copy, kernel, claims, unseen=tuple(unseen))
 
@@ -96,7 +96,7 @@ class RuntimeProbe:
         self._running = found
         return found
 
-    def _copy_of(self, running: Keepalived) -> Reading | NotRead:
+    def _copy_of(self, running: Keepalived) -> Reading | Unknown:
         stamp = self.stamp(running.pid)
         if self._copy is None or stamp is None or stamp != self._stamp:
             self._copy, self._stamp = self.read(running), stamp

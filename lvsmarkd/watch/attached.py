@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from lvsmarkd.keepalived.conf.files import NotRead
 from lvsmarkd.keepalived.process.running_copy import Stamp, find_copy, stamp_at
 from lvsmarkd.model.running import Keepalived
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.watch.inode import inode_changes
 
 SETTLED = 0.05
@@ -58,7 +58,7 @@ def attached(keepalived: Keepalived, stir: Callable[[], None]) -> Iterator[Attac
     with ExitStack() as watches:
         _end(keepalived.pid, stir, watches)
         copy = find_copy(keepalived.pid)
-        if isinstance(copy, NotRead):
+        if isinstance(copy, Unknown):
             # A finding says so. What a reload comes to in IPVS is seen there, at once as well.
             yield Attached()
             return

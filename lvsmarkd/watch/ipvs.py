@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from time import thread_time
 
 from lvsmarkd.kernel.ipvs import kernel_services
-from lvsmarkd.model.ipvs import KernelServices, Unreadable
+from lvsmarkd.model.ipvs import KernelServices
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.watch.source import Listener
 
@@ -42,7 +43,7 @@ class IpvsServices:
             seen, seconds = await asyncio.to_thread(self._look)
             if known is None:
                 self.listener.up(self.name)
-            if not isinstance(seen, Unreadable):
+            if not isinstance(seen, Unknown):
                 if known is not None and seen != known:
                     wake(Wake(Trigger.IPVS))
                 known = seen

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lvsmarkd.keepalived.process.discovery import PID_FILES, PID_LOOKUPS, TICKS, find_keepalived
-from lvsmarkd.model.running import Hidden, Keepalived, Running
+from lvsmarkd.model.running import Keepalived, Running
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.watch.attached import Attached, attached
 from lvsmarkd.watch.directories import Attention, InotifyLimitError
@@ -81,7 +82,7 @@ class KeepalivedProcess:
 
     def _say(self, trouble: str | None, found: Running, process: Attached, said: str | None) -> str:
         """Tell how much is heard, where that changed; gives what was told."""
-        hidden = found.reason if isinstance(found, Hidden) else None
+        hidden = found.reason if isinstance(found, Unknown) else None
         now = "; ".join(filter(None, (trouble, hidden, process.trouble)))
         if now != said:
             if now:

@@ -25,7 +25,8 @@ from lvsmarkd.backends.firewalld.ipsets import ipset_losses
 from lvsmarkd.backends.firewalld.listing import pairs
 from lvsmarkd.backends.firewalld.rich import read_rich_rule
 from lvsmarkd.backends.firewalld.words import NotUnderstoodError
-from lvsmarkd.model.observed import Observed, Unknown
+from lvsmarkd.model.observed import Observed
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
 
 HUGE = "9" * 5000

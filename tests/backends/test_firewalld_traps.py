@@ -23,9 +23,9 @@ from lvsmarkd.judge.desired import Desired, desired
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.observed import Unknown
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import Plane
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from tests.backends.grounds import OURS, FirewalldGround, firewalld_ground
 from tests.harness.firewalld import RealFirewalld

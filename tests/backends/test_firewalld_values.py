@@ -35,10 +35,11 @@ from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.flow import PortRange
-from lvsmarkd.model.observed import Observed, Side, Unknown
+from lvsmarkd.model.observed import Observed, Side
 from lvsmarkd.model.plan import ReplaceChain
 from lvsmarkd.model.rule import ChainKey, Hook, Match, Plane, SetMark
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.unknown import Unknown
 from tests.harness.values import declare, flow, instance, want
 
 ONE = Policy(slots=1)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from lvsmarkd.backends.backend import Applied, Identity
-from lvsmarkd.model.observed import Chain, ForeignRule, Observed, Unknown
+from lvsmarkd.model.observed import Chain, ForeignRule, Observed
 from lvsmarkd.model.plan import (
     AddRule,
     EnsureJump,
@@ -20,6 +20,7 @@ from lvsmarkd.model.plan import (
 )
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
 
 CHAIN_KEYS = [ChainKey(Plane.RUNTIME, family, hook) for family in Family for hook in Hook]

@@ -21,10 +21,10 @@ from lvsmarkd.model.observed import (
     SetConnmark,
     SetsUnknownMark,
     Side,
-    Unknown,
 )
 from lvsmarkd.model.rule import Accept, ChainKey, Hook, Match, Plane, SetMark
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.unknown import Unknown
 from tests.harness.paper import PaperFirewall
 from tests.harness.values import declare, flow, instance, key, reading, service, want
 

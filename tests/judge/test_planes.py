@@ -8,10 +8,11 @@ from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind, Severity
-from lvsmarkd.model.observed import Chain, ForeignRule, Observed, Side, Unknown
+from lvsmarkd.model.observed import Chain, ForeignRule, Observed, Side
 from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain
 from lvsmarkd.model.rule import ChainKey, Hook, Match, Plane, Rule, SetMark
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.reconcile.applied_state import AppliedState
 from lvsmarkd.reconcile.rule_counts import RuleCounts
 from tests.harness.values import declare, flow, key, reading, service, want

@@ -10,11 +10,12 @@ from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.ipvs import Loaded
-from lvsmarkd.model.observed import Chain, Observed, Unknown
+from lvsmarkd.model.observed import Chain, Observed
 from lvsmarkd.model.plan import AddRule, Plan, RemoveChain, RemoveRule
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.runtime_state import RuntimeState
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.unknown import Unknown
 from tests.harness.values import declare, flow, key, reading, want
 
 NOW = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)

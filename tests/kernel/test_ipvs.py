@@ -12,8 +12,9 @@ from lvsmarkd.kernel import ipvs, kernel_services
 from lvsmarkd.kernel.ipvs import ipvs_family, services_by_mark, settled
 from lvsmarkd.kernel.netlink import Answer, NetlinkError, read_dump
 from lvsmarkd.kernel.proc_ip_vs import read_proc, services_in_proc
-from lvsmarkd.model.ipvs import Loaded, NoIpvs, Unreadable
+from lvsmarkd.model.ipvs import Loaded, NoIpvs, in_ipvs
 from lvsmarkd.model.service import Family, ServiceKey
+from lvsmarkd.model.unknown import Unknown
 from tests.kernel.captured import FAMILIES, NAMES, SERVICES, captured, keys
 
 LOADED = [name for name in NAMES if name != "none"]
@@ -103,7 +104,7 @@ def test_a_table_that_changes_is_read_until_it_is_twice_the_same(
 
 def test_a_table_that_never_settles_is_unknown() -> None:
     answers = iter(_dumps(ALL, ALL - {1001}, ALL))
-    assert isinstance(settled(lambda: next(answers)), Unreadable)
+    assert isinstance(settled(lambda: next(answers)), Unknown)
 
 
 @pytest.mark.parametrize(
@@ -130,17 +131,17 @@ def test_what_proc_tells_is_what_netlink_tells() -> None:
         listed = read_proc(kernel.proc)
         assert isinstance(listed, Loaded)
         assert listed.services <= kernel.services
-        assert all(listed.holds(key) is not False for key in kernel.services)
+        assert all(in_ipvs(listed, key) is not False for key in kernel.services)
 
 
 def test_an_odd_listing_is_unknown(tmp_path: Path) -> None:
     text = captured("mixed").proc
     assert text is not None
     for odd in ("", "FWM  00000050 rr \n", text.replace("FWM  00000051", "FWM  51"), text[60:]):
-        assert isinstance(read_proc(odd), Unreadable)
+        assert isinstance(read_proc(odd), Unknown)
     binary = tmp_path / "ip_vs"
     binary.write_bytes(b"\xff\xfe")
-    assert isinstance(services_in_proc(binary), Unreadable)
+    assert isinstance(services_in_proc(binary), Unknown)
 
 
 def test_a_long_listing_is_read_twice(tmp_path: Path) -> None:
@@ -157,7 +158,7 @@ def test_a_long_listing_is_read_twice(tmp_path: Path) -> None:
 
 def test_a_missing_listing_is_no_ipvs_only_where_others_would_be(tmp_path: Path) -> None:
     assert services_in_proc(tmp_path / "ip_vs") == NoIpvs()
-    assert isinstance(services_in_proc(tmp_path / "net" / "ip_vs"), Unreadable)
+    assert isinstance(services_in_proc(tmp_path / "net" / "ip_vs"), Unknown)
 
 
 @pytest.mark.parametrize("code", [errno.EPERM, errno.EAFNOSUPPORT])
@@ -179,16 +180,16 @@ def test_where_netlink_is_refused_proc_is_read(
 
 def test_a_kernel_that_does_not_answer_in_time_is_unknown(tmp_path: Path) -> None:
     found = kernel_services(timeout=0, proc=tmp_path / "ip_vs")
-    assert found == Unreadable("the kernel does not tell what IPVS holds: timed out")
+    assert found == Unknown("the kernel does not tell what IPVS holds: timed out")
 
 
 def test_whether_a_service_is_there_may_be_unknown() -> None:
     key, other = ServiceKey(Family.INET, 5), ServiceKey(Family.INET6, 5)
     loaded = Loaded(frozenset({key}), frozenset({6}))
-    assert (loaded.holds(key), loaded.holds(other)) == (True, False)
-    assert loaded.holds(ServiceKey(Family.INET, 6)) is None
-    assert NoIpvs().holds(key) is False
-    assert Unreadable("").holds(key) is None
+    assert (in_ipvs(loaded, key), in_ipvs(loaded, other)) == (True, False)
+    assert in_ipvs(loaded, ServiceKey(Family.INET, 6)) is None
+    assert in_ipvs(NoIpvs(), key) is False
+    assert in_ipvs(Unknown(""), key) is None
 
 
 @pytest.mark.netns

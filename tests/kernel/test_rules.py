@@ -11,8 +11,8 @@ from pyroute2 import IPRoute
 from lvsmarkd.kernel import policy_rules
 from lvsmarkd.kernel.netlink import NETLINK_ROUTE, Dialogue
 from lvsmarkd.model.claim import Claim, Use
-from lvsmarkd.model.ipvs import Unreadable
 from lvsmarkd.model.service import MAX_MARK, Family
+from lvsmarkd.model.unknown import Unknown
 from tests.harness.netns import run
 
 pytestmark = pytest.mark.netns
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.netns
 
 def _claims() -> tuple[Claim, ...]:
     found = policy_rules()
-    assert not isinstance(found, Unreadable), found
+    assert not isinstance(found, Unknown), found
     return found
 
 
@@ -115,6 +115,6 @@ def test_nobody_may_ask_too(netns: None) -> None:
 
 
 def test_without_time_the_rules_are_unknown() -> None:
-    assert policy_rules(timeout=0) == Unreadable(
+    assert policy_rules(timeout=0) == Unknown(
         "the kernel does not tell its policy rules: timed out"
     )

@@ -7,10 +7,10 @@ import pytest
 from lvsmarkd.backends.backend import Identity
 from lvsmarkd.backends.selector import BackendSelector
 from lvsmarkd.model.finding import Kind
-from lvsmarkd.model.observed import Unknown
 from lvsmarkd.model.report import Cause, Mode, Result
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Actor
 from lvsmarkd.netfilter.errors import Trouble
 from tests.harness.control import MAIL, WEB, Bench

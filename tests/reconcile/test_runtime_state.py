@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.keepalived import read
-from lvsmarkd.keepalived.conf.files import NotRead, Refusal
 from lvsmarkd.model.claim import Claim, Use
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.ipvs import KernelServices, Loaded, NoIpvs, Unreadable
+from lvsmarkd.model.ipvs import KernelServices, Loaded, NoIpvs
 from lvsmarkd.model.keepalived import Reading
 from lvsmarkd.model.report import Mode, Report
-from lvsmarkd.model.running import Hidden, Keepalived, Running, Stopped
+from lvsmarkd.model.running import Keepalived, Running, Stopped
 from lvsmarkd.model.service import Family, ServiceKey
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.reconcile.inputs import InputPaths, InputReader
 from lvsmarkd.reconcile.reconciler import Clock, Reconciler
@@ -34,8 +34,8 @@ class Director:
     kernel: KernelServices = field(default_factory=Loaded)
     running: Running = RUNNING
     claims: tuple[Claim, ...] = ()
-    copy: Reading | NotRead = field(
-        default_factory=lambda: NotRead(Refusal.UNREADABLE, "cannot be read: CAP_SYS_PTRACE")
+    copy: Reading | Unknown = field(
+        default_factory=lambda: Unknown("cannot be read: CAP_SYS_PTRACE")
     )
     now: float = 1000.0
     paper: PaperFirewall = field(default_factory=PaperFirewall)
@@ -144,7 +144,7 @@ def test_a_kernel_that_cannot_be_read_takes_nothing_away(director: Director) -> 
     director.kernel = Loaded(frozenset({key(80), key(25)}))
     director.look()
     director.conf.write_text(WEB)
-    director.kernel = Unreadable("IPVS could not be read")
+    director.kernel = Unknown("IPVS could not be read")
     director.look()
     director.now += 100
     report = director.look()
@@ -252,7 +252,7 @@ def test_a_keepalived_on_another_file_is_not_meant(director: Director) -> None:
 
 def test_a_process_that_cannot_be_seen_is_said(director: Director) -> None:
     director.toml.write_text(f'[keepalived]\nconfig = "{director.conf}"\n')
-    director.running = Hidden("/proc does not show it")
+    director.running = Unknown("/proc does not show it")
     [finding] = found(director.look(), Kind.UNSEEN)
     assert (finding.severity, finding.message) == (Severity.NOTE, "/proc does not show it")
 
@@ -360,7 +360,7 @@ def test_a_kernel_that_cannot_be_read_at_a_start_takes_nothing_away(director: Di
     director.kernel = Loaded(frozenset({key(80), key(25)}))
     director.look()
     director.conf.write_text(WEB)
-    director.kernel = Unreadable("IPVS could not be read")
+    director.kernel = Unknown("IPVS could not be read")
     director.start()
     director.look()
     director.now += 100

@@ -24,9 +24,9 @@ from lvsmarkd.backends.iptables.listing import Listing as Table
 from lvsmarkd.backends.iptables.listing import ListingError, read_listing
 from lvsmarkd.backends.iptables.syntax import Syntax, read_rule, set_mark_of
 from lvsmarkd.backends.iptables.toolset import detect
-from lvsmarkd.model.observed import Unknown
 from lvsmarkd.model.rule import Accept, Action, Hook, Match, Rule, SetMark
 from lvsmarkd.model.service import MAX_MARK, Family
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
 from lvsmarkd.netfilter.program import run, search_path
 

@@ -24,9 +24,10 @@ from lvsmarkd.backends.firewalld.own_rules import (
 )
 from lvsmarkd.declarations.tables import Reload
 from lvsmarkd.kernel.network import links_up
-from lvsmarkd.model.observed import Chain, Unknown
+from lvsmarkd.model.observed import Chain
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.unknown import Unknown
 
 HOOKS = (Hook.PREROUTING, Hook.INPUT)
 """firewalld marks nothing that the director sends itself: there is no Place.LOCAL in it."""

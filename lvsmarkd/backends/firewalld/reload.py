@@ -10,7 +10,7 @@ from lvsmarkd.backends.firewalld.listing import read_permanent, read_runtime
 from lvsmarkd.backends.firewalld.reader import FirewalldState
 from lvsmarkd.backends.firewalld.unsaved import ReloadImpact
 from lvsmarkd.declarations.tables import Reload
-from lvsmarkd.model.observed import Unknown
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 
 RELOAD_TIMEOUT = 30.0

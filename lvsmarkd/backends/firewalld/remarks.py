@@ -9,8 +9,8 @@ from lvsmarkd.backends.firewalld.own_rules import OUR_POLICY, ContainerKind
 from lvsmarkd.backends.firewalld.reader import FirewalldState, nowhere
 from lvsmarkd.backends.firewalld.states import SENTENCES
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.observed import Unknown
 from lvsmarkd.model.rule import Plane
+from lvsmarkd.model.unknown import Unknown
 
 
 def remarks(state_seen: FirewalldState, *, not_at_boot: str, hindrance: str) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from lvsmarkd.backends.firewalld.flushed import Saved, saved_rules, wiped
 from lvsmarkd.backends.firewalld.ipsets import ipset_losses
 from lvsmarkd.backends.firewalld.listing import Listing, Settings
 from lvsmarkd.backends.firewalld.own import POLICY, PRIORITY
-from lvsmarkd.model.observed import Unknown
+from lvsmarkd.model.unknown import Unknown
 
 _NETWORK_MANAGER = Path("/run/NetworkManager")
 """There while NetworkManager runs, which tells firewalld anew which zone an interface is in."""

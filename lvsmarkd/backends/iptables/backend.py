@@ -17,10 +17,11 @@ from lvsmarkd.backends.iptables.syntax import Syntax, read_rule
 from lvsmarkd.backends.iptables.toolset import Tools, Toolset, Variant, tools_of
 from lvsmarkd.backends.iptables.walk import Walk
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.observed import Chain, ForeignRule, Observed, SetsUnknownMark, Unknown
+from lvsmarkd.model.observed import Chain, ForeignRule, Observed, SetsUnknownMark
 from lvsmarkd.model.plan import Plan, RemoveChain, Step
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.netfilter.program import WRITE_TIMEOUT, Completed, OnSpawn, run
 

@@ -15,6 +15,7 @@ from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.watched import advice, watched
 from lvsmarkd.keepalived.conf.dialect import REFERENCE
 from lvsmarkd.model.finding import Severity
+from lvsmarkd.model.ipvs import in_ipvs
 from lvsmarkd.model.observed import Observed
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.running import Version
@@ -117,7 +118,9 @@ def _coverage(key: ServiceKey, wanted: Desired, states: States) -> str:
 
 
 def _loaded(key: ServiceKey, wanted: Desired) -> bool | None:
-    return None if wanted.runtime_state.kernel is None else wanted.runtime_state.kernel.holds(key)
+    return (
+        None if wanted.runtime_state.kernel is None else in_ipvs(wanted.runtime_state.kernel, key)
+    )
 
 
 def _flows(key: ServiceKey, wanted: Desired, seen: Observed) -> str:

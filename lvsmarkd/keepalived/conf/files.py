@@ -3,35 +3,23 @@
 import os
 import stat
 from dataclasses import dataclass
-from enum import StrEnum, auto
 from pathlib import Path
 
 from lvsmarkd.keepalived.conf.bounds import MAX_BYTES
-
-
-class Refusal(StrEnum):
-    """Why a file was not read."""
-
-    MISSING = auto()
-    DIRECTORY = auto()
-    SPECIAL = auto()
-    """A pipe, a socket or a device."""
-    EXECUTABLE = auto()
-    """keepalived skips a file with any execute bit (lib/parser.c, check_glob_file)."""
-    UNREADABLE = auto()
-    TOO_LARGE = auto()
+from lvsmarkd.model.unknown import Unknown
 
 
 @dataclass(frozen=True, slots=True)
-class NotRead:
-    """A file that was not read, and the reason in words."""
+class Skipped:
+    """A file that keepalived does not read either, and why, as a clause: it is not there, a
+    directory, a pipe or the like, or it has an execute bit (lib/parser.c, check_glob_file).
+    """
 
-    refusal: Refusal
     reason: str
 
 
-def read_file(path: str) -> bytes | NotRead:
-    """The bytes of a regular file, or why there are none."""
+def read_file(path: str) -> bytes | Skipped | Unknown:
+    """The bytes of a regular file; Skipped where keepalived reads none, Unknown where we cannot."""
     try:
         # Looked at before it is opened: to open some devices is to act on them.
         if refused := _refuse(Path(path).stat()):
@@ -41,33 +29,32 @@ def read_file(path: str) -> bytes | NotRead:
         with os.fdopen(fd, "rb") as file:
             return _refuse(os.fstat(fd)) or _contents(file.read(MAX_BYTES + 1))
     except FileNotFoundError:
-        return NotRead(Refusal.MISSING, "is not there")
+        return Skipped("is not there")
     except PermissionError as error:
-        return NotRead(
-            Refusal.UNREADABLE,
-            f"cannot be read ({error.strerror}: let root or everybody read it, or give lvsmarkd's"
-            " unit the drop-in private-files.conf)",
+        return Unknown(
+            f"cannot be read ({error.strerror}: let root or everybody read it, or give "
+            "lvsmarkd's unit the drop-in private-files.conf)",
         )
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return NotRead(Refusal.UNREADABLE, f"cannot be read ({reason})")
+        return Unknown(f"cannot be read ({reason})")
 
 
-def _refuse(status: os.stat_result) -> NotRead | None:
+def _refuse(status: os.stat_result) -> Skipped | None:
     mode = status.st_mode
     if stat.S_ISDIR(mode):
-        return NotRead(Refusal.DIRECTORY, "is a directory")
+        return Skipped("is a directory")
     if not stat.S_ISREG(mode):
-        return NotRead(Refusal.SPECIAL, "is a pipe, a socket or a device")
+        return Skipped("is a pipe, a socket or a device")
     # keepalived's own copy of what it has read is a memfd: mode 0777, and without a name.
     if mode & 0o111 and status.st_nlink:
-        return NotRead(Refusal.EXECUTABLE, "is executable, and keepalived skips such files")
+        return Skipped("is executable, and keepalived skips such files")
     return None
 
 
-def _contents(data: bytes | None) -> bytes | NotRead:
+def _contents(data: bytes | None) -> bytes | Unknown:
     if data is None:  # some files of /proc have nothing to give yet
-        return NotRead(Refusal.UNREADABLE, "cannot be read (there is nothing in it yet)")
+        return Unknown("cannot be read (there is nothing in it yet)")
     if len(data) > MAX_BYTES:
-        return NotRead(Refusal.TOO_LARGE, f"is larger than {MAX_BYTES} bytes")
+        return Unknown(f"is larger than {MAX_BYTES} bytes")
     return data

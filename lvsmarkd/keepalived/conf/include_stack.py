@@ -10,11 +10,12 @@ from pathlib import Path
 
 from lvsmarkd.keepalived.conf.bounds import Bounds
 from lvsmarkd.keepalived.conf.dialect import Dialect
-from lvsmarkd.keepalived.conf.files import NotRead, Refusal, read_file
+from lvsmarkd.keepalived.conf.files import Skipped, read_file
 from lvsmarkd.keepalived.conf.includes import Fatal, Include, find
 from lvsmarkd.keepalived.conf.physical import PhysicalLines, physical_lines
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops
 from lvsmarkd.model.origin import Origin, Problem
+from lvsmarkd.model.unknown import Unknown
 
 Lines = Iterator[tuple[int, str]]
 Identity = tuple[int, int]
@@ -119,7 +120,7 @@ class IncludeStack:
                 continue
             self.bounds.files += 1
             raw = read_file(name)
-            if isinstance(raw, NotRead):
+            if isinstance(raw, Skipped | Unknown):
                 self._unreadable(name, raw, frame)
                 continue
             self.bounds.bytes += len(raw)
@@ -143,7 +144,7 @@ class IncludeStack:
             self._stop(origin, f"{what}on which keepalived exits: create it, or use plain include")
         self._say(origin, f"{what}and keepalived goes on without it: create it or remove the line")
 
-    def _unreadable(self, name: str, refused: NotRead, frame: Frame) -> None:
+    def _unreadable(self, name: str, refused: Skipped | Unknown, frame: Frame) -> None:
         if Fatal.UNREADABLE in frame.include.fatal | self.always_fatal:
             self._stop(
                 frame.origin,
@@ -151,8 +152,7 @@ class IncludeStack:
                 "make it a readable file without execute bits",
             )
         # Directories and the like keepalived passes over, by design and for ever.
-        unread = (Refusal.UNREADABLE, Refusal.TOO_LARGE)
-        self.journal.partial = self.journal.partial or refused.refusal in unread
+        self.journal.partial = self.journal.partial or isinstance(refused, Unknown)
         self._say(
             frame.origin,
             f"the included {name} {refused.reason}, so that nothing in it is in use: "

@@ -13,7 +13,7 @@ from lvsmarkd.keepalived.conf.child_files import ChildFiles
 from lvsmarkd.keepalived.conf.circumstances import Circumstances
 from lvsmarkd.keepalived.conf.consolidated import Copy
 from lvsmarkd.keepalived.conf.expansion import Expander
-from lvsmarkd.keepalived.conf.files import NotRead, read_file
+from lvsmarkd.keepalived.conf.files import Skipped, read_file
 from lvsmarkd.keepalived.conf.include_stack import IncludeStack, Journal
 from lvsmarkd.keepalived.conf.line_reader import LineReader
 from lvsmarkd.keepalived.conf.logical import Item, Line
@@ -22,6 +22,7 @@ from lvsmarkd.keepalived.conf.parent_files import ParentFiles
 from lvsmarkd.keepalived.conf.parent_keywords import PARENT
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops
 from lvsmarkd.model.origin import Problem
+from lvsmarkd.model.unknown import Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Transcript:
     not read, or cannot be known; ``stop`` is where keepalived would end, if it would.
     """
 
-    refused: NotRead | None = None
+    refused: Skipped | Unknown | None = None
     items: tuple[Item, ...] = ()
     files: tuple[str, ...] = ()
     lookups: tuple[str, ...] = ()
@@ -49,7 +50,7 @@ class Transcript:
 def transcribe(path: str, circumstances: Circumstances) -> Transcript:
     """Read an absolute path and all that it includes, as keepalived does when it starts."""
     raw = read_file(path)
-    if isinstance(raw, NotRead):
+    if isinstance(raw, Skipped | Unknown):
         return Transcript(raw, files=(path,))
     children = _Children(path, circumstances, Journal([path]))
     journal = children.journal

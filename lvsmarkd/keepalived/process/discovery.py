@@ -22,7 +22,8 @@ from lvsmarkd.keepalived.process.procfs import (
     stat_of,
     status_of,
 )
-from lvsmarkd.model.running import Hidden, Keepalived, Running, Stopped
+from lvsmarkd.model.running import Keepalived, Running, Stopped
+from lvsmarkd.model.unknown import Unknown
 
 NAME = "keepalived"
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -65,7 +66,7 @@ def find_keepalived(
     if found:
         return min(found, key=_rank)
     if stat_of(proc / "1") is None:
-        return Hidden(
+        return Unknown(
             f"{proc} does not show the processes of others (mounted with hidepid, or a unit with "
             "ProtectProc=): give lvsmarkd CAP_SYS_PTRACE, or show them"
         )

@@ -16,7 +16,7 @@ from pathlib import Path
 from lvsmarkd.keepalived.conf.circumstances import Circumstances
 from lvsmarkd.keepalived.conf.consolidated import CLOSES, FAILED, OPENS, copy_of
 from lvsmarkd.keepalived.conf.dialect import Dialect
-from lvsmarkd.keepalived.conf.files import NotRead, Refusal, read_file
+from lvsmarkd.keepalived.conf.files import Skipped, read_file
 from lvsmarkd.keepalived.conf.globbing import matches_of
 from lvsmarkd.keepalived.conf.logical import Line
 from lvsmarkd.keepalived.conf.reading import default_config_id, reading_of
@@ -25,6 +25,7 @@ from lvsmarkd.keepalived.process.procfs import environment_of, link_of, stat_of
 from lvsmarkd.model.keepalived import Reading
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.running import Keepalived
+from lvsmarkd.model.unknown import Unknown
 
 Stamp = tuple[int, int]
 """When the copy was written last (ns since the epoch), and its size in bytes."""
@@ -37,7 +38,7 @@ _STANDARD = ("0", "1", "2")
 """Descriptors that are somebody else's, whatever they lead to."""
 
 
-def find_copy(pid: int, proc: Path = Path("/proc")) -> str | NotRead:
+def find_copy(pid: int, proc: Path = Path("/proc")) -> str | Unknown:
     """The path by which the copy of a process can be opened, or why there is none."""
     directory = proc / str(pid) / "fd"
     found: dict[str, str] = {}
@@ -46,14 +47,12 @@ def find_copy(pid: int, proc: Path = Path("/proc")) -> str | NotRead:
             with suppress(FileNotFoundError):  # closed meanwhile
                 found[os.readlink(directory / name)] = name  # noqa: PTH115 - likewise
     except PermissionError:
-        return NotRead(
-            Refusal.UNREADABLE, "cannot be read: lvsmarkd needs CAP_SYS_PTRACE to look at it"
-        )
+        return Unknown("cannot be read: lvsmarkd needs CAP_SYS_PTRACE to look at it")
     except OSError as error:
-        return NotRead(Refusal.MISSING, f"is gone ({error.strerror or error})")
+        return Unknown(f"is gone ({error.strerror or error})")
     links = [_MEMORY] if _MEMORY in found else list(filter(_NAMELESS.fullmatch, found))
     if not links:
-        return NotRead(Refusal.MISSING, "is not there: keepalived keeps one from 2.2 on")
+        return Unknown("is not there: keepalived keeps one from 2.2 on")
     return str(directory / found[links[0]])
 
 
@@ -63,7 +62,7 @@ def stamp_of(pid: int, proc: Path = Path("/proc")) -> Stamp | None:
     It costs a look at each file that the process has open (measured: 0.08 ms).
     """
     copy = find_copy(pid, proc)
-    return None if isinstance(copy, NotRead) else stamp_at(copy)
+    return None if isinstance(copy, Unknown) else stamp_at(copy)
 
 
 def stamp_at(copy: str) -> Stamp | None:
@@ -75,7 +74,7 @@ def stamp_at(copy: str) -> Stamp | None:
     return seen.st_mtime_ns, seen.st_size
 
 
-def read_consolidated(keepalived: Keepalived, proc: Path = Path("/proc")) -> Reading | NotRead:
+def read_consolidated(keepalived: Keepalived, proc: Path = Path("/proc")) -> Reading | Unknown:
     """What keepalived has read last, with the places in the original files.
 
     It holds no annotations, since these are comments. It is suspect where it was being
@@ -83,12 +82,12 @@ def read_consolidated(keepalived: Keepalived, proc: Path = Path("/proc")) -> Rea
     """
     process = proc / str(keepalived.pid)
     copy = find_copy(keepalived.pid, proc)
-    if isinstance(copy, NotRead):
+    if isinstance(copy, Unknown):
         return copy
     before = stamp_at(copy)
     raw = read_file(copy)
-    if isinstance(raw, NotRead):
-        return raw
+    if isinstance(raw, Skipped | Unknown):
+        return Unknown(raw.reason)
     # keepalived empties it first and then writes: what was read may be a part, of either.
     settled = before is not None and before == stamp_at(copy)
     text = _text(raw)
@@ -106,7 +105,7 @@ def read_consolidated(keepalived: Keepalived, proc: Path = Path("/proc")) -> Rea
     )
     stat = stat_of(process)
     if before is None or stat is None or stat.started != keepalived.started:
-        return NotRead(Refusal.MISSING, "is gone: keepalived has ended")
+        return Unknown("is gone: keepalived has ended")
     doubts = _refusable(transcript)
     opened_anew = keepalived.contained and bool(transcript.lookups)
     if doubts or opened_anew or not (settled and _complete(text)) or _outrun(transcript, before):

@@ -13,7 +13,6 @@ import pytest
 
 from lvsmarkd.keepalived import read
 from lvsmarkd.keepalived.conf.dialect import Dialect
-from lvsmarkd.keepalived.conf.files import NotRead, Refusal
 from lvsmarkd.keepalived.process.discovery import find_keepalived
 from lvsmarkd.keepalived.process.running_copy import (
     find_copy,
@@ -24,6 +23,7 @@ from lvsmarkd.keepalived.process.running_copy import (
 from lvsmarkd.keepalived.process.version import installed_version
 from lvsmarkd.model.keepalived import Fitness, Reading
 from lvsmarkd.model.running import Keepalived
+from lvsmarkd.model.unknown import Unknown
 from tests.harness import netns as namespace
 from tests.harness.keepalived import Director, Keepaliveds
 from tests.keepalived.cases import CASES, CONFIG_ID, Case, server
@@ -194,16 +194,14 @@ def test_a_process_without_a_copy_has_none() -> None:
         missing = read_consolidated(replace(myself(), pid=other.pid))
         assert stamp_of(other.pid) is None
         other.kill()
-    assert isinstance(missing, NotRead)
-    assert missing.refusal is Refusal.MISSING
-    assert "2.2" in missing.reason
+    assert missing == Unknown("is not there: keepalived keeps one from 2.2 on")
 
 
 def test_the_copy_of_another_process_of_that_number_is_not_taken() -> None:
     memory = os.memfd_create(COPY)
     try:
         other = replace(myself(), started=1)
-        assert isinstance(read_consolidated(other), NotRead)
+        assert isinstance(read_consolidated(other), Unknown)
         assert stamp_of(other.pid) == stamp_at(f"/proc/self/fd/{memory}")
     finally:
         os.close(memory)
@@ -248,7 +246,7 @@ def test_it_holds_what_was_read_and_not_what_was_saved(
 
         director.stop()
         gone = read_consolidated(seen)
-        assert isinstance(gone, NotRead)
+        assert isinstance(gone, Unknown)
 
 
 @netns
@@ -322,5 +320,5 @@ def test_without_the_right_to_trace_it_says_what_is_missing(
     path = Case("", server(21)).write(tmp_path)
     with keepaliveds.running(path):
         said = namespace.run("setpriv", *who, sys.executable, "-c", UNPRIVILEGED)
-    assert said.startswith("None NotRead(")
+    assert said.startswith("None Unknown(")
     assert "CAP_SYS_PTRACE" in said

@@ -13,7 +13,8 @@ import pytest
 
 from lvsmarkd.keepalived.process.discovery import find_keepalived
 from lvsmarkd.keepalived.process.version import installed_version
-from lvsmarkd.model.running import Hidden, Keepalived, Stopped
+from lvsmarkd.model.running import Keepalived, Stopped
+from lvsmarkd.model.unknown import Unknown
 from tests.harness import netns as namespace
 from tests.harness.daemon import until
 from tests.harness.keepalived import RUN, Keepaliveds
@@ -245,7 +246,7 @@ def test_where_proc_hides_others_it_is_hidden_not_stopped(tmp_path: Path) -> Non
     try:
         assert "hidepid" in as_nobody(str(proc))
         assert stopped(proc=proc)
-        assert isinstance(find_keepalived(tmp_path / "none"), Hidden)
+        assert isinstance(find_keepalived(tmp_path / "none"), Unknown)
     finally:
         namespace.run("umount", str(proc))
 
