@@ -20,34 +20,38 @@ def _of(service: Service, claims: tuple[Claim, ...]) -> Iterator[Finding]:
     key = service.key
     for claim in claims:
         if claim.family in (None, key.family) and claim.concerns(key.mark):
+            fact, advice = _words(key.mark, claim)
             yield Finding(
                 Kind.CLAIMED,
-                Severity.NOTE if claim.meant else Severity.WARNING,
-                _sentence(key.mark, claim),
-                key,
+                fact,
+                advice,
+                graded=Severity.NOTE if claim.meant else None,
+                service=key,
                 family=key.family,
                 origins=service.origins,
+                subject=claim,
             )
 
 
-def _sentence(mark: int, claim: Claim) -> str:
+def _words(mark: int, claim: Claim) -> tuple[str, str]:
+    """What somebody's claim does to packets with a mark, and what to do about it."""
     who = f"{claim.owner} ({claim.where})"
     if claim.meant:
-        return (
-            f"{who} routes packets with mark {mark} by a table of their own; leave it if that is"
-            " how they reach IPVS, else choose another mark"
-        )
+        fact = f"{who} routes packets with mark {mark} by a table of their own"
+        return fact, "leave it if that is how they reach IPVS, else choose another mark"
     match claim.use:
         case Use.ROUTE:
-            return (
+            fact = (
                 f"{who} routes packets with mark {mark} otherwise than those without a mark, so"
-                " that they may not reach IPVS; choose another mark"
+                " that they may not reach IPVS"
             )
         case Use.MATCH:
-            return f"{who} takes packets with mark {mark} for its own; choose another mark"
+            fact = f"{who} takes packets with mark {mark} for its own"
         case Use.FIELD:
-            return (
+            fact = (
                 f"{who} uses {claim}, and mark {mark} has {mark & claim.mask:#x} of them: it may"
                 " take these packets for its own, and once it changes a bit IPVS does not know"
-                " them; choose a mark without these bits"
+                " them"
             )
+            return fact, "choose a mark without these bits"
+    return fact, "choose another mark"

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.substitute import substitute
@@ -10,8 +10,13 @@ from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.observed import Chain, ForeignRule, LeavesTable, Observed, SetsUnknownMark, Side
 from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain, Step
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark, flows_of
+from lvsmarkd.model.rule_ref import RuleRef
 from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.model.unknown import Unknown
+
+_ADDS = "applying the plan adds it"
+_REMOVES = "applying the plan removes it"
+_LEAVES_ONE = "applying the plan leaves one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +86,16 @@ def _unread(chain_key: ChainKey, desired: Desired, want: list[Rule], reason: str
     served = any(key.family is chain_key.family for key in desired.services)
     if not want and not (served and chain_key.hook is Hook.PREROUTING):
         return ChainDiff()
-    message = f"the {chain_key} rules could not be read, so nothing is changed there: {reason}"
     return ChainDiff(
-        (Finding(Kind.UNKNOWN, Severity.WARNING, message, None, chain_key.plane, chain_key.family),)
+        (
+            Finding(
+                Kind.UNKNOWN,
+                f"the {chain_key} rules could not be read, so nothing is changed there: {reason}",
+                plane=chain_key.plane,
+                family=chain_key.family,
+                chain=chain_key,
+            ),
+        )
     )
 
 
@@ -143,25 +155,38 @@ class _Chain:
     def _not_ours(self) -> Finding:
         what = self.chain.container or "the chain that should be ours"
         it = "it" if self.chain.container else "that chain"
-        message = (
+        first = self._unknown_rule(self.chain.unknown_rules[0])
+        fact = (
             f"{what} ({self.chain_key}) holds only rules of somebody else's, the"
-            f" first of them “{self.chain.unknown_rules[0]}”, so lvsmarkd leaves it alone: give"
-            f" {it} another name, or empty it"
+            f" first of them “{first}”, so lvsmarkd leaves it alone"
         )
-        return self._find(Kind.CONFLICT, Severity.CRITICAL, message, None)
+        advice = f"give {it} another name, or empty it"
+        return self._find(Kind.CONFLICT, fact, advice, first, Severity.CRITICAL)
 
-    def _find(self, kind: Kind, severity: Severity, message: str, rule: Rule | None) -> Finding:
-        service = rule.service if rule else None
+    def _unknown_rule(self, text: str) -> RuleRef:
+        return RuleRef("", self.chain.container or "our chain", text)
+
+    def _find(
+        self,
+        kind: Kind,
+        fact: str,
+        advice: str,
+        rule: Rule | RuleRef | None = None,
+        graded: Severity | None = None,
+    ) -> Finding:
+        service = rule.service if isinstance(rule, Rule) else None
         flows = self.desired.flows.get(service, ()) if service else ()
         return Finding(
             kind,
-            severity,
-            message,
-            service,
-            self.chain_key.plane,
-            self.chain_key.family,
-            tuple(dict.fromkeys(declared.origin for declared in flows)),
-            str(rule) if rule else "",
+            fact,
+            advice,
+            graded=graded,
+            service=service,
+            plane=self.chain_key.plane,
+            family=self.chain_key.family,
+            chain=self.chain_key,
+            rule=rule,
+            origins=tuple(dict.fromkeys(declared.origin for declared in flows)),
         )
 
     def _missing(self, missing: list[Rule], pairs: Mapping[Rule, Rule]) -> Iterator[Finding]:
@@ -172,23 +197,16 @@ class _Chain:
             like = pairs.get(rule)
             other = self._substitute(rule)
             severity = self._severity if other is None else Severity.WARNING
-            mends = _meanwhile(other)
+            kind, mends = Kind.MISSING, "applying the plan mends it"
             if rule in self.chain.partial:
-                message = (
-                    f"the rule “{rule}”{self._where} is not in force everywhere it should be;"
-                    f" applying the plan mends it{mends}"
-                )
-                yield self._find(Kind.MISSING, severity, message, rule)
+                fact = f"the rule “{rule}”{self._where} is not in force everywhere it should be"
             elif like is None:
-                message = (
-                    f"the rule “{rule}”{self._where} is not there; applying the plan adds it{mends}"
-                )
-                yield self._find(Kind.MISSING, severity, message, rule)
+                fact, mends = f"the rule “{rule}”{self._where} is not there", _ADDS
             else:
-                message = f"the rule{self._where} reads “{like}” and should read “{rule}”"
-                yield self._find(
-                    Kind.ALTERED, severity, f"{message}; applying the plan mends it{mends}", rule
-                )
+                kind = Kind.ALTERED
+                fact = f"the rule{self._where} reads “{like}” and should read “{rule}”"
+            finding = self._find(kind, fact, f"{mends}{_meanwhile(other)}", rule, severity)
+            yield replace(finding, instead=like) if kind is Kind.ALTERED else finding
 
     def _substitute(self, rule: Rule) -> ForeignRule | None:
         there = self.chain.rules if self.chain.jumps else ()
@@ -223,43 +241,34 @@ class _Chain:
                 why = "is asked for no more"
             else:
                 why = "serves nothing that keepalived uses"
-            message = f"“{rule}”{self._where} {why}; applying the plan removes it"
-            yield self._find(Kind.STALE, Severity.WARNING, message, rule)
+            yield self._find(Kind.STALE, f"“{rule}”{self._where} {why}", _REMOVES, rule)
         for rule, count in repeats.items():
-            message = (
-                f"“{rule}”{self._where} is there {count + 1} times; applying the plan leaves one"
-            )
-            yield self._find(Kind.DUPLICATE, Severity.WARNING, message, rule)
-        for text in self.chain.unknown_rules:
-            message = (
-                f"{self.chain.container or 'our chain'} holds a rule that is not ours: {text};"
-                " applying the plan removes it"
-            )
-            yield self._find(Kind.ALTERED, Severity.WARNING, message, None)
+            fact = f"“{rule}”{self._where} is there {count + 1} times"
+            yield self._find(Kind.DUPLICATE, fact, _LEAVES_ONE, rule)
+        for unknown in map(self._unknown_rule, self.chain.unknown_rules):
+            fact = f"{unknown.chain} holds a rule that is not ours: {unknown}"
+            yield self._find(Kind.ALTERED, fact, _REMOVES, unknown, Severity.WARNING)
 
     def _anchor(self) -> Finding | None:
         """Judge the jump: one, and where nothing keeps our packets from its rules."""
         name = f"the jump to our chain ({self.chain_key})"
         if self.chain.jumps == 0:
-            message = f"{name} is not there, so none of its rules is met; applying the plan adds it"
+            fact, mends = f"{name} is not there, so none of its rules is met", _ADDS
             if self.chain.container:
                 fault = self.chain.fault or "is not there"
-                message = (
-                    f"{self.chain.container} ({self.chain_key}) {fault}; applying the plan mends it"
-                )
+                fact = f"{self.chain.container} ({self.chain_key}) {fault}"
+                mends = "applying the plan mends it"
             met = self.want and all(self._substitute(rule) for rule in self.want)
             severity = Severity.WARNING if met else self._severity
-            return self._find(Kind.MISSING, severity, message, None)
+            return self._find(Kind.MISSING, fact, mends, None, severity)
         if self.chain.jumps > 1:
-            message = f"{name} is there {self.chain.jumps} times; applying the plan leaves one"
-            return self._find(Kind.DUPLICATE, Severity.WARNING, message, None)
+            fact = f"{name} is there {self.chain.jumps} times"
+            return self._find(Kind.DUPLICATE, fact, _LEAVES_ONE)
         hindrance = self._hindrance()
         if hindrance is None:
             return None
-        message = (
-            f"{name} has lost its place to “{hindrance.text}”; applying the plan moves it back"
-        )
-        return self._find(Kind.ALTERED, Severity.CRITICAL, message, None)
+        fact = f"{name} has lost its place to “{hindrance.text}”"
+        return self._find(Kind.ALTERED, fact, "applying the plan moves it back", hindrance.ref)
 
     def _hindrance(self) -> ForeignRule | None:
         """Find the foreign rule that our jump has to pass."""

@@ -73,14 +73,14 @@ def conflicts(desired: Desired, observed: Observed, *, last: bool) -> Iterator[F
         r for r in observed.foreign if r.chain_key.hook is Hook.PREROUTING and _rivals(r, last=last)
     ]
     for key, flows in desired.flows.items():
-        told: set[tuple[str, str]] = set()
+        told = set()
         for rule in sorted(rivals, key=lambda rule: rule.chain_key.plane is not Plane.RUNTIME):
             if rule.chain_key.family is not key.family or _harmless(rule, key.mark):
                 continue
             hit = _hit(rule, key, flows)
-            if hit is not None and (rule.where, rule.text) not in told:
+            if hit is not None and rule.ref not in told:
                 if rule.chain_key.plane is Plane.RUNTIME:
-                    told.add((rule.where, rule.text))
+                    told.add(rule.ref)
                 yield _conflict(rule, key, hit, _movable(rule.chain_key, observed))
 
 
@@ -141,13 +141,14 @@ def _conflict(
     remedy = ', or set position = "last" under [firewall.iptables]' if moving else ""
     return Finding(
         Kind.CONFLICT,
-        Severity.CRITICAL if certain else Severity.WARNING,
-        f"a rule in {rule.where} {does}; remove or narrow it{remedy}",
-        key,
-        rule.chain_key.plane,
-        key.family,
-        (hit.origin,),
-        rule.text,
+        f"a rule in {rule.where} {does}",
+        f"remove or narrow it{remedy}",
+        graded=Severity.CRITICAL if certain else None,
+        service=key,
+        plane=rule.chain_key.plane,
+        family=key.family,
+        rule=rule.ref,
+        origins=(hit.origin,),
     )
 
 
@@ -184,13 +185,13 @@ def _refused(
         by = f"“{culprit.text}”" if isinstance(culprit, ForeignRule) else "the policy of INPUT"
         yield Finding(
             Kind.UNACCEPTED,
-            Severity.WARNING,
-            f"packets of {declared.flow} are refused at INPUT by {by} before IPVS sees them;"
-            " add `accept` to the declaration, or accept them in your own rules",
-            key,
-            Plane.RUNTIME,
-            key.family,
-            (declared.origin,),
+            f"packets of {declared.flow} are refused at INPUT by {by} before IPVS sees them",
+            "add `accept` to the declaration, or accept them in your own rules",
+            service=key,
+            family=key.family,
+            rule=culprit.ref if isinstance(culprit, ForeignRule) else None,
+            origins=(declared.origin,),
+            subject=declared.flow,
         )
 
 
@@ -242,14 +243,12 @@ def orphans(desired: Desired, observed: Observed) -> Iterator[Finding]:
         hint = near_miss(value, _meant(rule, desired, bare[family]))
         yield Finding(
             Kind.ORPHAN,
-            Severity.WARNING if hint else Severity.NOTE,
-            f"a rule in {rule.where} sets mark {value}, which no {family} service uses"
-            + (f"; {hint}" if hint else ""),
-            None,
-            rule.chain_key.plane,
-            family,
-            (),
-            rule.text,
+            f"a rule in {rule.where} sets mark {value}, which no {family} service uses",
+            hint,
+            graded=Severity.WARNING if hint else None,
+            plane=rule.chain_key.plane,
+            family=family,
+            rule=rule.ref,
         )
 
 

@@ -21,10 +21,11 @@ from lvsmarkd.model.ipvs import in_ipvs
 from lvsmarkd.model.observed import Chain, Observed
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
-from lvsmarkd.model.service import Family, ServiceKey
+from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.model.unknown import Unknown
 
 _NOTHING_KNOWN = History()
+_STAYS = "what was in force before stays"
 
 
 def judge(
@@ -164,13 +165,13 @@ def _services(desired: Desired, observed: Observed) -> Iterator[Finding]:
             case Coverage.INFERRED:
                 yield Finding(
                     Kind.INFERRED,
-                    Severity.NOTE,
-                    "its flows are a guess from VIPs and real servers' ports;"
-                    " check it and declare it",
-                    key,
+                    "its flows are a guess from VIPs and real servers' ports",
+                    "check it and declare it",
+                    service=key,
                     family=key.family,
                     origins=service.origins,
-                    detail=advice(key, desired, observed) or "",
+                    subject=desired.flows[key],
+                    paste=advice(key, desired, observed) or "",
                 )
             case Coverage.NONE if not (
                 unread
@@ -185,48 +186,42 @@ def _services(desired: Desired, observed: Observed) -> Iterator[Finding]:
 
 def _uncovered(key: ServiceKey, desired: Desired) -> Finding:
     origins = desired.services[key].origins
+    paste = ""
+    balanced = f"{_balancer(key, desired)} balances mark {key.mark}"
     if key.mark in desired.frozen_marks:
         refused = {str(p.origin): None for p in desired.problems if p.fatal and key.mark in p.marks}
-        return Finding(
-            Kind.UNCOVERED,
-            Severity.CRITICAL,
+        fact = (
             f"keepalived balances mark {key.mark} and no rule sets it, since its declaration is"
-            f" refused: correct it (see {', '.join(refused)})",
-            key,
-            family=key.family,
-            origins=origins,
+            " refused"
         )
-    if desired.leaving(key) and not desired.removable:
-        return Finding(
-            Kind.UNCOVERED,
-            Severity.CRITICAL,
-            f"{_balancer(key, desired)} balances mark {key.mark} and no rule sets it, and what"
-            " keepalived.conf declares for it is not known, since it could not be read as a whole:"
-            " mend that first",
-            key,
-            family=key.family,
+        advice = f"correct it (see {', '.join(refused)})"
+    elif desired.leaving(key) and not desired.removable:
+        fact = (
+            f"{balanced} and no rule sets it, and what keepalived.conf declares for it is not"
+            " known, since it could not be read as a whole"
         )
-    if desired.leaving(key):
-        return Finding(
-            Kind.UNCOVERED,
-            Severity.CRITICAL,
-            f"{_balancer(key, desired)} balances mark {key.mark}, which keepalived.conf does not"
-            " hold, and no rule sets it: remove the service, or declare it in lvsmarkd.toml",
-            key,
-            family=key.family,
+        advice, origins = "mend that first", ()
+    elif desired.leaving(key):
+        fact = f"{balanced}, which keepalived.conf does not hold, and no rule sets it"
+        advice, origins = "remove the service, or declare it in lvsmarkd.toml", ()
+    else:
+        suggestion = desired.suggestions[key]
+        doubts = f" (in doubt: {'; '.join(suggestion.doubts)})" if suggestion.doubts else ""
+        fact = f"keepalived balances mark {key.mark} and no rule sets it"
+        advice = (
+            "declare which packets it stands for, by a comment such as this one in its block of"
+            " keepalived.conf, or in lvsmarkd.toml; addresses and ports are a guess, so check"
+            f" them{doubts}"
         )
-    suggestion = desired.suggestions[key]
-    doubts = f" (in doubt: {'; '.join(suggestion.doubts)})" if suggestion.doubts else ""
+        paste = suggestion.text()
     return Finding(
         Kind.UNCOVERED,
-        Severity.CRITICAL,
-        f"keepalived balances mark {key.mark} and no rule sets it: declare which packets it"
-        f" stands for, by a comment such as this one in its block of keepalived.conf, or in"
-        f" lvsmarkd.toml; addresses and ports are a guess, so check them{doubts}",
-        key,
+        fact,
+        advice,
+        service=key,
         family=key.family,
         origins=origins,
-        detail=suggestion.text(),
+        paste=paste,
     )
 
 
@@ -243,9 +238,11 @@ def _nowhere(desired: Desired, observed: Observed) -> Iterator[Finding]:
     if wanted and hooks and Hook.OUTPUT not in hooks:
         yield Finding(
             Kind.REFUSED,
-            Severity.WARNING,
             "firewall.local is set, and this firewall keeps no rules for the director's own"
-            " packets: unset it, or use the iptables backend",
+            " packets",
+            "unset it, or use the iptables backend",
+            graded=Severity.WARNING,
+            subject="firewall.local",
         )
 
 
@@ -260,14 +257,15 @@ def _configuration(desired: Desired) -> Iterator[Finding]:
             key = next((k for k in desired.services if k.mark == mark), None)
         # What is declared was meant to be served: that keepalived drops it is an outage.
         lost = any(mark in meant and mark not in served for mark in problem.marks)
-        stays = "; what was in force before stays" if problem.fatal and problem.marks else ""
         yield Finding(
             Kind.REFUSED if problem.fatal else Kind.PROBLEM,
-            Severity.CRITICAL if problem.fatal or lost else Severity.WARNING,
-            f"{problem.message}{stays}",
-            key,
+            problem.message,
+            _STAYS if problem.fatal and problem.marks else "",
+            graded=Severity.CRITICAL if lost else None,
+            service=key,
             family=key.family if key else None,
             origins=(problem.origin,),
+            subject=problem,
         )
     for key, declared in desired.unused.items():
         others = [k for k in desired.services if k.mark == key.mark]
@@ -278,9 +276,8 @@ def _configuration(desired: Desired) -> Iterator[Finding]:
         )
         yield Finding(
             Kind.UNUSED,
-            Severity.NOTE,
             f"{declared.flow} is declared for {key}, but {reason}, so no rule is made",
-            None,
-            family=Family(key.family),
+            family=key.family,
             origins=(declared.origin,),
+            subject=key,
         )

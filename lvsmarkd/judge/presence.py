@@ -7,8 +7,10 @@ from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.ipvs import in_ipvs
 from lvsmarkd.model.running import Keepalived, Stopped
 from lvsmarkd.model.runtime_state import RuntimeState
-from lvsmarkd.model.service import ServiceKey
+from lvsmarkd.model.service import Family, ServiceKey
 from lvsmarkd.model.unknown import Unknown
+
+_MOVE = "run lvsmarkd in that one (NetworkNamespacePath= in its unit)"
 
 
 def presence(desired: Desired) -> Iterator[Finding]:
@@ -18,7 +20,7 @@ def presence(desired: Desired) -> Iterator[Finding]:
     runtime_state = desired.runtime_state
     yield from _places(desired, runtime_state)
     for reason in _unseen(runtime_state):
-        yield Finding(Kind.UNSEEN, Severity.NOTE, reason)
+        yield Finding(Kind.UNSEEN, reason, subject=reason)
     if runtime_state.kernel is None or _elsewhere(runtime_state):
         return
     for key in sorted(desired.services):
@@ -35,19 +37,18 @@ def _places(desired: Desired, runtime_state: RuntimeState) -> Iterator[Finding]:
     if isinstance(running, Keepalived) and running.elsewhere:
         yield Finding(
             Kind.ELSEWHERE,
-            Severity.CRITICAL,
             f"keepalived (pid {running.pid}) runs in another network namespace than lvsmarkd, so"
-            " that its packets meet none of the rules here; run lvsmarkd in that one"
-            " (NetworkNamespacePath= in its unit)",
+            " that its packets meet none of the rules here",
+            _MOVE,
         )
     elif runtime_state.ipvs_here is False and desired.namespace is not None:
         yield Finding(
             Kind.ELSEWHERE,
-            Severity.CRITICAL,
             f"keepalived balances in network namespace {desired.namespace.name}, and lvsmarkd is"
-            " not in it, so that its packets meet none of the rules here; run lvsmarkd in that one"
-            " (NetworkNamespacePath= in its unit)",
+            " not in it, so that its packets meet none of the rules here",
+            _MOVE,
             origins=(desired.namespace.origin,),
+            subject=desired.namespace.name,
         )
 
 
@@ -77,42 +78,58 @@ def _has_read(key: ServiceKey, runtime_state: RuntimeState) -> bool | None:
 
 
 def _unloaded(key: ServiceKey, desired: Desired, runtime_state: RuntimeState) -> Finding:
-    if _has_read(key, runtime_state):
-        severity = Severity.WARNING
-        message = (
+    read = _has_read(key, runtime_state)
+    if read:
+        fact = (
             "keepalived has read it, and IPVS has no such service, so nothing is balanced: it"
-            " starts or stops just now, or could not set it up; see keepalived's journal"
+            " starts or stops just now, or could not set it up"
         )
+        advice = "see keepalived's journal"
     else:
-        severity = Severity.NOTE
-        message = "IPVS does not have it: keepalived reads its file when it is reloaded" + (
-            "; its rules are there already" if desired.flows[key] else ""
-        )
-    origins = desired.services[key].origins
-    return Finding(Kind.UNLOADED, severity, message, key, family=key.family, origins=origins)
+        fact = "IPVS does not have it: keepalived reads its file when it is reloaded"
+        advice = "its rules are there already" if desired.flows[key] else ""
+    return Finding(
+        Kind.UNLOADED,
+        fact,
+        advice,
+        graded=Severity.WARNING if read else None,
+        service=key,
+        family=key.family,
+        origins=desired.services[key].origins,
+        subject=bool(read),
+    )
 
 
 def _leftover(key: ServiceKey, desired: Desired, runtime_state: RuntimeState) -> Finding:
-    read = _has_read(key, runtime_state)
-    if read is False and _runs(runtime_state):
-        severity = Severity.WARNING
-        message = (
+    foundling = _has_read(key, runtime_state) is False and _runs(runtime_state)
+    """Whether keepalived runs and knows nothing of it."""
+    stopped = isinstance(runtime_state.running, Stopped)
+    advice = f"if it is not meant: ipvsadm -D -f {key.mark}" + (
+        " -6" if key.family is Family.INET6 else ""
+    )
+    if foundling:
+        fact = (
             "IPVS has it, and keepalived neither configures it nor has read it, so that nobody"
-            f" will remove it; if it is not meant: ipvsadm -D -f {key.mark}"
-            + (" -6" if key.family == "inet6" else "")
+            " will remove it"
         )
-    elif isinstance(runtime_state.running, Stopped):
-        severity = Severity.NOTE
-        message = (
+    elif stopped:
+        fact = (
             "IPVS still has it, and keepalived.conf does not; keepalived is not running, so that"
-            f" nobody will remove it; if it is not meant: ipvsadm -D -f {key.mark}"
-            + (" -6" if key.family == "inet6" else "")
+            " nobody will remove it"
         )
     else:
-        severity = Severity.NOTE
-        message = (
+        fact = (
             "IPVS still has it, and keepalived.conf does not: its rules stay until it is gone from"
             " IPVS too, which a reload of keepalived brings about"
         )
-    origins = desired.services[key].origins
-    return Finding(Kind.LEFTOVER, severity, message, key, family=key.family, origins=origins)
+        advice = ""
+    return Finding(
+        Kind.LEFTOVER,
+        fact,
+        advice,
+        graded=Severity.WARNING if foundling else None,
+        service=key,
+        family=key.family,
+        origins=desired.services[key].origins,
+        subject=(foundling, stopped),
+    )

@@ -47,13 +47,13 @@ def left_by_ended(desired: Desired, observed: Observed, history: History) -> Ite
 def _outlived(chain_key: ChainKey, chain: Chain, rule: Rule) -> Finding:
     return Finding(
         Kind.MIXED,
-        Severity.WARNING,
-        f"{chain.container} still has “{rule}”, which packets meet and nothing asks for any more;"
-        " applying the plan takes it away",
-        rule.service,
-        chain_key.plane,
-        chain_key.family,
-        detail=str(rule),
+        f"{chain.container} still has “{rule}”, which packets meet and nothing asks for any more",
+        "applying the plan takes it away",
+        service=rule.service,
+        plane=chain_key.plane,
+        family=chain_key.family,
+        chain=chain_key,
+        rule=rule,
     )
 
 
@@ -79,9 +79,12 @@ def _finding(chain_key: ChainKey, chain: Chain, *, needed: bool) -> Finding:
     )
     return Finding(
         Kind.MIXED,
-        Severity.WARNING if needed else Severity.NOTE,
         f"{chain.container} is there from the time when lvsmarkd kept its rules in it, and packets"
-        f" meet it too; {still}",
+        " meet it too",
+        still,
+        graded=None if needed else Severity.NOTE,
         plane=chain_key.plane,
         family=chain_key.family,
+        chain=chain_key,
+        subject=needed,
     )

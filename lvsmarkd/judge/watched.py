@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from lvsmarkd.judge.desired import Coverage, Desired, Policy
 from lvsmarkd.judge.foreign import givers, marked_by_others
-from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.finding import Finding, Kind
 from lvsmarkd.model.flow import Flow, PortRange, Transport
 from lvsmarkd.model.observed import Chain, ForeignRule, Observed
 from lvsmarkd.model.rule import ChainKey, Hook, Match, Plane, Rule, SetMark, flows_of
@@ -155,13 +155,13 @@ def fleeting(desired: Desired, observed: Observed) -> Iterator[Finding]:
         if giving and not lasting and all(rule.fleeting for rule in giving):
             yield Finding(
                 Kind.FLEETING,
-                Severity.WARNING,
                 f"mark {key.mark} is set by a rule in {giving[0].where} that is in force now and"
-                " not in the permanent configuration: the next reload or boot loses it; make it"
-                " permanent, or declare what the mark stands for",
-                key,
-                Plane.PERMANENT,
-                key.family,
-                desired.services[key].origins,
-                "\n".join(filter(None, (giving[0].text, advice(key, desired, observed)))),
+                " not in the permanent configuration: the next reload or boot loses it",
+                "make it permanent, or declare what the mark stands for",
+                service=key,
+                plane=Plane.PERMANENT,
+                family=key.family,
+                rule=giving[0].ref,
+                origins=desired.services[key].origins,
+                paste=advice(key, desired, observed) or "",
             )

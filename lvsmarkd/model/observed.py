@@ -7,6 +7,7 @@ from enum import StrEnum
 from lvsmarkd.model.finding import Finding
 from lvsmarkd.model.flow import Flow
 from lvsmarkd.model.rule import Accept, ChainKey, Match, Rule, SetMark
+from lvsmarkd.model.rule_ref import RuleRef
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown
 
@@ -107,6 +108,11 @@ class ForeignRule:
     guards: tuple[MarkGuard, ...] = ()
     later: bool = False
     fleeting: bool = False
+
+    @property
+    def ref(self) -> RuleRef:
+        """Its name."""
+        return RuleRef("", self.where, self.text)
 
     def may_match(self, flow: Flow, mark: int | None) -> bool:
         """Whether a packet of ``flow`` that bears ``mark`` may meet it; None: any mark."""

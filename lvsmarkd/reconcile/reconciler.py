@@ -10,8 +10,9 @@ from lvsmarkd.declarations.tables import Placement
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import judge
-from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.finding import Finding, Kind
 from lvsmarkd.model.observed import Observed
+from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.plan import AddRule, Plan, RemoveRule, ReplaceChain, Step
 from lvsmarkd.model.report import Cause, Mode, Repair, Report, Result
 from lvsmarkd.model.wake import Actor, Trigger, Wake
@@ -283,11 +284,13 @@ def _names(step: Step) -> list[str]:
     return [name_of(step)]
 
 
-def _refused(problem: object) -> Finding:
+def _refused(problem: Problem) -> Finding:
     return Finding(
         Kind.REFUSED,
-        Severity.CRITICAL,
-        f"{problem}; what was in force before stays",
+        problem.message,
+        "what was in force before stays",
+        origins=(problem.origin,),
+        subject=problem,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.finding import Finding, Kind
 from lvsmarkd.model.plan import AddRule, ReplaceChain, Step
 from lvsmarkd.model.rule import Rule
 from lvsmarkd.reconcile.backoff import REJECTED_DELAYS, Backoff
@@ -78,11 +78,11 @@ class RejectedRules:
         return [
             Finding(
                 Kind.REFUSED,
-                Severity.CRITICAL,
-                f"the rule “{rule}” was refused: {case.reason}; it is tried again later",
-                rule.service,
+                f"the rule “{rule}” was refused: {case.reason}",
+                "it is tried again later",
+                service=rule.service,
                 family=rule.family,
-                detail=str(rule),
+                rule=rule,
             )
             for rule, case in self._cases.items()
         ]

@@ -3,24 +3,10 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from lvsmarkd.model.finding import SEEN_IN_FIREWALL, Finding, Kind
+from lvsmarkd.model.finding import SEEN_IN_FIREWALL, Finding
 from lvsmarkd.model.report import NO_BACKEND, Report, ServiceState
 from lvsmarkd.model.rule import Plane
 from lvsmarkd.model.service import Family
-
-Identity = tuple[object, ...]
-
-
-def identity(finding: Finding) -> Identity:
-    """What makes two findings of two passes the same one.
-
-    The rule where there is one: the sentence about it may change while it lasts.
-    """
-    about = finding.detail or finding.message
-    if finding.kind is Kind.PROBLEM:
-        # The same line of the same file, whether or not the service that it is about is there.
-        return (finding.kind, finding.origins, about)
-    return (finding.kind, finding.service, finding.plane, finding.family, about)
 
 
 def with_last_known(before: Report | None, after: Report) -> Report:
@@ -37,13 +23,13 @@ def with_last_known(before: Report | None, after: Report) -> Report:
     unread = after.unread - {
         (r.step.chain_key.plane, r.step.chain_key.family) for r in after.repairs
     }
-    seen = {identity(finding) for finding in after.left.findings}
+    seen = {finding.key for finding in after.left.findings}
     kept = tuple(
         finding
         for finding in before.left.findings
         if finding.kind in SEEN_IN_FIREWALL
         and _is_unread(finding, unread)
-        and identity(finding) not in seen
+        and finding.key not in seen
     )
     known = {state.key: state for state in before.services}
     services = tuple(_filled_in(state, known.get(state.key)) for state in after.services)

@@ -12,7 +12,7 @@ from lvsmarkd.model.service import Family
 from lvsmarkd.model.wake import Trigger
 from lvsmarkd.telemetry import series as s
 from lvsmarkd.telemetry.exposure import Exposure
-from lvsmarkd.telemetry.lastknown import identity, with_last_known
+from lvsmarkd.telemetry.lastknown import with_last_known
 from lvsmarkd.telemetry.packets import Packets
 from lvsmarkd.telemetry.samples import Labels, SampleStore
 
@@ -48,8 +48,8 @@ class MetricsRecorder:
         for trigger in Trigger:
             for result in Result:
                 ledger.add(s.PASSES, trigger, result, amount=0)
-            for kind in sorted(DRIFT):
-                ledger.add(s.DRIFT_DETECTED, kind, Plane.RUNTIME, trigger, amount=0)
+            for kind in DRIFT:
+                ledger.add(s.DRIFT_DETECTED, str(kind), Plane.RUNTIME, trigger, amount=0)
         for action in _ACTIONS.values():
             for cause in Cause:
                 for outcome in ("ok", "failed"):
@@ -93,16 +93,18 @@ class MetricsRecorder:
     def _left(self, report: Report) -> None:
         """What is still wrong after the pass."""
         ledger, left = self.ledger, report.left.findings
-        drift = Counter[Labels]((f.kind, f.family or "", f.plane) for f in left if f.kind in DRIFT)
+        drift = Counter[Labels](
+            (str(f.kind), f.family or "", f.plane) for f in left if f.kind in DRIFT
+        )
         drifted: dict[Labels, float] = {
-            (kind, family, Plane.RUNTIME): 0 for kind in sorted(DRIFT) for family in Family
+            (str(kind), family, Plane.RUNTIME): 0 for kind in DRIFT for family in Family
         }
         ledger.replace(s.DRIFTED, drifted | drift)
         orphans = Counter(f.family for f in left if f.kind is Kind.ORPHAN)
         ledger.replace(s.ORPHANS, {(family,): orphans[family] for family in Family})
         # A combination that was there once stays, at 0: absence says nothing in a graph.
         known = dict.fromkeys(ledger.labels(s.FINDINGS), 0)
-        ledger.replace(s.FINDINGS, {**known, **Counter((f.kind, f.severity) for f in left)})
+        ledger.replace(s.FINDINGS, {**known, **Counter((str(f.kind), f.severity) for f in left)})
         if not drift:
             ledger.put(s.DRIFT_SINCE, 0)
         elif not ledger.value(s.DRIFT_SINCE):
@@ -111,7 +113,7 @@ class MetricsRecorder:
     def _detected(self, before: Report | None, after: Report) -> None:
         for finding in _new(before, after):
             if finding.kind in DRIFT:
-                self.ledger.add(s.DRIFT_DETECTED, finding.kind, finding.plane, after.trigger)
+                self.ledger.add(s.DRIFT_DETECTED, str(finding.kind), finding.plane, after.trigger)
 
     def _repairs(self, before: Report | None, after: Report) -> None:
         for repair in after.repairs:
@@ -182,10 +184,10 @@ class MetricsRecorder:
 
 def _new(before: Report | None, after: Report) -> Iterator[Finding]:
     """What a pass found and the one before had not left."""
-    known = Counter(identity(f) for f in before.left.findings) if before else Counter()
+    known = Counter(f.key for f in before.left.findings) if before else Counter()
     for finding in after.found.findings:
-        if known[identity(finding)]:
-            known[identity(finding)] -= 1
+        if known[finding.key]:
+            known[finding.key] -= 1
         else:
             yield finding
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lvsmarkd.model.finding import DRIFT, Finding, Kind, Severity
+from lvsmarkd.model.finding import DRIFT, Finding, FindingKey, Kind, Severity
 from lvsmarkd.model.report import Mode, Report, Result
-from lvsmarkd.telemetry.lastknown import Identity, identity
+from lvsmarkd.model.rule import Rule
 from lvsmarkd.telemetry.message import Event, Message, Priority, actor_fields, fields, listed
 
 
@@ -47,10 +47,10 @@ _CONFIGURATION = frozenset({Kind.REFUSED, Kind.PROBLEM, Kind.UNUSED})
 
 def came(before: Report | None, after: Report) -> Iterator[Message]:
     """One message for each finding that the pass before did not leave."""
-    known = _identities(before)
+    known = _keys(before)
     for finding in after.left.findings:
         course = _course(finding)
-        if course is None or identity(finding) in known:
+        if course is None or finding.key in known:
             continue
         actors = after.actors if course.by_somebody and before is not None else ()
         seen = f"; seen at work: {listed(map(str, actors))}" if actors else ""
@@ -65,11 +65,11 @@ def came(before: Report | None, after: Report) -> Iterator[Message]:
 
 def went(before: Report | None, after: Report) -> Iterator[Message]:
     """One message for each finding that is no more, unless a repair tells it."""
-    known = _identities(after)
+    known = _keys(after)
     touched = {(r.step.chain_key.plane, r.step.chain_key.family) for r in after.repairs}
     for finding in before.left.findings if before else ():
         course = _course(finding)
-        if course is None or course.goes is None or identity(finding) in known:
+        if course is None or course.goes is None or finding.key in known:
             continue
         if finding.kind in DRIFT and (finding.plane, finding.family) in touched:
             continue
@@ -85,14 +85,14 @@ def _course(finding: Finding) -> _Course | None:
     match finding:
         case Finding(kind=Kind.STALE, severity=Severity.NOTE):
             return _HELD
-        case Finding(kind=Kind.REFUSED, detail=rule) if rule:
+        case Finding(kind=Kind.REFUSED, rule=Rule()):
             return _RULE
         case _:
             return _COURSES.get(finding.kind)
 
 
-def _identities(report: Report | None) -> frozenset[Identity]:
-    return frozenset(map(identity, report.left.findings)) if report else frozenset()
+def _keys(report: Report | None) -> frozenset[FindingKey]:
+    return frozenset(finding.key for finding in report.left.findings) if report else frozenset()
 
 
 def _about(finding: Finding) -> str:
@@ -109,7 +109,7 @@ def _place(finding: Finding) -> str:
 
 def _fact(finding: Finding) -> str:
     """The message without its advice, which does not hold any more."""
-    return finding.message.partition("; ")[0]
+    return finding.fact
 
 
 def _why_left(finding: Finding, report: Report) -> str:
@@ -120,7 +120,7 @@ def _why_left(finding: Finding, report: Report) -> str:
         case Result.ERROR:
             return "; the repair failed"
         case Result.SUPPRESSED:
-            refused = any(str(rule) == finding.detail for rule, _ in report.rejected)
+            refused = any(rule == finding.rule for rule, _ in report.rejected)
             return "; it is refused" if refused else "; left alone for now: see the fight over it"
         case _:
             return ""

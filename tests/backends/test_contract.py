@@ -8,6 +8,7 @@ import pytest
 from lvsmarkd.backends.choose import choose
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.judgement import covered, judge
+from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from tests.backends.grounds import Ground, IptablesGround, firewalld_ground
@@ -81,7 +82,7 @@ def test_what_was_written_is_read_back_as_what_was_wanted(ground: Ground) -> Non
         wish = wanted(ground, name)
         left = converge(ground, wish)
         assert left.steps == (), name
-        assert {f.kind for f in left.findings} <= {"unaccepted"}, name
+        assert {f.kind for f in left.findings} <= {Kind.UNACCEPTED}, name
         assert all(covered(wish, ground.backend.observe()).values()), name
     converge(ground, wanted(ground, "nothing"))
     assert ground.ours() == []

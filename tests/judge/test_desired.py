@@ -56,7 +56,7 @@ def test_at_a_cold_start_a_contested_flow_is_given_to_nobody_and_the_rest_stands
         for finding in judge(now, PaperFirewall().observe()).findings
         if finding.kind is Kind.UNCOVERED and finding.service == key(80)
     ]
-    assert f"refused: correct it (see {HERE})" in uncovered.message
+    assert f"refused; correct it (see {HERE})" in uncovered.message
 
 
 def test_inference_takes_an_unambiguous_suggestion_and_says_so() -> None:

@@ -36,11 +36,12 @@ def missing(mark: int) -> Finding:
     own = rule(mark)
     return Finding(
         Kind.MISSING,
-        Severity.CRITICAL,
-        f"the rule “{own}” is not there; applying the plan adds it",
-        own.service,
+        f"the rule “{own}” is not there",
+        "applying the plan adds it",
+        service=own.service,
         family=Family.INET,
-        detail=str(own),
+        chain=MARKS,
+        rule=own,
     )
 
 
@@ -74,15 +75,14 @@ def drifting(*marks: int, mode: Mode = Mode.OBSERVE) -> Report:
 def unread(family: Family = Family.INET) -> Finding:
     return Finding(
         Kind.UNKNOWN,
-        Severity.WARNING,
         f"the {family} mark runtime rules could not be read, so nothing is changed there: busy",
         family=family,
     )
 
 
-def finding(kind: Kind, message: str, mark: int | None = None, detail: str = "") -> Finding:
+def finding(kind: Kind, fact: str, advice: str = "", mark: int | None = None) -> Finding:
     service = None if mark is None else key(mark)
-    return Finding(kind, Severity.WARNING, message, service, detail=detail, family=Family.INET)
+    return Finding(kind, fact, advice, graded=Severity.WARNING, service=service, family=Family.INET)
 
 
 def left(*findings: Finding) -> Report:

@@ -167,12 +167,12 @@ def test_what_cannot_be_read_is_told_as_that_and_not_as_gone(watched: Watched) -
     assert events(watched.look(mode=Mode.OBSERVE)) == [Event.BACKEND_BACK]
 
 
-@pytest.mark.parametrize("kind", sorted(SEEN_IN_FIREWALL))
+@pytest.mark.parametrize("kind", sorted(SEEN_IN_FIREWALL, key=str))
 @pytest.mark.parametrize("family", [Family.INET, None])
 def test_what_was_found_in_a_firewall_that_falls_silent_is_not_told_as_gone(
     kind: Kind, family: Family | None
 ) -> None:
-    known = replace(finding(kind, "it is so; mend it"), family=family)
+    known = replace(finding(kind, "it is so", "mend it"), family=family)
     lasting = replace(known, plane=Plane.PERMANENT)
     before = left(known, lasting)
     silent = left(unread())
@@ -327,7 +327,7 @@ def test_a_bad_lvsmarkd_toml_is_told_with_its_place(watched: Watched) -> None:
     ],
 )
 def test_each_kind_of_finding_has_its_events(kind: Kind, comes: Event, goes: Event | None) -> None:
-    there = left(finding(kind, "so it is; do this", 80))
+    there = left(finding(kind, "so it is", "do this", 80))
     [told] = events_of(QUIET, there)
     assert (told.event, told.text) == (comes, "fwmark 80 inet: so it is; do this")
     assert events_of(there, there) == ()
@@ -337,7 +337,7 @@ def test_each_kind_of_finding_has_its_events(kind: Kind, comes: Event, goes: Eve
 
 
 def test_a_stale_rule_that_is_held_is_a_note() -> None:
-    held = replace(finding(Kind.STALE, "kept for now", 80), severity=Severity.NOTE)
+    held = replace(finding(Kind.STALE, "kept for now", mark=80), graded=Severity.NOTE)
     [told] = events_of(QUIET, left(held))
     assert (told.event, told.priority) == (Event.STALE_HELD, Priority.NOTICE)
     assert events_of(left(held), QUIET) == ()

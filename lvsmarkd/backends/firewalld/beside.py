@@ -19,7 +19,7 @@ from lvsmarkd.backends.firewalld.leftover import (
 from lvsmarkd.backends.firewalld.previous_backend import parted
 from lvsmarkd.backends.iptables.backend import LOCK_SECONDS
 from lvsmarkd.backends.iptables.toolset import detect
-from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.finding import Finding, Kind
 from lvsmarkd.model.observed import ForeignRule, Observed, Side
 from lvsmarkd.model.plan import Plan, RemoveRule, Step
 from lvsmarkd.model.service import Family
@@ -28,10 +28,10 @@ from lvsmarkd.netfilter.program import WRITE_TIMEOUT, OnSpawn, run, search_path
 
 _BOTH = Finding(
     Kind.MIXED,
-    Severity.WARNING,
     "firewalld runs here, and lvsmarkd keeps its rules in iptables: what firewalld marks is the"
-    " last word, and what it refuses at INPUT no rule in iptables opens; set firewall.backend ="
-    ' "auto" or "firewalld"',
+    " last word, and what it refuses at INPUT no rule in iptables opens",
+    'set firewall.backend = "auto" or "firewalld"',
+    subject="firewalld beside iptables",
 )
 
 

@@ -16,7 +16,7 @@ from lvsmarkd.backends.iptables.script import deletion, of_table, script
 from lvsmarkd.backends.iptables.syntax import Syntax, read_rule
 from lvsmarkd.backends.iptables.toolset import Tools, Toolset, Variant, tools_of
 from lvsmarkd.backends.iptables.walk import Walk
-from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.finding import Finding, Kind
 from lvsmarkd.model.observed import Chain, ForeignRule, Observed, SetsUnknownMark
 from lvsmarkd.model.plan import Plan, RemoveChain, Step
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
@@ -258,11 +258,11 @@ class IptablesBackend:
                 if answer.status == 0 and count:
                     yield Finding(
                         Kind.MIXED,
-                        Severity.WARNING,
                         f"table {table} of iptables-{other} ({family}) holds {count} rule(s) beside"
-                        f" {self.identity.name}, which lvsmarkd uses: the kernel evaluates both;"
-                        " move them to one variant",
+                        f" {self.identity.name}, which lvsmarkd uses: the kernel evaluates both",
+                        "move them to one variant",
                         family=family,
+                        subject=(other, table),
                     )
 
     def _write(self, family: Family, table: str, steps: Sequence[Step]) -> None:

@@ -1,0 +1,40 @@
+"""Where a rule of somebody else's stands, and how it is listed there."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Keeper(Enum):
+    """Who lists a rule: its text is in the words of this one, and its table is one of its."""
+
+    IPTABLES = "table {table}, chain {chain}"
+    NFTABLES = "nft table {table}, chain {chain}"
+    FIREWALLD = "firewalld's {chain}"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRef:
+    """Names one rule of somebody else's.
+
+    ``table`` and ``chain`` are names as the keeper writes them: of nft the family and the name
+    (``inet firewalld``), of firewalld no table and the container (``zone public``). ``text`` is
+    the rule as listed. ``line`` is its number in the chain, from 1, where that is known; it
+    names the rule to people and not to us, since a rule stays the same one when another is put
+    in before it.
+    """
+
+    table: str
+    chain: str
+    text: str
+    line: int = field(default=0, compare=False)
+    keeper: Keeper = Keeper.IPTABLES
+
+    @property
+    def where(self) -> str:
+        """Table and chain, as part of a sentence."""
+        if not self.table and self.keeper is not Keeper.FIREWALLD:
+            return self.chain
+        return self.keeper.value.format(table=self.table, chain=self.chain)
+
+    def __str__(self) -> str:
+        return self.text
