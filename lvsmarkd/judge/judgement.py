@@ -14,6 +14,7 @@ from lvsmarkd.judge.foreign import (
 )
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.previous_backend import cleanup_of_previous, left_by_ended
+from lvsmarkd.judge.refusals import STAYS
 from lvsmarkd.judge.substitute import substitute
 from lvsmarkd.judge.watched import advice, fleeting
 from lvsmarkd.model.finding import Finding, Kind, Severity
@@ -25,7 +26,6 @@ from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.model.unknown import Unknown
 
 _NOTHING_KNOWN = History()
-_STAYS = "what was in force before stays"
 
 
 def judge(
@@ -260,7 +260,7 @@ def _configuration(desired: Desired) -> Iterator[Finding]:
         yield Finding(
             Kind.REFUSED if problem.fatal else Kind.PROBLEM,
             problem.message,
-            _STAYS if problem.fatal and problem.marks else "",
+            STAYS if problem.fatal and problem.marks else "",
             graded=Severity.CRITICAL if lost else None,
             service=key,
             family=key.family if key else None,

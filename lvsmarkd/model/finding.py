@@ -35,9 +35,9 @@ _CRITICAL, _WARNING, _NOTE = Severity
 class Kind(Enum):
     """What is wrong: the table of all kinds.
 
-    ``str()`` is the printed name, a contract: metrics, journal and JSON bear it. The
-    events with which a kind comes and goes are in ``telemetry/transitions.py``, what to do about
-    it in README.md.
+    ``str()`` is the printed name, a contract: metrics, journal and JSON bear it. Two
+    kinds share the name ``refused``. The events with which a kind comes and goes are in
+    ``telemetry/transitions.py``, what to do about it in README.md.
     """
 
     UNCOVERED = _Row("uncovered", _CRITICAL, "a service that no rule marks")
@@ -52,9 +52,8 @@ class Kind(Enum):
     UNACCEPTED = _Row("unaccepted", _WARNING, "a marked flow that the filter at INPUT refuses")
     ORPHAN = _Row("orphan", _NOTE, "a foreign rule sets a mark that no service uses")
     CLAIMED = _Row("claimed", _WARNING, "somebody else uses a service's mark, or a bit of it")
-    REFUSED = _Row(
-        "refused", _CRITICAL, "a declaration that cannot be followed, or a rule that is not taken"
-    )
+    REFUSED = _Row("refused", _CRITICAL, "a declaration or setting that cannot be followed")
+    REJECTED = _Row("refused", _CRITICAL, "an own rule that the firewall does not take")
     UNUSED = _Row("unused", _NOTE, "a declaration for a mark or family that no service uses")
     MIXED = _Row("mixed", _WARNING, "two firewalls that do not know of each other are in use")
     PROBLEM = _Row("problem", _WARNING, "a part of its file that keepalived ignores or misreads")

@@ -10,9 +10,9 @@ from lvsmarkd.declarations.tables import Placement
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import judge
-from lvsmarkd.model.finding import Finding, Kind
+from lvsmarkd.judge.refusals import refused_settings, rejected_rules
+from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.observed import Observed
-from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.plan import AddRule, Plan, RemoveRule, ReplaceChain, Step
 from lvsmarkd.model.report import Cause, Mode, Repair, Report, Result
 from lvsmarkd.model.wake import Actor, Trigger, Wake
@@ -186,8 +186,10 @@ class Reconciler:
                 lambda rule: self._applied.lingers(rule, now, self.linger), self._applied.knows
             ),
         )
-        own = [_refused(problem) for problem in inputs_now.refused]
-        own += self.quarantine.findings()
+        own = [
+            *refused_settings(inputs_now.refused),
+            *rejected_rules(self.quarantine.refused()),
+        ]
         return replace(plan, findings=(*own, *plan.findings)) if own else plan
 
     def _allowed(self, plan: Plan, mode: Mode, now: float) -> tuple[Step, ...]:
@@ -282,16 +284,6 @@ def _names(step: Step) -> list[str]:
     if isinstance(step, ReplaceChain):
         return [name_of(step), *(name_of(AddRule(step.chain_key, rule)) for rule in step.rules)]
     return [name_of(step)]
-
-
-def _refused(problem: Problem) -> Finding:
-    return Finding(
-        Kind.REFUSED,
-        problem.message,
-        "what was in force before stays",
-        origins=(problem.origin,),
-        subject=problem,
-    )
 
 
 def _result(

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from lvsmarkd.model.finding import Finding, Kind
 from lvsmarkd.model.plan import AddRule, ReplaceChain, Step
 from lvsmarkd.model.rule import Rule
 from lvsmarkd.reconcile.backoff import REJECTED_DELAYS, Backoff
@@ -72,17 +71,3 @@ class RejectedRules:
     def refused(self) -> tuple[tuple[Rule, str], ...]:
         """The rules refused, with the reasons."""
         return tuple((rule, case.reason) for rule, case in self._cases.items())
-
-    def findings(self) -> list[Finding]:
-        """One finding for each."""
-        return [
-            Finding(
-                Kind.REFUSED,
-                f"the rule “{rule}” was refused: {case.reason}",
-                "it is tried again later",
-                service=rule.service,
-                family=rule.family,
-                rule=rule,
-            )
-            for rule, case in self._cases.items()
-        ]

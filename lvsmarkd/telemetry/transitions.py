@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from lvsmarkd.model.finding import DRIFT, Finding, FindingKey, Kind, Severity
 from lvsmarkd.model.report import Mode, Report, Result
-from lvsmarkd.model.rule import Rule
 from lvsmarkd.telemetry.message import Event, Message, Priority, actor_fields, fields, listed
 
 
@@ -21,7 +20,6 @@ class _Course:
 
 _DRIFT = _Course(Event.DRIFT_FOUND, Event.DRIFT_OVER, by_somebody=True)
 _HELD = _Course(Event.STALE_HELD)
-_RULE = _Course(Event.RULE_REFUSED, Event.RULE_TAKEN)
 _COURSES = dict.fromkeys(DRIFT, _DRIFT) | {
     Kind.INFERRED: _Course(Event.INFERRED),
     Kind.CONFLICT: _Course(Event.CONFLICT, Event.CONFLICT_OVER, by_somebody=True),
@@ -33,6 +31,7 @@ _COURSES = dict.fromkeys(DRIFT, _DRIFT) | {
     Kind.FLEETING: _Course(Event.FLEETING, Event.LASTING),
     Kind.BROKEN: _Course(Event.FIREWALL_BROKEN, Event.FIREWALL_WELL, by_somebody=True),
     Kind.REFUSED: _Course(Event.CONFIGURATION_REFUSED, Event.CONFIGURATION_GOOD),
+    Kind.REJECTED: _Course(Event.RULE_REFUSED, Event.RULE_TAKEN),
     Kind.PROBLEM: _Course(Event.KEEPALIVED_PROBLEM, Event.KEEPALIVED_PROBLEM_GONE),
     Kind.UNUSED: _Course(Event.DECLARATION_UNUSED),
     Kind.UNLOADED: _Course(Event.UNLOADED, Event.LOADED),
@@ -85,8 +84,6 @@ def _course(finding: Finding) -> _Course | None:
     match finding:
         case Finding(kind=Kind.STALE, severity=Severity.NOTE):
             return _HELD
-        case Finding(kind=Kind.REFUSED, rule=Rule()):
-            return _RULE
         case _:
             return _COURSES.get(finding.kind)
 
@@ -127,7 +124,7 @@ def _why_left(finding: Finding, report: Report) -> str:
 
 
 def _fields(finding: Finding, report: Report) -> dict[str, str]:
-    wanted = finding.kind in {Kind.MISSING, Kind.ALTERED, Kind.INFERRED, Kind.REFUSED}
+    wanted = finding.kind in {Kind.MISSING, Kind.ALTERED, Kind.INFERRED, Kind.REJECTED}
     return fields(
         finding.service,
         family=finding.family,

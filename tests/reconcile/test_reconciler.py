@@ -13,6 +13,7 @@ from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Actor
 from lvsmarkd.netfilter.errors import Trouble
+from lvsmarkd.telemetry.metrics import Metrics
 from tests.harness.control import MAIL, WEB, Bench
 from tests.harness.paper import PaperFirewall, gone
 
@@ -286,6 +287,20 @@ def test_a_firewall_that_cannot_be_read_is_not_written(bench: Bench) -> None:
     assert bench.look().result is Result.IN_SYNC
 
 
+def test_a_rule_that_the_firewall_refuses_is_no_problem_of_the_configuration(
+    bench: Bench,
+) -> None:
+    bench.paper.refuses = lambda rule: rule.mark == 80
+    for _ in range(2):
+        report = bench.look()
+        assert report.configuration_problems == ()
+        metrics = Metrics()
+        metrics.record(report)
+        figure = metrics.registry.get_sample_value
+        assert figure("lvsmarkd_keepalived_config_problems") == 0
+    assert figure("lvsmarkd_findings", {"kind": "refused", "severity": "critical"}) == 1
+
+
 def test_a_refused_rule_is_named_left_out_and_tried_again_later(bench: Bench) -> None:
     bench.conf.write_text(WEB + MAIL)
     bench.paper.refuses = lambda rule: rule.mark == 25
@@ -295,7 +310,7 @@ def test_a_refused_rule_is_named_left_out_and_tried_again_later(bench: Bench) ->
     writes = bench.paper.writes
     report = bench.look()
     assert report.result is Result.SUPPRESSED
-    assert Kind.REFUSED in {finding.kind for finding in report.left.findings}
+    assert Kind.REJECTED in {finding.kind for finding in report.left.findings}
     assert bench.paper.writes == writes
     bench.paper.refuses = lambda _rule: False
     due = bench.reconciler.next_due()
