@@ -3,13 +3,14 @@
 import asyncio
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic, time
 from typing import Any
 
 from lvsmarkd.daemon import control
 from lvsmarkd.daemon.form import report_form
-from lvsmarkd.daemon.loop import Loop
+from lvsmarkd.daemon.loop import Loop, PassFailedError
 from lvsmarkd.daemon.paths import DaemonPaths
 from lvsmarkd.daemon.pause import Pause, since_boot
 from lvsmarkd.daemon.telemetry import Telemetry
@@ -36,11 +37,10 @@ class App:
     loop: Loop = field(init=False)
     _last: Report | None = None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _reloads: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.loop = Loop(
-            self._pass, self._done, self._next_due, self.voice.crashed, self.voice.queued
-        )
+        self.loop = Loop(self._pass, self._done, self._next_due, self._crashed, self.voice.queued)
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT. The rules stay."""
@@ -92,6 +92,8 @@ class App:
 
     def _done(self, report: Report) -> None:
         self._last = report
+        if self.pause.expire(since_boot()) and report.mode is Mode.PAUSED:
+            self.loop.wake(Wake(Trigger.RECHECK))  # it ran out during this pass
         settings = self.inputs.loaded.settings
         self.reconciler.linger = settings.daemon.linger_seconds
         self.watchers.follow(self.inputs.files(), self.inputs.lookups())
@@ -99,10 +101,22 @@ class App:
         self.voice.listen(settings.metrics.listen)
         self.voice.tell(report)
 
+    def _crashed(self, error: Exception) -> None:
+        self.pause.expire(since_boot())
+        self.voice.crashed(error)
+
     def _reload(self) -> None:
+        """SIGHUP. Only a reason to look: the inputs belong to the thread of the passes."""
         self.voice.reloading()
-        self.inputs.expire()
-        self.loop.wake(Wake(Trigger.SIGNAL))
+        reload = asyncio.create_task(self._reloaded(), name="reload")
+        self._reloads.add(reload)  # asyncio itself holds no task
+        reload.add_done_callback(self._reloads.discard)
+
+    async def _reloaded(self) -> None:
+        # A pass that was under way may have read the files already: it answers no signal.
+        with suppress(PassFailedError):
+            await self.loop.pass_now(Wake(Trigger.SIGNAL))
+        self.voice.reload_ended()
 
     async def _answer(self, request: dict[str, Any]) -> control.Answer:
         match request.get("command"):

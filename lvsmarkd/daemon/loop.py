@@ -20,9 +20,17 @@ RECHECKS = (1.0, 5.0, 30.0)
 STUCK = 120.0
 """Seconds after which a pass cannot be still at work: its calls are bounded far below."""
 WAKES = 1000
-"""Wake-ups kept for one pass; of a longer storm, the first ones tell enough."""
+"""Wake-ups kept for one pass; of a longer storm, the first ones and the first of each trigger tell
+enough."""
 
 log = logging.getLogger(__name__)
+
+
+class PassFailedError(Exception):
+    """A pass that somebody waited for raised, which is a bug of ours; the journal tells it."""
+
+    def __init__(self) -> None:
+        super().__init__("the pass failed: see the journal")
 
 
 @dataclass(slots=True)
@@ -49,13 +57,16 @@ class Loop:
 
     def wake(self, wake: Wake) -> None:
         """Ask for a pass. Call it from the event loop's thread."""
-        if len(self._wakes) < WAKES:
+        if len(self._wakes) < WAKES or all(w.trigger is not wake.trigger for w in self._wakes):
             self._wakes.append(wake)
         self.queued(wake)
         self._event.set()
 
     async def pass_now(self, wake: Wake) -> Report:
-        """Ask for a pass that begins from now on, and wait for what it comes to."""
+        """Ask for a pass that begins from now on, and wait for what it comes to.
+
+        Raises PassFailedError.
+        """
         waiter: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         self.wake(wake)
@@ -80,7 +91,7 @@ class Loop:
                 if waiter.done():
                     continue
                 if report is None:
-                    waiter.set_exception(RuntimeError("the pass failed: see the journal"))
+                    waiter.set_exception(PassFailedError())
                 else:
                     waiter.set_result(report)
 

@@ -22,7 +22,8 @@ def since_boot() -> float:
 class Pause:
     """Kept in the runtime directory, so that a restart of the daemon does not end it; a boot does.
 
-    ``now`` is everywhere what ``since_boot`` gives.
+    ``now`` is everywhere what ``since_boot`` gives. It is the event loop's thread that changes it;
+    the thread of the passes only asks (``active``), and a query changes nothing.
     """
 
     path: Path
@@ -57,10 +58,17 @@ class Pause:
 
     def left(self, now: float) -> float | None:
         """Seconds until it ends by itself; None where it does not, or there is none."""
-        return None if self.until is None or math.isinf(self.until) else self.until - now
+        until = self.until
+        return None if until is None or math.isinf(until) else max(0.0, until - now)
 
     def active(self, now: float) -> bool:
-        """Whether it is on; one that has run out ends here."""
-        if self.until is not None and now >= self.until:
-            self.end()
-        return self.until is not None
+        """Whether it is on."""
+        until = self.until  # read once: the loop's thread may end it meanwhile
+        return until is not None and now < until
+
+    def expire(self, now: float) -> bool:
+        """End one that has run out, and tell whether there was one: its file goes."""
+        if self.until is None or now < self.until:
+            return False
+        self.end()
+        return True

@@ -50,6 +50,7 @@ class Telemetry:
         self._tried = monotonic()
         self._last_pass = monotonic()
         self._ready = False
+        self._reloads = 0
         self._down: dict[str, str] = {}
         self._healthy: Callable[[], bool] = lambda: True
 
@@ -96,26 +97,30 @@ class Telemetry:
         line = notify.status_line(report, self._changed)
         if report.repairs:
             self._changed = report
-        if self._ready:
+        if self._ready or self._reloads:
             notify.status(line)
         else:
-            notify.ready(line)
-            self._ready = True
+            self._begin(line)
 
     def crashed(self, error: Exception) -> None:
         """A pass raised: a bug of ours. Not even that keeps the load balancer from starting."""
         log.error("a pass failed", exc_info=error)
         self.metrics.crashed()
         self._journal.tell([lifecycle.crashed(error)])
-        if not self._ready:
-            notify.ready("the first pass failed: see the journal")
-            self._ready = True
+        if not self._ready and not self._reloads:
+            self._begin("the first pass failed: see the journal")
 
     def reloading(self) -> None:
-        """A reload begins; the end of the next pass ends it."""
+        """A reload begins; ``reload_ended`` is to be called once for each."""
         notify.reloading()
         self._journal.tell([lifecycle.reloaded()])
-        self._ready = False
+        self._reloads += 1
+
+    def reload_ended(self) -> None:
+        """A pass that began after ``reloading`` has ended, and was told."""
+        self._reloads -= 1
+        if not self._reloads:
+            self._begin()
 
     def reloaded(self, good: bool, at: float) -> None:  # noqa: FBT001 - the fact itself
         """lvsmarkd.toml was read again. Called from the thread of the passes."""
@@ -169,6 +174,11 @@ class Telemetry:
             self._servers.close()
         self._journal.tell([lifecycle.stopped()])
         self._journal.close()
+
+    def _begin(self, line: str = "") -> None:
+        """The start is over, or the last of the reloads."""
+        notify.ready(line)
+        self._ready = True
 
     def _retry(self, servers: http.Servers) -> None:
         if monotonic() - self._tried >= RETRY:

@@ -144,7 +144,7 @@ class InputReader:
     def expire(self) -> None:
         """Have everything read again by the next pass, whatever the files' stamps say."""
         self._stamps = {}
-        self._reading = None
+        self._fingerprint = None
 
     def files(self) -> tuple[str, ...]:
         """All files that matter: a change of one is a reason to look."""

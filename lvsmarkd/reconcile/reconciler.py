@@ -78,6 +78,8 @@ class Reconciler:
             self.fights.reset_backoff()
             self.quarantine.reset_backoff()
             self.backend.reset_backoff()
+        if any(wake.trigger is Trigger.SIGNAL for wake in reasons):
+            self.inputs.expire()
         inputs_now = self.inputs.gather()
         now = mode()
         seen = self._observe()
@@ -92,7 +94,7 @@ class Reconciler:
         if steps:
             try:
                 applied = self._timed("apply", lambda: self.backend.apply(Plan(steps=steps)))
-                self.quarantine.record(applied.rejected, start)
+                self.quarantine.record(steps, applied.rejected, start)
                 steps = tuple(_taken(steps, applied))
             except FirewallError as error:
                 failure = error

@@ -20,18 +20,18 @@ class RejectedRules:
     """The rules refused at their last try, with the reason. Times are monotonic."""
 
     _cases: dict[Rule, _Case] = field(default_factory=dict)
-    _tried: frozenset[Rule] = frozenset()
 
-    def record(self, rejected: Iterable[tuple[Rule, str]], now: float) -> None:
-        """Take in what was refused just now; release what was tried and taken."""
+    def record(
+        self, steps: Iterable[Step], rejected: Iterable[tuple[Rule, str]], now: float
+    ) -> None:
+        """Take in what was refused of these steps; release what was tried and taken."""
         reasons = dict(rejected)
-        for rule in self._tried - reasons.keys():
+        for rule in {rule for step in steps for rule in _tried(step)} - reasons.keys():
             self._cases.pop(rule, None)
         for rule, reason in reasons.items():
             case = self._cases.setdefault(rule, _Case(reason, now))
             case.reason = reason
             case.until = now + case.backoff.fail()
-        self._tried = frozenset()
 
     def reset_backoff(self) -> None:
         """Let every rule be tried now: a person asks for it."""
@@ -59,10 +59,7 @@ class RejectedRules:
 
     def _due(self, rule: Rule, now: float) -> bool:
         case = self._cases.get(rule)
-        if case is not None and case.until > now:
-            return False
-        self._tried |= {rule}
-        return True
+        return case is None or case.until <= now
 
     def next_due(self, now: float) -> float | None:
         """When the first of them is tried again."""
@@ -71,3 +68,13 @@ class RejectedRules:
     def refused(self) -> tuple[tuple[Rule, str], ...]:
         """The rules refused, with the reasons."""
         return tuple((rule, case.reason) for rule, case in self._cases.items())
+
+
+def _tried(step: Step) -> tuple[Rule, ...]:
+    match step:
+        case AddRule(_, rule):
+            return (rule,)
+        case ReplaceChain(_, rules):
+            return rules
+        case _:
+            return ()

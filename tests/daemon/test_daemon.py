@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -477,3 +478,32 @@ def test_metrics_and_health(daemon: Daemon) -> None:
     assert 'lvsmarkd_mark_covered{family="inet",mark="80"} 1.0' in page
     assert 'lvsmarkd_mark_covered{family="inet",mark="7"} 0.0' in page
     assert daemon.page("/healthz").startswith("ok")
+
+
+def test_a_storm_of_signals_over_a_hundred_includes_harms_no_pass(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    for n in range(100):
+        (parts / f"{n}.conf").write_text(f"! part {n}\n")
+    (parts / "mail.conf").write_text(MAIL)
+    daemon.conf.write_text(WEB + f"include {parts}/*.conf\n")
+    daemon.start()
+    chance = Random(11)  # noqa: S311 - the same every time
+    for n in range(1000):
+        daemon.process.send_signal(signal.SIGHUP)
+        time.sleep(chance.uniform(0, 0.03))
+        assert daemon.process.poll() is None, n
+    until(lambda: "READY=1" in daemon.said[-1], "READY as the last word", 30)
+    last = max(n for n, message in enumerate(daemon.said) if "RELOADING=1" in message)
+    assert any("READY=1" in message for message in daemon.said[last:])
+    words = daemon.words()
+    assert "a pass failed" not in words
+    assert "Traceback" not in words
+    page = daemon.page()
+    assert "lvsmarkd_reconcile_crashes_total 0.0" in page
+    assert "lvsmarkd_config_last_reload_successful 1.0" in page
+    status = daemon.status()
+    assert (status["error"], status["in_sync"]) == ("", True)
+    assert marked(80, 25)

@@ -48,7 +48,11 @@ def test_a_pause_outlives_a_restart_and_ends_by_itself(tmp_path: Path) -> None:
     again.load()
     assert again.active(1059)
     assert not again.active(1060)
+    assert path.exists(), "a question changes nothing"
+    assert not again.expire(1059)
+    assert again.expire(1060)
     assert not path.exists()
+    assert not again.expire(1060)
 
 
 def test_a_pause_without_end_ends_with_resume(tmp_path: Path) -> None:
@@ -66,6 +70,7 @@ def test_it_is_told_how_long_a_pause_lasts_yet(tmp_path: Path) -> None:
     assert pause.left(1000.0) is None
     pause.begin(1000.0, 60)
     assert pause.left(1010.0) == 50
+    assert pause.left(1061.0) == 0
     pause.begin(1000.0, None)
     assert pause.left(1010.0) is None
 

@@ -340,6 +340,26 @@ def test_a_refused_rule_that_nobody_wants_any_more_is_forgotten(bench: Bench) ->
     assert bench.look().rejected == ()
 
 
+def test_a_refused_rule_that_nobody_tried_stays_refused(bench: Bench) -> None:
+    """It is due, but it stands in a chain that is left alone, since somebody fights over it."""
+    bench.conf.write_text(WEB + MAIL)
+    bench.paper.refuses = lambda rule: rule.mark == 25
+    assert [rule.mark for rule, _ in bench.look().rejected] == [25]
+    for _ in range(3):
+        bench.now += 1
+        bench.paper.damage(MARKS, unknown_rules=("-A LVSMARKD -j RETURN",))
+        assert bench.look(VANDAL).repairs
+    bench.now += 3
+    bench.paper.damage(MARKS, unknown_rules=("-A LVSMARKD -j RETURN",))
+    web6 = WEB.replace("fwmark 80", "fwmark 86").replace("192.0.2.10", "2001:db8::10")
+    bench.conf.write_text(WEB + MAIL + web6.replace("198.51.100.1", "2001:db8::1"))
+    report = bench.look(VANDAL)
+    assert [repair.step.chain_key.family for repair in report.repairs] == [Family.INET6] * 2
+    assert bench.rules() == {80, 86}
+    assert [rule.mark for rule, _ in report.rejected] == [25]
+    assert Kind.REFUSED in {finding.kind for finding in report.left.findings}
+
+
 def test_an_undeclared_service_is_reported_and_nothing_is_written(bench: Bench) -> None:
     bench.conf.write_text("virtual_server fwmark 7 {\n real_server 198.51.100.1 80 { }\n}\n")
     report = bench.look()
