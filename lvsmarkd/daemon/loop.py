@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
+from lvsmarkd.model.backoff import Backoff
 from lvsmarkd.model.report import Report, Result
+from lvsmarkd.model.token_bucket import TokenBucket
 from lvsmarkd.model.wake import Trigger, Wake
-from lvsmarkd.reconcile.backoff import ERROR_DELAYS, Backoff
-from lvsmarkd.reconcile.token_bucket import TokenBucket
 
+ERROR_DELAYS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+"""Seconds after a pass that failed, or could not see all, at which it is tried again."""
 RECHECKS = (1.0, 5.0, 30.0)
 """Seconds after a write at which we look again: other programs read, wait, and write back."""
 STUCK = 120.0
@@ -51,7 +53,6 @@ class Loop:
     _event: asyncio.Event = field(default_factory=asyncio.Event)
     _looks: list[float] = field(default_factory=list)
     _backoff: Backoff = field(default_factory=lambda: Backoff(ERROR_DELAYS))
-    _retry: float | None = None
     _busy_since: float | None = None
     _waiters: list[asyncio.Future[Report]] = field(default_factory=list)
 
@@ -80,7 +81,7 @@ class Loop:
         """Run passes until cancelled; a pass that was begun is waited for."""
         while True:
             if await self._wait():
-                wait = self.bucket.take(monotonic())
+                wait, self.bucket = self.bucket.take(monotonic())
                 if wait:
                     await asyncio.sleep(wait)
             wakes, self._wakes = self._wakes, []
@@ -98,7 +99,8 @@ class Loop:
     async def _wait(self) -> bool:
         """Wait for a wake-up or for the next time that is due; tells whether it was the first."""
         now = monotonic()
-        dues = [*self._looks, self._retry, self.next_due()]
+        retry = self._backoff.until if self._backoff.failures else None
+        dues = [*self._looks, retry, self.next_due()]
         due = min((d for d in dues if d is not None), default=None)
         try:
             async with asyncio.timeout(None if due is None else max(0.0, due - now)):
@@ -117,7 +119,7 @@ class Loop:
             raise
         except Exception as error:  # noqa: BLE001 - the loop never dies of a pass
             self.crashed(error)
-            self._retry = monotonic() + self._backoff.fail()
+            self._backoff = self._backoff.failed(monotonic())
             return None
         finally:
             self._busy_since = None
@@ -134,7 +136,6 @@ class Loop:
         if report.repairs:
             self._looks = [now + seconds for seconds in RECHECKS]
         if report.result is Result.ERROR or report.blind:
-            self._retry = now + self._backoff.fail()
+            self._backoff = self._backoff.failed(now)
         else:
-            self._retry = None
-            self._backoff.succeed()
+            self._backoff = self._backoff.over()

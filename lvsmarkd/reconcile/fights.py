@@ -4,10 +4,12 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from lvsmarkd.model.backoff import Backoff
 from lvsmarkd.model.report import Fight
 from lvsmarkd.model.wake import Actor
-from lvsmarkd.reconcile.backoff import FIGHT_DELAYS, Backoff
 
+FIGHT_DELAYS = (10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 600.0)
+"""Seconds for which a rule that is fought over is left alone; the last one repeats."""
 WINDOW = 300.0
 """Seconds: three repairs of one rule within them are a fight."""
 REPAIRS = 3
@@ -18,7 +20,6 @@ class _Record:
     repairs: deque[float] = field(default_factory=lambda: deque(maxlen=REPAIRS))
     backoff: Backoff = field(default_factory=lambda: Backoff(FIGHT_DELAYS))
     total: int = 0
-    until: float = 0.0
     fighting: bool = False
     actors: tuple[Actor, ...] = ()
 
@@ -32,7 +33,7 @@ class Fights:
     def allows(self, rule: str, now: float) -> bool:
         """Whether the rule may be repaired now."""
         record = self._records.get(rule)
-        return record is None or now >= record.until
+        return record is None or record.backoff.due(now)
 
     def repaired(self, rule: str, now: float, actors: Iterable[Actor]) -> None:
         """Count a repair of what somebody undid, and who was seen at it."""
@@ -43,12 +44,12 @@ class Fights:
         many = len(record.repairs) == REPAIRS and now - record.repairs[0] <= WINDOW
         if record.fighting or many:
             record.fighting = True
-            record.until = now + record.backoff.fail()
+            record.backoff = record.backoff.failed(now)
 
     def reset_backoff(self) -> None:
         """Let every rule be repaired now: a person asks for it."""
         for record in self._records.values():
-            record.until = 0.0
+            record.backoff = record.backoff.at_once()
 
     def current(self, now: float, epoch: float) -> tuple[Fight, ...]:
         """The fights going on; one is over when nothing was undone for a whole window.
@@ -56,15 +57,18 @@ class Fights:
         ``epoch`` is the wall clock at ``now``.
         """
         for rule, record in list(self._records.items()):
-            quiet_since = max(record.until, record.repairs[-1])
+            quiet_since = max(record.backoff.until, record.repairs[-1])
             if now - quiet_since > WINDOW:
                 del self._records[rule]
         return tuple(
-            Fight(rule, record.total, epoch + record.until - now, record.actors)
+            Fight(rule, record.total, epoch + max(0.0, record.backoff.until) - now, record.actors)
             for rule, record in self._records.items()
             if record.fighting
         )
 
     def next_due(self, now: float) -> float | None:
         """When the first rule that is left alone may be repaired again."""
-        return min((r.until for r in self._records.values() if r.until > now), default=None)
+        return min(
+            (r.backoff.until for r in self._records.values() if not r.backoff.due(now)),
+            default=None,
+        )

@@ -3,15 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from lvsmarkd.model.backoff import Backoff
 from lvsmarkd.model.plan import AddRule, ReplaceChain, Step
 from lvsmarkd.model.rule import Rule
-from lvsmarkd.reconcile.backoff import REJECTED_DELAYS, Backoff
+
+REJECTED_DELAYS = (5.0, 15.0, 60.0, 300.0)
+"""Seconds after which a refused rule is tried again; the last one repeats."""
 
 
 @dataclass(slots=True)
 class _Case:
     reason: str
-    until: float
     backoff: Backoff = field(default_factory=lambda: Backoff(REJECTED_DELAYS))
 
 
@@ -29,14 +31,14 @@ class RejectedRules:
         for rule in {rule for step in steps for rule in _tried(step)} - reasons.keys():
             self._cases.pop(rule, None)
         for rule, reason in reasons.items():
-            case = self._cases.setdefault(rule, _Case(reason, now))
+            case = self._cases.setdefault(rule, _Case(reason))
             case.reason = reason
-            case.until = now + case.backoff.fail()
+            case.backoff = case.backoff.failed(now)
 
     def reset_backoff(self) -> None:
         """Let every rule be tried now: a person asks for it."""
         for case in self._cases.values():
-            case.until = 0.0
+            case.backoff = case.backoff.at_once()
 
     def keep(self, wanted: frozenset[Rule]) -> None:
         """Forget rules that nobody wants any more."""
@@ -59,11 +61,13 @@ class RejectedRules:
 
     def _due(self, rule: Rule, now: float) -> bool:
         case = self._cases.get(rule)
-        return case is None or case.until <= now
+        return case is None or case.backoff.due(now)
 
     def next_due(self, now: float) -> float | None:
         """When the first of them is tried again."""
-        return min((c.until for c in self._cases.values() if c.until > now), default=None)
+        return min(
+            (c.backoff.until for c in self._cases.values() if not c.backoff.due(now)), default=None
+        )
 
     def refused(self) -> tuple[tuple[Rule, str], ...]:
         """The rules refused, with the reasons."""

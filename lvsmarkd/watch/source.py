@@ -1,10 +1,11 @@
 """What a source of wake-ups is, and how one that failed comes back."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
+from lvsmarkd.model.backoff import Backoff
 from lvsmarkd.model.wake import Trigger, Wake
 
 RESTARTS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -46,19 +47,19 @@ async def keep(
     source: Source,
     wake: Callable[[Wake], None],
     listener: Listener,
-    restarts: Sequence[float] = RESTARTS,
+    restarts: tuple[float, ...] = RESTARTS,
 ) -> None:
     """Run a source for ever: report a failure, wait, start it again.
 
     Each new start is followed by a wake-up, once the source is in place: what happened while
     it was down was heard by nobody.
     """
-    failures = 0
+    backoff = Backoff(restarts)
     while True:
         began = monotonic()
         run = asyncio.ensure_future(source.run(wake))
         try:
-            if failures:
+            if backoff.failures:
                 await asyncio.wait([run], timeout=IN_PLACE)
                 wake(Wake(Trigger.RECHECK))
             await run
@@ -71,7 +72,7 @@ async def keep(
             run.cancel()
             await asyncio.wait([run])
         if monotonic() - began > restarts[-1]:
-            failures = 0
+            backoff = backoff.over()
         listener.down(source.name, reason)
-        await asyncio.sleep(restarts[min(failures, len(restarts) - 1)])
-        failures += 1
+        backoff = backoff.failed(monotonic())
+        await asyncio.sleep(backoff.delay)

@@ -6,16 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from lvsmarkd.daemon.loop import Loop
 from lvsmarkd.model.plan import AddRule, Plan
 from lvsmarkd.model.report import Cause, Mode, Repair, Report, Result
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.wake import Trigger, Wake
-from lvsmarkd.reconcile.token_bucket import TokenBucket
 from tests.harness.values import declare, flow, want
 
 QUIET = Report(Trigger.TIMER, Result.IN_SYNC, Mode.ENFORCE, "paper", "1", Plan(), Plan())
@@ -171,20 +167,3 @@ def test_a_pass_that_was_begun_is_ended_before_the_loop_is() -> None:
 
     run(script, play)
     assert ended.is_set()
-
-
-@given(st.lists(st.floats(0, 5), min_size=1, max_size=200))
-def test_the_bucket_never_waits_longer_than_its_interval_for_a_patient_caller(
-    gaps: list[float],
-) -> None:
-    bucket = TokenBucket(capacity=3, interval=0.5)
-    now = 100.0
-    taken = []
-    for gap in gaps:
-        now += gap
-        wait = bucket.take(now)
-        assert 0 <= wait <= bucket.interval + 1e-9
-        now += wait
-        taken.append(now)
-    for first, later in zip(taken, taken[bucket.capacity + 1 :], strict=False):
-        assert later - first >= bucket.interval - 1e-6

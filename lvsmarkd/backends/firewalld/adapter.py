@@ -23,6 +23,7 @@ from lvsmarkd.backends.firewalld.calls import (
     State,
 )
 from lvsmarkd.kernel.network import same_network
+from lvsmarkd.model.backoff import Backoff
 
 if TYPE_CHECKING:
     from lvsmarkd.backends.firewalld.bus import Connection
@@ -50,8 +51,8 @@ class BusFirewalld:
     It may be asked from several threads. A child of a fork must make its own.
     """
 
-    def __init__(self, backoff: Sequence[float] = BACKOFF) -> None:
-        self._line = _Line(backoff)
+    def __init__(self) -> None:
+        self._line = _Line()
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -186,12 +187,10 @@ def _serve(loop: asyncio.AbstractEventLoop, line: "_Line") -> None:
 class _Line:
     """The connection that there is, or the next one; all in the thread's event loop."""
 
-    backoff: Sequence[float]
     clock: Callable[[], float] = monotonic
     _connection: "Connection | None" = None
     _dial: "asyncio.Task[Connection] | None" = None
-    _failures: int = 0
-    _not_before: float = 0.0
+    _backoff: Backoff = field(default_factory=lambda: Backoff(BACKOFF))
     _trouble: str = ""
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(IN_FLIGHT))
 
@@ -247,7 +246,7 @@ class _Line:
         if self._connection is not None and self._connection.alive:
             return self._connection
         if self._dial is None:
-            if self.clock() < self._not_before:
+            if not self._backoff.due(self.clock()):
                 raise BusError(Fault.NO_BUS, self._trouble)
             self._dial = asyncio.ensure_future(self._open())
         return await asyncio.shield(self._dial)
@@ -260,12 +259,10 @@ class _Line:
         try:
             self._connection = await Connection.open()
         except BusError as error:
-            wait = self.backoff[min(self._failures, len(self.backoff) - 1)]
-            self._failures += 1
-            self._not_before, self._trouble = self.clock() + wait, str(error)
+            self._backoff, self._trouble = self._backoff.failed(self.clock()), str(error)
             raise
         else:
-            self._failures = 0
+            self._backoff = self._backoff.over()
             return self._connection
         finally:
             self._dial = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from lvsmarkd.backends.firewalld.own_rules import Container
+from lvsmarkd.model.backoff import Backoff
 from lvsmarkd.model.rule import Rule
 
 Unmet = tuple[Container, Rule]
@@ -16,36 +17,28 @@ switched off) there is no end; but what looks in vain may be somebody who delete
 
 
 @dataclass(slots=True)
-class _Case:
-    reloads: int = 0
-    until: float = 0.0
-
-
-@dataclass(slots=True)
 class Unmended:
     """How often each was reloaded for in vain, and when it is a reason again. Monotonic seconds."""
 
     clock: Callable[[], float] = monotonic
-    _cases: dict[Unmet, _Case] = field(default_factory=dict)
+    _in_vain: dict[Unmet, Backoff] = field(default_factory=dict)
 
     def due(self, lacking: Iterable[Unmet]) -> set[Unmet]:
         """Those that are a reason to reload now."""
         now = self.clock()
-        return {u for u in lacking if u not in self._cases or self._cases[u].until <= now}
+        return {u for u in lacking if u not in self._in_vain or self._in_vain[u].due(now)}
 
     def reloaded(self, still: Iterable[Unmet]) -> None:
         """A reload was made, and these are lacking still."""
         now = self.clock()
         for unmet in still:
-            case = self._cases.setdefault(unmet, _Case())
-            case.until = now + DELAYS[min(case.reloads, len(DELAYS) - 1)]
-            case.reloads += 1
+            self._in_vain[unmet] = self._in_vain.get(unmet, Backoff(DELAYS)).failed(now)
 
     def seen(self, lacking: Iterable[Unmet]) -> None:
         """Only these are lacking now: all others are mended, by whomever."""
         there = set(lacking)
-        self._cases = {unmet: case for unmet, case in self._cases.items() if unmet in there}
+        self._in_vain = {u: backoff for u, backoff in self._in_vain.items() if u in there}
 
     def reset_backoff(self) -> None:
         """A person asks: all are a reason now."""
-        self._cases.clear()
+        self._in_vain.clear()
