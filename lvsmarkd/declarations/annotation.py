@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lvsmarkd.declarations import port_ranges, values
-from lvsmarkd.declarations.refusal import RefusalError, either, nearest
 from lvsmarkd.model.declaration import Declaration, Ports
 from lvsmarkd.model.keepalived import Annotation
 from lvsmarkd.model.origin import Problem
+from lvsmarkd.model.refusal import RefusalError, either, nearest
 from lvsmarkd.model.service import Network
 
 _EXAMPLE = 'a declaration as "to 192.0.2.10 tcp 80,443"'

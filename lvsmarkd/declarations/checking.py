@@ -7,7 +7,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from lvsmarkd.declarations.refusal import RefusalError, either, nearest, shown
+from lvsmarkd.model.refusal import RefusalError, either, nearest, shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lvsmarkd.declarations.refusal import shown
 from lvsmarkd.model.origin import Origin, Problem
+from lvsmarkd.model.refusal import shown
 
 _LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 

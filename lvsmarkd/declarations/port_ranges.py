@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable
 
-from lvsmarkd.declarations.refusal import RefusalError, either, nearest
 from lvsmarkd.model.declaration import Ports
 from lvsmarkd.model.flow import MAX_PORT, PortRange, Transport
+from lvsmarkd.model.refusal import RefusalError, either, nearest
 
 TRANSPORTS = {str(transport): transport for transport in Transport}
 PORT = f"a port from 1 to {MAX_PORT}, a range as 10000-20000, or a list as 80,443"

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
 from lvsmarkd.declarations.lanes import Lanes
-from lvsmarkd.declarations.refusal import RefusalError, nearest
 from lvsmarkd.declarations.union import union
 from lvsmarkd.model.declaration import Declaration, Declared, DeclaredFlow
 from lvsmarkd.model.flow import Flow, PortRange, Transport
 from lvsmarkd.model.keepalived import VrrpInstance
 from lvsmarkd.model.origin import Problem
+from lvsmarkd.model.refusal import RefusalError, nearest
 from lvsmarkd.model.service import Address, Family, Network, ServiceKey
 
 _NAMES_SHOWN = 10

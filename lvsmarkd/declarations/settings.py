@@ -13,10 +13,10 @@ from lvsmarkd.declarations import port_ranges, values
 from lvsmarkd.declarations.checking import faults
 from lvsmarkd.declarations.documents import Toml, UnreadableError, document, drop_ins
 from lvsmarkd.declarations.listening import listening
-from lvsmarkd.declarations.refusal import RefusalError
 from lvsmarkd.declarations.tables import Daemon, Document, Firewall, Keepalived, MarkTable
 from lvsmarkd.model.declaration import Declaration
 from lvsmarkd.model.origin import Origin, Problem
+from lvsmarkd.model.refusal import RefusalError
 
 DROP_INS = "conf.d"
 

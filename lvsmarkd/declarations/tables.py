@@ -11,7 +11,7 @@ from msgspec import Meta, Struct, field
 from lvsmarkd.declarations import values
 from lvsmarkd.declarations.listening import LISTEN, listening
 from lvsmarkd.declarations.port_ranges import ENTRY, entry
-from lvsmarkd.declarations.refusal import RefusalError, either, nearest
+from lvsmarkd.model.refusal import RefusalError, either, nearest
 from lvsmarkd.model.report import Mode
 
 T = TypeVar("T")

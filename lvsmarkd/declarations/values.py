@@ -7,8 +7,8 @@ RefusalError.
 import re
 from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 
-from lvsmarkd.declarations.refusal import RefusalError, shown
 from lvsmarkd.model.flow import Transport
+from lvsmarkd.model.refusal import RefusalError, shown
 from lvsmarkd.model.service import MAX_MARK, Address, Network
 
 MARK = f"a mark from 1 to {MAX_MARK}"

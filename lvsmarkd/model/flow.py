@@ -1,42 +1,11 @@
 """Flows: the packets that should bear a mark."""
 
 from dataclasses import dataclass
-from enum import IntEnum
 
+from lvsmarkd.model.ports import MAX_PORT as MAX_PORT  # noqa: PLC0414 - until all is changed over
+from lvsmarkd.model.ports import PortRange as PortRange  # noqa: PLC0414 - until all is changed over
+from lvsmarkd.model.protocols import Transport as Transport  # noqa: PLC0414 - until all is changed over
 from lvsmarkd.model.service import Family, Network
-
-MAX_PORT = 65535
-
-
-class Transport(IntEnum):
-    """The transport protocols that have ports, by their IP protocol number."""
-
-    TCP = 6
-    UDP = 17
-    DCCP = 33
-    SCTP = 132
-
-    def __str__(self) -> str:
-        return self.name.lower()
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class PortRange:
-    """Ports ``first`` to ``last``, both included, 1 to 65535."""
-
-    first: int
-    last: int
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.first <= self.last <= MAX_PORT:
-            raise ValueError(f"no port range: {self.first}-{self.last}")
-
-    def __str__(self) -> str:
-        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
-
-    def overlaps(self, other: "PortRange") -> bool:
-        """Whether one port is in both."""
-        return self.first <= other.last and other.first <= self.last
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,10 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 
 from lvsmarkd.model.flow import Flow, PortRange, Transport
+from lvsmarkd.model.protocols import AH_PROTOCOL as AH_PROTOCOL  # noqa: PLC0414 - until all is changed over
+from lvsmarkd.model.protocols import PROTOCOL_NAMES
+from lvsmarkd.model.protocols import VRRP_PROTOCOL as VRRP_PROTOCOL  # noqa: PLC0414 - until all is changed over
 from lvsmarkd.model.service import MAX_MARK, Family, Network, ServiceKey
-
-VRRP_PROTOCOL = 112
-AH_PROTOCOL = 51
-_PROTOCOL_NAMES = {VRRP_PROTOCOL: "vrrp", AH_PROTOCOL: "ah"} | {
-    int(transport): str(transport) for transport in Transport
-}
 
 
 class Plane(StrEnum):
@@ -132,7 +129,7 @@ class Match:
     def __str__(self) -> str:
         words = [str(self.destination) if self.destination else "any"]
         if self.protocol is not None:
-            words.append(_PROTOCOL_NAMES.get(self.protocol, f"protocol {self.protocol}"))
+            words.append(PROTOCOL_NAMES.get(self.protocol, f"protocol {self.protocol}"))
         if self.ports:
             words.append(",".join(map(str, self.ports)))
         if self.in_interface:

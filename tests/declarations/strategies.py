@@ -5,10 +5,10 @@ from ipaddress import IPv4Network, IPv6Network
 from hypothesis import strategies as st
 
 from lvsmarkd.declarations import port_ranges, values
-from lvsmarkd.declarations.refusal import RefusalError
 from lvsmarkd.model.declaration import Declaration, Ports
 from lvsmarkd.model.flow import MAX_PORT, PortRange, Transport
 from lvsmarkd.model.origin import Origin
+from lvsmarkd.model.refusal import RefusalError
 from lvsmarkd.model.service import MAX_MARK, Network
 
 ORIGIN = Origin("/etc/keepalived/keepalived.conf", 7)

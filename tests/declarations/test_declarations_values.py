@@ -8,9 +8,9 @@ from hypothesis import given
 
 from lvsmarkd.declarations import port_ranges, values
 from lvsmarkd.declarations.listening import listening
-from lvsmarkd.declarations.refusal import RefusalError, either, nearest, shown
 from lvsmarkd.model.declaration import Ports
 from lvsmarkd.model.flow import PortRange, Transport
+from lvsmarkd.model.refusal import RefusalError, either, nearest, shown
 from tests.declarations.strategies import ports as any_ports
 
 

@@ -1,0 +1,61 @@
+"""Qualifiers in iptables' words, as rules are written and as iptables-save lists them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lvsmarkd.model.qualifiers import InInterface, NotFromMac, Qualifier
+
+
+@dataclass(frozen=True, slots=True)
+class IptablesOption:
+    """How one qualifier is said. Each of its values is an option ``name`` of the match
+    ``module``; without a module it is one of the rule itself. ``read`` takes the value of a
+    listed one, and gives None, or raises ValueError, where that means something else.
+    """
+
+    name: str
+    read: Callable[[str], Qualifier | None]
+    module: str = ""
+    negated: bool = False
+
+    def words(self, qualifier: Qualifier) -> list[str]:
+        """What to write."""
+        option = [*(("-m", self.module) if self.module else ()), *(("!",) if self.negated else ())]
+        return [word for value in qualifier.values for word in (*option, self.name, value)]
+
+
+def _interface(value: str) -> InInterface | None:
+    return None if value.endswith("+") else InInterface.of(value)
+
+
+def _sender(value: str) -> NotFromMac:
+    return NotFromMac.of(value.lower())
+
+
+OPTIONS: dict[type[Qualifier], IptablesOption] = {
+    InInterface: IptablesOption("-i", _interface),
+    NotFromMac: IptablesOption("--mac-source", _sender, module="mac", negated=True),
+}
+"""All that iptables can say. A kind that is not here can be held by no rule of iptables'."""
+
+
+def option_words(qualifier: Qualifier) -> list[str]:
+    """What to write for a qualifier. Raises ValueError where iptables cannot say it."""
+    option = OPTIONS.get(type(qualifier))
+    if option is None:
+        raise ValueError(f"iptables has no words for {qualifier}")
+    return option.words(qualifier)
+
+
+def read_option(
+    name: str, value: str, *, negated: bool, module: str | None = None
+) -> Qualifier | None:
+    """The qualifier that a listed option with this value is; None where it is none. ``module``
+    is the match that the option belongs to, "" the rule itself; None: it is not looked at.
+
+    Raises ValueError where the value is none of that option.
+    """
+    for option in OPTIONS.values():
+        if (option.name, option.negated) == (name, negated) and module in {None, option.module}:
+            return option.read(value)
+    return None
