@@ -357,7 +357,7 @@ def test_a_refused_rule_that_nobody_tried_stays_refused(bench: Bench) -> None:
     assert [repair.step.chain_key.family for repair in report.repairs] == [Family.INET6] * 2
     assert bench.rules() == {80, 86}
     assert [rule.mark for rule, _ in report.rejected] == [25]
-    assert Kind.REFUSED in {finding.kind for finding in report.left.findings}
+    assert Kind.REJECTED in {finding.kind for finding in report.left.findings}
 
 
 def test_an_undeclared_service_is_reported_and_nothing_is_written(bench: Bench) -> None:
