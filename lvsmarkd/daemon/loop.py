@@ -111,6 +111,8 @@ class Loop:
 
     async def _pass(self, wakes: list[Wake]) -> Report | None:
         self._busy_since = monotonic()
+        # Here, not where a pass ends: one that raises must not leave a look that is due for ever.
+        self._looks = [look for look in self._looks if look > self._busy_since]
         work = asyncio.ensure_future(asyncio.to_thread(self.pass_once, wakes))
         try:
             report = await asyncio.shield(work)
@@ -132,7 +134,6 @@ class Loop:
 
     def _schedule(self, report: Report) -> None:
         now = monotonic()
-        self._looks = [look for look in self._looks if look > now]
         if report.repairs:
             self._looks = [now + seconds for seconds in RECHECKS]
         if report.result is Result.ERROR or report.blind:

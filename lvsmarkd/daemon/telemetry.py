@@ -9,6 +9,7 @@ from time import monotonic, time
 
 from lvsmarkd import __version__
 from lvsmarkd.model.report import Mode, Report
+from lvsmarkd.model.shortage import is_shortage
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.telemetry import http, lifecycle, notify
 from lvsmarkd.telemetry.events import events_of
@@ -103,10 +104,15 @@ class Telemetry:
             self._begin(line)
 
     def crashed(self, error: Exception) -> None:
-        """A pass raised: a bug of ours. Not even that keeps the load balancer from starting."""
-        log.error("a pass failed", exc_info=error)
-        self.metrics.crashed()
-        self._journal.tell([lifecycle.crashed(error)])
+        """A pass raised: a bug of ours, or the host is short of something. Not even that keeps
+        the load balancer from starting.
+        """
+        if is_shortage(error):
+            self._journal.tell([lifecycle.cut_short(error)])
+        else:
+            log.error("a pass failed", exc_info=error)
+            self.metrics.crashed()
+            self._journal.tell([lifecycle.crashed(error)])
         if not self._ready and not self._reloads:
             self._begin("the first pass failed: see the journal")
 

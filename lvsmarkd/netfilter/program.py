@@ -73,6 +73,10 @@ def run(
         raise FirewallError(
             Trouble.GONE, f"{name} printed more than {MOST_OUTPUT >> 20} MiB and was stopped"
         ) from None
+    except OSError as error:
+        raise FirewallError(
+            Trouble.GONE, f"{name} was stopped, since it could not be talked to: {error.strerror}"
+        ) from error
     finally:
         if not whole:
             _kill(process)

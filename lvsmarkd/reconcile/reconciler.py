@@ -15,6 +15,7 @@ from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.observed import Observed
 from lvsmarkd.model.plan import AddRule, Plan, RemoveRule, ReplaceChain, Step
 from lvsmarkd.model.report import Cause, Mode, Repair, Report, Result
+from lvsmarkd.model.shortage import is_shortage, shortage_sentence
 from lvsmarkd.model.wake import Actor, Trigger, Wake
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.reconcile.applied_state import AppliedState, rules_of
@@ -65,14 +66,47 @@ class Reconciler:
     _home: _Home | None = None
     _last: bool | None = None
     _basis: tuple[Inputs, Policy] | None = None
+    _reported: Report | None = None
 
     def run(self, wakes: Iterable[Wake], mode: Callable[[], Mode]) -> Report:
-        """One pass, for these reasons. Raises nothing that is the firewall's or a file's.
+        """One pass, for these reasons. Raises nothing that is the firewall's, a file's or the
+        host's: where descriptors or memory are lacking, the last good state stays.
 
         ``mode`` is asked once the settings are read: they may have just been saved with another.
         """
         start = self.clock.monotonic()
         reasons = tuple(wakes) or (Wake(Trigger.TIMER),)
+        try:
+            self._reported = self._pass(reasons, mode, start)
+        except (OSError, MemoryError) as error:
+            if not is_shortage(error):
+                raise
+            self._reported = self._cut_short(error, reasons[0].trigger, mode(), start)
+        return self._reported
+
+    def _cut_short(
+        self, error: OSError | MemoryError, trigger: Trigger, mode: Mode, start: float
+    ) -> Report:
+        """What a pass came to that the host could not carry: all that was known before holds."""
+        known = self._reported or Report(
+            trigger, Result.ERROR, mode, self.backend.identity.name, "", Plan(), Plan()
+        )
+        return replace(
+            known,
+            trigger=trigger,
+            result=Result.ERROR,
+            mode=mode,
+            found=known.left,
+            repairs=(),
+            actors=(),
+            duration=self.clock.monotonic() - start,
+            latency=None,
+            error=shortage_sentence(error),
+            trouble=str(Trouble.GONE),
+            finished=self.clock.epoch(),
+        )
+
+    def _pass(self, reasons: tuple[Wake, ...], mode: Callable[[], Mode], start: float) -> Report:
         actors = tuple(dict.fromkeys(w.actor for w in reasons if w.actor is not None))
         if any(wake.trigger is Trigger.CONTROL for wake in reasons):
             self.fights.reset_backoff()

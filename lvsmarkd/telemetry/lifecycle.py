@@ -1,6 +1,7 @@
 """What the daemon tells of itself and of its parts, beside the passes."""
 
 from lvsmarkd.model.report import Mode
+from lvsmarkd.model.shortage import shortage_sentence
 from lvsmarkd.telemetry.message import Event, Message, Priority, fields
 
 
@@ -33,6 +34,16 @@ def crashed(error: BaseException) -> Message:
         Priority.ERROR,
         f"a pass ended by a bug of lvsmarkd and is tried again; please report it:"
         f" {type(error).__name__}: {error}",
+        fields(error=type(error).__name__),
+    )
+
+
+def cut_short(error: BaseException) -> Message:
+    """A pass, or the telling of it, met a lack of descriptors or memory."""
+    return Message(
+        Event.REPAIR_FAILED,
+        Priority.ERROR,
+        f"a pass was cut short: {shortage_sentence(error)}; it is tried again",
         fields(error=type(error).__name__),
     )
 

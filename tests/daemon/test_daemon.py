@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -507,3 +508,26 @@ def test_a_storm_of_signals_over_a_hundred_includes_harms_no_pass(
     status = daemon.status()
     assert (status["error"], status["in_sync"]) == ("", True)
     assert marked(80, 25)
+
+
+def test_without_descriptors_it_waits_longer_and_longer_and_goes_on_when_there_are_some(
+    daemon: Daemon,
+) -> None:
+    daemon.start()
+    until(lambda: marked(80))
+    time.sleep(1.5)  # past the first look again
+    before = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (20, before[1]))
+    run("iptables", "-w", "5", "-t", "mangle", "-F", "LVSMARKD")
+    time.sleep(8)
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, before)
+    until(lambda: marked(80), "recovery", 15)
+    assert "Traceback" not in daemon.words()
+    assert "bug" not in daemon.words()
+    assert "LimitNOFILE=" in daemon.words()
+    failed = sum(
+        float(line.rsplit(" ", 1)[1])
+        for line in daemon.page().splitlines()
+        if line.startswith("lvsmarkd_reconcile_total") and 'result="error"' in line
+    )
+    assert 1 <= failed <= 20

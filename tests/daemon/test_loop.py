@@ -111,6 +111,20 @@ def test_an_event_during_a_pass_leads_to_another_pass() -> None:
     assert [w.trigger for w in run(script, play).passes[1][1]] == [Trigger.FILE]
 
 
+def test_passes_that_raise_after_a_repair_are_tried_again_with_growing_delay() -> None:
+    def play(number: int) -> Report:
+        if number == 1:
+            return REPAIRED
+        raise ValueError("a bug of ours")
+
+    async def script(stage: Played) -> None:
+        stage.loop.wake(Wake(Trigger.STARTUP))
+        await passes(stage, 2)  # the look again after the repair, a second later
+        await asyncio.sleep(1.5)
+
+    assert len(run(script, play).passes) <= 3
+
+
 def test_a_pass_that_raises_is_a_bug_that_the_loop_survives() -> None:
     def play(number: int) -> Report:
         if number == 1:

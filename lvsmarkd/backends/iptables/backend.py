@@ -21,6 +21,7 @@ from lvsmarkd.model.observed import Chain, ForeignRule, Observed, SetsUnknownMar
 from lvsmarkd.model.plan import Plan, RemoveChain, Step
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.shortage import is_shortage, shortage_sentence
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.netfilter.program import WRITE_TIMEOUT, Completed, OnSpawn, run
@@ -65,8 +66,11 @@ class IptablesBackend:
     def observe(self) -> Observed:
         """Read mangle and filter of both families."""
         fresh: dict[str, Syntax] = {}
-        with ThreadPoolExecutor(len(Family)) as both:
-            read = dict(zip(Family, both.map(self._tables, Family), strict=True))
+        try:
+            with ThreadPoolExecutor(len(Family)) as both:
+                read = dict(zip(Family, both.map(self._tables, Family), strict=True))
+        except RuntimeError:  # no thread can be started (TasksMax=, memory): one after the other
+            read = {family: self._tables(family) for family in Family}
         chains: dict[ChainKey, Chain | Unknown] = {}
         foreign: list[ForeignRule] = []
         refusing = set()
@@ -178,9 +182,9 @@ class IptablesBackend:
         tools = self.toolset.tools.get(family)
         if tools is None:
             return Unknown(_NO_BINARY)
-        if self.toolset.variant is Variant.LEGACY and not _legacy_table(family, table):
-            return Listing()  # asking for it would load the kernel module and make the table
         try:
+            if self.toolset.variant is Variant.LEGACY and not _legacy_table(family, table):
+                return Listing()  # asking for it would load the kernel module and make the table
             answer = run([tools.save, "-c", "-t", table])
             if answer.status != 0:
                 said = " ".join(answer.error.split()) or str(answer.status)
@@ -188,6 +192,10 @@ class IptablesBackend:
             return read_listing(answer.output, table)
         except (FirewallError, ListingError) as error:
             return Unknown(str(error))
+        except (OSError, MemoryError) as error:
+            if not is_shortage(error):
+                raise
+            return Unknown(shortage_sentence(error))
 
     def _read(self, text: str, fresh: dict[str, Syntax]) -> Syntax:
         """Understand a rule once: nearly all rules are those of the last look."""
@@ -246,13 +254,13 @@ class IptablesBackend:
         other = self.toolset.variant.other
         for family, tools in tools_of(other).items():
             for table in TABLES:
-                if other is Variant.LEGACY and not _legacy_table(family, table):
-                    continue
                 if tools == self.toolset.tools.get(family):
                     continue
                 try:
+                    if other is Variant.LEGACY and not _legacy_table(family, table):
+                        continue
                     answer = run([tools.save, "-t", table])
-                except FirewallError:
+                except (FirewallError, OSError):
                     continue  # a remark that cannot be made must not spoil the look
                 count = answer.output.count("\n-A ")
                 if answer.status == 0 and count:
@@ -305,7 +313,9 @@ def _restore(tools: Tools) -> list[str]:
 def _legacy_table(family: Family, table: str) -> bool:
     try:
         return table in _LEGACY_TABLES[family].read_text().split()
-    except OSError:
+    except OSError as error:
+        if is_shortage(error):
+            raise
         return False
 
 

@@ -3,10 +3,14 @@
 import os
 import stat
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 from lvsmarkd.keepalived.conf.bounds import MAX_BYTES
+from lvsmarkd.model.shortage import shortage_sentence
 from lvsmarkd.model.unknown import Unknown
+
+_PIECE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,8 @@ def read_file(path: str) -> bytes | Skipped | Unknown:
             return refused
         # No waiting, should it have become a pipe in between.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(fd, "rb") as file:
-            return _refuse(os.fstat(fd)) or _contents(file.read(MAX_BYTES + 1))
+        with os.fdopen(fd, "rb", buffering=0) as file:
+            return _refuse(os.fstat(fd)) or _contents(_read(file))
     except FileNotFoundError:
         return Skipped("is not there")
     except PermissionError as error:
@@ -35,6 +39,8 @@ def read_file(path: str) -> bytes | Skipped | Unknown:
             f"cannot be read ({error.strerror}: let root or everybody read it, or give "
             "lvsmarkd's unit the drop-in private-files.conf)",
         )
+    except MemoryError as error:
+        return Unknown(f"cannot be read ({shortage_sentence(error)})")
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return Unknown(f"cannot be read ({reason})")
@@ -50,6 +56,21 @@ def _refuse(status: os.stat_result) -> Skipped | None:
     if mode & 0o111 and status.st_nlink:
         return Skipped("is executable, and keepalived skips such files")
     return None
+
+
+def _read(file: FileIO) -> bytes | None:
+    """All of it, or one byte more than is taken. Piece by piece: what is asked for at once is set
+    aside at once, however small the file is.
+    """
+    data = bytearray()
+    while len(data) <= MAX_BYTES:
+        piece = file.read(_PIECE)
+        if piece is None and not data:
+            return None
+        if not piece:
+            break
+        data += piece
+    return bytes(data)
 
 
 def _contents(data: bytes | None) -> bytes | Unknown:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from fnmatch import translate
 from functools import lru_cache
 
+from lvsmarkd.model.shortage import is_shortage
+
 _MAGIC = re.compile(r"(?<!\\)(?:\\\\)*[*?\[]")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _CLASS = re.compile(r"(?<=\[)\[:(\w*):\]|(?<=\[)\[:(?=\w*:)")
@@ -55,7 +57,11 @@ class Matches:
 
 
 def matches_of(pattern: str, directory: str = "/") -> Matches:
-    """Match one pattern without braces, from ``directory``, which is no pattern itself."""
+    """Match one pattern without braces, from ``directory``, which is no pattern itself.
+
+    Raises OSError where descriptors or memory are lacking: a directory that could not be
+    opened for want of them is there.
+    """
     found = Matches()
     if not pattern:
         return found
@@ -92,7 +98,9 @@ def _in(directory: str, parts: list[str], found: Matches) -> Iterator[str]:
     found.wildcard = True
     try:
         names = [*os.listdir(directory), ".", ".."]  # noqa: PTH208 - a text
-    except OSError:
+    except OSError as error:
+        if is_shortage(error):
+            raise
         found.missing = True
         return
     if found.enough(len(names)):

@@ -23,6 +23,7 @@ from lvsmarkd.keepalived.process.procfs import (
     status_of,
 )
 from lvsmarkd.model.running import Keepalived, Running, Stopped
+from lvsmarkd.model.shortage import is_shortage
 from lvsmarkd.model.unknown import Unknown
 
 NAME = "keepalived"
@@ -45,7 +46,9 @@ def find_keepalived(
     cgroups: Path = Path("/sys/fs/cgroup"),
     known: Running | None = None,
 ) -> Running:
-    """Find keepalived's parent process. Raises nothing.
+    """Find keepalived's parent process.
+
+    Raises OSError where descriptors or memory are lacking: then nothing is known of it.
 
     ``known`` is what was found before: as long as that process is the right one, this costs
     two look-ups in /proc (measured: 0.04 ms), else some pid files, and at most one scan of
@@ -127,7 +130,9 @@ class _Search:
         """All processes of its name."""
         try:
             names = os.listdir(self.proc)  # noqa: PTH208 - texts, of thousands of processes
-        except OSError:
+        except OSError as error:
+            if is_shortage(error):
+                raise
             return
         for name in names:
             if name.isdigit() and (stat := stat_of(self.proc / name)) and stat.name == NAME:

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from lvsmarkd.model.shortage import is_shortage
+
 _ENOUGH = 1 << 16
 """Bytes of a file of /proc that are read; a command line may be megabytes."""
 _PPID, _STARTED = 1, 19
@@ -66,7 +68,9 @@ def link_of(process: Path, name: str) -> str | None:
     """Where a link of /proc/PID leads; None where we may not know (CAP_SYS_PTRACE)."""
     try:
         return os.readlink(process / name)  # noqa: PTH115 - the text, whatever it is
-    except OSError:
+    except OSError as error:
+        if is_shortage(error):
+            raise
         return None
 
 
@@ -74,17 +78,24 @@ def identity_of(process: Path, name: str) -> Identity | None:
     """Which file a link of /proc/PID leads to: two of the same identity are the same."""
     try:
         seen = (process / name).stat()
-    except OSError:
+    except OSError as error:
+        if is_shortage(error):
+            raise
         return None
     return seen.st_dev, seen.st_ino
 
 
 def read_text(file: Path) -> str:
-    """A small file; nothing where it cannot be read. All bytes are kept."""
+    """A small file; nothing where it cannot be read. All bytes are kept.
+
+    Raises OSError where descriptors or memory are lacking: that tells nothing of the file.
+    """
     try:
         # No waiting, whatever stands in the place of a file.
         handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb", buffering=0) as stream:
             return os.fsdecode(stream.read(_ENOUGH) or b"")
-    except OSError:
+    except OSError as error:
+        if is_shortage(error):
+            raise
         return ""

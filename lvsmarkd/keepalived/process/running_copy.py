@@ -25,6 +25,7 @@ from lvsmarkd.keepalived.process.procfs import environment_of, link_of, stat_of
 from lvsmarkd.model.keepalived import Reading
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.running import Keepalived
+from lvsmarkd.model.shortage import is_shortage
 from lvsmarkd.model.unknown import Unknown
 
 Stamp = tuple[int, int]
@@ -49,6 +50,8 @@ def find_copy(pid: int, proc: Path = Path("/proc")) -> str | Unknown:
     except PermissionError:
         return Unknown("cannot be read: lvsmarkd needs CAP_SYS_PTRACE to look at it")
     except OSError as error:
+        if is_shortage(error):
+            raise
         return Unknown(f"is gone ({error.strerror or error})")
     links = [_MEMORY] if _MEMORY in found else list(filter(_NAMELESS.fullmatch, found))
     if not links:

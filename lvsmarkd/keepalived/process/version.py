@@ -4,6 +4,7 @@ import re
 import subprocess
 
 from lvsmarkd.model.running import Version
+from lvsmarkd.model.shortage import is_shortage
 
 TIMEOUT = 5.0
 """Seconds; it takes some milliseconds (measured)."""
@@ -14,6 +15,7 @@ def installed_version(executable: str | None) -> Version | None:
     """Ask an executable (an absolute path) for its version; None where it does not tell.
 
     This starts a program: keep the answer for as long as keepalived's process is the same.
+    Raises OSError where descriptors or memory are lacking: that is no answer to keep.
     """
     if executable is None:
         return None
@@ -26,7 +28,11 @@ def installed_version(executable: str | None) -> Version | None:
             check=False,
             env={"LC_ALL": "C"},
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except subprocess.TimeoutExpired:
+        return None
+    except OSError as error:
+        if is_shortage(error):
+            raise
         return None
     # It prints to stderr (core/main.c).
     found = _VERSION.search(done.stderr + done.stdout)
