@@ -27,6 +27,8 @@ Health = Callable[[], tuple[bool, str]]
 Write = Callable[[bytes], object]
 
 _TEXT = "text/plain; charset=utf-8"
+_ASKED = frozenset({"HTTP_ACCEPT", "HTTP_ACCEPT_ENCODING", "QUERY_STRING"})
+"""What a client says about the form of the metrics."""
 _INDEX = "lvsmarkd\n\n/metrics   for Prometheus\n/healthz   200 while passes are made, else 503\n"
 
 log = logging.getLogger(__name__)
@@ -122,7 +124,7 @@ def application(metrics: Metrics, health: Health) -> "WSGIApplication":
         try:
             match path:
                 case "/metrics":
-                    body = exposition(environ, respond)
+                    body = _exposed(exposition, environ, respond)
                 case "/healthz":
                     well, sentence = health()
                     body = _text(
@@ -140,6 +142,20 @@ def application(metrics: Metrics, health: Health) -> "WSGIApplication":
         return body
 
     return without_bodies(pages)
+
+
+def _exposed(
+    exposition: "WSGIApplication", environ: "WSGIEnvironment", respond: "StartResponse"
+) -> Iterable[bytes]:
+    """The metrics, or 400 where it is the client's words that cannot be followed: the library
+    fails at versions in ``Accept`` that are none. Raises what is a bug of ours.
+    """
+    try:
+        return exposition(environ, respond)
+    except Exception:  # noqa: BLE001 - asked again without them, it raises what is ours
+        plain = {name: value for name, value in environ.items() if name not in _ASKED}
+        exposition(plain, lambda *_: lambda _body: None)
+        return _text(respond, "400 Bad Request", "the query or a header is not understood\n")
 
 
 def without_bodies(app: "WSGIApplication") -> "WSGIApplication":

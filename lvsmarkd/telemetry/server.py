@@ -2,11 +2,14 @@
 
 import io
 import socket
+from http import HTTPStatus
 from socketserver import TCPServer, ThreadingMixIn
 from threading import Lock
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, TextIO
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from lvsmarkd.model.shortage import is_shortage
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -16,9 +19,35 @@ CLIENTS = 8
 PATIENCE = 10.0
 """Seconds for one connection, all in all: a client that trickles is cut off."""
 
+SHORTAGE_PAUSE = 0.5
+"""Seconds between two tries to take a connection for which there is no descriptor."""
+
 
 class _Handler(WSGIRequestHandler):
     timeout = 5.0  # for each read and write
+    default_request_version = "HTTP/1.0"  # what 0.9 got, an answer without a status, nobody reads
+
+    def handle(self) -> None:
+        """Answer one request; one that is none gets 400, whatever it is made of."""
+        try:
+            super().handle()
+        except OSError:
+            raise  # the client went away or took too long
+        except Exception:  # noqa: BLE001 - its parsers raise what they like
+            self._refuse()
+        else:
+            # A line of blanks the base leaves without an answer.
+            if self.raw_requestline and not self.raw_requestline.decode("latin-1").split():
+                self._refuse()
+
+    def send_error(self, code: int, *_words: str | None) -> None:
+        """An error with its usual phrase; the client's own words are not sent back."""
+        super().send_error(code)
+
+    def _refuse(self) -> None:
+        self.requestline, self.command = "", "GET"
+        self.request_version = self.default_request_version
+        self.send_error(HTTPStatus.BAD_REQUEST)
 
     def address_string(self) -> str:
         """No question to a name server."""
@@ -49,6 +78,15 @@ class Server(ThreadingMixIn, WSGIServer):
     def port(self) -> int:
         """The port it listens on."""
         return int(self.socket.getsockname()[1])
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        """Accept one. Without a descriptor for it, it stays ready: not asked again at once."""
+        try:
+            return super().get_request()
+        except OSError as error:
+            if is_shortage(error):
+                sleep(SHORTAGE_PAUSE)
+            raise
 
     def server_bind(self) -> None:
         """Bind without the base's look-up of the host's name, which may hang."""

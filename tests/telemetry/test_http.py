@@ -1,13 +1,16 @@
 """The pages, and that no client and no taken port can do harm."""
 
 import http.client
+import logging
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lvsmarkd.telemetry import server as small_server
 from lvsmarkd.telemetry.http import Address, ListenError, Servers, spelled, start
@@ -125,6 +128,81 @@ def test_noise_is_borne_in_silence(
         line.sendall(noise)
     assert site.ask("/healthz")[0] == 200
     assert capfd.readouterr().err == ""
+
+
+def said_to(site: Site, words: bytes) -> bytes:
+    """The whole answer to some bytes and their end."""
+    answer = b""
+    with site.connect() as line, suppress(ConnectionError):
+        line.sendall(words)
+        line.shutdown(socket.SHUT_WR)
+        while more := line.recv(1 << 16):
+            answer += more
+    return answer
+
+
+GARBAGE = (
+    b"\r\n",
+    b"\x85\r\n",
+    b"GET\r\n\r\n",
+    b"nonsense and more of it\r\n\r\n",
+    b"GET /metrics HTTP/x.y\r\n\r\n",
+    b"GET /metrics HTTP/1.\xb2\r\n\r\n",
+    b"GET /metrics HTTP/1.0\r\nAccept: text/plain;version=x\r\n\r\n",
+    b"GET /metrics HTTP/1.0\r\nAccept: application/openmetrics-text; version=1..0\r\n\r\n",
+)
+
+
+@pytest.mark.parametrize("words", GARBAGE)
+def test_garbage_is_answered_with_400_and_without_a_traceback(
+    site: Site,
+    words: bytes,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert said_to(site, words).startswith(b"HTTP/1.0 400 ")
+    assert caplog.text == ""
+    assert capfd.readouterr().err == ""
+
+
+_VALUES = st.one_of(
+    st.binary(max_size=60).map(lambda raw: raw.replace(b"\n", b"")),
+    st.sampled_from([b"text/plain", b"application/openmetrics-text"]).flatmap(
+        lambda kind: st.binary(max_size=12).map(lambda raw: kind + b";version=" + raw)
+    ),
+)
+_NAMES = st.sampled_from([b"Accept", b"Accept-Encoding", b"Content-Length", b"Host", b"X", b":"])
+_HEADERS = st.lists(st.tuples(_NAMES, _VALUES).map(b": ".join), max_size=4).map(b"\r\n".join)
+_REQUESTS = st.builds(
+    b"%b %b%b %b\r\n%b\r\n\r\n".__mod__,
+    st.tuples(
+        st.sampled_from([b"GET", b"HEAD", b"POST", b"\xff"]),
+        st.sampled_from([b"/metrics", b"/healthz", b"/", b"//", b"http://["]),
+        st.binary(max_size=20),
+        st.sampled_from([b"HTTP/1.0", b"HTTP/1.1", b"HTTP/2.0", b"HTTP/", b""]),
+        _HEADERS,
+    ),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(words=st.one_of(st.binary(min_size=1, max_size=300), _REQUESTS))
+def test_whatever_bytes_come_there_is_an_answer_with_a_status_and_nothing_is_logged(
+    shared: Site, words: bytes
+) -> None:
+    shared.health = lambda: WELL
+    told: list[logging.LogRecord] = []
+    listener = logging.Handler()
+    listener.emit = told.append  # type: ignore[method-assign] # all there is to hear
+    logging.getLogger().addHandler(listener)
+    try:
+        answer = said_to(shared, words)
+    finally:
+        logging.getLogger().removeHandler(listener)
+    status = answer.split(b" ", 2)
+    assert status[0] == b"HTTP/1.0", answer
+    assert status[1] in {b"200", b"400", b"404", b"405", b"414", b"431", b"505"}, answer
+    assert told == []
 
 
 def test_clients_that_say_nothing_keep_no_room_for_long(
