@@ -24,6 +24,7 @@ SHORTAGE_PAUSE = 0.5
 
 
 class _Handler(WSGIRequestHandler):
+    raw_requestline: bytes
     timeout = 5.0  # for each read and write
     default_request_version = "HTTP/1.0"  # what 0.9 got, an answer without a status, nobody reads
 

@@ -193,7 +193,7 @@ def test_whatever_bytes_come_there_is_an_answer_with_a_status_and_nothing_is_log
     shared.health = lambda: WELL
     told: list[logging.LogRecord] = []
     listener = logging.Handler()
-    listener.emit = told.append  # type: ignore[method-assign] # all there is to hear
+    listener.emit = told.append  # type: ignore[method-assign,assignment] # all there is to hear
     logging.getLogger().addHandler(listener)
     try:
         answer = said_to(shared, words)
