@@ -13,6 +13,7 @@ from lvsmarkd.daemon.form import report_form
 from lvsmarkd.daemon.loop import Loop, PassFailedError
 from lvsmarkd.daemon.paths import DaemonPaths
 from lvsmarkd.daemon.pause import Pause, since_boot
+from lvsmarkd.daemon.runtime_directory import RuntimeDirectory
 from lvsmarkd.daemon.telemetry import Telemetry
 from lvsmarkd.daemon.watchers import Watchers
 from lvsmarkd.model.report import Mode, Report
@@ -36,6 +37,7 @@ class App:
     pause: Pause
     loop: Loop = field(init=False)
     _last: Report | None = None
+    _server: asyncio.Server | None = None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _reloads: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -51,18 +53,20 @@ class App:
         self.pause.load()
         listen = self.inputs.loaded.settings.metrics.listen
         self.voice.started(self._mode(), listen, self.loop.healthy)
-        server = await control.serve(self.paths.socket, self._answer)
+        await self._listen()
         # The watchers first: what happens during the first pass must not be missed.
         self.watchers.start(self.loop.wake)
         self.loop.wake(Wake(Trigger.STARTUP))
         tasks = [
             asyncio.create_task(self.loop.run(), name="passes"),
             asyncio.create_task(self.voice.pulse(), name="pulse"),
+            asyncio.create_task(RuntimeDirectory(self.paths, self._listen).keep(), name="runtime"),
         ]
         stop = asyncio.create_task(self._stopping.wait())
         await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
         self.voice.stopping()
-        server.close()
+        if self._server is not None:
+            self._server.close()
         await self.watchers.stop()
         for task in tasks:
             task.cancel()
@@ -72,6 +76,18 @@ class App:
         for outcome in ended:
             if isinstance(outcome, Exception):
                 raise outcome
+
+    async def _listen(self) -> None:
+        """Listen at the control socket, also where somebody has removed it, and with it a pause.
+
+        Raises OSError.
+        """
+        if self._server is not None:
+            self._server.close()
+            now = since_boot()
+            if self.pause.active(now):
+                self.pause.begin(now, self.pause.left(now))
+        self._server = await control.serve(self.paths.socket, self._answer)
 
     def _pass(self, wakes: Sequence[Wake]) -> Report:
         """In the thread of the passes."""

@@ -531,3 +531,21 @@ def test_without_descriptors_it_waits_longer_and_longer_and_goes_on_when_there_a
         if line.startswith("lvsmarkd_reconcile_total") and 'result="error"' in line
     )
     assert 1 <= failed <= 20
+
+
+def test_a_runtime_directory_that_is_removed_comes_back_with_the_pause_and_the_lock(
+    daemon: Daemon,
+) -> None:
+    daemon.start()
+    daemon.ask("pause", "--for", "1h")
+    shutil.rmtree(daemon.directory / "run")
+    until(lambda: (daemon.directory / "run" / "control.sock").exists(), "the socket")
+    assert daemon.status()["mode"] == "paused"
+    assert (daemon.directory / "run" / "pause.json").exists()
+    status, text = daemon.ask("run", "--config", str(daemon.toml))
+    assert status == 1
+    assert "another lvsmarkd is at work" in text
+    daemon.ask("resume")
+    run("iptables", "-w", "5", "-t", "mangle", "-F", "LVSMARKD")
+    until(lambda: marked(80), "a repair")
+    assert daemon.stop() == 0

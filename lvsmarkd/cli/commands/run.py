@@ -22,10 +22,13 @@ def run(options: argparse.Namespace) -> Exit:
         raise CommandError(f"{error}; two daemons would only undo each other") from error
     except OSError as error:
         raise cannot_lock(session.paths, error) from error
-    from lvsmarkd.daemon.wiring import wire  # noqa: PLC0415 - a second daemon needs none of it
+    from lvsmarkd.daemon.runtime_directory import (  # noqa: PLC0415 - a second daemon needs none
+        RuntimeDirectoryError,
+    )
+    from lvsmarkd.daemon.wiring import wire  # noqa: PLC0415 - of it
 
     try:
         asyncio.run(wire(session.inputs, session.paths).run())
-    except OSError as error:
+    except (OSError, LockedError, RuntimeDirectoryError) as error:
         raise CommandError(f"the daemon cannot go on: {error}") from error
     return Exit.OK
