@@ -1,9 +1,9 @@
 """All that is wrong with a table, where msgspec alone would stop at the first fault."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeGuard, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -21,7 +21,7 @@ class Fault:
 def faults(found: object, kind: Any, key: str = "") -> Iterator[Fault]:  # noqa: ANN401 - a type expression has no type
     """The faults of a value read from TOML, which is to be of a kind.
 
-    A kind is a Struct, a dataclass, or what msgspec.convert takes, with Meta around it whose
+    A kind is a Struct or what msgspec.convert takes, with Meta around it whose
     ``description`` says what is expected and whose ``extra["check"]``, if any, decides.
     """
     meta = _meta(kind)
@@ -46,7 +46,7 @@ def faults(found: object, kind: Any, key: str = "") -> Iterator[Fault]:  # noqa:
             yield Fault(key, str(RefusalError(found, meta.description or "")))
 
 
-def _table_faults(found: object, kind: type, key: str) -> Iterator[Fault]:
+def _table_faults(found: object, kind: type[msgspec.Struct], key: str) -> Iterator[Fault]:
     if not isinstance(found, dict):
         yield Fault(key, str(RefusalError(found, f"a table [{key}]")))
         return
@@ -82,14 +82,12 @@ def _meta(kind: Any) -> msgspec.Meta:  # noqa: ANN401 - as above
     return next((each for each in known if isinstance(each, msgspec.Meta)), msgspec.Meta())
 
 
-def _is_table(kind: object) -> bool:
-    return isinstance(kind, type) and (issubclass(kind, msgspec.Struct) or is_dataclass(kind))
+def _is_table(kind: object) -> TypeGuard[type[msgspec.Struct]]:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
-def _required(kind: type) -> list[str]:
-    """The keys that must be there. Settings, which are dataclasses, all have defaults."""
-    if not issubclass(kind, msgspec.Struct):
-        return []
+def _required(kind: type[msgspec.Struct]) -> list[str]:
+    """The keys that must be there."""
     return [each.name for each in msgspec.structs.fields(kind) if each.required]
 
 

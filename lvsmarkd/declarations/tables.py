@@ -1,8 +1,6 @@
 """What lvsmarkd.toml may hold: each table, each key, and what is expected of its value."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from dataclasses import field as default
 from enum import StrEnum
 from typing import Annotated, TypeVar
 
@@ -103,23 +101,20 @@ class Reload(StrEnum):
     """Where something needs it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keepalived:
+class Keepalived(Struct, frozen=True):
     """``[keepalived]``; None leaves the choice to the running keepalived, or its defaults."""
 
     config: Annotated[str | None, _checked("the absolute path of a file", _absolute)] = None
     config_id: Annotated[str | None, _filled("keepalived's config-id")] = None
 
 
-@dataclass(frozen=True, slots=True)
-class Iptables:
+class Iptables(Struct, frozen=True):
     """``[firewall.iptables]``."""
 
     position: Annotated[Position, one_of(*Position)] = Position.FIRST
 
 
-@dataclass(frozen=True, slots=True)
-class Firewalld:
+class Firewalld(Struct, frozen=True):
     """``[firewall.firewalld]``."""
 
     placement: Annotated[Placement, one_of(*Placement)] = Placement.POLICY
@@ -127,20 +122,18 @@ class Firewalld:
     reload: Annotated[Reload, one_of(*Reload)] = Reload.WHEN_SAFE
 
 
-@dataclass(frozen=True, slots=True)
-class Firewall:
+class Firewall(Struct, frozen=True):
     """``[firewall]``."""
 
     backend: Annotated[BackendChoice, one_of(*BackendChoice)] = BackendChoice.AUTO
     undeclared: Annotated[Undeclared, one_of(*Undeclared)] = Undeclared.REPORT
     vrrp_accept: Flag = True
     local: Flag = False
-    iptables: Iptables = default(default_factory=Iptables)
-    firewalld: Firewalld = default(default_factory=Firewalld)
+    iptables: Iptables = Iptables()
+    firewalld: Firewalld = Firewalld()
 
 
-@dataclass(frozen=True, slots=True)
-class Daemon:
+class Daemon(Struct, frozen=True):
     """``[daemon]``. ``linger_seconds``: how long rules of a service that left stay."""
 
     mode: Annotated[Mode, one_of(Mode.ENFORCE, Mode.OBSERVE)] = Mode.ENFORCE

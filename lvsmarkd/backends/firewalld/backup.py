@@ -5,9 +5,11 @@ import json
 import os
 import tarfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+import msgspec
 
 from lvsmarkd.backends.firewalld.listing import Listing
 from lvsmarkd.backends.keeping import keep
@@ -47,7 +49,9 @@ class Backup:
             return
         stamp = self.now().strftime("%Y%m%dT%H%M%SZ")
         told: dict[str, object] = {
-            str(listing.plane): {k: v for k, v in asdict(listing).items() if k != "plane"}
+            str(listing.plane): {
+                k: v for k, v in msgspec.to_builtins(listing).items() if k != "plane"
+            }
             for listing in (runtime, permanent)
         }
         match self._files():
