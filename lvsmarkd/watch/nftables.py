@@ -9,8 +9,6 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pyroute2.netlink.nfnetlink.nftsocket import AsyncNFTSocket
-
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.watch.actors import Glimpse, glimpse
 from lvsmarkd.watch.generations import (
@@ -21,6 +19,7 @@ from lvsmarkd.watch.generations import (
     NftFamily,
     ReceiveError,
 )
+from lvsmarkd.watch.netlink_socket import AsyncNetlinkSocket
 from lvsmarkd.watch.own_writers import OwnWriters
 from lvsmarkd.watch.source import Listener, SourceFailedError
 
@@ -28,6 +27,7 @@ RECEIVE_BUFFER = 8 << 20
 """Bytes, of kernel memory, and only while they are filled: this holds a restore of 10,000 rules
 when nobody reads; half of it does not (measured)."""
 _SO_RCVBUFFORCE = 33  # the limit net.core.rmem_max is not for root; Python has no name for it
+NETLINK_NETFILTER = 12
 _NFNLGRP_NFTABLES = 7
 
 
@@ -57,7 +57,7 @@ class NftablesEvents:
 
     async def run(self, wake: Callable[[Wake], None]) -> None:
         """Wake until cancelled."""
-        nft = AsyncNFTSocket()
+        nft = AsyncNetlinkSocket(NETLINK_NETFILTER)
         try:
             nft.set_marshal(Generations(self.matters))
             await _join(nft)
@@ -95,7 +95,7 @@ class NftablesEvents:
         return seen
 
 
-async def _join(nft: AsyncNFTSocket) -> None:
+async def _join(nft: AsyncNetlinkSocket) -> None:
     """Begin to hear. Raises SourceFailedError if that is not to be had here."""
     try:
         await nft.setup_endpoint()

@@ -149,7 +149,7 @@ def test_without_the_right_it_says_which_is_missing(netns: None) -> None:
 
 def test_a_refusal_is_no_crash(netns: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel without nfnetlink refuses the socket itself."""
-    monkeypatch.setattr("pyroute2.netlink.nfnetlink.nftsocket.NETLINK_NETFILTER", 31)
+    monkeypatch.setattr("lvsmarkd.watch.nftables.NETLINK_NETFILTER", 31)
 
     async def check() -> None:
         hearing = Hearing()
