@@ -539,7 +539,7 @@ def test_a_runtime_directory_that_is_removed_comes_back_with_the_pause_and_the_l
     daemon.start()
     daemon.ask("pause", "--for", "1h")
     shutil.rmtree(daemon.directory / "run")
-    until(lambda: (daemon.directory / "run" / "control.sock").exists(), "the socket")
+    until((daemon.directory / "run" / "control.sock").exists, "the socket")
     assert daemon.status()["mode"] == "paused"
     assert (daemon.directory / "run" / "pause.json").exists()
     status, text = daemon.ask("run", "--config", str(daemon.toml))
