@@ -14,6 +14,7 @@ from lvsmarkd.model.plan import (
     ReplaceChain,
     Step,
 )
+from lvsmarkd.model.qualifiers import Qualifier, kinds
 from lvsmarkd.model.report import Report, ServiceState
 from lvsmarkd.model.rule import Plane, Rule
 from lvsmarkd.model.service import Family
@@ -65,10 +66,16 @@ def rule_form(rule: Rule) -> Form:
         "destination": str(match.destination) if match.destination else None,
         "protocol": match.protocol,
         "ports": [str(ports) for ports in match.ports],
-        "in_interface": match.in_interface,
-        "not_from_mac": list(match.not_from_mac),
+        **{kind.key(): _qualifier_form(kind, match.qualifier(kind)) for kind in kinds()},
         "action": str(rule.action),
     }
+
+
+def _qualifier_form(kind: type[Qualifier], found: Qualifier | None) -> list[str] | str | None:
+    """As TOML has it; nothing where there is none."""
+    if kind.listed:
+        return [] if found is None else list(found.values)
+    return None if found is None else found.values[0]
 
 
 def plan_form(plan: Plan) -> Form:

@@ -14,12 +14,13 @@ from lvsmarkd.declarations import port_ranges, values
 from lvsmarkd.model.declaration import Declaration, Ports
 from lvsmarkd.model.keepalived import Annotation
 from lvsmarkd.model.origin import Problem
+from lvsmarkd.model.protocols import TRANSPORTS
+from lvsmarkd.model.qualifiers import Qualifier, in_order, kinds
 from lvsmarkd.model.refusal import RefusalError, either, nearest
 from lvsmarkd.model.service import Network
 
 _EXAMPLE = 'a declaration as "to 192.0.2.10 tcp 80,443"'
-_WORDS = (*port_ranges.TRANSPORTS, *values.OPTIONS)
-_TRANSPORT = "|".join(port_ranges.TRANSPORTS)
+_TRANSPORT = "|".join(TRANSPORTS)
 
 
 def parse(annotation: Annotation) -> tuple[Declaration, ...] | Problem:
@@ -36,13 +37,12 @@ def parse(annotation: Annotation) -> tuple[Declaration, ...] | Problem:
         return Problem(annotation.origin, _message(refusal, annotation.text), marks, fatal=True)
     return (
         Declaration(
-            mark,
-            statement.to,
-            port_ranges.normal(statement.ports),
-            annotation.origin,
-            statement.accept,
-            tuple(sorted(set(statement.not_from_mac))),
-            statement.in_interface,
+            mark=mark,
+            to=statement.to,
+            ports=port_ranges.normal(statement.ports),
+            origin=annotation.origin,
+            accept=statement.accept,
+            qualifiers=in_order(statement.qualifiers),
         ),
     )
 
@@ -54,8 +54,7 @@ class _Statement:
     to: tuple[Network | str, ...]
     ports: list[Ports] = field(default_factory=list)
     accept: bool = False
-    not_from_mac: tuple[str, ...] = ()
-    in_interface: str | None = None
+    qualifiers: list[Qualifier] = field(default_factory=list)
 
 
 def _split(text: str) -> list[str]:
@@ -105,7 +104,7 @@ def _statement(words: list[str]) -> _Statement:
     seen: set[str] = set()
     while rest:
         word = rest[0].replace("_", "-")
-        if word in seen and word in values.OPTIONS:
+        if word in seen and word in values.options():
             raise RefusalError(word, "each option once", f'"{word}" stands there twice')
         seen.add(word)
         rest = rest[_take(said, word, rest) :]
@@ -115,29 +114,30 @@ def _statement(words: list[str]) -> _Statement:
 def _take(said: _Statement, word: str, rest: list[str]) -> int:
     """Take in what starts with ``word``; gives how many words of ``rest`` that was."""
     following = rest[1] if len(rest) > 1 else None
-    if word in port_ranges.TRANSPORTS:
-        transport = port_ranges.TRANSPORTS[word]
-        if following is None or following.replace("_", "-") in _WORDS:
+    if word in TRANSPORTS:
+        transport = TRANSPORTS[word]
+        if following is None or following.replace("_", "-") in _words():
             said.ports.append(Ports(transport))
             return 1
         said.ports += [Ports(transport, each) for each in port_ranges.ranges(following)]
         return 2
-    match word:
-        case "accept":
-            said.accept = True
-            return 1
-        case "not-from-mac":
-            listed = _argument(following, word, values.MAC).split(",")
-            said.not_from_mac = tuple(values.mac(each) for each in listed)
+    if word == "accept":
+        said.accept = True
+        return 1
+    for kind in kinds():
+        if word == kind.keyword:
+            said.qualifiers.append(kind.parse(_argument(following, word, kind.expected)))
             return 2
-        case "in-interface":
-            said.in_interface = values.interface(_argument(following, word, values.INTERFACE))
-            return 2
-    near = nearest(rest[0], _WORDS)
+    near = nearest(rest[0], _words())
     hint = f"did you mean {near}?" if near else ""
     if word[0].isdecimal():
         hint = "ports follow their transport, in one list with commas, as tcp 80,443"
-    raise RefusalError(rest[0], either(_WORDS), hint)
+    raise RefusalError(rest[0], either(_words()), hint)
+
+
+def _words() -> tuple[str, ...]:
+    """What may stand after the targets."""
+    return (*TRANSPORTS, *values.options())
 
 
 def _argument(word: str | None, option: str, expected: str) -> str:
@@ -164,7 +164,7 @@ def _message(refusal: RefusalError, text: str) -> str:
 
 def _guesses(text: str) -> Iterator[str]:
     """What may have been meant, as people who know other tools write it."""
-    known = {"fwmark", "to", *_WORDS}
+    known = {"fwmark", "to", *_words()}
     text = re.sub(r"(?i)^lvs-?mark-?d?\s*[:;,.=-]?\s*", "", text)
     words = [word.lower() if word.lower() in known else word for word in _split(text)]
     guess = " ".join(words).replace("=", " ")

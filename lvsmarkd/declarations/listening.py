@@ -2,7 +2,7 @@
 
 from ipaddress import ip_address
 
-from lvsmarkd.model.flow import MAX_PORT
+from lvsmarkd.model.ports import MAX_PORT
 from lvsmarkd.model.refusal import RefusalError
 
 LISTEN = 'an address and a port as "127.0.0.1:10965" or "[::1]:10965"'

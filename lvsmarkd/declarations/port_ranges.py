@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable
 
 from lvsmarkd.model.declaration import Ports
-from lvsmarkd.model.flow import MAX_PORT, PortRange, Transport
+from lvsmarkd.model.ports import MAX_PORT, PortRange, joined
+from lvsmarkd.model.protocols import TRANSPORTS, Transport
 from lvsmarkd.model.refusal import RefusalError, either, nearest
 
-TRANSPORTS = {str(transport): transport for transport in Transport}
 PORT = f"a port from 1 to {MAX_PORT}, a range as 10000-20000, or a list as 80,443"
 ENTRY = 'a transport with its ports as "tcp/80" or "udp/10000-20000", or "tcp" for every port'
 
@@ -78,17 +78,6 @@ def normal(ports: Iterable[Ports]) -> tuple[Ports, ...]:
         for transport, own in sorted(by_transport.items())
         for each in ((None,) if own is None else joined(own))
     )
-
-
-def joined(parts: Iterable[PortRange]) -> tuple[PortRange, ...]:
-    """The same ports in sorted ranges with gaps between them."""
-    whole: list[PortRange] = []
-    for part in sorted(parts):
-        if whole and part.first <= whole[-1].last + 1:
-            whole[-1] = PortRange(whole[-1].first, max(whole[-1].last, part.last))
-        else:
-            whole.append(part)
-    return tuple(whole)
 
 
 def _range(text: str) -> PortRange:

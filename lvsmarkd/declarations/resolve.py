@@ -1,15 +1,15 @@
 """All declarations together: names become addresses, and no packet gets two marks."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network
 
 from lvsmarkd.declarations.lanes import Lanes
 from lvsmarkd.declarations.union import union
 from lvsmarkd.model.declaration import Declaration, Declared, DeclaredFlow
-from lvsmarkd.model.flow import Flow, PortRange, Transport
 from lvsmarkd.model.keepalived import VrrpInstance
 from lvsmarkd.model.origin import Problem
+from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.refusal import RefusalError, nearest
 from lvsmarkd.model.service import Address, Family, Network, ServiceKey
 
@@ -50,15 +50,10 @@ def resolve(
         claims += _claims(declaration, networks)
     by_key: dict[ServiceKey, list[DeclaredFlow]] = {}
     for claim in claims:
-        key = ServiceKey(claim.declared.flow.family, claim.mark)
-        by_key.setdefault(key, []).append(claim.declared)
+        by_key.setdefault(claim.key, []).append(claim.declared)
     flows = {key: union(declared) for key, declared in by_key.items()}
     named = frozenset(flows.keys() - spelt_out)
-    rivals = [
-        claim
-        for claim in claims
-        if used is None or ServiceKey(claim.declared.flow.family, claim.mark) in used
-    ]
+    rivals = [claim for claim in claims if used is None or claim.key in used]
     return Declared(flows, (*problems, *_conflicts(rivals)), named)
 
 
@@ -66,8 +61,13 @@ def resolve(
 class _Claim:
     """One flow of one declaration."""
 
-    mark: int
+    key: ServiceKey
     declared: DeclaredFlow
+
+    @property
+    def mark(self) -> int:
+        """The mark that it gives the packets."""
+        return self.key.mark
 
     def __str__(self) -> str:
         return f"{self.declared.flow} under mark {self.mark} ({self.declared.origin})"
@@ -104,16 +104,22 @@ def _unknown(name: str, known: Iterable[str]) -> RefusalError:
 
 
 def _claims(declaration: Declaration, networks: Iterable[Network]) -> Iterator[_Claim]:
-    parts: list[tuple[Transport | None, PortRange | None]] = [
-        (each.transport, each.ports) for each in declaration.ports
-    ] or [(None, None)]
+    parts = [
+        Packets(
+            protocol=int(each.transport),
+            ports=() if each.ports is None else (each.ports,),
+            qualifiers=declaration.qualifiers,
+        )
+        for each in declaration.ports
+    ] or [Packets(qualifiers=declaration.qualifiers)]
     for network in networks:
-        for transport, ports in parts:
-            flow = Flow(
-                network, transport, ports, declaration.in_interface, declaration.not_from_mac
+        for part in parts:
+            declared = DeclaredFlow(
+                flow=replace(part, destination=network),
+                accept=declaration.accept,
+                origin=declaration.origin,
             )
-            declared = DeclaredFlow(flow, declaration.accept, declaration.origin)
-            yield _Claim(declaration.mark, declared)
+            yield _Claim(ServiceKey(Family.of(network), declaration.mark), declared)
 
 
 def _conflicts(claims: Sequence[_Claim]) -> list[Problem]:

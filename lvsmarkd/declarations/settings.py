@@ -13,9 +13,17 @@ from lvsmarkd.declarations import port_ranges, values
 from lvsmarkd.declarations.checking import faults
 from lvsmarkd.declarations.documents import Toml, UnreadableError, document, drop_ins
 from lvsmarkd.declarations.listening import listening
-from lvsmarkd.declarations.tables import Daemon, Document, Firewall, Keepalived, MarkTable
+from lvsmarkd.declarations.tables import (
+    Daemon,
+    Firewall,
+    Keepalived,
+    MarkTable,
+    mark_table,
+)
+from lvsmarkd.declarations.tables import document as document_table
 from lvsmarkd.model.declaration import Declaration
 from lvsmarkd.model.origin import Origin, Problem
+from lvsmarkd.model.qualifiers import Qualifier, in_order, kinds
 from lvsmarkd.model.refusal import RefusalError
 
 DROP_INS = "conf.d"
@@ -69,7 +77,7 @@ def load(path: Path, *, required: bool) -> Loaded:
     documents, problems = _read(path, required=required)
     refused: dict[tuple[str, int], list[Problem]] = {}
     for file, toml in documents.items():
-        for fault in faults(toml.content, Document):
+        for fault in faults(toml.content, document_table()):
             at = _table_of(fault.key)
             problem = Problem(_origin(file, toml, fault.key), fault.message)
             if at is None:
@@ -83,7 +91,7 @@ def load(path: Path, *, required: bool) -> Loaded:
     if problems:
         raise ConfigError(tuple(problems))
     # What is checked converts; if it did not, this would be a fault of ours, to be seen.
-    whole = msgspec.convert(merged, Document)
+    whole = msgspec.convert(merged, document_table())
     listen = tuple(dict.fromkeys(map(listening, whole.metrics.listen)))
     absolute = path.absolute()
     return Loaded(
@@ -165,7 +173,7 @@ def _declarations(
         for at, table in enumerate(_tables(toml)):
             if (file, at) not in refused:
                 origin = _origin(file, toml, f"mark[{at}]")
-                yield _declaration(msgspec.convert(table, MarkTable), origin)
+                yield _declaration(msgspec.convert(table, mark_table()), origin)
 
 
 def _table_of(key: str) -> int | None:
@@ -197,13 +205,21 @@ def _origin(file: str, toml: Toml, key: str) -> Origin:
 
 def _declaration(table: MarkTable, origin: Origin) -> Declaration:
     to = [table.to] if isinstance(table.to, str) else table.to
-    macs = table.not_from_mac
     return Declaration(
-        table.fwmark,
-        tuple(dict.fromkeys(map(values.target, to))),
-        port_ranges.normal(each for entry in table.ports for each in port_ranges.entry(entry)),
-        origin,
-        table.accept,
-        tuple(sorted(set(map(values.mac, [macs] if isinstance(macs, str) else macs)))),
-        table.in_interface,
+        mark=table.fwmark,
+        to=tuple(dict.fromkeys(map(values.target, to))),
+        ports=port_ranges.normal(
+            each for entry in table.ports for each in port_ranges.entry(entry)
+        ),
+        origin=origin,
+        accept=table.accept,
+        qualifiers=in_order(_qualifiers(table)),
     )
+
+
+def _qualifiers(table: MarkTable) -> Iterator[Qualifier]:
+    for kind in kinds():
+        written = getattr(table, kind.key())
+        texts = [written] if isinstance(written, str) else written
+        if texts:
+            yield kind.of(*map(kind.checked, texts))

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, TypeVar
+from functools import cache
+from types import GenericAlias
+from typing import Annotated, Any, TypeVar, cast
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, defstruct, field
 
 from lvsmarkd.declarations import values
 from lvsmarkd.declarations.listening import LISTEN, listening
 from lvsmarkd.declarations.port_ranges import ENTRY, entry
+from lvsmarkd.model.qualifiers import Qualifier, kinds
 from lvsmarkd.model.refusal import RefusalError, either, nearest
 from lvsmarkd.model.report import Mode
 
@@ -154,11 +157,10 @@ class MetricsTable(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _Target = Annotated[str, _checked(values.TARGET, values.target)]
-_Mac = Annotated[str, _checked(values.MAC, values.mac)]
 
 
 class MarkTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[[mark]]``, as written."""
+    """``[[mark]]``, as written, without its qualifiers."""
 
     fwmark: Annotated[int, Meta(description=values.MARK, extra={"check": values.mark})]
     to: Annotated[
@@ -170,15 +172,55 @@ class MarkTable(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(min_length=1, description='a list as ["tcp/80"], or no `ports` for every protocol'),
     ] = []
     accept: Flag = False
-    not_from_mac: _Mac | list[_Mac] = []
-    in_interface: Annotated[str | None, _checked(values.INTERFACE, values.interface)] = None
 
 
 class Document(Struct, frozen=True, forbid_unknown_fields=True):
-    """A whole file."""
+    """A whole file, without the ``[[mark]]`` tables."""
 
     keepalived: Keepalived = Keepalived()
     firewall: Firewall = Firewall()
     daemon: Daemon = Daemon()
     metrics: MetricsTable = MetricsTable()
-    mark: Annotated[list[MarkTable], Meta(description="[[mark]] tables")] = []
+
+
+def document() -> type[Document]:
+    """A whole file: ``Document`` with ``mark``, a list of ``mark_table()``."""
+    return _document(kinds())
+
+
+def mark_table() -> type[MarkTable]:
+    """``[[mark]]`` as written: ``MarkTable`` with each qualifier under its key, not there as
+    None or an empty list.
+    """
+    return _mark_table(kinds())
+
+
+@cache
+def _document(known: tuple[type[Qualifier], ...]) -> type[Document]:
+    tables = _annotated(
+        GenericAlias(list, (_mark_table(known),)), Meta(description="[[mark]] tables")
+    )
+    return _extended(Document, [("mark", tables, [])])
+
+
+@cache
+def _mark_table(known: tuple[type[Qualifier], ...]) -> type[MarkTable]:
+    return _extended(MarkTable, [_field(kind) for kind in reversed(known)])
+
+
+def _field(kind: type[Qualifier]) -> tuple[str, Any, object]:
+    one = _annotated(str, _checked(kind.expected, kind.checked))
+    if kind.listed:
+        return kind.key(), one | GenericAlias(list, (one,)), []
+    return kind.key(), _annotated(str | None, _checked(kind.expected, kind.checked)), None
+
+
+def _annotated(kind: Any, meta: Meta) -> Any:  # noqa: ANN401 - type expressions have no type
+    return Annotated[kind, meta]
+
+
+def _extended(table: type[T], fields: list[tuple[str, Any, object]]) -> type[T]:
+    made = defstruct(
+        table.__name__, fields, bases=(table,), frozen=True, forbid_unknown_fields=True
+    )
+    return cast("type[T]", made)

@@ -7,18 +7,26 @@ RefusalError.
 import re
 from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 
-from lvsmarkd.model.flow import Transport
-from lvsmarkd.model.refusal import RefusalError, shown
+from lvsmarkd.model.protocols import TRANSPORTS
+from lvsmarkd.model.qualifiers import kinds
+from lvsmarkd.model.refusal import RefusalError
 from lvsmarkd.model.service import MAX_MARK, Address, Network
 
 MARK = f"a mark from 1 to {MAX_MARK}"
 TARGET = "an IPv4 or IPv6 address, a prefix as 192.0.2.0/24, or the name of a vrrp_instance"
-MAC = "a MAC address as 52:54:00:12:34:56"
-INTERFACE = "the name of an interface, 1 to 15 of A-Z a-z 0-9 _ . : @ % -"
 
-OPTIONS = ("accept", "not-from-mac", "in-interface")
-RESERVED = frozenset({"fwmark", "to", *OPTIONS, *map(str, Transport)})
-"""Words of the annotations: a vrrp_instance of that name could not be told from them."""
+
+def options() -> tuple[str, ...]:
+    """What may stand in an annotation after its packets. The qualifiers stand as the manual has
+    them, which is backwards from how packets are printed.
+    """
+    return ("accept", *(kind.keyword for kind in reversed(kinds())))
+
+
+def reserved() -> frozenset[str]:
+    """Words of the annotations: a vrrp_instance of that name could not be told from them."""
+    return frozenset({"fwmark", "to", *options(), *TRANSPORTS})
+
 
 _ADDRESS_LIKE = re.compile(
     r"""[0-9]+\.[0-9]      # an IPv4 address, or what should have been one
@@ -28,9 +36,6 @@ _ADDRESS_LIKE = re.compile(
       | [0-9a-fA-F]*:[0-9a-fA-F]*$""",
     re.VERBOSE | re.DOTALL,
 )
-_MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
-_MAC_DIGITS = re.compile(r"[0-9a-f]{12}")
-_INTERFACE = re.compile(r"[A-Za-z0-9_.:@%-]{1,15}")
 _HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]{1,16}")
 
 
@@ -68,7 +73,7 @@ def target(text: str) -> Network | str:
         raise RefusalError(text, TARGET)
     if "," in text or " " in text:
         raise RefusalError(text, TARGET, "write one target per item of a list")
-    if text in RESERVED:
+    if text in reserved():
         hint = "a vrrp_instance of that name must be declared by its addresses"
         raise RefusalError(text, TARGET, hint)
     if not text.isprintable() or text.isspace():
@@ -135,26 +140,3 @@ def _address_or_none(text: str) -> Address | None:
         return ip_address(text)
     except ValueError:
         return None
-
-
-def mac(text: str) -> str:
-    """A MAC address, in lower case and with colons."""
-    plain = text.lower().replace("-", ":")
-    if _MAC.fullmatch(plain):
-        return plain
-    digits = re.sub(r"[:.\- ]", "", plain)
-    hint = ""
-    if _MAC_DIGITS.fullmatch(digits):
-        hint = "write " + ":".join(digits[at : at + 2] for at in range(0, 12, 2))
-    raise RefusalError(text, MAC, hint)
-
-
-def interface(text: str) -> str:
-    """The name of an interface; no wildcard."""
-    if text.endswith(("+", "*")):
-        hint = "wildcards are not known here: write one declaration for each interface"
-        raise RefusalError(text, INTERFACE, hint)
-    if not _INTERFACE.fullmatch(text) or text.startswith("-") or text in {".", ".."}:
-        hint = f"{shown(text)} has {len(text)} characters" if len(text) > 15 else ""
-        raise RefusalError(text, INTERFACE, hint)
-    return text

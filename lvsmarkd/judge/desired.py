@@ -11,11 +11,13 @@ from enum import StrEnum
 from lvsmarkd.judge.layout import rules_of
 from lvsmarkd.judge.suggestion import Suggestion, claims_at, contested, suggest
 from lvsmarkd.model.declaration import Declared, DeclaredFlow
-from lvsmarkd.model.flow import Flow
 from lvsmarkd.model.ipvs import Loaded, in_ipvs
 from lvsmarkd.model.keepalived import Fitness, Namespace, Reading, ReservedMarks, VrrpInstance
 from lvsmarkd.model.origin import Problem
-from lvsmarkd.model.rule import AH_PROTOCOL, VRRP_PROTOCOL, Accept, Hook, Match, Rule
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.protocols import AH_PROTOCOL, VRRP_PROTOCOL
+from lvsmarkd.model.qualifiers import InInterface, NotFromMac
+from lvsmarkd.model.rule import Accept, Hook, Rule
 from lvsmarkd.model.runtime_state import UNASKED, RuntimeState
 from lvsmarkd.model.service import Family, Service, ServiceKey
 from lvsmarkd.model.unknown import Unknown
@@ -45,19 +47,14 @@ class Policy:
     interfaces: bool = True
     macs: int | None = None
 
-    def refusal(self, flow: Flow) -> str:
+    def refusal(self, flow: Packets) -> str:
         """Why the firewall cannot hold a flow, and what to do; empty where it can."""
         remedy = 'or set backend = "iptables" under [firewall]'
-        if flow.in_interface is not None and not self.interfaces:
-            return (
-                f"found in-interface {flow.in_interface}, and the firewall that keeps the rules"
-                f" cannot look at interfaces: leave it out, {remedy}"
-            )
-        if self.macs is not None and len(flow.not_from_mac) > self.macs:
-            return (
-                f"found {len(flow.not_from_mac)} addresses in not-from-mac, and the firewall that"
-                f" keeps the rules can leave out {self.macs} at most: write fewer, {remedy}"
-            )
+        most = {InInterface: None if self.interfaces else 0, NotFromMac: self.macs}
+        for each in flow.qualifiers:
+            known = most.get(type(each))
+            if known is not None and len(each.values) > known:
+                return f"{each.beyond(known)}, {remedy}"
         return ""
 
 
@@ -204,7 +201,7 @@ def _beyond(
     return tuple(found)
 
 
-def _flows(declared: Iterable[DeclaredFlow]) -> Iterator[Flow]:
+def _flows(declared: Iterable[DeclaredFlow]) -> Iterator[Packets]:
     return (own.flow for own in declared)
 
 
@@ -360,7 +357,7 @@ def _vrrp_rules(instances: Iterable[VrrpInstance]) -> list[Rule]:
         if instance.auth_ah and family is Family.INET:
             protocols.add((family, AH_PROTOCOL))
         rules |= {
-            Rule(family, Hook.INPUT, Match(protocol=protocol), Accept())
+            Rule(family, Hook.INPUT, Packets(protocol=protocol), Accept())
             for family, protocol in protocols
         }
     return list(rules)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from lvsmarkd.model.flow import Flow
 from lvsmarkd.model.observed import Drop, ForeignRule, LeavesTable, SetsUnknownMark
+from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.rule import ChainKey, Rule, SetMark, flows_of
 from lvsmarkd.model.service import MAX_MARK
 
@@ -22,7 +22,7 @@ def substitute(
     return None if None in givers else givers[0]
 
 
-def _giver(flow: Flow, mark: int, foreign: Iterable[ForeignRule]) -> ForeignRule | None:
+def _giver(flow: Packets, mark: int, foreign: Iterable[ForeignRule]) -> ForeignRule | None:
     """The rule that has the last certain word on the mark of a flow, if it gives this one."""
     giver = None
     bears: int | None = 0

@@ -6,8 +6,10 @@ from ipaddress import ip_network
 from types import MappingProxyType
 
 from lvsmarkd.model.declaration import DeclaredFlow
-from lvsmarkd.model.flow import Flow, PortRange, Transport
 from lvsmarkd.model.keepalived import VrrpInstance
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.ports import PortRange
+from lvsmarkd.model.protocols import Transport
 from lvsmarkd.model.service import Address, Service
 
 
@@ -46,11 +48,15 @@ class Suggestion:
         )
 
 
-def _host_flow(vip: Address, port: int) -> Flow:
-    return Flow(ip_network(vip), Transport.TCP, PortRange(port, port))
+def _host_flow(vip: Address, port: int) -> Packets:
+    return Packets(
+        destination=ip_network(vip),
+        protocol=int(Transport.TCP),
+        ports=(PortRange(port, port),),
+    )
 
 
-Claim = tuple[int, Flow]
+Claim = tuple[int, Packets]
 """A flow that a mark has."""
 
 
@@ -60,7 +66,11 @@ def claims_at(
     """For each VIP the flows that it is a destination of."""
     declared = tuple(declared)
     return {
-        vip: tuple(claim for claim in declared if vip in claim[1].destination)
+        vip: tuple(
+            claim
+            for claim in declared
+            if claim[1].destination is None or vip in claim[1].destination
+        )
         for each in instances
         for vip in each.vips
     }

@@ -1,15 +1,19 @@
 """What rules of others mark for a service that nobody declared, and how to declare just that."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from lvsmarkd.judge.desired import Coverage, Desired, Policy
 from lvsmarkd.judge.foreign import givers, marked_by_others
+from lvsmarkd.model.declaration import Declaration, Ports
 from lvsmarkd.model.finding import Finding, Kind
-from lvsmarkd.model.flow import Flow, PortRange, Transport
 from lvsmarkd.model.observed import Chain, ForeignRule, Observed
-from lvsmarkd.model.rule import ChainKey, Hook, Match, Plane, Rule, SetMark, flows_of
-from lvsmarkd.model.service import MAX_MARK, ServiceKey
+from lvsmarkd.model.origin import Origin
+from lvsmarkd.model.packets import EVERY_PACKET, Packets
+from lvsmarkd.model.protocols import Transport
+from lvsmarkd.model.qualifiers import InInterface, Qualifier
+from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark, flows_of
+from lvsmarkd.model.service import MAX_MARK, Network, ServiceKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +22,13 @@ class Watched:
     condition narrows them that is not understood, or about the sender.
     """
 
-    flows: tuple[Flow, ...] = ()
+    flows: tuple[Packets, ...] = ()
     obscure: tuple[ForeignRule, ...] = ()
 
 
 def watched(key: ServiceKey, observed: Observed) -> Watched:
     """What foreign rules mark for a service."""
-    flows: dict[Flow, None] = {}
+    flows: dict[Packets, None] = {}
     obscure = []
     for rule in givers(key, observed):
         own = _flows(key, rule)
@@ -46,92 +50,62 @@ def advice(key: ServiceKey, desired: Desired, observed: Observed) -> str | None:
     return "\n".join(_annotations(key.mark, flows)) or guess.text()
 
 
-def _flows(key: ServiceKey, rule: ForeignRule) -> tuple[Flow, ...] | None:
+def _flows(key: ServiceKey, rule: ForeignRule) -> tuple[Packets, ...] | None:
     """The flows that a rule marks; None where that cannot be said by flows."""
     masked = isinstance(rule.effect, SetMark) and rule.effect.mask != MAX_MARK
     if rule.partial or rule.guards or masked:
         return None
-    match = Match()
+    packets = EVERY_PACKET
     for each in rule.path:
-        both = _both(match, each)
+        both = packets.intersect(each)
         if both is None:
             return ()  # no packet meets it
-        match = both
-    if match.protocol is not None and match.protocol not in set(Transport):
+        packets = both
+    if packets.protocol is not None and packets.protocol not in set(Transport):
         return None
-    return flows_of(Rule(key.family, Hook.PREROUTING, match, SetMark(key.mark), key.mark))
+    return flows_of(Rule(key.family, Hook.PREROUTING, packets, SetMark(key.mark), key.mark))
 
 
-def _both(one: Match, other: Match) -> Match | None:
-    """What matches both; None where nothing does."""
-    protocols = {one.protocol, other.protocol} - {None}
-    interfaces = {one.in_interface, other.in_interface} - {None}
-    networks = [n for n in (one.destination, other.destination) if n is not None]
-    ports = one.ports or other.ports
-    if one.ports and other.ports:
-        ports = tuple(_shared(one.ports, other.ports))
-        if not ports:
-            return None
-    if len(protocols) > 1 or len(interfaces) > 1:
-        return None
-    if len(networks) > 1 and not networks[0].overlaps(networks[1]):
-        return None
-    return Match(
-        max(networks, key=lambda network: network.prefixlen, default=None),
-        next(iter(protocols), None),
-        ports,
-        next(iter(interfaces), None),
-        tuple(sorted({*one.not_from_mac, *other.not_from_mac})),
-    )
-
-
-def _shared(some: Iterable[PortRange], others: tuple[PortRange, ...]) -> Iterator[PortRange]:
-    for one in some:
-        for other in others:
-            if one.overlaps(other):
-                yield PortRange(max(one.first, other.first), min(one.last, other.last))
-
-
-def _keepable(flows: Iterable[Flow], policy: Policy) -> Iterator[Flow]:
+def _keepable(flows: Iterable[Packets], policy: Policy) -> Iterator[Packets]:
     """Flows that the firewall can hold: in a zone of firewalld's that is entered by an interface,
     a rule of ours need not name it.
     """
     for flow in flows:
-        bare = replace(flow, in_interface=None) if policy.refusal(flow) else flow
+        bare = flow.without(InInterface) if policy.refusal(flow) else flow
         if not policy.refusal(bare):
             yield bare
 
 
-_Ports = tuple[tuple[Transport | None, tuple[PortRange, ...]], ...]
-
-
-def _annotations(mark: int, flows: Iterable[Flow]) -> Iterator[str]:
+def _annotations(mark: int, flows: Iterable[Packets]) -> Iterator[str]:
     """As few declarations as say these flows: one for all destinations that have the same."""
-    spans: dict[Flow, dict[Transport | None, set[PortRange | None]]] = {}
+    spans: dict[Packets, dict[int | None, list[Packets]]] = {}
     for flow in flows:
-        bare = replace(flow, transport=None, ports=None)
-        spans.setdefault(bare, {}).setdefault(flow.transport, set()).add(flow.ports)
-    alike: dict[tuple[_Ports, tuple[str, ...], str | None], list[str]] = {}
-    for bare, by_transport in spans.items():
-        same = (_ports(by_transport), bare.not_from_mac, bare.in_interface)
-        alike.setdefault(same, []).append(str(Flow(bare.destination)))
-    for (ports, macs, interface), to in alike.items():
-        words = [f"# lvsmarkd: fwmark {mark} to {','.join(to)}"]
-        for transport, ranges in ports:
-            words += [str(transport), *filter(None, [",".join(map(str, ranges))])]
-        words += [f"not-from-mac {','.join(macs)}"] if macs else []
-        words += [f"in-interface {interface}"] if interface else []
-        yield " ".join(words)
+        bare = replace(flow, protocol=None, ports=())
+        spans.setdefault(bare, {}).setdefault(flow.protocol, []).append(flow)
+    alike: dict[tuple[tuple[Ports, ...], tuple[Qualifier, ...]], list[Network]] = {}
+    for bare, by_protocol in spans.items():
+        if bare.destination is not None:
+            same = (tuple(_ports(by_protocol)), bare.qualifiers)
+            alike.setdefault(same, []).append(bare.destination)
+    for (ports, qualifiers), to in alike.items():
+        declaration = Declaration(
+            mark=mark, to=tuple(to), ports=ports, origin=Origin(""), qualifiers=qualifiers
+        )
+        yield f"# lvsmarkd: {declaration.text()}"
 
 
-def _ports(by_transport: dict[Transport | None, set[PortRange | None]]) -> _Ports:
+def _ports(by_protocol: Mapping[int | None, Iterable[Packets]]) -> Iterator[Ports]:
     """Each transport with its ports, none where all are meant; nothing where every packet is."""
-    if None in by_transport:
-        return ()
-    return tuple(
-        (transport, () if None in ports else tuple(sorted(filter(None, ports))))
-        for transport, ports in by_transport.items()
-    )
+    if None in by_protocol:
+        return
+    for protocol, flows in by_protocol.items():
+        if protocol is not None:
+            transport = Transport(protocol)
+            if all(flow.ports for flow in flows):
+                ranges = sorted({ports for flow in flows for ports in flow.ports})
+                yield from (Ports(transport, each) for each in ranges)
+            else:
+                yield Ports(transport)
 
 
 def fleeting(desired: Desired, observed: Observed) -> Iterator[Finding]:

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lvsmarkd.model.flow import Flow, PortRange, Transport
 from lvsmarkd.model.origin import Origin, Problem
+from lvsmarkd.model.packets import Packets, written
+from lvsmarkd.model.ports import PortRange
+from lvsmarkd.model.protocols import Transport
+from lvsmarkd.model.qualifiers import Qualifier
 from lvsmarkd.model.service import Network, ServiceKey
 
 
@@ -29,15 +32,35 @@ class Declaration:
     ports: tuple[Ports, ...]
     origin: Origin
     accept: bool = False
-    not_from_mac: tuple[str, ...] = ()
-    in_interface: str | None = None
+    qualifiers: tuple[Qualifier, ...] = ()
+
+    def text(self) -> str:
+        """The annotation that makes it, without the ``# lvsmarkd:`` before it."""
+        words = [f"fwmark {self.mark} to", ",".join(map(target_text, self.to))]
+        by_transport: dict[Transport, list[str]] = {}
+        for each in self.ports:
+            listed = by_transport.setdefault(each.transport, [])
+            if each.ports is not None:
+                listed.append(str(each.ports))
+        for transport, listed in by_transport.items():
+            words += [str(transport), ",".join(listed)] if listed else [str(transport)]
+        words += ["accept"] if self.accept else []
+        # As the manual has them.
+        return " ".join([*words, *map(str, reversed(self.qualifiers))])
+
+
+def target_text(target: Network | str) -> str:
+    """A target as people write it."""
+    return target if isinstance(target, str) else written(target)
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredFlow:
-    """One flow of a service, whether to accept it too, and the declaration it comes from."""
+    """One flow of a service, whether to accept it too, and the declaration it comes from. A flow
+    has a destination, and no more than one range of ports.
+    """
 
-    flow: Flow
+    flow: Packets
     accept: bool
     origin: Origin
 

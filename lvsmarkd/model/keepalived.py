@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lvsmarkd.model.flow import Transport
 from lvsmarkd.model.origin import Origin, Problem
+from lvsmarkd.model.protocols import Transport
 from lvsmarkd.model.service import Address, Family, Service, ServiceKey
 
 

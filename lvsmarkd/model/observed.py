@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lvsmarkd.model.finding import Finding
-from lvsmarkd.model.flow import Flow
-from lvsmarkd.model.rule import Accept, ChainKey, Match, Rule, SetMark
+from lvsmarkd.model.packets import EVERY_PACKET, Packets
+from lvsmarkd.model.rule import Accept, ChainKey, Rule, SetMark
 from lvsmarkd.model.rule_ref import RuleRef
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown
@@ -91,9 +91,9 @@ class MarkGuard:
 class ForeignRule:
     """A rule of somebody else's that marks packets, refuses them or takes them away.
 
-    ``path`` holds its own match and those of the jumps that lead to it. ``partial`` says
-    that further conditions, not understood or about the sender, narrow it. ``later`` says
-    that it stands in a later hook than our jump, so that no move of ours passes it.
+    ``path`` holds the packets that it is about, and those of the jumps that lead to it.
+    ``partial`` says that further conditions, not understood or about the sender, narrow it.
+    ``later`` says that it stands in a later hook than our jump, so that no move of ours passes it.
     ``where`` names the table and chain, ``text`` is the rule as the firewall lists it.
     ``fleeting`` says that its firewall has a permanent plane, where it should be too.
     """
@@ -101,7 +101,7 @@ class ForeignRule:
     chain_key: ChainKey
     side: Side
     effect: Effect
-    path: tuple[Match, ...]
+    path: tuple[Packets, ...]
     where: str
     text: str
     partial: bool = False
@@ -114,19 +114,19 @@ class ForeignRule:
         """Its name."""
         return RuleRef("", self.where, self.text)
 
-    def may_match(self, flow: Flow, mark: int | None) -> bool:
+    def may_match(self, flow: Packets, mark: int | None) -> bool:
         """Whether a packet of ``flow`` that bears ``mark`` may meet it; None: any mark."""
         if mark is not None and not all(guard.admits(mark) for guard in self.guards):
             return False
-        return all(match.may_match(flow) for match in self.path)
+        return all(match.overlaps(flow) for match in self.path)
 
-    def matches_all_of(self, flow: Flow, mark: int | None = None) -> bool:
+    def matches_all_of(self, flow: Packets, mark: int | None = None) -> bool:
         """Whether it takes every packet of ``flow``, all of which bear ``mark``; None: any."""
         if self.partial or (self.guards and mark is None):
             return False
         if mark is not None and not all(guard.admits(mark) for guard in self.guards):
             return False
-        return all(match.matches_all_of(flow) for match in self.path)
+        return all(match.covers(flow) for match in self.path)
 
     def takes_all_of(self, other: "ForeignRule") -> bool:
         """Whether it takes every packet that another rule takes, by what is known of both."""
@@ -134,7 +134,7 @@ class ForeignRule:
             not self.partial
             and not self.guards
             and all(
-                any(narrow.implies(match) for narrow in (*other.path, Match()))
+                any(match.covers(narrow) for narrow in (*other.path, EVERY_PACKET))
                 for match in self.path
             )
         )

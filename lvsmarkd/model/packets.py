@@ -39,11 +39,13 @@ class Packets:
     makes has them disjoint; a listing has them as somebody wrote them.
     """
     qualifiers: tuple[Qualifier, ...] = ()
-    """At most one of a kind; in the order of the table, however they were given."""
+    """At most one of a kind, in the order of the table, as ``in_order`` gives them. Others raise
+    ValueError.
+    """
 
     def __post_init__(self) -> None:
-        if len(self.qualifiers) > 1:
-            object.__setattr__(self, "qualifiers", in_order(self.qualifiers))
+        if len(self.qualifiers) > 1 and self.qualifiers != in_order(self.qualifiers):
+            raise ValueError(f"qualifiers out of order: {self.qualifiers}")
 
     @property
     def family(self) -> Family | None:
@@ -104,7 +106,7 @@ class Packets:
             destination=max(networks, key=lambda network: network.prefixlen, default=None),
             protocol=other.protocol if self.protocol is None else self.protocol,
             ports=shared(self.ports, other.ports) if both else self.ports or other.ports,
-            qualifiers=tuple(_both(self, other)),
+            qualifiers=in_order(_both(self, other)),
         )
 
     def subtract(self, other: "Packets") -> tuple[Self, ...] | None:
@@ -148,6 +150,11 @@ class Packets:
     def narrowed(self, qualifier: Qualifier) -> Self | None:
         """Those for which the qualifier holds besides; None: there are certainly none."""
         return self.intersect(Packets(qualifiers=(qualifier,)))
+
+    def without(self, kind: type[Qualifier]) -> Self:
+        """The same, whatever a qualifier of this kind says."""
+        others = tuple(each for each in self.qualifiers if not isinstance(each, kind))
+        return replace(self, qualifiers=others)
 
     def text(self, *, prefixes: bool = False) -> str:
         """For people: where to, protocol, ports, qualifiers. ``prefixes`` is how it stands in

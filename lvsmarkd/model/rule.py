@@ -1,14 +1,10 @@
 """Rules of our own: a thing in a firewall that marks or accepts some packets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network
 
-from lvsmarkd.model.flow import Flow, PortRange, Transport
-from lvsmarkd.model.protocols import AH_PROTOCOL as AH_PROTOCOL  # noqa: PLC0414 - until all is changed over
-from lvsmarkd.model.protocols import PROTOCOL_NAMES
-from lvsmarkd.model.protocols import VRRP_PROTOCOL as VRRP_PROTOCOL  # noqa: PLC0414 - until all is changed over
-from lvsmarkd.model.service import MAX_MARK, Family, Network, ServiceKey
+from lvsmarkd.model.packets import EVERYWHERE, Packets
+from lvsmarkd.model.service import MAX_MARK, Family, ServiceKey
 
 
 class Plane(StrEnum):
@@ -72,100 +68,14 @@ Action = SetMark | Accept
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
-    """Which packets a rule is about; what is None or empty does not limit it.
-
-    ``ports`` are destination ports, sorted and disjoint.
-    """
-
-    destination: Network | None = None
-    protocol: int | None = None
-    ports: tuple[PortRange, ...] = ()
-    in_interface: str | None = None
-    not_from_mac: tuple[str, ...] = ()
-
-    def matches_all_of(self, flow: Flow) -> bool:
-        """Whether every packet of ``flow`` matches."""
-        if self.in_interface not in {None, flow.in_interface}:
-            return False
-        if not set(self.not_from_mac) <= set(flow.not_from_mac):
-            return False
-        if self.protocol is not None and flow.transport != self.protocol:
-            return False
-        if self.ports and not _within(flow.ports, self.ports):
-            return False
-        return self.destination is None or _subnet(flow.destination, self.destination)
-
-    def may_match(self, flow: Flow) -> bool:
-        """Whether some packet of ``flow`` may match."""
-        if self.destination is not None:
-            if self.destination.version != flow.destination.version:
-                return False
-            if not self.destination.overlaps(flow.destination):
-                return False
-        both = (self.in_interface, flow.in_interface)
-        if None not in both and self.in_interface != flow.in_interface:
-            return False
-        if None not in (self.protocol, flow.transport) and self.protocol != flow.transport:
-            return False
-        if not self.ports or flow.ports is None:
-            return True
-        return any(flow.ports.overlaps(ports) for ports in self.ports)
-
-    def implies(self, other: "Match") -> bool:
-        """Whether every packet that matches this one matches ``other`` too."""
-        if other.destination is not None and (
-            self.destination is None or not _subnet(self.destination, other.destination)
-        ):
-            return False
-        if other.protocol not in {None, self.protocol}:
-            return False
-        if other.ports and not (self.ports and all(_within(p, other.ports) for p in self.ports)):
-            return False
-        if other.in_interface not in {None, self.in_interface}:
-            return False
-        return set(other.not_from_mac) <= set(self.not_from_mac)
-
-    def __str__(self) -> str:
-        words = [str(self.destination) if self.destination else "any"]
-        if self.protocol is not None:
-            words.append(PROTOCOL_NAMES.get(self.protocol, f"protocol {self.protocol}"))
-        if self.ports:
-            words.append(",".join(map(str, self.ports)))
-        if self.in_interface:
-            words.append(f"in-interface {self.in_interface}")
-        if self.not_from_mac:
-            words.append(f"not-from-mac {','.join(self.not_from_mac)}")
-        return " ".join(words)
-
-
-_EVERYWHERE: dict[Family, Network] = {
-    Family.INET: IPv4Network("0.0.0.0/0"),
-    Family.INET6: IPv6Network("::/0"),
-}
-
-
-def _subnet(inner: Network, outer: Network) -> bool:
-    return (
-        inner.version == outer.version
-        and inner.prefixlen >= outer.prefixlen
-        and inner.overlaps(outer)
-    )
-
-
-def _within(ports: PortRange | None, ranges: tuple[PortRange, ...]) -> bool:
-    return ports is not None and any(
-        r.first <= ports.first and ports.last <= r.last for r in ranges
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule of ours. ``mark`` is the service's that it serves, None where it serves VRRP."""
+    """A rule of ours, for those packets of its family that are in ``match``. ``mark`` is that of
+    the service it serves, None where it serves VRRP.
+    """
 
     family: Family
     hook: Hook
-    match: Match
+    match: Packets
     action: Action
     mark: int | None = None
 
@@ -185,19 +95,13 @@ class Rule:
             return False
         if self.action == other.action or Accept() in (self.action, other.action):
             return False
-        return any(self.match.may_match(flow) for flow in flows_of(other))
+        return self.match.overlaps(other.match)
 
     def __str__(self) -> str:
-        return f"{self.match} {self.action}"
+        return f"{self.match.text(prefixes=True)} {self.action}"
 
 
-def flows_of(rule: Rule) -> tuple[Flow, ...]:
-    """The flows that a rule stands for."""
-    match = rule.match
-    to = match.destination or _EVERYWHERE[rule.family]
-    known = match.protocol in set(Transport)
-    transport = Transport(match.protocol) if match.protocol is not None and known else None
-    ranges: tuple[PortRange | None, ...] = match.ports or (None,)
-    return tuple(
-        Flow(to, transport, ports, match.in_interface, match.not_from_mac) for ports in ranges
-    )
+def flows_of(rule: Rule) -> tuple[Packets, ...]:
+    """The flows that a rule stands for: to a destination, and to one range of ports at most."""
+    bare = replace(rule.match, destination=rule.match.destination or EVERYWHERE[rule.family])
+    return tuple(replace(bare, ports=(ports,)) for ports in bare.ports) or (bare,)

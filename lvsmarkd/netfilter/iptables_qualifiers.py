@@ -18,10 +18,10 @@ class IptablesOption:
     module: str = ""
     negated: bool = False
 
-    def words(self, qualifier: Qualifier) -> list[str]:
-        """What to write."""
-        option = [*(("-m", self.module) if self.module else ()), *(("!",) if self.negated else ())]
-        return [word for value in qualifier.values for word in (*option, self.name, value)]
+    def words(self, value: str) -> tuple[str, ...]:
+        """What to write for one value, which must be a word that stays one."""
+        of_match = ("-m", self.module) if self.module else ()
+        return (*of_match, *(("!",) if self.negated else ()), self.name, value)
 
 
 def _interface(value: str) -> InInterface | None:
@@ -39,12 +39,12 @@ OPTIONS: dict[type[Qualifier], IptablesOption] = {
 """All that iptables can say. A kind that is not here can be held by no rule of iptables'."""
 
 
-def option_words(qualifier: Qualifier) -> list[str]:
-    """What to write for a qualifier. Raises ValueError where iptables cannot say it."""
+def option_of(qualifier: Qualifier) -> IptablesOption:
+    """How a qualifier is said. Raises ValueError where iptables cannot."""
     option = OPTIONS.get(type(qualifier))
     if option is None:
         raise ValueError(f"iptables has no words for {qualifier}")
-    return option.words(qualifier)
+    return option
 
 
 def read_option(

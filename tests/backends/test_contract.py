@@ -58,7 +58,7 @@ def wanted(ground: Ground, name: str) -> Desired:
         "web": lambda: want(declare(80, *WEB), policy=policy),
         "both families": lambda: want(declare(80, *WEB, *WEB6), FTP, policy=policy),
         "vrrp": lambda: want(FTP, instances=vrrp, policy=policy),
-        "whole": lambda: want(declare(7, flow("10.0.0.0/8", transport=None)), policy=policy),  # type: ignore[arg-type] # whole
+        "whole": lambda: want(declare(7, flow("10.0.0.0/8", transport=None)), policy=policy),
         "ports": lambda: want(
             declare(7, *(flow("192.0.2.1", p) for p in range(1, 60, 2))), policy=policy
         ),

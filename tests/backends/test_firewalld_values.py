@@ -34,13 +34,14 @@ from lvsmarkd.judge.desired import Desired, Policy
 from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.finding import Kind, Severity
-from lvsmarkd.model.flow import PortRange
 from lvsmarkd.model.observed import Observed, Side
+from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.plan import ReplaceChain
-from lvsmarkd.model.rule import ChainKey, Hook, Match, Plane, SetMark
+from lvsmarkd.model.ports import PortRange
+from lvsmarkd.model.rule import ChainKey, Hook, Plane, SetMark
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown
-from tests.harness.values import declare, flow, instance, want
+from tests.harness.values import declare, flow, instance, packets, want
 
 ONE = Policy(slots=1)
 THEIRS = (
@@ -261,18 +262,18 @@ FLOW = flow("192.0.2.10", 80)
     [
         (
             [match(DADDR, "192.0.2.10"), match(DPORT, 80), SET],
-            Expression(Match(FLOW.destination, 6, (PortRange(80, 80),)), Family.INET, mark=80),
+            Expression(packets("192.0.2.10", 6, 80), Family.INET, mark=80),
         ),
         (
             [match(DPORT, {"range": [80, 90]}), {"accept": None}],
-            Expression(Match(None, 6, (PortRange(80, 90),)), verdict="accept"),
+            Expression(Packets(protocol=6, ports=(PortRange(80, 90),)), verdict="accept"),
         ),
         (
             [match({"meta": {"key": "l4proto"}}, "vrrp"), {"counter": {}}, {"accept": None}],
-            Expression(Match(None, 112), verdict="accept"),
+            Expression(packets(None, 112), verdict="accept"),
         ),
         ([match(DADDR, "192.0.2.10", "!="), SET], Expression(partial=True, mark=80)),
-        ([match(DADDR, "@vips"), SET], Expression(Match(), Family.INET, partial=True, mark=80)),
+        ([match(DADDR, "@vips"), SET], Expression(family=Family.INET, partial=True, mark=80)),
         ([{"limit": {"rate": 1}}, SET], Expression(partial=True, mark=80)),
         ([{"jump": {"target": "c"}}], Expression(target="c")),
         ("no list", Expression(partial=True)),
@@ -325,7 +326,7 @@ def test_marks_in_native_tables_keep_what_leads_to_them() -> None:
     ]
     early, late, late6 = Natives(objects).foreign()
     assert (early.side, early.later, early.effect) == (Side.BEFORE, False, SetMark(80))
-    assert early.path == (Match(FLOW.destination), Match(None, 6, (PortRange(80, 80),)))
+    assert early.path == (packets("192.0.2.10"), packets(None, 6, 80))
     assert (late.side, late.later) == (Side.AFTER, True)
     assert {late.chain_key.family, late6.chain_key.family} == set(Family)
 

@@ -68,7 +68,7 @@ def converge(backend: IptablesBackend, wanted: Desired) -> Plan:
         want(WEB),
         want(WEB, WEB6, FTP),
         want(FTP, instances=(instance("192.0.2.11", "2001:db8::1", ah=True),)),
-        want(declare(7, flow("10.0.0.0/8", transport=None))),  # type: ignore[arg-type] # whole
+        want(declare(7, flow("10.0.0.0/8", transport=None))),
         want(declare(7, *(flow("192.0.2.1", p) for p in range(1, 80, 2)))),
         want(declare(4294967295, flow("2001:db8::/64", 53))),
         want(WEB, policy=Policy(local=True)),

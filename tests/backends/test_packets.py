@@ -11,7 +11,7 @@ import pytest
 from lvsmarkd.backends.choose import choose
 from lvsmarkd.judge.desired import Desired, Policy
 from lvsmarkd.judge.judgement import judge
-from lvsmarkd.model.flow import Transport
+from lvsmarkd.model.protocols import Transport
 from tests.harness.daemon import until
 from tests.harness.netns import neighbour, run
 from tests.harness.values import declare, flow, want
@@ -112,7 +112,7 @@ def test_each_flow_bears_its_mark_and_nothing_else_does(client: str, tmp_path: P
 
 
 def test_a_whole_destination_is_marked_whatever_the_protocol(client: str, tmp_path: Path) -> None:
-    apply(want(declare(7, flow("192.0.2.8/29", transport=None))), tmp_path)  # type: ignore[arg-type] # whole
+    apply(want(declare(7, flow("192.0.2.8/29", transport=None))), tmp_path)
     assert send(client, "tcp,192.0.2.10,9", "udp,192.0.2.11,9") == {7}
     assert send(client, "udp,192.0.2.254,9") == {0}
 

@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 from lvsmarkd.backends.firewalld.own import UnrenderableError, own_rule, rich_text
 from lvsmarkd.backends.firewalld.rich import RichRule, read_rich_rule
 from lvsmarkd.backends.firewalld.words import NotUnderstoodError
-from lvsmarkd.model.flow import PortRange, Transport
-from lvsmarkd.model.rule import Accept, Hook, Match, Rule, SetMark
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.ports import PortRange
+from lvsmarkd.model.protocols import Transport
+from lvsmarkd.model.rule import Accept, Hook, Rule, SetMark
 from lvsmarkd.model.service import Family, Network
 from tests.backends.spellings import SPELLINGS
+from tests.harness.values import packets, qualified
 
 BASE = (
     'rule family="ipv4" destination address="192.0.2.1" port port="80" protocol="tcp" mark set=80'
@@ -69,7 +72,12 @@ def rules(draw: st.DrawFn) -> Rule:
         )
     )
     macs = draw(st.sampled_from([(), ("52:54:00:ab:cd:ef",)]))
-    match = Match(draw(st.sampled_from([to, None])), protocol, span, not_from_mac=macs)
+    match = Packets(
+        destination=draw(st.sampled_from([to, None])),
+        protocol=protocol,
+        ports=span,
+        qualifiers=qualified(None, macs),
+    )
     if draw(st.booleans()):
         mark = draw(st.integers(1, 2**32 - 1))
         return Rule(family, Hook.PREROUTING, match, SetMark(mark), mark)
@@ -136,9 +144,7 @@ def test_reading_never_fails_in_another_way(text: str) -> None:
 
 
 def test_others_rules_are_not_taken_for_ours() -> None:
-    ours = rich_text(
-        Rule(Family.INET, Hook.PREROUTING, Match(ip_network("192.0.2.1"), 6), SetMark(80), 80)
-    )
+    ours = rich_text(Rule(Family.INET, Hook.PREROUTING, packets("192.0.2.1", 6), SetMark(80), 80))
     assert own_rule(read_rich_rule(ours)) is not None
     for theirs in (
         ours.replace('priority="10965" ', ""),
@@ -155,7 +161,7 @@ def test_others_rules_are_not_taken_for_ours() -> None:
 
 
 def test_what_cannot_be_said_is_told_with_a_way_out() -> None:
-    match = Match(ip_network("192.0.2.1"), 6, (PortRange(80, 80),), in_interface="eth0")
+    match = packets("192.0.2.1", 6, 80, in_interface="eth0")
     with pytest.raises(UnrenderableError, match=r"eth0.*iptables backend"):
         rich_text(Rule(Family.INET, Hook.PREROUTING, match, SetMark(80), 80))
 

@@ -6,10 +6,13 @@ from hypothesis import strategies as st
 
 from lvsmarkd.declarations import port_ranges, values
 from lvsmarkd.model.declaration import Declaration, Ports
-from lvsmarkd.model.flow import MAX_PORT, PortRange, Transport
 from lvsmarkd.model.origin import Origin
+from lvsmarkd.model.ports import MAX_PORT, PortRange
+from lvsmarkd.model.protocols import Transport
 from lvsmarkd.model.refusal import RefusalError
 from lvsmarkd.model.service import MAX_MARK, Network
+from tests.harness.values import qualified
+from tests.model.universe import NETWORKS
 
 ORIGIN = Origin("/etc/keepalived/keepalived.conf", 7)
 
@@ -59,34 +62,30 @@ declarations = st.builds(
     ports(),
     st.just(ORIGIN),
     st.booleans(),
-    st.lists(macs, max_size=3, unique=True).map(lambda each: tuple(sorted(each))),
-    st.one_of(
-        st.none(),
-        st.from_regex(r"[A-Za-z0-9_.:@%][A-Za-z0-9_.:@%-]{0,14}", fullmatch=True).filter(
-            lambda each: each not in {".", ".."}
+    st.builds(
+        qualified,
+        st.one_of(
+            st.none(),
+            st.from_regex(r"[A-Za-z0-9_.:@%][A-Za-z0-9_.:@%-]{0,14}", fullmatch=True).filter(
+                lambda each: each not in {".", ".."}
+            ),
         ),
+        st.lists(macs, max_size=3, unique=True),
     ),
 )
 """Any declaration in normal form."""
 
-NESTED: tuple[Network, ...] = (
-    IPv4Network("0.0.0.0/0"),
-    IPv4Network("192.0.2.0/30"),
-    IPv4Network("192.0.2.0/31"),
-    IPv4Network("192.0.2.1/32"),
-    IPv4Network("192.0.2.2/32"),
-    IPv6Network("2001:db8::/64"),
-    IPv6Network("2001:db8::1/128"),
-)
-
 meeting = st.builds(
     Declaration,
     st.integers(1, 3),
-    st.lists(st.sampled_from(NESTED), min_size=1, max_size=2, unique=True).map(tuple),
+    st.lists(st.sampled_from(NETWORKS), min_size=1, max_size=2, unique=True).map(tuple),
     ports(highest=7),
     st.integers(1, 99).map(lambda line: Origin("keepalived.conf", line)),
     st.booleans(),
-    st.sampled_from([(), (), ("52:54:00:00:00:01",)]),
-    st.sampled_from([None, None, "eth0", "eth1"]),
+    st.builds(
+        qualified,
+        st.sampled_from([None, None, "eth0", "eth1"]),
+        st.sampled_from([(), (), ("52:54:00:00:00:01",)]),
+    ),
 )
 """Declarations from a world so small that they often speak of the same packets."""

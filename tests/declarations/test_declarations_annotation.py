@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from lvsmarkd.declarations import port_ranges
 from lvsmarkd.declarations.annotation import parse
-from lvsmarkd.declarations.render import annotation_text
 from lvsmarkd.model.declaration import Declaration
 from lvsmarkd.model.keepalived import Annotation
 from lvsmarkd.model.origin import Problem
 from tests.declarations.strategies import ORIGIN, declarations
+from tests.harness.values import qualified
 
 
 def _parsed(text: str, *marks: int) -> Declaration:
@@ -55,8 +55,7 @@ def test_both_families_several_transports_and_every_option() -> None:
         ),
         ORIGIN,
         accept=True,
-        not_from_mac=("52:54:00:12:34:56", "52:54:00:12:34:57"),
-        in_interface="eth0",
+        qualifiers=qualified("eth0", ("52:54:00:12:34:56", "52:54:00:12:34:57")),
     )
 
 
@@ -171,7 +170,7 @@ def test_a_problem_is_about_the_mark_that_the_text_names() -> None:
 
 @given(declarations)
 def test_what_is_rendered_reads_the_same(declaration: Declaration) -> None:
-    assert _parsed(annotation_text(declaration)) == declaration
+    assert _parsed(declaration.text()) == declaration
 
 
 _places = ["fwmark", "to", "VI_1", "192.0.2.10", "::1/64", "in-interface", "eth0", *"=/:,"]

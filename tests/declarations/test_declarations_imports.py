@@ -6,7 +6,7 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("module", ["annotation", "render", "resolve"])
+@pytest.mark.parametrize("module", ["annotation", "resolve"])
 def test_the_core_needs_neither_msgspec_nor_tomllib(module: str) -> None:
     code = (
         f"import sys, lvsmarkd.declarations.{module}\n"

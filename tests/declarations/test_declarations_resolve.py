@@ -14,11 +14,15 @@ from hypothesis import strategies as st
 from lvsmarkd.declarations import port_ranges
 from lvsmarkd.declarations.resolve import resolve
 from lvsmarkd.model.declaration import Declaration, Declared, DeclaredFlow
-from lvsmarkd.model.flow import MAX_PORT, Flow, PortRange, Transport
 from lvsmarkd.model.keepalived import VrrpInstance
 from lvsmarkd.model.origin import Origin
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.ports import MAX_PORT
+from lvsmarkd.model.protocols import VRRP_PROTOCOL, Transport
 from lvsmarkd.model.service import Address, Family, Network, ServiceKey
 from tests.declarations.strategies import meeting
+from tests.harness.values import packets, qualified
+from tests.model.universe import Packet, is_one_of
 
 INET, INET6 = Family.INET, Family.INET6
 VIP, VIP6 = ip_address("192.0.2.10"), ip_address("2001:db8::10")
@@ -57,11 +61,11 @@ def test_a_link_local_address_goes_without_its_scope() -> None:
 
 def test_qualifiers_arrive_in_the_flow() -> None:
     written = replace(
-        _declared(80, "192.0.2.10"), not_from_mac=("52:54:00:12:34:56",), in_interface="eth0"
+        _declared(80, "192.0.2.10"), qualifiers=qualified("eth0", ("52:54:00:12:34:56",))
     )
     (flow,) = resolve([written], ()).flows[ServiceKey(INET, 80)]
     assert flow == DeclaredFlow(
-        Flow(ip_network("192.0.2.10"), None, None, "eth0", ("52:54:00:12:34:56",)),
+        packets("192.0.2.10", in_interface="eth0", not_from_mac=("52:54:00:12:34:56",)),
         accept=False,
         origin=written.origin,
     )
@@ -151,7 +155,7 @@ def test_a_flow_within_another_is_dropped() -> None:
     written = [
         _declared(80, "192.0.2.0/24", ["tcp"]),
         _declared(80, "192.0.2.10", ["tcp/80"]),
-        replace(_declared(80, "192.0.2.0/24", ["tcp/80"]), in_interface="eth0"),
+        replace(_declared(80, "192.0.2.0/24", ["tcp/80"]), qualifiers=qualified("eth0")),
     ]
     assert _texts(resolve(written, ()), 80) == ["192.0.2.0/24 tcp"]
 
@@ -200,16 +204,17 @@ def test_a_wide_range_is_seen_past_the_narrow_ones_that_start_after_it() -> None
     assert [problem.marks for problem in declared.problems] == [(80, 82)]
 
 
-def _claims(declarations: Sequence[Declaration]) -> Iterator[tuple[int, Flow, bool]]:
+def _claims(declarations: Sequence[Declaration]) -> Iterator[tuple[int, Packets, bool]]:
     """What is declared, in the plainest way."""
     for each in declarations:
         for network in each.to:
             assert not isinstance(network, str)
-            parts: list[tuple[Transport | None, PortRange | None]] = [
-                (part.transport, part.ports) for part in each.ports
+            whole = Packets(destination=network, qualifiers=each.qualifiers)
+            parts = [
+                replace(whole, protocol=part.transport, ports=(part.ports,) if part.ports else ())
+                for part in each.ports
             ]
-            for transport, ports in parts or [(None, None)]:
-                flow = Flow(network, transport, ports, each.in_interface, each.not_from_mac)
+            for flow in parts or [whole]:
                 yield each.mark, flow, each.accept
 
 
@@ -228,33 +233,24 @@ _ADDRESSES: list[Address] = [
     *map(IPv4Address, ("192.0.2.0", "192.0.2.1", "192.0.2.2", "198.51.100.1")),
     *map(IPv6Address, ("2001:db8::1", "2001:db8::2")),
 ]
-Packet = tuple[Address, tuple[Transport | None, int], str, str]
-_PROTOCOLS: list[tuple[Transport | None, int]] = [
-    (None, 0),
+_PROTOCOLS: list[tuple[int, int | None]] = [
+    (VRRP_PROTOCOL, None),
     *product([Transport.TCP, Transport.SCTP], [1, 4, 7, 8, MAX_PORT]),
 ]
-_PACKETS: list[Packet] = list(
-    product(
+_PACKETS = [
+    Packet(to, protocol, port, interface, mac)
+    for to, (protocol, port), interface, mac in product(
         _ADDRESSES,
         _PROTOCOLS,
         ["eth0", "eth1"],
         ["52:54:00:00:00:01", "52:54:00:00:00:02"],
     )
-)
+]
 
 
-def _bears(claims: Sequence[tuple[int, Flow, bool]], packet: Packet) -> set[tuple[int, bool]]:
+def _bears(claims: Sequence[tuple[int, Packets, bool]], packet: Packet) -> set[tuple[int, bool]]:
     """The marks that a packet gets, each with whether it is accepted too."""
-    address, (transport, port), interface, mac = packet
-    hits = [
-        (mark, accept)
-        for mark, flow, accept in claims
-        if address in flow.destination
-        and flow.transport in {None, transport}
-        and (flow.ports is None or flow.ports.first <= port <= flow.ports.last)
-        and flow.in_interface in {None, interface}
-        and mac not in flow.not_from_mac
-    ]
+    hits = [(mark, accept) for mark, flow, accept in claims if is_one_of(packet, flow)]
     return {(mark, any(a for m, a in hits if m == mark)) for mark, _ in hits}
 
 
@@ -278,7 +274,7 @@ def test_the_union_means_what_was_written_in_any_order(
 def test_flows_that_differ_only_in_ports_are_apart(declarations: list[Declaration]) -> None:
     for own in resolve(declarations, ()).flows.values():
         for one, other in combinations(own, 2):
-            if replace(one.flow, ports=None) == replace(other.flow, ports=None):
+            if replace(one.flow, ports=()) == replace(other.flow, ports=()):
                 assert not one.flow.overlaps(other.flow)
 
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from lvsmarkd.declarations import port_ranges
 from lvsmarkd.declarations.checking import faults
-from lvsmarkd.declarations.render import toml_text
 from lvsmarkd.declarations.settings import ConfigError, Loaded, Metrics, Settings, load
 from lvsmarkd.declarations.tables import (
     BackendChoice,
@@ -30,6 +29,8 @@ from lvsmarkd.model.declaration import Declaration
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.report import Mode
 from tests.declarations.strategies import declarations
+from tests.declarations.toml_text import toml_text
+from tests.harness.values import qualified
 
 EVERY_KEY = """
 [keepalived]
@@ -108,15 +109,14 @@ def test_every_key_arrives(tmp_path: Path) -> None:
             (*port_ranges.entry("tcp/80,443-444"), *port_ranges.entry("udp/10000-20000")),
             Origin(str(path), 21, "mark[0]"),
             accept=True,
-            not_from_mac=("52:54:00:12:34:56",),
-            in_interface="eth0",
+            qualifiers=qualified("eth0", ("52:54:00:12:34:56",)),
         ),
         Declaration(
             81,
             ("VI_1",),
             (),
             Origin(str(path), 28, "mark[1]"),
-            not_from_mac=("52:54:00:12:34:56",),
+            qualifiers=qualified(None, ("52:54:00:12:34:56",)),
         ),
     )
 
@@ -162,7 +162,7 @@ def test_a_target_or_a_mac_address_written_twice_counts_once(tmp_path: Path) -> 
     )
     (declaration,) = load(path, required=True).declarations
     assert declaration.to == ("b", ip_network("::1"))
-    assert declaration.not_from_mac == ("02:00:00:00:00:00", "52:54:00:ab:cd:ef")
+    assert declaration.qualifiers == qualified(None, ("02:00:00:00:00:00", "52:54:00:ab:cd:ef"))
 
 
 def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:

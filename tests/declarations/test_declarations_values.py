@@ -9,7 +9,9 @@ from hypothesis import given
 from lvsmarkd.declarations import port_ranges, values
 from lvsmarkd.declarations.listening import listening
 from lvsmarkd.model.declaration import Ports
-from lvsmarkd.model.flow import PortRange, Transport
+from lvsmarkd.model.ports import PortRange
+from lvsmarkd.model.protocols import Transport
+from lvsmarkd.model.qualifiers import InInterface, NotFromMac
 from lvsmarkd.model.refusal import RefusalError, either, nearest, shown
 from tests.declarations.strategies import ports as any_ports
 
@@ -53,19 +55,19 @@ from tests.declarations.strategies import ports as any_ports
         (values.target, "accept", ["declared by its addresses"]),
         (values.target, "VI\x1b[31m", [r"\u001b"]),
         (values.target, "192.0.2.1\n", [r"\n"]),
-        (values.mac, "52:54:00:12:34", ["52:54:00:12:34:56"]),
-        (values.mac, "5254.0012.34AB", ["write 52:54:00:12:34:ab"]),
-        (values.mac, "525400123456", ["write 52:54:00:12:34:56"]),
-        (values.mac, "52:54:00:12:34:5g", ["found"]),
-        (values.interface, "eth+", ["wildcards", "one declaration for each"]),
-        (values.interface, "eth*", ["wildcards"]),
-        (values.interface, "", ['found ""']),
-        (values.interface, ".", ['found "."']),
-        (values.interface, "..", ['found ".."']),
-        (values.interface, "-i", ['found "-i"']),
-        (values.interface, "!eth0", ['found "!eth0"']),
-        (values.interface, "eth0\n", ["found"]),
-        (values.interface, "a-name-that-is-long", ["19 characters"]),
+        (NotFromMac.checked, "52:54:00:12:34", ["52:54:00:12:34:56"]),
+        (NotFromMac.checked, "5254.0012.34AB", ["write 52:54:00:12:34:ab"]),
+        (NotFromMac.checked, "525400123456", ["write 52:54:00:12:34:56"]),
+        (NotFromMac.checked, "52:54:00:12:34:5g", ["found"]),
+        (InInterface.checked, "eth+", ["wildcards", "one declaration for each"]),
+        (InInterface.checked, "eth*", ["wildcards"]),
+        (InInterface.checked, "", ['found ""']),
+        (InInterface.checked, ".", ['found "."']),
+        (InInterface.checked, "..", ['found ".."']),
+        (InInterface.checked, "-i", ['found "-i"']),
+        (InInterface.checked, "!eth0", ['found "!eth0"']),
+        (InInterface.checked, "eth0\n", ["found"]),
+        (InInterface.checked, "a-name-that-is-long", ["19 characters"]),
         (port_ranges.entry, "80/tcp", ['write "tcp/80"']),
         (port_ranges.entry, "80", ['write "tcp/80" or "udp/80"']),
         (port_ranges.entry, "tcp 80", ['write "tcp/80"']),
@@ -120,12 +122,12 @@ def test_what_does_not_look_like_an_address_is_a_name(text: str) -> None:
 
 
 def test_a_mac_address_is_in_lower_case_with_colons() -> None:
-    assert values.mac("52-54-00-AB-CD-EF") == "52:54:00:ab:cd:ef"
+    assert NotFromMac.checked("52-54-00-AB-CD-EF") == "52:54:00:ab:cd:ef"
 
 
 @pytest.mark.parametrize("text", ["eth0", "br-lan.10", "lo", "a@b%c:d_e", "...", "x" * 15])
 def test_an_interface_has_up_to_15_of_its_characters(text: str) -> None:
-    assert values.interface(text) == text
+    assert InInterface.checked(text) == text
 
 
 def test_ports_come_alone_as_range_as_list_or_not_at_all() -> None:

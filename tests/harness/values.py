@@ -1,12 +1,16 @@
 """Short ways to write the values that tests talk of."""
 
+from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.model.declaration import Declared, DeclaredFlow
-from lvsmarkd.model.flow import Flow, PortRange, Transport
 from lvsmarkd.model.keepalived import Fitness, Reading, VrrpInstance
 from lvsmarkd.model.origin import Origin
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.ports import PortRange
+from lvsmarkd.model.protocols import Transport
+from lvsmarkd.model.qualifiers import InInterface, NotFromMac, Qualifier
 from lvsmarkd.model.service import Family, Service, ServiceKey
 
 HERE = Origin("/etc/keepalived/keepalived.conf", 7)
@@ -16,17 +20,51 @@ def key(mark: int, family: str = "inet") -> ServiceKey:
     return ServiceKey(Family(family), mark)
 
 
-def flow(to: str, *ports: int, transport: Transport = Transport.TCP, **more: object) -> Flow:
+def qualified(
+    in_interface: str | None = None, not_from_mac: Sequence[str] = ()
+) -> tuple[Qualifier, ...]:
+    """The qualifiers that say this."""
+    entered = [] if in_interface is None else [InInterface.of(in_interface)]
+    return (*entered, *([NotFromMac.of(*not_from_mac)] if not_from_mac else []))
+
+
+def packets(
+    to: str | None = None,
+    protocol: int | None = None,
+    *ports: int,
+    in_interface: str | None = None,
+    not_from_mac: Sequence[str] = (),
+) -> Packets:
+    """Packets to each of these ports."""
+    return Packets(
+        destination=None if to is None else ip_network(to),
+        protocol=protocol,
+        ports=tuple(PortRange(port, port) for port in ports),
+        qualifiers=qualified(in_interface, not_from_mac),
+    )
+
+
+def flow(
+    to: str,
+    *ports: int,
+    transport: Transport | None = Transport.TCP,
+    in_interface: str | None = None,
+    not_from_mac: Sequence[str] = (),
+) -> Packets:
     """A flow to one port, to a range of two, or to every port."""
-    span = PortRange(ports[0], ports[-1]) if ports else None
-    return Flow(ip_network(to), transport, span, **more)  # type: ignore[arg-type] # passed on
+    return Packets(
+        destination=ip_network(to),
+        protocol=transport,
+        ports=(PortRange(ports[0], ports[-1]),) if ports else (),
+        qualifiers=qualified(in_interface, not_from_mac),
+    )
 
 
 def declare(
-    mark: int, *flows: Flow, accept: bool = False
+    mark: int, *flows: Packets, accept: bool = False
 ) -> dict[ServiceKey, tuple[DeclaredFlow, ...]]:
     """Flows of one mark, in the families of their destinations."""
-    keys = dict.fromkeys(ServiceKey(f.family, mark) for f in flows)
+    keys = dict.fromkeys(ServiceKey(f.family, mark) for f in flows if f.family is not None)
     return {
         k: tuple(DeclaredFlow(f, accept, HERE) for f in flows if f.family is k.family) for k in keys
     }

@@ -9,7 +9,8 @@ from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.keepalived import Fitness
 from lvsmarkd.model.origin import Problem
-from lvsmarkd.model.rule import AH_PROTOCOL, VRRP_PROTOCOL, Hook
+from lvsmarkd.model.protocols import AH_PROTOCOL, VRRP_PROTOCOL
+from lvsmarkd.model.rule import Hook
 from lvsmarkd.model.service import Family
 from tests.harness.paper import PaperFirewall
 from tests.harness.values import HERE, declare, flow, instance, key, reading, service, want

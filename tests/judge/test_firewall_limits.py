@@ -8,19 +8,22 @@ from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind, Severity
-from lvsmarkd.model.flow import Flow
 from lvsmarkd.model.keepalived import Fitness
 from lvsmarkd.model.observed import Chain, Observed
+from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.plan import AddRule
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
-from tests.harness.values import HERE, declare, flow, key, reading, service, want
+from tests.harness.values import HERE, declare, flow, key, qualified, reading, service, want
 
 RICH = Policy(slots=1, interfaces=False, macs=1)
 NOW, THEN, PAST = (ChainKey(plane, Family.INET, Hook.PREROUTING) for plane in Plane)
 PLAIN = flow("192.0.2.10", 80)
 MAC, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02"
-BEYOND = [replace(PLAIN, in_interface="vip0"), replace(PLAIN, not_from_mac=(MAC, OTHER))]
+BEYOND = [
+    replace(PLAIN, qualifiers=qualified("vip0")),
+    replace(PLAIN, qualifiers=qualified(None, (MAC, OTHER))),
+]
 WEB = want(declare(80, PLAIN), policy=RICH)
 HELD = Chain(exists=True, jumps=1, container="firewalld's policy lvsmarkd")
 FULL = replace(HELD, rules=tuple(WEB.rules))
@@ -29,12 +32,12 @@ READ = reading(service(80), service(25))
 MAIL = declare(25, flow("192.0.2.10", 25))
 
 
-def wish(flows: list[Flow], policy: Policy = RICH, before: Desired | None = None) -> Desired:
+def wish(flows: list[Packets], policy: Policy = RICH, before: Desired | None = None) -> Desired:
     return desired(READ, Declared(declare(80, *flows) | MAIL), policy, before)
 
 
 @pytest.mark.parametrize("beyond", BEYOND)
-def test_the_last_good_flows_stay_and_the_place_is_named(beyond: Flow) -> None:
+def test_the_last_good_flows_stay_and_the_place_is_named(beyond: Packets) -> None:
     now = wish([beyond], before=wish([PLAIN]))
     assert now.rules == wish([PLAIN]).rules
     assert now.frozen_marks == {80}
@@ -51,7 +54,7 @@ def test_the_last_good_flows_stay_and_the_place_is_named(beyond: Flow) -> None:
 
 
 @pytest.mark.parametrize("beyond", BEYOND)
-def test_at_a_cold_start_the_rules_of_the_mark_stay_in_both_planes(beyond: Flow) -> None:
+def test_at_a_cold_start_the_rules_of_the_mark_stay_in_both_planes(beyond: Packets) -> None:
     now = wish([beyond])
     assert {rule.mark for rule in now.rules} == {25}
     plan = judge(now, Observed(PLANES))
@@ -67,7 +70,7 @@ def test_what_it_can_hold_of_the_mark_is_followed_at_a_cold_start() -> None:
 
 
 def test_one_sender_can_be_left_out_and_iptables_can_hold_it_all() -> None:
-    assert wish([replace(PLAIN, not_from_mac=(MAC,))]).problems == ()
+    assert wish([replace(PLAIN, qualifiers=qualified(None, (MAC,)))]).problems == ()
     assert wish(BEYOND, Policy()).problems == ()
 
 

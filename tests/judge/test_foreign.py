@@ -10,7 +10,6 @@ from lvsmarkd.judge.foreign import near_miss
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.flow import PortRange
 from lvsmarkd.model.observed import (
     Drop,
     Effect,
@@ -22,20 +21,22 @@ from lvsmarkd.model.observed import (
     SetsUnknownMark,
     Side,
 )
-from lvsmarkd.model.rule import Accept, ChainKey, Hook, Match, Plane, SetMark
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.ports import PortRange
+from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown
 from tests.harness.paper import PaperFirewall
-from tests.harness.values import declare, flow, instance, key, reading, service, want
+from tests.harness.values import declare, flow, instance, key, packets, reading, service, want
 
 WEB = want(declare(80, flow("192.0.2.10", 80), flow("192.0.2.10", 443)))
-VIP = Match(destination=ip_network("192.0.2.10/32"))
+VIP = Packets(destination=ip_network("192.0.2.10/32"))
 PORTS = (PortRange(80, 80), PortRange(443, 443))
 
 
 def rule(
     effect: Effect,
-    *path: Match,
+    *path: Packets,
     side: Side = Side.AFTER,
     hook: Hook = Hook.PREROUTING,
     partial: bool = False,
@@ -64,10 +65,10 @@ def found(
     [
         (rule(SetMark(1), VIP), Severity.CRITICAL),
         (rule(SetMark(1)), Severity.CRITICAL),
-        (rule(SetMark(1), Match(protocol=6)), Severity.CRITICAL),
+        (rule(SetMark(1), Packets(protocol=6)), Severity.CRITICAL),
         (rule(SetMark(0x1000, 0xF000), VIP), Severity.CRITICAL),
         (rule(SetMark(1), VIP, partial=True), Severity.WARNING),
-        (rule(SetMark(1), Match(in_interface="eth3")), Severity.WARNING),
+        (rule(SetMark(1), packets(in_interface="eth3")), Severity.WARNING),
         (rule(SetsUnknownMark("CONNMARK --restore-mark")), Severity.CRITICAL),
         (rule(SetMark(7), VIP, later=True), Severity.CRITICAL),
         (rule(SetMark(7), VIP, guards=(MarkGuard(80, 0xFFFFFFFF),)), Severity.CRITICAL),
@@ -92,11 +93,11 @@ def test_a_later_writer_of_another_mark_is_a_conflict(
         rule(SetMark(80), VIP),
         rule(SetMark(80, 0xFF), VIP),
         rule(SetMark(1), VIP, side=Side.BEFORE),
-        rule(SetMark(1), Match(destination=ip_network("192.0.2.11/32"))),
-        rule(SetMark(1), VIP, Match(protocol=17)),
+        rule(SetMark(1), Packets(destination=ip_network("192.0.2.11/32"))),
+        rule(SetMark(1), VIP, Packets(protocol=17)),
         rule(SetMark(1), guards=(MarkGuard(0, 0xFFFFFFFF),)),
         rule(LeavesTable()),
-        rule(Drop(), Match(destination=ip_network("192.0.2.11/32"))),
+        rule(Drop(), Packets(destination=ip_network("192.0.2.11/32"))),
     ],
 )
 def test_what_changes_no_mark_of_ours_is_no_conflict(foreign: ForeignRule) -> None:
@@ -121,8 +122,8 @@ INPUT = Hook.INPUT
         ([], False, 0),
         ([rule(Drop(), hook=INPUT)], False, 2),
         ([rule(Drop(), hook=INPUT, partial=True)], False, 0),
-        ([rule(Accept(), Match(protocol=6), hook=INPUT), rule(Drop(), hook=INPUT)], False, 0),
-        ([rule(Accept(), Match(protocol=17), hook=INPUT)], True, 2),
+        ([rule(Accept(), Packets(protocol=6), hook=INPUT), rule(Drop(), hook=INPUT)], False, 0),
+        ([rule(Accept(), Packets(protocol=17), hook=INPUT)], True, 2),
         ([rule(Accept(), hook=INPUT, partial=True)], True, 0),
         ([rule(LeavesTable(), hook=INPUT), rule(Accept(), hook=INPUT)], True, 2),
     ],
@@ -207,7 +208,7 @@ def test_a_hint_follows_the_packets_that_the_rule_marks() -> None:
     )
     [orphan] = found(both, rule(SetMark(128), VIP), kind=Kind.ORPHAN)
     assert "write --set-mark 80" in orphan.message
-    elsewhere = Match(destination=ip_network("192.0.2.99/32"))
+    elsewhere = Packets(destination=ip_network("192.0.2.99/32"))
     [orphan] = found(wish, rule(SetMark(1), elsewhere), kind=Kind.ORPHAN)
     assert "keepalived uses mark 25" in orphan.message
     [orphan] = found(WEB, rule(SetMark(9), elsewhere), kind=Kind.ORPHAN)
@@ -224,10 +225,10 @@ BARE = desired(reading(service(80)), Declared(), Policy())
         ([rule(SetMark(80), VIP)], True),
         ([rule(SetMark(80), VIP, partial=True)], True),
         ([rule(LeavesTable()), rule(SetMark(80), VIP)], False),
-        ([rule(LeavesTable(), VIP), rule(SetMark(80), VIP, Match(protocol=6))], False),
+        ([rule(LeavesTable(), VIP), rule(SetMark(80), VIP, Packets(protocol=6))], False),
         ([rule(LeavesTable(), partial=True), rule(SetMark(80), VIP)], True),
         ([rule(SetMark(80), VIP), rule(SetMark(99))], False),
-        ([rule(SetMark(80), VIP), rule(SetMark(99), VIP, Match(protocol=17))], True),
+        ([rule(SetMark(80), VIP), rule(SetMark(99), VIP, Packets(protocol=17))], True),
         ([rule(SetMark(80), VIP), rule(SetMark(80, 0xFF))], True),
         ([rule(SetConnmark(80), VIP)], False),
         ([rule(SetConnmark(80), VIP), rule(SetsUnknownMark("CONNMARK --restore-mark"))], True),
@@ -292,7 +293,7 @@ def test_a_chain_of_somebody_elses_that_bears_our_name_is_left_alone() -> None:
 
 
 MARKS = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
-WHOLE = rule(SetMark(80), VIP, Match(protocol=6))
+WHOLE = rule(SetMark(80), VIP, Packets(protocol=6))
 
 
 @pytest.mark.parametrize(
@@ -300,8 +301,8 @@ WHOLE = rule(SetMark(80), VIP, Match(protocol=6))
     [
         ([WHOLE], True),
         ([rule(SetMark(80))], True),
-        ([rule(SetMark(80), VIP, Match(protocol=6, ports=(p,))) for p in PORTS], True),
-        ([rule(SetMark(80), VIP, Match(protocol=6, ports=PORTS[:1]))], False),
+        ([rule(SetMark(80), VIP, Packets(protocol=6, ports=(p,))) for p in PORTS], True),
+        ([rule(SetMark(80), VIP, Packets(protocol=6, ports=PORTS[:1]))], False),
         ([rule(SetMark(80), VIP, partial=True)], False),
         ([rule(SetMark(80, 0xFF), VIP)], False),
         ([rule(SetMark(81), VIP)], False),
@@ -349,7 +350,7 @@ def test_a_rule_of_ours_that_still_gives_another_mark_is_not_stood_in_for() -> N
 def test_where_one_service_is_stood_in_for_and_another_is_not_the_jump_is_critical() -> None:
     both = want(declare(80, flow("192.0.2.10", 80)), declare(25, flow("192.0.2.10", 25)))
     seen = Observed(
-        PaperFirewall().chains, (rule(SetMark(80), VIP, Match(protocol=6, ports=PORTS)),)
+        PaperFirewall().chains, (rule(SetMark(80), VIP, Packets(protocol=6, ports=PORTS)),)
     )
     assert covered(both, seen) == {key(80): True, key(25): False}
     missing = [f for f in judge(both, seen).findings if f.kind is Kind.MISSING]

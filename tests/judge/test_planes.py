@@ -1,7 +1,6 @@
 """Two planes, and rules that are held by what all chains of a plane share."""
 
 from dataclasses import replace
-from ipaddress import ip_network
 
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.drift import History
@@ -10,12 +9,12 @@ from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.observed import Chain, ForeignRule, Observed, Side
 from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain
-from lvsmarkd.model.rule import ChainKey, Hook, Match, Plane, Rule, SetMark
+from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.reconcile.applied_state import AppliedState
 from lvsmarkd.reconcile.rule_counts import RuleCounts
-from tests.harness.values import declare, flow, key, reading, service, want
+from tests.harness.values import declare, flow, key, packets, reading, service, want
 
 NOW = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
 THEN = ChainKey(Plane.PERMANENT, Family.INET, Hook.PREROUTING)
@@ -28,7 +27,7 @@ WATCHED = desired(reading(service(80)), Declared({}), Policy(slots=1))
 
 
 def marking(chain_key: ChainKey, value: int = 80, *, fleeting: bool = True) -> ForeignRule:
-    match = Match(destination=ip_network("192.0.2.10/32"))
+    match = packets("192.0.2.10")
     return ForeignRule(
         chain_key, Side.AFTER, SetMark(value), (match,), "a zone", "rule …", fleeting=fleeting
     )
@@ -77,7 +76,7 @@ def test_a_rule_in_some_of_its_places_is_not_in_force_and_is_completed() -> None
 
 
 def test_a_rule_in_some_places_that_nobody_wants_is_removed_when_its_time_has_come() -> None:
-    stale = Rule(Family.INET, Hook.PREROUTING, Match(ip_network("192.0.2.9/32")), SetMark(9), 9)
+    stale = Rule(Family.INET, Hook.PREROUTING, packets("192.0.2.9"), SetMark(9), 9)
     torn = replace(FULL, partial=(stale,))
     seen = Observed({NOW: torn})
     assert judge(WEB, seen).steps == (RemoveRule(NOW, stale),)

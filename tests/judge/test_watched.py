@@ -1,7 +1,5 @@
 """A service that nobody declared and rules of others mark: what to declare is what these mark."""
 
-from ipaddress import ip_network
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,14 +12,15 @@ from lvsmarkd.judge.judgement import judge
 from lvsmarkd.judge.watched import advice, watched
 from lvsmarkd.model.declaration import Declaration, Declared, DeclaredFlow
 from lvsmarkd.model.finding import Kind
-from lvsmarkd.model.flow import Flow, PortRange
 from lvsmarkd.model.keepalived import Annotation
 from lvsmarkd.model.observed import Chain, Effect, ForeignRule, MarkGuard, Observed, Side
 from lvsmarkd.model.origin import Problem
-from lvsmarkd.model.rule import ChainKey, Hook, Match, Plane, SetMark
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.ports import PortRange
+from lvsmarkd.model.rule import ChainKey, Hook, Plane, SetMark
 from lvsmarkd.model.service import Family
 from tests.harness.paper import PaperFirewall
-from tests.harness.values import HERE, flow, instance, key, reading, service
+from tests.harness.values import HERE, flow, instance, key, packets, reading, service
 from tests.judge.test_laws import flows
 
 NOW = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
@@ -31,13 +30,8 @@ MARK = SetMark(80)
 MAC = "52:54:00:00:00:01"
 
 
-def to(address: str, protocol: int | None = None, *ports: int, **more: object) -> Match:
-    spans = tuple(PortRange(port, port) for port in ports)
-    return Match(ip_network(address), protocol, spans, **more)  # type: ignore[arg-type] # passed on
-
-
 def marks(
-    *path: Match, effect: Effect = MARK, partial: bool = False, guarded: bool = False
+    *path: Packets, effect: Effect = MARK, partial: bool = False, guarded: bool = False
 ) -> ForeignRule:
     guards = (MarkGuard(0, 0xFF),) if guarded else ()
     return ForeignRule(NOW, Side.AFTER, effect, path, "table t", "-A …", partial, guards)
@@ -51,32 +45,48 @@ def advised(*foreign: ForeignRule, policy: Policy | None = None) -> str | None:
 @pytest.mark.parametrize(
     ("foreign", "text"),
     [
-        ([marks(to("192.0.2.10", 6, 80, 443))], "to 192.0.2.10 tcp 80,443"),
-        ([marks(to("192.0.2.10", 6, p)) for p in (443, 80)], "to 192.0.2.10 tcp 80,443"),
+        ([marks(packets("192.0.2.10", 6, 80, 443))], "to 192.0.2.10 tcp 80,443"),
+        ([marks(packets("192.0.2.10", 6, p)) for p in (443, 80)], "to 192.0.2.10 tcp 80,443"),
         (
-            [marks(to(vip, 6, 80)) for vip in ("192.0.2.10", "192.0.2.11")],
+            [marks(packets(vip, 6, 80)) for vip in ("192.0.2.10", "192.0.2.11")],
             "to 192.0.2.10,192.0.2.11 tcp 80",
         ),
         (
-            [marks(to("192.0.2.10", 6, 80)), marks(to("192.0.2.10", 17))],
+            [marks(packets("192.0.2.10", 6, 80)), marks(packets("192.0.2.10", 17))],
             "to 192.0.2.10 tcp 80 udp",
         ),
-        ([marks(to("192.0.2.0/24"))], "to 192.0.2.0/24"),
-        ([marks(to("192.0.2.0/24")), marks(to("192.0.2.0/24", 6, 80))], "to 192.0.2.0/24"),
-        ([marks(Match(protocol=6))], "to 0.0.0.0/0 tcp"),
-        # A jump to the chain, and the rule in it.
-        ([marks(to("192.0.2.0/24"), to("192.0.2.10/32", 6, 80))], "to 192.0.2.10 tcp 80"),
-        ([marks(to("192.0.2.10", 6, 80, 81), Match(None, 6, (PortRange(1, 80),)))], "80"),
+        ([marks(packets("192.0.2.0/24"))], "to 192.0.2.0/24"),
         (
-            [marks(to("192.0.2.10", 6, 80, in_interface="eth0", not_from_mac=(MAC,)))],
+            [marks(packets("192.0.2.0/24")), marks(packets("192.0.2.0/24", 6, 80))],
+            "to 192.0.2.0/24",
+        ),
+        ([marks(packets(None, 6))], "to 0.0.0.0/0 tcp"),
+        # A jump to the chain, and the rule in it.
+        ([marks(packets("192.0.2.0/24"), packets("192.0.2.10/32", 6, 80))], "to 192.0.2.10 tcp 80"),
+        (
+            [
+                marks(
+                    packets("192.0.2.10", 6, 80, 81), Packets(protocol=6, ports=(PortRange(1, 80),))
+                )
+            ],
+            "80",
+        ),
+        (
+            [marks(packets("192.0.2.10", 6, 80, in_interface="eth0", not_from_mac=(MAC,)))],
             f"to 192.0.2.10 tcp 80 not-from-mac {MAC} in-interface eth0",
         ),
         # What is not understood is left out, as long as something is.
         (
-            [marks(to("192.0.2.10", 6, 80)), marks(to("192.0.2.12"), partial=True)],
+            [marks(packets("192.0.2.10", 6, 80)), marks(packets("192.0.2.12"), partial=True)],
             "to 192.0.2.10 tcp 80",
         ),
-        ([marks(to("192.0.2.10", 6, 80)), marks(to("192.0.2.10"), to("192.0.2.11"))], "tcp 80"),
+        (
+            [
+                marks(packets("192.0.2.10", 6, 80)),
+                marks(packets("192.0.2.10"), packets("192.0.2.11")),
+            ],
+            "tcp 80",
+        ),
     ],
 )
 def test_what_others_mark_is_what_to_declare(foreign: list[ForeignRule], text: str) -> None:
@@ -89,11 +99,11 @@ def test_what_others_mark_is_what_to_declare(foreign: list[ForeignRule], text: s
 @pytest.mark.parametrize(
     "foreign",
     [
-        marks(to("192.0.2.10"), partial=True),
-        marks(to("192.0.2.10"), guarded=True),
-        marks(to("192.0.2.10"), effect=SetMark(80, 0xFF)),
-        marks(to("192.0.2.10", 1)),
-        marks(to("192.0.2.10"), effect=SetMark(81)),
+        marks(packets("192.0.2.10"), partial=True),
+        marks(packets("192.0.2.10"), guarded=True),
+        marks(packets("192.0.2.10"), effect=SetMark(80, 0xFF)),
+        marks(packets("192.0.2.10", 1)),
+        marks(packets("192.0.2.10"), effect=SetMark(81)),
     ],
 )
 def test_where_no_rule_is_understood_the_guess_is_what_there_is(foreign: ForeignRule) -> None:
@@ -102,7 +112,7 @@ def test_where_no_rule_is_understood_the_guess_is_what_there_is(foreign: Foreign
 
 
 def test_a_rule_that_no_flow_describes_is_told_apart() -> None:
-    known, obscure = marks(to("192.0.2.10", 6, 80)), marks(to("192.0.2.12"), partial=True)
+    known, obscure = marks(packets("192.0.2.10", 6, 80)), marks(packets("192.0.2.12"), partial=True)
     found = watched(key(80), Observed({}, (known, obscure)))
     assert found.flows == (flow("192.0.2.10", 80),)
     assert found.obscure == (obscure,)
@@ -110,20 +120,22 @@ def test_a_rule_that_no_flow_describes_is_told_apart() -> None:
 
 def test_what_the_firewall_cannot_hold_is_not_advised() -> None:
     rich = Policy(slots=1, interfaces=False, macs=1)
-    zone = [marks(Match(in_interface=way), to("192.0.2.10", 6, 80)) for way in ("eth0", "eth1")]
+    zone = [
+        marks(packets(in_interface=way), packets("192.0.2.10", 6, 80)) for way in ("eth0", "eth1")
+    ]
     assert advised(*zone, policy=rich) == "# lvsmarkd: fwmark 80 to 192.0.2.10 tcp 80"
-    two = marks(to("192.0.2.10", not_from_mac=(MAC, "52:54:00:00:00:02")))
+    two = marks(packets("192.0.2.10", not_from_mac=(MAC, "52:54:00:00:00:02")))
     assert advised(two, policy=rich) == GUESS
 
 
 def test_a_declared_service_needs_no_advice() -> None:
     own = {key(80): (DeclaredFlow(flow("192.0.2.10", 80), False, HERE),)}
-    seen = Observed({}, (marks(to("192.0.2.10")),))
+    seen = Observed({}, (marks(packets("192.0.2.10")),))
     assert advice(key(80), desired(READ, Declared(own), Policy()), seen) is None
 
 
 def test_findings_bear_it() -> None:
-    rule = marks(to("192.0.2.10", 6, 80))
+    rule = marks(packets("192.0.2.10", 6, 80))
     text = "# lvsmarkd: fwmark 80 to 192.0.2.10 tcp 80"
     inferred = judge(
         desired(READ, Declared(), Policy(infer=True)),
@@ -138,19 +150,8 @@ def test_findings_bear_it() -> None:
 
 
 @given(st.lists(flows.filter(lambda f: f.family is Family.INET), min_size=1, max_size=8))
-def test_pasted_it_declares_just_these_flows(own: list[Flow]) -> None:
-    rules = [
-        marks(
-            Match(
-                f.destination,
-                f.transport,
-                (f.ports,) if f.ports else (),
-                f.in_interface,
-                f.not_from_mac,
-            )
-        )
-        for f in own
-    ]
+def test_pasted_it_declares_just_these_flows(own: list[Packets]) -> None:
+    rules = [marks(f) for f in own]
     declarations: list[Declaration] = []
     for line in (advised(*rules) or "").splitlines():
         parsed = parse(Annotation(line.removeprefix("# lvsmarkd: "), HERE))

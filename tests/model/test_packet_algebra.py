@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.ports import EVERY_PORT, PortRange
 from lvsmarkd.model.protocols import VRRP_PROTOCOL
-from lvsmarkd.model.qualifiers import InInterface, NotFromMac
+from lvsmarkd.model.qualifiers import InInterface, NotFromMac, in_order
 from lvsmarkd.model.service import Family
 from tests.model.universe import EVERY, MACS, is_one_of, members, sent_by_host, some_packets
 
@@ -129,13 +129,15 @@ def test_ranges_that_touch_hold_together_what_neither_holds_alone() -> None:
 
 
 def test_qualifiers_have_one_order_and_none_stands_twice() -> None:
-    assert Packets(qualifiers=(MAC, ETH0)) == Packets(qualifiers=(ETH0, MAC))
+    with pytest.raises(ValueError, match="order"):
+        Packets(qualifiers=(MAC, ETH0))
+    assert Packets(qualifiers=in_order((MAC, ETH0))) == Packets(qualifiers=(ETH0, MAC))
     with pytest.raises(ValueError, match="two of a kind"):
         Packets(qualifiers=(ETH0, InInterface.of("eth1")))
 
 
 def test_it_is_written_for_people_and_as_in_rules() -> None:
-    packets = to("192.0.2.10", TCP, 80, 443, qualifiers=(MAC, ETH0))
+    packets = to("192.0.2.10", TCP, 80, 443, qualifiers=(ETH0, MAC))
     ending = f"tcp 80,443 in-interface eth0 not-from-mac {MACS[0]}"
     assert str(packets) == f"192.0.2.10 {ending}"
     assert packets.text(prefixes=True) == f"192.0.2.10/32 {ending}"

@@ -8,7 +8,7 @@ import pytest
 from lvsmarkd.model.finding import SEEN_IN_FIREWALL, Kind, Severity
 from lvsmarkd.model.observed import Chain, ForeignRule, Side
 from lvsmarkd.model.report import NO_BACKEND, Fight, Mode, Report
-from lvsmarkd.model.rule import Match, Plane, SetMark
+from lvsmarkd.model.rule import Plane, SetMark
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Actor
@@ -225,7 +225,12 @@ def test_a_conflict_names_the_rule_and_ends_in_one_line(watched: Watched) -> Non
     watched.look()
     watched.bench.paper.foreign = (
         ForeignRule(
-            MARKS, Side.AFTER, SetMark(5), (Match(),), "mangle PREROUTING", "-j MARK --set-mark 5"
+            MARKS,
+            Side.AFTER,
+            SetMark(5),
+            (),
+            "mangle PREROUTING",
+            "-j MARK --set-mark 5",
         ),
     )
     told = watched.look(VANDAL)

@@ -19,7 +19,8 @@ from lvsmarkd.model.observed import (
     SetsUnknownMark,
     Side,
 )
-from lvsmarkd.model.rule import Accept, ChainKey, Hook, Match, Plane, SetMark
+from lvsmarkd.model.packets import EVERY_PACKET, Packets
+from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
 from lvsmarkd.model.service import Family
 
 FAMILIES = {"ipv4": Family.INET, "ipv6": Family.INET6}
@@ -74,7 +75,7 @@ def of_iptables(seen: Observed, backend: str, runtime: Listing) -> Iterator[Fore
 
 
 def _value(rule: ForeignRule) -> tuple[object, ...]:
-    path = tuple(match for match in rule.path if match != Match())
+    path = tuple(match for match in rule.path if match != EVERY_PACKET)
     return (rule.chain_key.family, rule.chain_key.hook, rule.effect, path, rule.guards)
 
 
@@ -109,7 +110,7 @@ def _direct(
             ChainKey(plane, family, Hook.PREROUTING),
             Side.AFTER if _HOOKS[chain] else Side.BEFORE,
             effect,
-            (syntax.match,) if syntax.match != Match() else (),
+            (syntax.match,) if syntax.match != EVERY_PACKET else (),
             "firewalld's direct rules",
             said,
             syntax.partial,
@@ -172,10 +173,10 @@ class Natives:
             yield from self._chain(way, name, (), depth=0, partial=False)
 
     def _chain(
-        self, way: "_NativeWay", name: str, path: tuple[Match, ...], *, depth: int, partial: bool
+        self, way: "_NativeWay", name: str, path: tuple[Packets, ...], *, depth: int, partial: bool
     ) -> Iterator[ForeignRule]:
         for rule in self._rules.get((way.family, way.table, name), ()):
-            here = (*path, rule.match) if rule.match != Match() else path
+            here = (*path, rule.match) if rule.match != EVERY_PACKET else path
             narrow = partial or rule.partial
             only = replace(way, only=rule.family or way.only)
             if rule.target and depth < _DEPTH:
@@ -195,7 +196,7 @@ class Natives:
                     effect,
                     here,
                     f"nft table {way.family} {way.table}, chain {name}",
-                    f"{' '.join(map(str, here)) or 'any'} {effect}",
+                    f"{' '.join(each.text(prefixes=True) for each in here) or 'any'} {effect}",
                     narrow,
                     (),
                     way.later,

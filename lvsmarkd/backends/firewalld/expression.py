@@ -5,15 +5,16 @@ concluded from its matching. Source: libnftables-json(5).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 
 from lvsmarkd.backends.firewalld.rich import FAMILIES, protocol_number
-from lvsmarkd.model.flow import PortRange, Transport
-from lvsmarkd.model.rule import Match
+from lvsmarkd.model.packets import EVERY_PACKET, Packets
+from lvsmarkd.model.ports import PortRange
+from lvsmarkd.model.protocols import TRANSPORTS
 from lvsmarkd.model.service import Family, Network
+from lvsmarkd.netfilter.nft_qualifiers import read_match
 
-_TRANSPORTS = {str(transport): int(transport) for transport in Transport}
 _ADDRESSES = {"ip": Family.INET, "ip6": Family.INET6}
 _SILENT = frozenset({"counter", "log", "comment"})
 _VERDICTS = frozenset({"accept", "drop", "reject", "return", "queue"})
@@ -27,7 +28,7 @@ class Expression:
     is accept, drop, reject, return or queue; ``target`` is the chain it leads to.
     """
 
-    match: Match = field(default_factory=Match)
+    match: Packets = EVERY_PACKET
     family: Family | None = None
     partial: bool = False
     mark: int | None = None
@@ -79,8 +80,8 @@ def _narrow(rule: Expression, op: str, left: object, right: object) -> Expressio
                     family=_ADDRESSES[name],
                 )
             return replace(rule, family=_ADDRESSES[name], partial=True)
-        case {"payload": {"protocol": str(name), "field": "dport"}}, "==", _ if name in _TRANSPORTS:
-            narrowed = replace(rule.match, protocol=_TRANSPORTS[name])
+        case {"payload": {"protocol": str(name), "field": "dport"}}, "==", _ if name in TRANSPORTS:
+            narrowed = replace(rule.match, protocol=int(TRANSPORTS[name]))
             ports = _ports(right)
             if ports is None:
                 return replace(rule, match=narrowed, partial=True)
@@ -91,11 +92,10 @@ def _narrow(rule: Expression, op: str, left: object, right: object) -> Expressio
                 return replace(rule, match=replace(rule.match, protocol=number))
         case {"meta": {"key": "nfproto"}}, "==", str() if right in FAMILIES:
             return replace(rule, family=FAMILIES[str(right)])
-        case {"meta": {"key": "iifname"}}, "==", str() if not str(right).endswith("*"):
-            return replace(rule, match=replace(rule.match, in_interface=str(right)))
-        case {"payload": {"protocol": "ether", "field": "saddr"}}, "!=", str(mac):
-            macs = tuple(sorted({*rule.match.not_from_mac, mac.lower()}))
-            return replace(rule, match=replace(rule.match, not_from_mac=macs))
+    qualifier = read_match(left, op, right)
+    both = None if qualifier is None else rule.match.narrowed(qualifier)
+    if both is not None:
+        return replace(rule, match=both)
     return replace(rule, partial=True)
 
 

@@ -32,7 +32,9 @@ from lvsmarkd.backends.firewalld.rich import (
 from lvsmarkd.backends.firewalld.services import UNKNOWN, Services, matches_of
 from lvsmarkd.backends.firewalld.words import NotUnderstoodError
 from lvsmarkd.model.observed import Drop, Effect, ForeignRule, SetsUnknownMark, Side
-from lvsmarkd.model.rule import Accept, ChainKey, Hook, Match, Plane, SetMark
+from lvsmarkd.model.packets import EVERY_PACKET, Packets
+from lvsmarkd.model.qualifiers import InInterface
+from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
 from lvsmarkd.model.service import Family
 
 _ZONES = 0
@@ -51,7 +53,7 @@ class _Way:
     less.
     """
 
-    matches: tuple[Match, ...] = (Match(),)
+    matches: tuple[Packets, ...] = (EVERY_PACKET,)
     partial: bool = False
 
 
@@ -69,7 +71,7 @@ class _Said:
     """What one line of a holder says."""
 
     effect: Effect
-    match: Match
+    match: Packets
     line: str
     partial: bool = False
 
@@ -110,7 +112,9 @@ class Walk:
         if not by_interface:
             return _Way(partial=True)
         sources = any(way.startswith("source ") for each in others for way in self.ways[each])
-        return _Way(tuple(Match(in_interface=way) for way in ways), partial=sources)
+        return _Way(
+            tuple(Packets(qualifiers=(InInterface.of(way),)) for way in ways), partial=sources
+        )
 
     def _holder(self, container: Container, settings: Settings, way: _Way, rank: int) -> None:
         position = _Position(container, way, rank)
@@ -127,13 +131,13 @@ class Walk:
             line = f"service {name}"
             opened += [_Said(Accept(), match, line, known.partial) for match in known.matches]
         if not whole:
-            opened.append(_Said(Accept(), Match(), "an open port", partial=True))
+            opened.append(_Said(Accept(), EVERY_PACKET, "an open port", partial=True))
         for said in opened:
             self._add(position, (_ALLOW, 0), Hook.INPUT, tuple(Family), said)
         target = text(settings, "target")
         if container.kind is ContainerKind.POLICY and target in {"ACCEPT", *_REFUSING_TARGETS}:
             effect: Effect = Accept() if target == "ACCEPT" else Drop()
-            said = _Said(effect, Match(), f"target {target}")
+            said = _Said(effect, EVERY_PACKET, f"target {target}")
             self._add(position, (_LAST, 0), Hook.INPUT, tuple(Family), said)
 
     def _rich(self, position: _Position, line: str) -> None:
@@ -143,7 +147,7 @@ class Walk:
         except NotUnderstoodError:
             # It may do anything, to any packet.
             obscure = SetsUnknownMark("a rich rule that is not understood")
-            said = _Said(obscure, Match(), line, partial=True)
+            said = _Said(obscure, EVERY_PACKET, line, partial=True)
             self._add(position, (_ALLOW, 0), Hook.PREROUTING, both, said)
             self._add(position, (_ALLOW, 0), Hook.INPUT, both, replace(said, effect=Accept()))
             return
@@ -156,7 +160,7 @@ class Walk:
             said = _Said(effect, match, line, partial)
             self._add(position, (_stage(rich), rich.priority), at, families, said)
 
-    def _matches(self, rich: RichRule) -> Iterator[tuple[Match, bool]]:
+    def _matches(self, rich: RichRule) -> Iterator[tuple[Packets, bool]]:
         """What a rule matches, and whether by less than that."""
         partial = rich.source is not None or rich.limit is not None
         to = None
@@ -164,21 +168,22 @@ class Walk:
             to = None if rich.destination.inverted else rich.destination.network
             partial = partial or to is None
             to = to if to is not None and to.prefixlen else None
+        packets = Packets(destination=to)
         match rich.what:
             case None:
-                yield Match(to), partial
+                yield packets, partial
             case Protocol(value):
-                yield Match(to, value), partial
+                yield replace(packets, protocol=value), partial
             case Ports(protocol, ports, False):
-                yield Match(to, protocol, (ports,)), partial
+                yield replace(packets, protocol=protocol, ports=(ports,)), partial
             case Ports(protocol, _, True):
-                yield Match(to, protocol), True
+                yield replace(packets, protocol=protocol), True
             case ServiceName(name):
                 known = self.services.get(name, UNKNOWN)
                 for each in known.matches:
                     yield replace(each, destination=to), partial or known.partial
             case Other():
-                yield Match(to), True
+                yield packets, True
 
     def _add(
         self,
@@ -195,7 +200,7 @@ class Walk:
                     ChainKey(self.listing.plane, family, hook),
                     self._side(rank),
                     said.effect,
-                    tuple(each for each in (entry, said.match) if each != Match()),
+                    tuple(each for each in (entry, said.match) if each != EVERY_PACKET),
                     f"firewalld's {position.container}",
                     said.line,
                     said.partial or position.way.partial,

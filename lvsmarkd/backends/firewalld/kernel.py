@@ -24,7 +24,8 @@ from lvsmarkd.backends.iptables.listing import Listing as Table
 from lvsmarkd.backends.iptables.listing import ListingError, read_listing
 from lvsmarkd.backends.iptables.syntax import Syntax, read_rule, set_mark_of
 from lvsmarkd.backends.iptables.toolset import detect
-from lvsmarkd.model.rule import Accept, Action, Hook, Match, Rule, SetMark
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.rule import Accept, Action, Hook, Rule, SetMark
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
@@ -51,7 +52,9 @@ class Kernel:
     table in our policy's chain or after it, ``ours`` is all that is in that chain.
     """
 
-    done: Mapping[tuple[Family, str], frozenset[tuple[Match, Action]]] = field(default_factory=dict)
+    done: Mapping[tuple[Family, str], frozenset[tuple[Packets, Action]]] = field(
+        default_factory=dict
+    )
     whole: bool = False
     dropping: bool = False
     of_policies: str = "policy_"
@@ -70,7 +73,7 @@ class Kernel:
 
 def done_by(
     chains: Mapping[tuple[Family, str], Iterable[Expression]],
-) -> dict[tuple[Family, str], frozenset[tuple[Match, Action]]]:
+) -> dict[tuple[Family, str], frozenset[tuple[Packets, Action]]]:
     """What each chain does to which packets, as far as it is what a rule of ours does."""
     return {
         (family, name): frozenset(

@@ -1,17 +1,12 @@
 """Rules of ours as rich rules, and which of the listed ones are ours."""
 
+from dataclasses import replace
+
+from lvsmarkd.backends.firewalld.qualifiers import element_words, read_source
 from lvsmarkd.backends.firewalld.rich import Party, Ports, Protocol, RichRule, Verb
-from lvsmarkd.model.flow import Transport
-from lvsmarkd.model.rule import (
-    AH_PROTOCOL,
-    VRRP_PROTOCOL,
-    Accept,
-    Action,
-    Hook,
-    Match,
-    Rule,
-    SetMark,
-)
+from lvsmarkd.model.packets import Packets, written
+from lvsmarkd.model.protocols import PROTOCOL_NAMES, Transport
+from lvsmarkd.model.rule import Accept, Action, Hook, Rule, SetMark
 from lvsmarkd.model.service import Family
 
 POLICY = "lvsmarkd"
@@ -21,9 +16,6 @@ PRIORITY = 10965
 puts these behind the zone's own marks, and the last to mark wins; and behind what the zone
 refuses, which is the operator's word."""
 _FAMILY_NAMES = {Family.INET: "ipv4", Family.INET6: "ipv6"}
-_PROTOCOL_NAMES = {VRRP_PROTOCOL: "vrrp", AH_PROTOCOL: "ah"} | {
-    int(transport): str(transport) for transport in Transport
-}
 
 
 class UnrenderableError(ValueError):
@@ -38,21 +30,12 @@ def rich_text(rule: Rule) -> str:
     """
     match = rule.match
     words = [f'rule priority="{PRIORITY}" family="{_FAMILY_NAMES[rule.family]}"']
-    if match.in_interface is not None:
-        raise UnrenderableError(
-            f"a rich rule cannot name an interface ({match.in_interface}): leave in_interface out,"
-            " or use the iptables backend"
-        )
-    if len(match.not_from_mac) > 1:
-        raise UnrenderableError(
-            f"a rich rule can leave out one sender's MAC, not {len(match.not_from_mac)}: use the"
-            " iptables backend"
-        )
-    words += [f'source NOT mac="{mac.upper()}"' for mac in match.not_from_mac]
+    try:
+        words += element_words(match.qualifiers)
+    except ValueError as error:
+        raise UnrenderableError(str(error)) from error
     if match.destination is not None and match.destination.prefixlen:
-        whole = match.destination.prefixlen == match.destination.max_prefixlen
-        to = match.destination.network_address if whole else match.destination
-        words.append(f'destination address="{to}"')
+        words.append(f'destination address="{written(match.destination)}"')
     if len(match.ports) > 1:
         raise UnrenderableError("a rich rule names one port or one range of ports")
     if match.ports:
@@ -60,7 +43,7 @@ def rich_text(rule: Rule) -> str:
             raise UnrenderableError(f"protocol {match.protocol} has no ports")
         words.append(f'port port="{match.ports[0]}" protocol="{Transport(match.protocol)}"')
     elif match.protocol is not None:
-        name = _PROTOCOL_NAMES.get(match.protocol, str(match.protocol))
+        name = PROTOCOL_NAMES.get(match.protocol, str(match.protocol))
         words.append(f'protocol value="{name}"')
     match rule.action:
         case SetMark(value, _):
@@ -95,22 +78,21 @@ def _action(rich: RichRule) -> Action | None:
     return SetMark(rich.mark.value)
 
 
-def _match(rich: RichRule) -> Match | None:
-    macs: tuple[str, ...] = ()
-    if rich.source is not None:
-        if rich.source.mac is None or not rich.source.inverted:
-            return None
-        macs = (rich.source.mac,)
+def _match(rich: RichRule) -> Packets | None:
+    qualifiers = read_source(rich)
     to = rich.destination or Party()
-    if to.inverted or to.ipset is not None:
+    if qualifiers is None or to.inverted or to.ipset is not None:
         return None
-    network = to.network if to.network is not None and to.network.prefixlen else None
+    packets = Packets(
+        destination=to.network if to.network is not None and to.network.prefixlen else None,
+        qualifiers=qualifiers,
+    )
     match rich.what:
         case None:
-            return Match(network, not_from_mac=macs)
+            return packets
         case Ports(protocol, ports, False):
-            return Match(network, protocol, (ports,), not_from_mac=macs)
+            return replace(packets, protocol=protocol, ports=(ports,))
         case Protocol(number):
-            return Match(network, number, not_from_mac=macs)
+            return replace(packets, protocol=number)
         case _:
             return None

@@ -11,7 +11,8 @@ from lvsmarkd.backends.firewalld.own import POLICY, PRIORITY, own_rule
 from lvsmarkd.backends.firewalld.rich import Verb, read_rich_rule
 from lvsmarkd.backends.firewalld.words import NotUnderstoodError
 from lvsmarkd.model.observed import Chain
-from lvsmarkd.model.rule import ChainKey, Hook, Match, Plane, Rule
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.service import Family
 
 
@@ -86,7 +87,7 @@ class OwnRules:
         )
 
 
-Marks = dict[tuple[Family, Match], int]
+Marks = dict[tuple[Family, Packets], int]
 """Which service an accept serves, by what it matches: a rich rule bears no comment, and every
 accept of ours matches what a mark of ours matches."""
 

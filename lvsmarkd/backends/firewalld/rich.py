@@ -18,13 +18,13 @@ from lvsmarkd.backends.firewalld.words import (
     Words,
     read_words,
 )
-from lvsmarkd.model.flow import MAX_PORT, PortRange, Transport
+from lvsmarkd.model.ports import MAX_PORT, PortRange
+from lvsmarkd.model.protocols import TRANSPORTS
 from lvsmarkd.model.service import MAX_MARK, Family, Network
 
 FAMILIES = {"ipv4": Family.INET, "ipv6": Family.INET6}
 MAX_PRIORITY = 32767
 _MAX_PROTOCOL = 255
-_TRANSPORTS = {str(transport): int(transport) for transport in Transport}
 _MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 
 
@@ -191,14 +191,14 @@ def _what(element: Element, text: str) -> What:
     given = element.attributes
     match element.name:
         case "port" | "source-port":
-            protocol = _TRANSPORTS.get(given.get("protocol", ""))
+            protocol = TRANSPORTS.get(given.get("protocol", ""))
             if protocol is None:
                 raise NotUnderstoodError(f"ports have a protocol, tcp udp sctp or dccp: {text}")
             name = given.get("protocol", "")
             ports = port_range(given.get("port", ""), name)
             if ports is None:
                 raise NotUnderstoodError(f"no port, nor range of ports: {text}")
-            return Ports(protocol, ports, element.name == "source-port")
+            return Ports(int(protocol), ports, element.name == "source-port")
         case "protocol":
             number = protocol_number(given.get("value", ""))
             if number is None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from lvsmarkd.backends.firewalld.expression import Expression
 from lvsmarkd.backends.firewalld.own import POLICY
 from lvsmarkd.model.observed import ForeignRule, SetsUnknownMark, Side
-from lvsmarkd.model.rule import ChainKey, Hook, Match, Plane, Rule, SetMark
+from lvsmarkd.model.packets import EVERY_PACKET
+from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.service import Family
 
 BASE = "mangle_PREROUTING"
@@ -48,7 +49,7 @@ def keeps_from(rules: Sequence[Expression], rule: Rule) -> bool:
             continue
         if each.mark is not None and (each.match, SetMark(each.mark)) == (rule.match, rule.action):
             return False
-        if (each.verdict or each.goto) and rule.match.implies(each.match):
+        if (each.verdict or each.goto) and each.match.covers(rule.match):
             return True
     return False
 
@@ -75,8 +76,8 @@ def foreign(
                 ChainKey(Plane.RUNTIME, family, Hook.PREROUTING),
                 Side.AFTER,
                 effect,
-                (rule.match,) if rule.match != Match() else (),
+                (rule.match,) if rule.match != EVERY_PACKET else (),
                 f"nft table inet firewalld, chain {each.chain}",
-                f"{rule.match if rule.match != Match() else 'any'} {effect}",
+                f"{rule.match.text(prefixes=True)} {effect}",
                 rule.partial or each.chain not in _BY_ALL,
             )

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from lvsmarkd.backends.firewalld.calls import Firewalld, FirewalldError, Interface, Request
 from lvsmarkd.backends.firewalld.listing import Settings, pairs, strings
 from lvsmarkd.backends.firewalld.rich import port_range, protocol_number
-from lvsmarkd.model.flow import Transport
-from lvsmarkd.model.rule import Match
+from lvsmarkd.model.packets import EVERY_PACKET, Packets
+from lvsmarkd.model.protocols import TRANSPORTS
 
-_TRANSPORTS = {str(transport): int(transport) for transport in Transport}
 _DEPTH = 8
 """Services that include others that include others are followed as deep as this."""
 
@@ -18,12 +17,12 @@ _DEPTH = 8
 class ServiceMatches:
     """What packets of a service match. ``partial``: some of it is not understood."""
 
-    matches: tuple[Match, ...]
+    matches: tuple[Packets, ...]
     partial: bool = False
 
 
 Services = Mapping[str, ServiceMatches]
-UNKNOWN = ServiceMatches((Match(),), partial=True)
+UNKNOWN = ServiceMatches((EVERY_PACKET,), partial=True)
 """Of a service that firewalld does not tell: it may be any packet."""
 
 
@@ -49,7 +48,7 @@ def ask_services(firewalld: Firewalld, names: Iterable[str]) -> Services:
 
 
 def _matches(name: str, known: Mapping[str, Settings]) -> ServiceMatches:
-    matches: list[Match] = []
+    matches: list[Packets] = []
     partial = False
     seen: set[str] = set()
     waiting = [name]
@@ -70,21 +69,21 @@ def _matches(name: str, known: Mapping[str, Settings]) -> ServiceMatches:
     return ServiceMatches(tuple(matches), partial)
 
 
-def matches_of(settings: Settings) -> tuple[list[Match], bool]:
+def matches_of(settings: Settings) -> tuple[list[Packets], bool]:
     """What the ports and protocols of a service or a zone match; whether that is all of it."""
-    matches: list[Match] = []
+    matches: list[Packets] = []
     whole = not settings.get("source_ports")
     for ports, protocol in pairs(settings, "ports"):
-        number = _TRANSPORTS.get(protocol)
+        number = TRANSPORTS.get(protocol)
         span = port_range(ports, protocol) if ports else None
         if number is None or (ports and span is None):
             whole = False
         else:
-            matches.append(Match(protocol=number, ports=(span,) if span else ()))
+            matches.append(Packets(protocol=int(number), ports=(span,) if span else ()))
     for protocol in strings(settings, "protocols"):
         value = protocol_number(protocol)
         if value is None:
             whole = False
         else:
-            matches.append(Match(protocol=value))
+            matches.append(Packets(protocol=value))
     return matches, whole

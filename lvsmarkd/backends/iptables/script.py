@@ -10,8 +10,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from lvsmarkd.backends.iptables.chains import LOCATIONS
+from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain, Step
 from lvsmarkd.model.rule import Accept, Rule, SetMark
+from lvsmarkd.netfilter.iptables_qualifiers import option_of
 
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.:@%/+=,~^-]+")
 
@@ -78,17 +80,15 @@ def _text(rule: Rule, comment: list[str]) -> str:
     words: list[str] = []
     if match.destination is not None and match.destination.prefixlen:
         words += ["-d", str(match.destination)]
-    if match.in_interface is not None:
-        words += ["-i", _word(match.in_interface)]
+    words += _qualifiers(match, of_matches=False)
     if match.protocol is not None:
-        words += ["-p", str(match.protocol)]
+        words += ["-p", f"{match.protocol:d}"]
     ranges = [str(p.first) if p.first == p.last else f"{p.first}:{p.last}" for p in match.ports]
     if len(ranges) == 1:
         words += ["--dport", ranges[0]]
     elif ranges:
         words += ["-m", "multiport", "--dports", ",".join(ranges)]
-    for mac in match.not_from_mac:
-        words += ["-m", "mac", "!", "--mac-source", _word(mac)]
+    words += _qualifiers(match, of_matches=True)
     words += comment
     match rule.action:
         case SetMark(value, mask):
@@ -96,6 +96,17 @@ def _text(rule: Rule, comment: list[str]) -> str:
         case Accept():
             words += ["-j", "ACCEPT"]
     return " ".join(words)
+
+
+def _qualifiers(packets: Packets, *, of_matches: bool) -> Iterator[str]:
+    """The options of the rule itself, or those of matches. Raises ValueError for a qualifier that
+    iptables cannot say.
+    """
+    for each in packets.qualifiers:
+        option = option_of(each)
+        if bool(option.module) is of_matches:
+            for value in each.values:
+                yield from option.words(_word(value))
 
 
 def _word(text: str) -> str:

@@ -7,13 +7,15 @@ over 42 idioms on 1.8.9).
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
 
-from lvsmarkd.model.flow import PortRange, Transport
 from lvsmarkd.model.observed import MarkGuard
-from lvsmarkd.model.rule import AH_PROTOCOL, VRRP_PROTOCOL, Match
+from lvsmarkd.model.packets import EVERY_PACKET, Packets
+from lvsmarkd.model.ports import PortRange
+from lvsmarkd.model.protocols import AH_PROTOCOL, VRRP_PROTOCOL, Transport
 from lvsmarkd.model.service import MAX_MARK
+from lvsmarkd.netfilter.iptables_qualifiers import read_option
 
 _TOKEN = re.compile(r'(?<!\S)"((?:[^"\\]|\\.)*)"|(\S+)', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -29,7 +31,7 @@ class Syntax:
     one that was (FTP's data), ``limited`` that it may miss others.
     """
 
-    match: Match = field(default_factory=Match)
+    match: Packets = EVERY_PACKET
     partial: bool = False
     guards: tuple[MarkGuard, ...] = ()
     stale_only: bool = False
@@ -99,11 +101,12 @@ def _narrow(rule: Syntax, option: str, values: list[str], *, negated: bool) -> S
         value, _, mask = values[0].partition("/")
         guard = MarkGuard(int(value, 0), int(mask, 0) if mask else MAX_MARK, negated)
         return replace(rule, guards=(*rule.guards, guard))
+    qualifier = read_option(option, values[0], negated=negated) if len(values) == 1 else None
+    if qualifier is not None:
+        both = match.narrowed(qualifier)
+        return replace(rule, partial=True) if both is None else replace(rule, match=both)
     if negated:
-        if option != "--mac-source":
-            return replace(rule, partial=True)
-        macs = tuple(sorted({*match.not_from_mac, values[0].lower()}))
-        return replace(rule, match=replace(match, not_from_mac=macs))
+        return replace(rule, partial=True)
     if option in {"--ctstate", "--state"}:
         return _in_states(rule, set(values[0].split(",")))
     match option:
@@ -114,8 +117,6 @@ def _narrow(rule: Syntax, option: str, values: list[str], *, negated: bool) -> S
             if protocol is None:
                 return replace(rule, partial=True)
             return replace(rule, match=replace(match, protocol=protocol))
-        case "-i" if not values[0].endswith("+"):
-            return replace(rule, match=replace(match, in_interface=values[0]))
         case "--dport" | "--dports":
             return replace(rule, match=replace(match, ports=_ports(values[0])))
         case _:

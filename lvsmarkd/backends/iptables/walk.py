@@ -19,19 +19,22 @@ from lvsmarkd.model.observed import (
     SetsUnknownMark,
     Side,
 )
-from lvsmarkd.model.rule import Accept, ChainKey, Hook, Match, SetMark
+from lvsmarkd.model.packets import EVERY_PACKET, Packets
+from lvsmarkd.model.qualifiers import InInterface
+from lvsmarkd.model.rule import Accept, ChainKey, Hook, SetMark
 
 DEPTH = 256
 """Jumps deeper than this are not followed; nf_tables allows 16, legacy has no such limit."""
 LENGTH = 50_000
 """Rules met after this many are not judged: a tree of jumps can grow without bound."""
+_LOOPBACK = InInterface.of("lo")
 
 
 @dataclass(frozen=True, slots=True)
 class _Way:
     """What led to a chain."""
 
-    path: tuple[Match, ...] = ()
+    path: tuple[Packets, ...] = ()
     partial: bool = False
     guards: tuple[MarkGuard, ...] = ()
     depth: int = 0
@@ -76,7 +79,7 @@ class Walk:
                     self.side = Side.AFTER
                 continue
             here = _Way(
-                (*way.path, rule.match) if rule.match != Match() else way.path,
+                (*way.path, rule.match) if rule.match != EVERY_PACKET else way.path,
                 unsure or rule.partial,
                 (*way.guards, *rule.guards),
                 way.depth + 1,
@@ -99,7 +102,7 @@ class Walk:
         counts, that of a related one too.
         """
         late = rule.stale_only and not (rule.related and self.chain_key.hook is Hook.PREROUTING)
-        return late or rule.match.in_interface == "lo"
+        return late or rule.match.qualifier(InInterface) == _LOOPBACK
 
     def _foreign(self, effect: Effect, way: _Way, chain: str, line: Line) -> ForeignRule:
         return ForeignRule(

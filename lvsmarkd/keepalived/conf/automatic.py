@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from lvsmarkd.keepalived.conf.logical import Line
 from lvsmarkd.keepalived.conf.servers import Group, VirtualServer
 from lvsmarkd.keepalived.conf.unsigned import read_plain
-from lvsmarkd.model.flow import Transport
 from lvsmarkd.model.keepalived import ReservedMark, ReservedMarks
 from lvsmarkd.model.origin import Origin, Problem
+from lvsmarkd.model.protocols import Transport
 from lvsmarkd.model.service import MAX_MARK, Family, ServiceKey
 
 _TABLE = "keepalived_ipvs"

@@ -11,8 +11,8 @@ from lvsmarkd.keepalived.conf.addresses import Endpoint, endpoint
 from lvsmarkd.keepalived.conf.logical import Line
 from lvsmarkd.keepalived.conf.servers import VirtualServer
 from lvsmarkd.keepalived.conf.unsigned import read_plain
-from lvsmarkd.model.flow import Transport
 from lvsmarkd.model.origin import Origin
+from lvsmarkd.model.protocols import Transport
 from lvsmarkd.model.service import Family
 
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from lvsmarkd.model.flow import Transport
 from lvsmarkd.model.keepalived import Annotation
 from lvsmarkd.model.origin import Origin
+from lvsmarkd.model.protocols import Transport
 from lvsmarkd.model.service import Family
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from lvsmarkd.keepalived import read
-from lvsmarkd.model.flow import Transport
 from lvsmarkd.model.keepalived import Reading, ReservedMark, ReservedMarks
 from lvsmarkd.model.origin import Origin
+from lvsmarkd.model.protocols import Transport
 from lvsmarkd.model.service import Family, ServiceKey
 from tests.harness.netns import run
 from tests.keepalived.cases import CONFIG_ID, Case, automatic, grouped, server
