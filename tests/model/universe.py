@@ -57,7 +57,11 @@ def sent_by_host(packets: Iterable[Packet]) -> frozenset[Packet]:
     return frozenset(Packet(each.to, each.protocol, each.port, "", "") for each in packets)
 
 
-_TO = ["192.0.2.0", "192.0.2.1", "192.0.2.2", "198.51.100.1", "2001:db8::1", "2001:db8:1::2"]
+_TO = [
+    *("192.0.2.0", "192.0.2.1", "192.0.2.2", "192.0.2.3", "198.51.100.1"),
+    *("2001:db8::1", "2001:db8::2", "2001:db8:1::2"),
+]
+"""Each network of NETWORKS has one more than any smaller one in it."""
 _SPOKEN: list[tuple[int, int | None]] = [
     (VRRP_PROTOCOL, None),
     *product([int(Transport.TCP), int(Transport.SCTP)], [*range(1, 11), MAX_PORT - 1, MAX_PORT]),
