@@ -1,10 +1,13 @@
 """What is seen where a firewall should keep the rules, and neither it nor its rules are there."""
 
 from lvsmarkd.model.finding import Finding, Kind
-from lvsmarkd.model.observed import Observed
+from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
+from lvsmarkd.model.snapshot import NO_FIREWALL, FirewallIdentity, Snapshot
 
 
-def down(sentence: str) -> Observed:
+def down(
+    sentence: str, firewall: FirewallIdentity = NO_FIREWALL, limits: Limits = DEFAULT_LIMITS
+) -> Snapshot:
     """Nothing of ours is in force, and that is known: no write, and an alarm."""
     finding = Finding(Kind.BROKEN, sentence, "no rule of ours is in force", subject="down")
-    return Observed({}, remarks=(finding,), inert=sentence)
+    return Snapshot({}, remarks=(finding,), inert=sentence, firewall=firewall, limits=limits)

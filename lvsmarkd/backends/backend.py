@@ -3,67 +3,53 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from lvsmarkd.model.observed import Observed
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import Rule
+from lvsmarkd.model.snapshot import Snapshot
+from lvsmarkd.netfilter.errors import FirewallError
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of a plan: the rules that were refused, each with the reason."""
+    """What became of a plan."""
 
     rejected: tuple[tuple[Rule, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Which firewall it is: `iptables-nft`, `iptables-legacy`; and its version."""
-
-    name: str
-    version: str
+    """The rules that were refused, each with the reason: the others are in force."""
+    error: FirewallError | None = None
+    """Why some or all of it could not be carried out. What concerns one family does not hinder
+    the other: rules of that one may be in force, or rejected, all the same."""
 
 
 class Backend(Protocol):
-    """One kind of firewall. All calls block and are bounded in time.
-
-    ``slots``, ``interfaces`` and ``macs`` are what a rule can say, ``last`` whether
-    our jump belongs at the end of its hook.
+    """One kind of firewall. All calls block and are bounded in time. None raises what is the
+    firewall's fault.
     """
 
-    @property
-    def identity(self) -> Identity:
-        """Which firewall it is."""
-
-    @property
-    def slots(self) -> int:
-        """How many ports one rule may name, a range counting two."""
-
-    @property
-    def interfaces(self) -> bool:
-        """Whether a rule may name the interface by which packets come in."""
-
-    @property
-    def macs(self) -> int | None:
-        """How many senders' MACs a rule may leave out; None: any number."""
-
-    @property
-    def last(self) -> bool:
-        """Whether our jump belongs at the end of its hook, not at its head."""
-
-    def observe(self) -> Observed:
-        """Read what is there. What cannot be read is Unknown in the answer, no error."""
-
-    def apply(self, plan: Plan) -> Applied:
-        """Carry out the plan's steps, each family's at once.
-
-        Raises FirewallError where a family's could not be carried out at all.
+    def read(self) -> Snapshot:
+        """Which firewall it is, what its rules can say, and what is there. What cannot be read
+        is Unknown in the answer.
         """
 
-    def script(self, plan: Plan) -> dict[str, str]:
-        """What would be written: each program, with what it is given to read."""
+    def apply(self, plan: Plan) -> Applied:
+        """Carry out the plan's steps, each family's at once."""
 
-    def reset_backoff(self) -> None:
-        """A person asks: what was given up for a while is tried again at once."""
+    def close(self) -> None:
+        """End what was begun to reach the firewall; the rules stay."""
+
+
+class Scripted(Protocol):
+    """A backend that can show what it would write."""
+
+    def script(self, plan: Plan) -> dict[str, str]:
+        """Each program, with what it is given to read. Raises FirewallError."""
+
+
+class Purgeable(Protocol):
+    """A backend that can forget us."""
 
     def purge(self) -> Plan:
-        """Remove all that is ours and nothing else; gives what was done."""
+        """Remove all that is ours and nothing else; gives what was done. Raises FirewallError."""
+
+
+class CommandBackend(Backend, Scripted, Purgeable, Protocol):
+    """All that the commands need."""

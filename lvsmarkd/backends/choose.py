@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lvsmarkd.backends.backend import Backend
+from lvsmarkd.backends.backend import CommandBackend
 from lvsmarkd.backends.iptables.backend import IptablesBackend
 from lvsmarkd.backends.iptables.backup import Backup
 from lvsmarkd.backends.iptables.toolset import detect
@@ -52,7 +52,7 @@ def choose(
     settings: Firewall | None = None,
     on_spawn: OnSpawn = lambda _pid: None,
     presence: "Presence | None" = None,
-) -> Backend:
+) -> CommandBackend:
     """The backend of that name, ready to be asked.
 
     ``settings`` are the operator's, the defaults if None; ``presence`` is the way to firewalld,
@@ -65,11 +65,11 @@ def choose(
             f"backend {name!r} is not part of this version; it has: {', '.join(BACKENDS)}",
         )
     settings = settings or Firewall()
-    last = settings.iptables.position is Position.LAST
+    at_end = settings.iptables.position is Position.LAST
     backups = state_directory / "backup"
 
-    def iptables() -> Backend:
-        return IptablesBackend(detect(), Backup(backups), last, on_spawn)
+    def iptables() -> CommandBackend:
+        return IptablesBackend(detect(), Backup(backups), at_end, on_spawn)
 
     if name != BackendChoice.FIREWALLD and not has_firewalld():
         return iptables()

@@ -1,15 +1,15 @@
-"""A backend that may not be there yet: looked for again until it is, and when it changes."""
+"""Which backend keeps the rules: chosen anew by every reading."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from lvsmarkd.backends.absent import down
-from lvsmarkd.backends.backend import Applied, Backend, Identity
-from lvsmarkd.model.observed import Observed
+from lvsmarkd.backends.backend import Applied, Backend
+from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
 from lvsmarkd.model.plan import Plan
-from lvsmarkd.model.report import NO_BACKEND
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 
@@ -27,71 +27,56 @@ class BackendSelector:
 
     find: Callable[[], Backend]
     stamp: Callable[[], object]
-    last: bool = False
-    slots: int = 15
-    interfaces: bool = True
-    macs: int | None = None
     _found: Backend | None = None
     _stamp: object = None
-    _identity: Identity = field(default_factory=lambda: Identity(NO_BACKEND, ""))
+    _limits: Limits = DEFAULT_LIMITS
+    """Of the last firewall that was found: while there is none, nobody forgets what was asked."""
 
-    @property
-    def identity(self) -> Identity:
-        """Which firewall it is; ``none`` while there is none."""
-        return self._identity
-
-    def observe(self) -> Observed:
-        """Read what is there; all is unknown where there is no firewall to ask."""
+    def read(self) -> Snapshot:
+        """Read the firewall that keeps the rules now; all is unknown where there is none to ask."""
         try:
-            seen = self._backend().observe()
-            if self._unread(seen) and self.stamp() != self._stamp:
-                seen = self._backend().observe()  # another one keeps the rules since just now
+            seen = self._backend().read()
+            if not seen.whole and self.stamp() != self._stamp:
+                seen = self._backend().read()  # another one keeps the rules since just now
         except FirewallError as error:
-            if error.down:
-                return down(str(error))
-            return Observed(dict.fromkeys(_CHAIN_KEYS, Unknown(str(error))))
-        if self._unread(seen):
+            return replace(_unread(error), limits=self._limits)
+        if not seen.whole:
             self._found = None  # its programs may be elsewhere by now
+        self._limits = seen.limits
         return seen
-
-    @staticmethod
-    def _unread(seen: Observed) -> bool:
-        return not seen.chains or any(isinstance(c, Unknown) for c in seen.chains.values())
 
     def apply(self, plan: Plan) -> Applied:
         """Carry out the plan's steps, in the firewall that was looked at: of another one the
         plan knows nothing, nor of what the coming of another one made of this one's rules.
         """
         if self._found is None:
-            raise FirewallError(Trouble.GONE, "there is no firewall to write to: see before")
+            return _failed(Trouble.GONE, "there is no firewall to write to: see before")
         if self.stamp() != self._stamp:
-            raise FirewallError(Trouble.BUSY, "another firewall keeps the rules now: planned anew")
-        try:
-            return self._found.apply(plan)
-        except FirewallError as error:
-            if error.trouble is Trouble.GONE:
-                self._found = None
-            raise
+            return _failed(Trouble.BUSY, "another firewall keeps the rules now: planned anew")
+        applied = self._found.apply(plan)
+        if applied.error is not None and applied.error.trouble is Trouble.GONE:
+            self._found = None
+        return applied
 
-    def script(self, plan: Plan) -> dict[str, str]:
-        """What would be written."""
-        return self._backend().script(plan)
-
-    def reset_backoff(self) -> None:
-        """Let what was given up be tried again."""
+    def close(self) -> None:
+        """Let go of the firewall that was found."""
         if self._found is not None:
-            self._found.reset_backoff()
-
-    def purge(self) -> Plan:
-        """Remove all that is ours."""
-        return self._backend().purge()
+            self._found.close()
+        self._found = None
 
     def _backend(self) -> Backend:
         stamp = self.stamp()
         if self._found is None or stamp != self._stamp:
-            self._found, self._stamp, self._identity = None, stamp, Identity(NO_BACKEND, "")
+            self._found, self._stamp = None, stamp
             self._found = self.find()
-            self._identity = self._found.identity
-            self.slots, self.last = self._found.slots, self._found.last
-            self.interfaces, self.macs = self._found.interfaces, self._found.macs
         return self._found
+
+
+def _unread(error: FirewallError) -> Snapshot:
+    if error.down:
+        return down(str(error))
+    return Snapshot(dict.fromkeys(_CHAIN_KEYS, Unknown(str(error))))
+
+
+def _failed(trouble: Trouble, sentence: str) -> Applied:
+    return Applied(error=FirewallError(trouble, sentence))

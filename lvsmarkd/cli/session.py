@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import dataclass
 
-from lvsmarkd.backends.backend import Backend
+from lvsmarkd.backends.backend import CommandBackend
 from lvsmarkd.backends.choose import choose
 from lvsmarkd.cli.exits import CommandError
 from lvsmarkd.daemon.paths import DaemonPaths, paths_from_environment
@@ -29,7 +29,7 @@ class Session:
             raise CommandError("; ".join(map(str, inputs_now.reading.problems)))
         return inputs_now
 
-    def backend(self) -> Backend:
+    def backend(self) -> CommandBackend:
         """The firewall; one that is not there ends the command."""
         try:
             return choose(

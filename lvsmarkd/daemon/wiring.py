@@ -1,6 +1,6 @@
 """Which parts the daemon is made of, and who hears whom."""
 
-from lvsmarkd.backends.backend import Backend
+from lvsmarkd.backends.backend import CommandBackend
 from lvsmarkd.backends.choose import choose, is_firewalld, may_be_firewalld
 from lvsmarkd.backends.firewalld.adapter import BusFirewalld
 from lvsmarkd.backends.firewalld.presence import Presence
@@ -36,7 +36,7 @@ def wire(inputs: InputReader, paths: DaemonPaths) -> App:
         firewalld_expected=backend() == BackendChoice.FIREWALLD,
     )
 
-    def find() -> Backend:
+    def find() -> CommandBackend:
         return choose(
             backend(),
             state_directory=paths.state,

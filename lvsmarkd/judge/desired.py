@@ -13,6 +13,7 @@ from lvsmarkd.judge.suggestion import Suggestion, claims_at, contested, suggest
 from lvsmarkd.model.declaration import Declared, DeclaredFlow
 from lvsmarkd.model.ipvs import Loaded, in_ipvs
 from lvsmarkd.model.keepalived import Fitness, Namespace, Reading, ReservedMarks, VrrpInstance
+from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.protocols import AH_PROTOCOL, VRRP_PROTOCOL
@@ -34,23 +35,20 @@ class Coverage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The operator's choices that bear on what must hold, and what the firewall can say.
-
-    ``slots`` is how many ports one rule may name, ``interfaces`` whether it may name the one by
-    which packets come in, ``macs`` how many senders it may leave out (None: any number).
-    """
+    """The operator's choices that bear on what must hold, and what the firewall can say."""
 
     infer: bool = False
     vrrp_accept: bool = True
     local: bool = False
-    slots: int = 15
-    interfaces: bool = True
-    macs: int | None = None
+    limits: Limits = DEFAULT_LIMITS
 
     def refusal(self, flow: Packets) -> str:
         """Why the firewall cannot hold a flow, and what to do; empty where it can."""
         remedy = 'or set backend = "iptables" under [firewall]'
-        most = {InInterface: None if self.interfaces else 0, NotFromMac: self.macs}
+        most = {
+            InInterface: None if self.limits.can_match_interface else 0,
+            NotFromMac: self.limits.max_excluded_macs,
+        }
         for each in flow.qualifiers:
             known = most.get(type(each))
             if known is not None and len(each.values) > known:
@@ -164,7 +162,9 @@ def desired(
     rules = [
         rule
         for key, own in flows.items()
-        for rule in rules_of(key, own, slots=policy.slots, local=policy.local)
+        for rule in rules_of(
+            key, own, max_ports_per_rule=policy.limits.max_ports_per_rule, local=policy.local
+        )
     ]
     if policy.vrrp_accept:
         rules += _vrrp_rules(instances)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.substitute import substitute
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.observed import Chain, ForeignRule, LeavesTable, Observed, SetsUnknownMark, Side
 from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain, Step
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark, flows_of
 from lvsmarkd.model.rule_ref import RuleRef
 from lvsmarkd.model.service import ServiceKey
+from lvsmarkd.model.snapshot import Chain, ForeignRule, LeavesTable, SetsUnknownMark, Side, Snapshot
 from lvsmarkd.model.unknown import Unknown
 
 _ADDS = "applying the plan adds it"
@@ -43,22 +43,21 @@ class ChainDiff:
 def judge_chain(
     chain_key: ChainKey,
     desired: Desired,
-    observed: Observed,
+    snapshot: Snapshot,
     *,
-    last: bool,
     history: History,
 ) -> ChainDiff:
-    """Judge one chain. ``last``: our jump belongs at the end of its hook, not at its head."""
+    """Judge one chain."""
     want = [r for r in desired.rules if r.family is chain_key.family and r.hook is chain_key.hook]
-    chain = observed.chains.get(chain_key)
+    chain = snapshot.chains.get(chain_key)
     match chain:
         case None:
             return ChainDiff()
         case Unknown(reason):
             return _unread(chain_key, desired, want, reason)
-    return _Chain(
-        chain_key, chain, want, desired, observed.foreign, last, history.ours(chain_key)
-    ).judge(lambda rule: stays(rule, desired, want, history.lingers))
+    return _Chain(chain_key, chain, want, desired, snapshot, history.ours(chain_key)).judge(
+        lambda rule: stays(rule, desired, want, history.lingers)
+    )
 
 
 def stays(
@@ -105,8 +104,7 @@ class _Chain:
     chain: Chain
     want: list[Rule]
     desired: Desired
-    foreign: tuple[ForeignRule, ...]
-    last: bool
+    snapshot: Snapshot
     ours: bool
 
     def judge(self, stays: Callable[[Rule], bool]) -> ChainDiff:
@@ -210,7 +208,7 @@ class _Chain:
 
     def _substitute(self, rule: Rule) -> ForeignRule | None:
         there = self.chain.rules if self.chain.jumps else ()
-        return substitute(rule, self.chain_key, self.foreign, there)
+        return substitute(rule, self.chain_key, self.snapshot.foreign, there)
 
     @property
     def _severity(self) -> Severity:
@@ -274,7 +272,7 @@ class _Chain:
         """Find the foreign rule that our jump has to pass."""
         if self.chain_key.hook is Hook.INPUT:
             return None
-        return next(hindrances(self.chain_key, self.foreign, self.want, last=self.last), None)
+        return next(hindrances(self.chain_key, self.snapshot, self.want), None)
 
     def _dissolve(self, gone: list[Rule]) -> ChainDiff:
         # An empty chain that stays, because a rule of somebody else's jumps there, does nothing;
@@ -310,7 +308,7 @@ def _pairs(missing: list[Rule], gone: list[Rule]) -> dict[Rule, Rule]:
 
 
 def hindrances(
-    chain_key: ChainKey, foreign: Iterable[ForeignRule], own: Iterable[Rule], *, last: bool
+    chain_key: ChainKey, snapshot: Snapshot, own: Iterable[Rule]
 ) -> Iterator[ForeignRule]:
     """The foreign rules that keep packets of our own rules from their mark where our jump is.
 
@@ -318,11 +316,11 @@ def hindrances(
     that change their mark. At INPUT a rule ahead that refuses is an operator's word, and is
     reported as `unaccepted`, not overruled.
     """
-    wanted = list(own)
+    wanted, last = list(own), snapshot.limits.jump_at_end
     side = Side.AFTER if last else Side.BEFORE
     bare = not last
     """Whether packets bear no mark yet: until a foreign rule has set one, we know."""
-    for rule in foreign:
+    for rule in snapshot.foreign:
         if rule.chain_key != chain_key or rule.side is not side or rule.later:
             continue
         harms = isinstance(rule.effect, (SetMark, SetsUnknownMark) if last else LeavesTable)

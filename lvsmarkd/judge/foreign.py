@@ -8,33 +8,34 @@ from collections.abc import Iterator
 from lvsmarkd.judge.desired import Coverage, Desired
 from lvsmarkd.model.declaration import DeclaredFlow
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.observed import (
+from lvsmarkd.model.limits import Limits
+from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
+from lvsmarkd.model.service import MAX_MARK, Family, ServiceKey
+from lvsmarkd.model.snapshot import (
     Chain,
     Drop,
     ForeignRule,
     LeavesTable,
-    Observed,
     SetConnmark,
     SetsUnknownMark,
     Side,
+    Snapshot,
 )
-from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
-from lvsmarkd.model.service import MAX_MARK, Family, ServiceKey
 
 
-def marked_by_others(key: ServiceKey, observed: Observed, plane: Plane = Plane.RUNTIME) -> bool:
+def marked_by_others(key: ServiceKey, snapshot: Snapshot, plane: Plane = Plane.RUNTIME) -> bool:
     """Whether some foreign rule gives packets of the family just this mark, and not in vain."""
-    return any(True for _ in givers(key, observed, plane))
+    return any(True for _ in givers(key, snapshot, plane))
 
 
 def givers(
-    key: ServiceKey, observed: Observed, plane: Plane = Plane.RUNTIME
+    key: ServiceKey, snapshot: Snapshot, plane: Plane = Plane.RUNTIME
 ) -> Iterator[ForeignRule]:
     """The foreign rules that give packets of the family just this mark, where no other foreign
     rule certainly takes all of them away before, or their mark after.
     """
     chain_key = ChainKey(plane, key.family, Hook.PREROUTING)
-    rules = [rule for rule in observed.foreign if rule.chain_key == chain_key]
+    rules = [rule for rule in snapshot.foreign if rule.chain_key == chain_key]
     for index, rule in enumerate(rules):
         if _gives(rule, key.mark, rules) and not _in_vain(index, rule, key.mark, rules):
             yield rule
@@ -62,7 +63,7 @@ def _in_vain(index: int, rule: ForeignRule, mark: int, rules: list[ForeignRule])
     return any(other.takes_all_of(rule) for other in (*before, *after))
 
 
-def conflicts(desired: Desired, observed: Observed, *, last: bool) -> Iterator[Finding]:
+def conflicts(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
     """Foreign rules that undo our mark, or keep packets from it, now or after a reload.
 
     Rules do not end the way through a chain by marking, so the last writer wins (measured).
@@ -70,7 +71,9 @@ def conflicts(desired: Desired, observed: Observed, *, last: bool) -> Iterator[F
     a rule ahead that lets packets leave the table harms.
     """
     rivals = [
-        r for r in observed.foreign if r.chain_key.hook is Hook.PREROUTING and _rivals(r, last=last)
+        rule
+        for rule in snapshot.foreign
+        if rule.chain_key.hook is Hook.PREROUTING and _rivals(rule, snapshot.limits)
     ]
     for key, flows in desired.flows.items():
         told = set()
@@ -81,12 +84,12 @@ def conflicts(desired: Desired, observed: Observed, *, last: bool) -> Iterator[F
             if hit is not None and rule.ref not in told:
                 if rule.chain_key.plane is Plane.RUNTIME:
                     told.add(rule.ref)
-                yield _conflict(rule, key, hit, _movable(rule.chain_key, observed))
+                yield _conflict(rule, key, hit, _movable(rule.chain_key, snapshot))
 
 
-def _movable(chain_key: ChainKey, observed: Observed) -> bool:
+def _movable(chain_key: ChainKey, snapshot: Snapshot) -> bool:
     """Whether a setting of ours can move our rules past others'."""
-    chain = observed.chains.get(chain_key)
+    chain = snapshot.chains.get(chain_key)
     return not (isinstance(chain, Chain) and chain.container)
 
 
@@ -106,10 +109,10 @@ def _writes(rule: ForeignRule) -> bool:
     return isinstance(rule.effect, SetMark | SetsUnknownMark)
 
 
-def _rivals(rule: ForeignRule, *, last: bool) -> bool:
+def _rivals(rule: ForeignRule, limits: Limits) -> bool:
     if isinstance(rule.effect, Drop):
         return True
-    if last and not rule.later:
+    if limits.jump_at_end and not rule.later:
         return rule.side is Side.BEFORE and isinstance(rule.effect, LeavesTable)
     return rule.side is Side.AFTER and _writes(rule)
 
@@ -152,7 +155,7 @@ def _conflict(
     )
 
 
-def unaccepted(desired: Desired, observed: Observed) -> Iterator[Finding]:
+def unaccepted(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
     """Declared flows that INPUT refuses before IPVS can see them.
 
     Only what is certain is reported: a rule that may accept a part of a flow settles it.
@@ -161,11 +164,11 @@ def unaccepted(desired: Desired, observed: Observed) -> Iterator[Finding]:
         chain_key = ChainKey(Plane.RUNTIME, family, Hook.INPUT)
         walk = [
             rule
-            for rule in observed.foreign
+            for rule in snapshot.foreign
             if rule.chain_key == chain_key
             and (isinstance(rule.effect, Accept | LeavesTable) or not rule.partial)
         ]
-        refusing = family in observed.refusing
+        refusing = family in snapshot.dropping_families
         if not refusing and not any(isinstance(rule.effect, Drop) for rule in walk):
             continue
         for key, flows in desired.flows.items():
@@ -214,7 +217,7 @@ def _refusal(
     return None
 
 
-def orphans(desired: Desired, observed: Observed) -> Iterator[Finding]:
+def orphans(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
     """Foreign rules that set a whole mark that no service of their family uses.
 
     Masked writes are left alone: they are how others (kube-proxy, CNIs) use single bits.
@@ -225,13 +228,13 @@ def orphans(desired: Desired, observed: Observed) -> Iterator[Finding]:
             for key, coverage in desired.coverage.items()
             if key.family is family
             and coverage is Coverage.NONE
-            and not marked_by_others(key, observed)
+            and not marked_by_others(key, snapshot)
         ]
         for family in Family
     }
     seen: set[tuple[Family, int]] = set()
     for rule in sorted(
-        observed.foreign, key=lambda rule: rule.chain_key.plane is not Plane.RUNTIME
+        snapshot.foreign, key=lambda rule: rule.chain_key.plane is not Plane.RUNTIME
     ):
         effect = rule.effect
         if not isinstance(effect, SetMark) or effect.mask != MAX_MARK or effect.value == 0:

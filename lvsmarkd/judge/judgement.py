@@ -19,10 +19,10 @@ from lvsmarkd.judge.substitute import substitute
 from lvsmarkd.judge.watched import advice, fleeting
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.ipvs import in_ipvs
-from lvsmarkd.model.observed import Chain, Observed
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.service import ServiceKey
+from lvsmarkd.model.snapshot import Chain, Snapshot
 from lvsmarkd.model.unknown import Unknown
 
 _NOTHING_KNOWN = History()
@@ -30,33 +30,32 @@ _NOTHING_KNOWN = History()
 
 def judge(
     desired: Desired,
-    observed: Observed,
+    snapshot: Snapshot,
     *,
-    last: bool = False,
     history: History = _NOTHING_KNOWN,
 ) -> Plan:
     """All findings and the steps that mend what can be mended. See ``judge_spot``."""
     diffs = [
-        judge_chain(chain_key, desired, observed, last=last, history=history)
-        for chain_key in sorted(observed.chains)
+        judge_chain(chain_key, desired, snapshot, history=history)
+        for chain_key in sorted(snapshot.chains)
         if chain_key.plane is not Plane.FORMER
     ]
-    diffs += left_by_ended(desired, observed, history)
-    cleanups = list(cleanup_of_previous(desired, observed, history))
+    diffs += left_by_ended(desired, snapshot, history)
+    cleanups = list(cleanup_of_previous(desired, snapshot, history))
     findings: list[Finding] = [
-        *_services(desired, observed),
+        *_services(desired, snapshot),
         *(finding for verdict in (*diffs, *cleanups) for finding in verdict.findings),
-        *conflicts(desired, observed, last=last),
-        *unaccepted(desired, observed),
-        *orphans(desired, observed),
-        *fleeting(desired, observed),
+        *conflicts(desired, snapshot),
+        *unaccepted(desired, snapshot),
+        *orphans(desired, snapshot),
+        *fleeting(desired, snapshot),
         *presence(desired),
         *overlaps(
             desired.services.values(),
-            (*desired.runtime_state.claims, *known_claims(observed.names)),
+            (*desired.runtime_state.claims, *known_claims(snapshot.names)),
         ),
-        *observed.remarks,
-        *_nowhere(desired, observed),
+        *snapshot.remarks,
+        *_nowhere(desired, snapshot),
         *_configuration(desired),
     ]
     severities = list(Severity)
@@ -66,16 +65,14 @@ def judge(
     return Plan(tuple(findings), tuple(steps))
 
 
-def covered(
-    desired: Desired, observed: Observed, *, last: bool = False
-) -> dict[ServiceKey, bool | None]:
+def covered(desired: Desired, snapshot: Snapshot) -> dict[ServiceKey, bool | None]:
     """Whether each service's packets bear its mark now: by all of its own rules, which nobody
     overrules, or by foreign ones. None where it could not be seen. This is the SLI.
     """
     state: dict[ServiceKey, bool | None] = {}
     present = {
         chain_key: frozenset(chain.rules)
-        for chain_key, chain in observed.chains.items()
+        for chain_key, chain in snapshot.chains.items()
         if not isinstance(chain, Unknown)
     }
     wanted: dict[ServiceKey, set[Rule]] = {}
@@ -84,28 +81,26 @@ def covered(
             wanted.setdefault(rule.service, set()).add(rule)
     overruled = {
         finding.service
-        for finding in conflicts(desired, observed, last=last)
+        for finding in conflicts(desired, snapshot)
         if finding.severity is Severity.CRITICAL and finding.plane is Plane.RUNTIME
     }
     for key in desired.services:
-        if observed.inert:
-            state[key] = marked_by_others(key, observed)
+        if snapshot.inert:
+            state[key] = marked_by_others(key, snapshot)
             continue
         chain_key = ChainKey(Plane.RUNTIME, key.family, Hook.PREROUTING)
-        chain = observed.chains.get(chain_key)
+        chain = snapshot.chains.get(chain_key)
         if chain is None or isinstance(chain, Unknown) or _waits(key, desired):
             state[key] = None
         elif desired.coverage[key] is Coverage.NONE:
-            state[key] = marked_by_others(key, observed) or held_up(key, desired, observed)
+            state[key] = marked_by_others(key, snapshot) or held_up(key, desired, snapshot)
         else:
             own = wanted.get(key, set())
             all_there = chain.jumps > 0 and own <= present[chain_key]
             marked = (
-                all_there
-                and key not in overruled
-                and not _bypassed(key, own, desired, observed, last=last)
-            ) or _substituted(own, chain_key, chain, observed)
-            state[key] = marked and (key not in desired.short or held_up(key, desired, observed))
+                all_there and key not in overruled and not _bypassed(key, own, desired, snapshot)
+            ) or _substituted(own, chain_key, chain, snapshot)
+            state[key] = marked and (key not in desired.short or held_up(key, desired, snapshot))
     return state
 
 
@@ -117,27 +112,25 @@ def _waits(key: ServiceKey, desired: Desired) -> bool:
     return key in desired.waiting or any(map(desired.leaving, desired.services))
 
 
-def _bypassed(
-    key: ServiceKey, own: Iterable[Rule], desired: Desired, observed: Observed, *, last: bool
-) -> bool:
+def _bypassed(key: ServiceKey, own: Iterable[Rule], desired: Desired, snapshot: Snapshot) -> bool:
     """Whether a foreign rule certainly keeps some flow of the service from its own rules."""
     chain_key = ChainKey(Plane.RUNTIME, key.family, Hook.PREROUTING)
     return any(
         rule.matches_all_of(declared.flow)
-        for rule in hindrances(chain_key, observed.foreign, own, last=last)
+        for rule in hindrances(chain_key, snapshot, own)
         for declared in desired.flows[key]
     )
 
 
 def _substituted(
-    own: Collection[Rule], chain_key: ChainKey, chain: Chain, observed: Observed
+    own: Collection[Rule], chain_key: ChainKey, chain: Chain, snapshot: Snapshot
 ) -> bool:
     """Whether foreign rules do what a service's own rules are to do."""
     there = chain.rules if chain.jumps else ()
-    return bool(own) and all(substitute(rule, chain_key, observed.foreign, there) for rule in own)
+    return bool(own) and all(substitute(rule, chain_key, snapshot.foreign, there) for rule in own)
 
 
-def held_up(key: ServiceKey, desired: Desired, observed: Observed) -> bool:
+def held_up(key: ServiceKey, desired: Desired, snapshot: Snapshot) -> bool:
     """Whether rules of an earlier declaration mark a service whose present one is refused, or
     went with it from its file while it is in use still.
     """
@@ -145,7 +138,7 @@ def held_up(key: ServiceKey, desired: Desired, observed: Observed) -> bool:
         return False
     # What the former firewall still has marks packets too.
     chains = (
-        observed.chains.get(ChainKey(plane, key.family, Hook.PREROUTING))
+        snapshot.chains.get(ChainKey(plane, key.family, Hook.PREROUTING))
         for plane in (Plane.RUNTIME, Plane.FORMER)
     )
     return any(
@@ -156,10 +149,10 @@ def held_up(key: ServiceKey, desired: Desired, observed: Observed) -> bool:
     )
 
 
-def _services(desired: Desired, observed: Observed) -> Iterator[Finding]:
+def _services(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
     for key, service in desired.services.items():
         unread = isinstance(
-            observed.chains.get(ChainKey(Plane.RUNTIME, key.family, Hook.PREROUTING)), Unknown
+            snapshot.chains.get(ChainKey(Plane.RUNTIME, key.family, Hook.PREROUTING)), Unknown
         )
         match desired.coverage[key]:
             case Coverage.INFERRED:
@@ -171,13 +164,13 @@ def _services(desired: Desired, observed: Observed) -> Iterator[Finding]:
                     family=key.family,
                     origins=service.origins,
                     subject=desired.flows[key],
-                    paste=advice(key, desired, observed) or "",
+                    paste=advice(key, desired, snapshot) or "",
                 )
             case Coverage.NONE if not (
                 unread
                 or _waits(key, desired)
-                or marked_by_others(key, observed)
-                or held_up(key, desired, observed)
+                or marked_by_others(key, snapshot)
+                or held_up(key, desired, snapshot)
             ):
                 yield _uncovered(key, desired)
             case _:
@@ -231,9 +224,9 @@ def _balancer(key: ServiceKey, desired: Desired) -> str:
     return "IPVS" if frozen_marks else "the running keepalived"
 
 
-def _nowhere(desired: Desired, observed: Observed) -> Iterator[Finding]:
+def _nowhere(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
     """Rules for a place that the firewall at hand does not have."""
-    hooks = {chain_key.hook for chain_key in observed.chains}
+    hooks = {chain_key.hook for chain_key in snapshot.chains}
     wanted = any(rule.hook is Hook.OUTPUT for rule in desired.rules)
     if wanted and hooks and Hook.OUTPUT not in hooks:
         yield Finding(

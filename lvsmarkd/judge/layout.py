@@ -11,26 +11,26 @@ from lvsmarkd.model.service import ServiceKey
 
 
 def rules_of(
-    key: ServiceKey, flows: Iterable[DeclaredFlow], *, slots: int, local: bool
+    key: ServiceKey, flows: Iterable[DeclaredFlow], *, max_ports_per_rule: int, local: bool
 ) -> Iterator[Rule]:
     """The rules that mark a service's flows, and accept those that ask for it.
 
-    ``slots`` is how many ports one rule may name, a range counting two (15 with iptables'
-    multiport, measured). ``local`` asks for rules for the director's own packets too.
+    A range counts two of ``max_ports_per_rule``. ``local`` asks for rules for the director's own
+    packets too.
     """
     declared = tuple(flows)
     mark = SetMark(key.mark)
-    for match in _matches((d.flow for d in declared), slots):
+    for match in _matches((d.flow for d in declared), max_ports_per_rule):
         yield Rule(key.family, Hook.PREROUTING, match, mark, key.mark)
     if local:
         own = (sent for d in declared if (sent := d.flow.sent_by_host()) is not None)
-        for match in _matches(own, slots):
+        for match in _matches(own, max_ports_per_rule):
             yield Rule(key.family, Hook.OUTPUT, match, mark, key.mark)
-    for match in _matches((d.flow for d in declared if d.accept), slots):
+    for match in _matches((d.flow for d in declared if d.accept), max_ports_per_rule):
         yield Rule(key.family, Hook.INPUT, match, Accept(), key.mark)
 
 
-def _matches(flows: Iterable[Packets], slots: int) -> Iterator[Packets]:
+def _matches(flows: Iterable[Packets], max_ports_per_rule: int) -> Iterator[Packets]:
     alike: dict[Packets, set[PortRange]] = {}
     for flow in flows:
         bare = replace(flow, ports=())
@@ -42,16 +42,16 @@ def _matches(flows: Iterable[Packets], slots: int) -> Iterator[Packets]:
         else:
             yield bare
     for bare, ranges in alike.items():
-        for ports in _batches(sorted(ranges), slots):
+        for ports in _batches(sorted(ranges), max_ports_per_rule):
             yield replace(bare, ports=ports)
 
 
-def _batches(ranges: Iterable[PortRange], slots: int) -> Iterator[tuple[PortRange, ...]]:
+def _batches(ranges: Iterable[PortRange], room: int) -> Iterator[tuple[PortRange, ...]]:
     batch: list[PortRange] = []
     used = 0
     for ports in ranges:
         need = 1 if ports.first == ports.last else 2
-        if batch and used + need > slots:
+        if batch and used + need > room:
             yield tuple(batch)
             batch, used = [], 0
         batch.append(ports)

@@ -5,33 +5,33 @@ from collections.abc import Iterator
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.drift import ChainDiff, History, stays
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.observed import Chain, Observed
 from lvsmarkd.model.plan import RemoveChain, RemoveRule
 from lvsmarkd.model.rule import ChainKey, Plane, Rule
+from lvsmarkd.model.snapshot import Chain, Snapshot
 
 
 def cleanup_of_previous(
-    desired: Desired, observed: Observed, history: History
+    desired: Desired, snapshot: Snapshot, history: History
 ) -> Iterator[ChainDiff]:
     """What is left in the former firewall, and the steps that take it away.
 
     They are for when nothing else is to be done. A chain stays for as long as the present
     firewall lacks a rule that is wanted, or that would not be taken away if it stood there.
     """
-    for chain_key, chain in observed.chains.items():
+    for chain_key, chain in snapshot.chains.items():
         if chain_key.plane is Plane.FORMER and isinstance(chain, Chain) and not chain.left:
-            needed = _needed(chain_key, chain, desired, observed, history)
+            needed = _needed(chain_key, chain, desired, snapshot, history)
             steps = () if needed else (RemoveChain(chain_key, chain.jumps, chain.rules),)
             yield ChainDiff((_finding(chain_key, chain, needed=needed),), steps)
 
 
-def left_by_ended(desired: Desired, observed: Observed, history: History) -> Iterator[ChainDiff]:
+def left_by_ended(desired: Desired, snapshot: Snapshot, history: History) -> Iterator[ChainDiff]:
     """What a firewall that has ended left of ours and is not wanted any more, rule by rule.
 
     It does not wait for anything: packets meet it beside the rules of the present firewall, and
     it may overrule them.
     """
-    for chain_key, chain in observed.chains.items():
+    for chain_key, chain in snapshot.chains.items():
         if chain_key.plane is not Plane.FORMER or not isinstance(chain, Chain) or not chain.left:
             continue
         want = [
@@ -58,9 +58,9 @@ def _outlived(chain_key: ChainKey, chain: Chain, rule: Rule) -> Finding:
 
 
 def _needed(
-    chain_key: ChainKey, chain: Chain, desired: Desired, observed: Observed, history: History
+    chain_key: ChainKey, chain: Chain, desired: Desired, snapshot: Snapshot, history: History
 ) -> bool:
-    now = observed.chains.get(ChainKey(Plane.RUNTIME, chain_key.family, chain_key.hook))
+    now = snapshot.chains.get(ChainKey(Plane.RUNTIME, chain_key.family, chain_key.hook))
     there: set[Rule] = set()
     if isinstance(now, Chain) and now.jumps:
         there = set(now.rules)

@@ -7,13 +7,13 @@ from lvsmarkd.judge.desired import Coverage, Desired, Policy
 from lvsmarkd.judge.foreign import givers, marked_by_others
 from lvsmarkd.model.declaration import Declaration, Ports
 from lvsmarkd.model.finding import Finding, Kind
-from lvsmarkd.model.observed import Chain, ForeignRule, Observed
 from lvsmarkd.model.origin import Origin
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.protocols import Transport
 from lvsmarkd.model.qualifiers import InInterface, Qualifier
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark, flows_of
 from lvsmarkd.model.service import MAX_MARK, Network, ServiceKey
+from lvsmarkd.model.snapshot import Chain, ForeignRule, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,11 @@ class Watched:
     obscure: tuple[ForeignRule, ...] = ()
 
 
-def watched(key: ServiceKey, observed: Observed) -> Watched:
+def watched(key: ServiceKey, snapshot: Snapshot) -> Watched:
     """What foreign rules mark for a service."""
     flows: dict[Packets, None] = {}
     obscure = []
-    for rule in givers(key, observed):
+    for rule in givers(key, snapshot):
         own = _flows(key, rule)
         if own is None:
             obscure.append(rule)
@@ -39,14 +39,14 @@ def watched(key: ServiceKey, observed: Observed) -> Watched:
     return Watched(tuple(flows), tuple(obscure))
 
 
-def advice(key: ServiceKey, desired: Desired, observed: Observed) -> str | None:
+def advice(key: ServiceKey, desired: Desired, snapshot: Snapshot) -> str | None:
     """What to paste, to declare a service: what rules of others mark for it, as far as they are
     understood, else the guess. None where nothing is to be declared.
     """
     guess = desired.suggestions.get(key)
     if guess is None:
         return None
-    flows = tuple(_keepable(watched(key, observed).flows, desired.policy))
+    flows = tuple(_keepable(watched(key, snapshot).flows, desired.policy))
     return "\n".join(_annotations(key.mark, flows)) or guess.text()
 
 
@@ -108,23 +108,23 @@ def _ports(by_protocol: Mapping[int | None, Iterable[Packets]]) -> Iterator[Port
                 yield Ports(transport)
 
 
-def fleeting(desired: Desired, observed: Observed) -> Iterator[Finding]:
+def fleeting(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
     """Services that only others mark, where these do so only until the next reload or boot.
 
     Where there is no permanent plane (iptables), others see to that, and nothing can be said.
     """
     for key, coverage in sorted(desired.coverage.items()):
-        permanent = observed.chains.get(ChainKey(Plane.PERMANENT, key.family, Hook.PREROUTING))
+        permanent = snapshot.chains.get(ChainKey(Plane.PERMANENT, key.family, Hook.PREROUTING))
         if coverage is not Coverage.NONE or not isinstance(permanent, Chain):
             continue
         giving = [
             rule
-            for rule in observed.foreign
+            for rule in snapshot.foreign
             if rule.chain_key == ChainKey(Plane.RUNTIME, key.family, Hook.PREROUTING)
             and isinstance(rule.effect, SetMark)
             and rule.effect.value == key.mark
         ]
-        lasting = marked_by_others(key, observed, Plane.PERMANENT)
+        lasting = marked_by_others(key, snapshot, Plane.PERMANENT)
         # What is set past the firewall that has the planes is not its to keep.
         if giving and not lasting and all(rule.fleeting for rule in giving):
             yield Finding(
@@ -137,5 +137,5 @@ def fleeting(desired: Desired, observed: Observed) -> Iterator[Finding]:
                 family=key.family,
                 rule=giving[0].ref,
                 origins=desired.services[key].origins,
-                paste=advice(key, desired, observed) or "",
+                paste=advice(key, desired, snapshot) or "",
             )

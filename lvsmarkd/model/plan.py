@@ -89,10 +89,15 @@ Step = AddRule | RemoveRule | ReplaceChain | EnsureJump | RemoveChain
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Findings and steps. ``str()`` is the dry run, the journal's detail and the diff."""
+    """Findings and steps. ``str()`` is the dry run, the journal's detail and the diff.
+
+    ``requested``: a person asks for it now, so that what a backend has given up for a while is
+    tried again.
+    """
 
     findings: tuple[Finding, ...] = ()
     steps: tuple[Step, ...] = ()
+    requested: bool = False
 
     @property
     def in_sync(self) -> bool:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lvsmarkd.judge.desired import Desired
-from lvsmarkd.model.observed import Chain, Observed
 from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain, Step
 from lvsmarkd.model.report import Cause
 from lvsmarkd.model.rule import ChainKey, Rule
+from lvsmarkd.model.snapshot import Chain, Snapshot
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class AppliedState:
     _jumped: set[ChainKey] = field(default_factory=set)
     _unwanted_since: dict[Rule, float] = field(default_factory=dict)
 
-    def notice(self, wanted: Desired, seen: Observed, now: float) -> None:
+    def notice(self, wanted: Desired, seen: Snapshot, now: float) -> None:
         """Start the clock for rules that serve nothing now; forget it for all others."""
         there = {rule for _, rule in rules_of(seen)}
         for chain in seen.chains.values():
@@ -41,7 +41,7 @@ class AppliedState:
         dues = (since + linger for since in self._unwanted_since.values())
         return min((due for due in dues if due > now), default=None)
 
-    def remember(self, wanted: Desired, seen: Observed) -> None:
+    def remember(self, wanted: Desired, seen: Snapshot) -> None:
         """Keep what is in force at the end of a pass.
 
         What was in force, is still wanted and is not there now was undone by somebody: it
@@ -88,7 +88,7 @@ class AppliedState:
         return Cause.DRIFT if undone else Cause.CONFIG
 
 
-def rules_of(seen: Observed) -> Iterator[tuple[ChainKey, Rule]]:
+def rules_of(seen: Snapshot) -> Iterator[tuple[ChainKey, Rule]]:
     """The rules of ours that are there, with their chains."""
     for chain_key, chain in seen.chains.items():
         if isinstance(chain, Chain):

@@ -13,11 +13,14 @@ from lvsmarkd.declarations import settings as lvsmarkd_toml
 from lvsmarkd.declarations.annotation import parse
 from lvsmarkd.declarations.resolve import resolve
 from lvsmarkd.declarations.settings import ConfigError, load
+from lvsmarkd.declarations.tables import Undeclared
+from lvsmarkd.judge.desired import Policy
 from lvsmarkd.keepalived import changed_since, fingerprint, read
 from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.process.procfs import environment_of
 from lvsmarkd.model.declaration import Declaration, Declared
 from lvsmarkd.model.keepalived import Fitness, Reading
+from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.running import Keepalived, Version
 from lvsmarkd.model.runtime_state import UNASKED, RuntimeState
@@ -154,6 +157,16 @@ class InputReader:
     def lookups(self) -> tuple[str, ...]:
         """The patterns of files that would matter."""
         return self.loaded.lookups + (self._reading.lookups if self._reading else ())
+
+    def policy(self, limits: Limits) -> Policy:
+        """The operator's choices, and what the firewall at hand can say."""
+        firewall = self.loaded.settings.firewall
+        return Policy(
+            infer=firewall.undeclared is Undeclared.INFER,
+            vrrp_accept=firewall.vrrp_accept,
+            local=firewall.local,
+            limits=limits,
+        )
 
     @property
     def config(self) -> Path:

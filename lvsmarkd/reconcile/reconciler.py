@@ -3,19 +3,19 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from time import monotonic, time
-from typing import TypeVar
 
-from lvsmarkd.backends.backend import Applied, Backend, Identity
+from lvsmarkd.backends.backend import Applied, Backend
 from lvsmarkd.declarations.tables import Placement
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.judge.refusals import refused_settings, rejected_rules
 from lvsmarkd.model.finding import Kind
-from lvsmarkd.model.observed import Observed
+from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.plan import AddRule, Plan, RemoveRule, ReplaceChain, Step
-from lvsmarkd.model.report import Cause, Mode, Repair, Report, Result
+from lvsmarkd.model.report import NO_BACKEND, Cause, Mode, Repair, Report, Result
 from lvsmarkd.model.shortage import is_shortage, shortage_sentence
+from lvsmarkd.model.snapshot import FirewallIdentity, Snapshot
 from lvsmarkd.model.wake import Actor, Trigger, Wake
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.reconcile.applied_state import AppliedState, rules_of
@@ -24,7 +24,6 @@ from lvsmarkd.reconcile.inputs import InputReader, Inputs
 from lvsmarkd.reconcile.rejected_rules import RejectedRules
 from lvsmarkd.reconcile.rule_counts import RuleCounts
 
-T = TypeVar("T")
 OnCall = Callable[[str, str, float], None]
 """Hears of each call of the backend: operation, result, seconds."""
 
@@ -41,7 +40,7 @@ class Clock:
 class _Home:
     """Where rules are kept: which firewall, and by the settings where in it."""
 
-    firewall: Identity
+    firewall: FirewallIdentity
     placement: Placement
     zones: tuple[str, ...]
 
@@ -89,7 +88,7 @@ class Reconciler:
     ) -> Report:
         """What a pass came to that the host could not carry: all that was known before holds."""
         known = self._reported or Report(
-            trigger, Result.ERROR, mode, self.backend.identity.name, "", Plan(), Plan()
+            trigger, Result.ERROR, mode, NO_BACKEND, "", Plan(), Plan()
         )
         return replace(
             known,
@@ -108,17 +107,17 @@ class Reconciler:
 
     def _pass(self, reasons: tuple[Wake, ...], mode: Callable[[], Mode], start: float) -> Report:
         actors = tuple(dict.fromkeys(w.actor for w in reasons if w.actor is not None))
-        if any(wake.trigger is Trigger.CONTROL for wake in reasons):
+        requested = any(wake.trigger is Trigger.CONTROL for wake in reasons)
+        if requested:
             self.fights.reset_backoff()
             self.quarantine.reset_backoff()
-            self.backend.reset_backoff()
         if any(wake.trigger is Trigger.SIGNAL for wake in reasons):
             self.inputs.expire()
         inputs_now = self.inputs.gather()
         now = mode()
-        seen = self._observe()
-        self._know()
-        wanted = self._want(inputs_now)  # now it is known what the firewall can hold in one rule
+        seen = self._read()
+        self._know(seen)
+        wanted = self._want(inputs_now, seen.limits)
         self.quarantine.keep(wanted.rules)
         found = self._judge(wanted, seen, start, inputs_now)
         steps = self._allowed(found, now, start)
@@ -126,27 +125,25 @@ class Reconciler:
         failure: FirewallError | None = None
         left, after, latency = found, seen, None
         if steps:
-            try:
-                applied = self._timed("apply", lambda: self.backend.apply(Plan(steps=steps)))
-                self.quarantine.record(steps, applied.rejected, start)
-                steps = tuple(_taken(steps, applied))
-            except FirewallError as error:
-                failure = error
-            after = self._observe()
+            applied = self._apply(Plan(steps=steps, requested=requested))
+            failure = applied.error
+            self.quarantine.record(steps, applied.rejected, start, whole=failure is None)
+            steps = tuple(_taken(steps, applied))
+            after = self._read()
             left = self._judge(wanted, after, start, inputs_now)
             tried = [Repair(step, self._applied.cause(step, wanted)) for step in steps]
-            if not self._moved():  # else it is not seen what became of the steps
+            if after.firewall == seen.firewall:  # else it is not seen what became of the steps
                 repairs = self._repairs(tried, left, actors, start, whole=failure is None)
             latency = self.clock.monotonic() - start if repairs else None
         self._applied.remember(wanted, after)
         return self._report(
-            RuleCounts(wanted, after, last=self.backend.last),
+            RuleCounts(wanted, after),
             Report(
                 trigger=reasons[0].trigger,
                 result=_result(failure, repairs, left, now),
                 mode=now,
-                backend=self.backend.identity.name,
-                backend_version=self.backend.identity.version,
+                backend=after.firewall.name,
+                backend_version=after.firewall.version,
                 found=found,
                 left=left,
                 repairs=repairs,
@@ -171,32 +168,20 @@ class Reconciler:
         )
         return min((due for due in dues if due is not None), default=None)
 
-    def _know(self) -> None:
+    def _know(self, seen: Snapshot) -> None:
         """Begin anew where another firewall keeps the rules from now on, or they belong elsewhere
         in it: what is missing there was not undone by anybody.
         """
         firewalld = self.inputs.loaded.settings.firewall.firewalld
-        home = _Home(self.backend.identity, firewalld.placement, firewalld.zones)
+        home = _Home(seen.firewall, firewalld.placement, firewalld.zones)
         if self._home is not None and home != self._home:
             self._applied, self.fights, self.quarantine = AppliedState(), Fights(), RejectedRules()
-        if self.backend.last is not self._last:
+        if seen.limits.jump_at_end is not self._last:
             self._applied.forget_jumps()  # that they stand elsewhere now was our own wish
-        self._home, self._last = home, self.backend.last
+        self._home, self._last = home, seen.limits.jump_at_end
 
-    def _moved(self) -> bool:
-        """Whether another firewall keeps the rules than at the beginning of the pass."""
-        return self._home is None or self.backend.identity != self._home.firewall
-
-    def _want(self, inputs_now: Inputs) -> Desired:
-        firewall = self.inputs.loaded.settings.firewall
-        policy = Policy(
-            infer=firewall.undeclared == "infer",
-            vrrp_accept=firewall.vrrp_accept,
-            local=firewall.local,
-            slots=self.backend.slots,
-            interfaces=self.backend.interfaces,
-            macs=self.backend.macs,
-        )
+    def _want(self, inputs_now: Inputs, limits: Limits) -> Desired:
+        policy = self.inputs.policy(limits)
         if self._desired is None or self._basis is None or self._basis != (inputs_now, policy):
             self._desired = desired(
                 inputs_now.reading,
@@ -208,16 +193,24 @@ class Reconciler:
             self._basis = (inputs_now, policy)
         return self._desired
 
-    def _observe(self) -> Observed:
-        return self._timed("observe", self.backend.observe)
+    def _read(self) -> Snapshot:
+        start = self.clock.monotonic()
+        seen = self.backend.read()
+        self.on_call("observe", "ok", self.clock.monotonic() - start)
+        return seen
 
-    def _judge(self, wanted: Desired, seen: Observed, now: float, inputs_now: Inputs) -> Plan:
+    def _apply(self, plan: Plan) -> Applied:
+        start = self.clock.monotonic()
+        applied = self.backend.apply(plan)
+        self.on_call("apply", _result_of(applied), self.clock.monotonic() - start)
+        return applied
+
+    def _judge(self, wanted: Desired, seen: Snapshot, now: float, inputs_now: Inputs) -> Plan:
         self._applied.notice(wanted, seen, now)
         self.quarantine.seen(rule for _, rule in rules_of(seen))
         plan = judge(
             wanted,
             seen,
-            last=self.backend.last,
             history=History(
                 lambda rule: self._applied.lingers(rule, now, self.linger), self._applied.knows
             ),
@@ -277,18 +270,12 @@ class Reconciler:
             finished=epoch,
         )
 
-    def _timed(self, operation: str, call: Callable[[], T]) -> T:
-        start = self.clock.monotonic()
-        result = "error"
-        try:
-            answer = call()
-            result = "ok"
-        except FirewallError as error:
-            result = "error" if error.trouble is Trouble.GONE else str(error.trouble)
-            raise
-        finally:
-            self.on_call(operation, result, self.clock.monotonic() - start)
-        return answer
+
+def _result_of(applied: Applied) -> str:
+    """As metrics call it."""
+    if applied.error is None:
+        return "ok"
+    return "error" if applied.error.trouble is Trouble.GONE else str(applied.error.trouble)
 
 
 def _taken(steps: Iterable[Step], applied: Applied) -> Iterator[Step]:

@@ -24,11 +24,19 @@ class RejectedRules:
     _cases: dict[Rule, _Case] = field(default_factory=dict)
 
     def record(
-        self, steps: Iterable[Step], rejected: Iterable[tuple[Rule, str]], now: float
+        self,
+        steps: Iterable[Step],
+        rejected: Iterable[tuple[Rule, str]],
+        now: float,
+        *,
+        whole: bool = True,
     ) -> None:
-        """Take in what was refused of these steps; release what was tried and taken."""
+        """Take in what was refused of these steps; release what was tried and taken, which is
+        known only where the ``whole`` of them was carried out.
+        """
         reasons = dict(rejected)
-        for rule in {rule for step in steps for rule in _tried(step)} - reasons.keys():
+        tried = {rule for step in steps for rule in _tried(step)} if whole else set()
+        for rule in tried - reasons.keys():
             self._cases.pop(rule, None)
         for rule, reason in reasons.items():
             case = self._cases.setdefault(rule, _Case(reason))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.judgement import covered
 from lvsmarkd.model.ipvs import in_ipvs
-from lvsmarkd.model.observed import Chain, Observed
 from lvsmarkd.model.report import ServiceState
 from lvsmarkd.model.rule import Hook, Plane
 from lvsmarkd.model.service import Family, ServiceKey
+from lvsmarkd.model.snapshot import Chain, Snapshot
 from lvsmarkd.model.unknown import Unknown
 
 
@@ -18,8 +18,7 @@ class RuleCounts:
     """The services and rules at the end of a pass."""
 
     wanted: Desired
-    seen: Observed
-    last: bool = False
+    seen: Snapshot
 
     def services(self) -> tuple[ServiceState, ...]:
         """Each service: covered or not, by what, and how many packets its rules have marked."""
@@ -33,7 +32,7 @@ class RuleCounts:
                 in_ipvs(kernel, key) if kernel is not None else None,
                 key in self.wanted.configured,
             )
-            for key, state in sorted(covered(self.wanted, self.seen, last=self.last).items())
+            for key, state in sorted(covered(self.wanted, self.seen).items())
         )
 
     def desired(self) -> dict[Plane, dict[Family, int]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from lvsmarkd.backends.backend import Backend
+from lvsmarkd.backends.backend import CommandBackend
 from lvsmarkd.backends.firewalld.adapter import BusFirewalld
 from lvsmarkd.backends.firewalld.backend import FirewalldBackend
 from lvsmarkd.backends.firewalld.backup import Backup
@@ -26,7 +26,7 @@ from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.plan import Plan
 from tests.harness.firewalld import RealFirewalld
 from tests.harness.netns import run
-from tests.harness.values import declare, flow, want
+from tests.harness.values import ONE_PORT, declare, flow, want
 
 Damage = tuple[Callable[[], object], Kind]
 
@@ -34,7 +34,7 @@ Damage = tuple[Callable[[], object], Kind]
 class Ground(Protocol):
     """One firewall."""
 
-    backend: Backend
+    backend: CommandBackend
     policy: Policy
     damages: dict[str, Damage]
     """Each by what it does, with a kind that must be found. The rule of mark 80 to
@@ -73,7 +73,7 @@ COMMIT
 class IptablesGround:
     """iptables, one variant."""
 
-    backend: Backend
+    backend: CommandBackend
     policy: Policy = field(default_factory=Policy)
     damages: dict[str, Damage] = field(
         default_factory=lambda: {
@@ -115,9 +115,9 @@ class FirewalldGround:
     """firewalld, in one placement."""
 
     bed: RealFirewalld
-    backend: Backend
+    backend: CommandBackend
     placement: str
-    policy: Policy = field(default_factory=lambda: Policy(slots=1))
+    policy: Policy = field(default_factory=lambda: Policy(limits=ONE_PORT))
     damages: dict[str, Damage] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -264,7 +264,7 @@ def firewalld_ground(
 ) -> Iterator[FirewalldGround]:
     """A firewalld that runs, and a backend for it."""
 
-    def iptables() -> Backend:
+    def iptables() -> CommandBackend:
         return IptablesBackend(detect(), IptablesBackup(state / "backup"))
 
     with BusFirewalld() as firewalld:
@@ -285,4 +285,4 @@ def web(ground: FirewalldGround) -> Desired:
 
 def plan(ground: FirewalldGround) -> Plan:
     """What is to be done for it."""
-    return judge(web(ground), ground.backend.observe())
+    return judge(web(ground), ground.backend.read())

@@ -14,7 +14,7 @@ from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from tests.backends.grounds import Ground, IptablesGround, firewalld_ground
 from tests.harness.firewalld import firewalld
 from tests.harness.netns import use_variant
-from tests.harness.values import declare, flow, instance, key, want
+from tests.harness.values import carry_out, declare, flow, instance, key, want
 
 pytestmark = pytest.mark.netns
 
@@ -72,9 +72,9 @@ def wanted(ground: Ground, name: str) -> Desired:
 def converge(ground: Ground, wish: Desired) -> Plan:
     """Apply what is to be done; gives the plan that is left."""
     backend = ground.backend
-    applied = backend.apply(judge(wish, backend.observe(), last=backend.last))
+    applied = carry_out(backend, judge(wish, backend.read()))
     assert applied.rejected == ()
-    return judge(wish, backend.observe(), last=backend.last)
+    return judge(wish, backend.read())
 
 
 def test_what_was_written_is_read_back_as_what_was_wanted(ground: Ground) -> None:
@@ -83,7 +83,7 @@ def test_what_was_written_is_read_back_as_what_was_wanted(ground: Ground) -> Non
         left = converge(ground, wish)
         assert left.steps == (), name
         assert {f.kind for f in left.findings} <= {Kind.UNACCEPTED}, name
-        assert all(covered(wish, ground.backend.observe()).values()), name
+        assert all(covered(wish, ground.backend.read()).values()), name
     converge(ground, wanted(ground, "nothing"))
     assert ground.ours() == []
 
@@ -115,18 +115,18 @@ def test_damage_is_found_named_and_mended(ground: Ground) -> None:
     before = ground.both()
     for what, (harm, kind) in ground.damages.items():
         harm()
-        found = judge(wish, ground.backend.observe())
+        found = judge(wish, ground.backend.read())
         assert kind in {finding.kind for finding in found.findings}, what
         assert found.steps, what
         assert converge(ground, wish).steps == (), what
-        assert covered(wish, ground.backend.observe()) == {key(80): True}, what
+        assert covered(wish, ground.backend.read()) == {key(80): True}, what
         assert ground.both() == before, what
 
 
 def test_a_plan_can_be_shown_before_it_is_carried_out(ground: Ground) -> None:
     wish = wanted(ground, "web")
     before = ground.both()
-    shown = ground.backend.script(judge(wish, ground.backend.observe()))
+    shown = ground.backend.script(judge(wish, ground.backend.read()))
     assert "192.0.2.10" in "".join(shown.values())
     assert ground.both() == before
 

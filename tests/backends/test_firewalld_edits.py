@@ -13,7 +13,7 @@ from lvsmarkd.netfilter.errors import FirewallError
 from tests.backends.grounds import firewalld_ground
 from tests.harness.firewalld import firewalld
 from tests.harness.netns import run
-from tests.harness.values import declare, flow, key, want
+from tests.harness.values import carry_out, declare, flow, key, want
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
@@ -39,7 +39,7 @@ def test_edits_at_random_end_converged_with_every_foreign_rule_in_place(
                 declare(81, flow("2001:db8::10", 81)),
                 policy=ground.policy,
             )
-            ground.backend.apply(judge(wish, ground.backend.observe()))
+            carry_out(ground.backend, judge(wish, ground.backend.read()))
             bed.cmd("--reload")
             editing = subprocess.Popen(
                 ["/usr/bin/python3", str(EDITOR), str(EDITS), "7"],
@@ -49,9 +49,9 @@ def test_edits_at_random_end_converged_with_every_foreign_rule_in_place(
             )
             passes = repairs = crossed = 0
             while editing.poll() is None:
-                plan = judge(wish, ground.backend.observe(), history=OURS)
+                plan = judge(wish, ground.backend.read(), history=OURS)
                 try:
-                    ground.backend.apply(plan)
+                    carry_out(ground.backend, plan)
                 except FirewallError:
                     crossed += 1  # something changed between our look and our write
                 passes, repairs = passes + 1, repairs + len(plan.steps)
@@ -61,10 +61,10 @@ def test_edits_at_random_end_converged_with_every_foreign_rule_in_place(
             assert passes > 20
             assert repairs > 50
             assert crossed < passes / 2
-            ground.backend.apply(judge(wish, ground.backend.observe(), history=OURS))
-            left = judge(wish, ground.backend.observe(), history=OURS)
+            carry_out(ground.backend, judge(wish, ground.backend.read(), history=OURS))
+            left = judge(wish, ground.backend.read(), history=OURS)
             assert left.steps == ()
-            assert covered(wish, ground.backend.observe()) == {
+            assert covered(wish, ground.backend.read()) == {
                 key(80): True,
                 key(81, "inet6"): True,
             }
@@ -74,5 +74,5 @@ def test_edits_at_random_end_converged_with_every_foreign_rule_in_place(
                     others = [line for line in listed if "10965" not in line]
                     assert sorted(others) == rules, (plane, zone)
             bed.cmd("--reload")
-            assert judge(wish, ground.backend.observe(), history=OURS).steps == ()
+            assert judge(wish, ground.backend.read(), history=OURS).steps == ()
             print(f"{passes} passes, {repairs} steps, {crossed} crossed, {answer['refused']}")  # noqa: T201

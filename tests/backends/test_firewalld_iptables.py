@@ -15,7 +15,7 @@ from lvsmarkd.model.service import Family
 from tests.backends.grounds import FirewalldGround, plan, web
 from tests.harness.firewalld import RealFirewalld, firewalld
 from tests.harness.netns import run
-from tests.harness.values import key
+from tests.harness.values import carry_out, key
 
 pytestmark = pytest.mark.netns
 
@@ -42,9 +42,9 @@ def test_a_reload_that_would_flush_a_rule_made_by_hand_is_not_made(
     ground: FirewalldGround, by_hand: str
 ) -> None:
     run(*by_hand.split())
-    ground.backend.apply(plan(ground))
+    carry_out(ground.backend, plan(ground))
     assert others() == [by_hand.partition(" -A ")[2]]
-    assert covered(web(ground), ground.backend.observe())[key(80)] is True
+    assert covered(web(ground), ground.backend.read())[key(80)] is True
     (waits,) = [f for f in plan(ground).findings if f.kind is Kind.FLEETING]
     assert "which it flushes" in waits.message
     assert "which firewalld.reload" not in waits.message
@@ -85,17 +85,17 @@ def test_what_lvsmarkd_left_in_iptables_goes_when_it_is_in_firewalld(
 ) -> None:
     run(*BY_HAND[0].split())
     iptables = choose("iptables", state_directory=tmp_path)
-    iptables.apply(judge(web(ground), iptables.observe()))
+    carry_out(iptables, judge(web(ground), iptables.read()))
     first = plan(ground)
     assert FORMER not in {step.chain_key for step in first.steps}
     assert [f.severity for f in first.findings if f.kind is Kind.MIXED] == [Severity.WARNING]
-    ground.backend.apply(first)
+    carry_out(ground.backend, first)
     second = plan(ground)
     (cleanup_of_previous,) = second.steps
     assert cleanup_of_previous.chain_key == FORMER
     assert [f.severity for f in second.findings if f.kind is Kind.MIXED] == [Severity.NOTE]
     assert "-D PREROUTING -j LVSMARKD" in str(ground.backend.script(second))
-    ground.backend.apply(second)
+    carry_out(ground.backend, second)
     assert "LVSMARKD" not in _saved()
     assert len(others()) == 1
     assert plan(ground).steps == ()

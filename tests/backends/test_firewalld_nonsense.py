@@ -25,7 +25,7 @@ from lvsmarkd.backends.firewalld.ipsets import ipset_losses
 from lvsmarkd.backends.firewalld.listing import pairs
 from lvsmarkd.backends.firewalld.rich import read_rich_rule
 from lvsmarkd.backends.firewalld.words import NotUnderstoodError
-from lvsmarkd.model.observed import Observed
+from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
 
@@ -139,7 +139,7 @@ def test_a_look_at_nonsense_is_a_look_that_failed(data: st.DataObject, *, by_pol
         "1.3.3",
         boot=Boot(lambda: ""),
     )
-    assert isinstance(backend.observe(), Observed)
+    assert isinstance(backend.read(), Snapshot)
     try:
         backend.purge()
     except FirewallError:

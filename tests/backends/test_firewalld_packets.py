@@ -13,7 +13,7 @@ from tests.backends.test_packets import SEND
 from tests.harness.daemon import until
 from tests.harness.firewalld import RealFirewalld
 from tests.harness.netns import neighbour, run
-from tests.harness.values import declare, flow, want
+from tests.harness.values import carry_out, declare, flow, want
 
 pytestmark = pytest.mark.netns
 
@@ -90,11 +90,11 @@ def test_packets_are_marked_and_let_in_by_every_zone(
 ) -> None:
     web = flow(VIP, 80, transport=17)  # type: ignore[arg-type] # UDP: one packet, one count
     bare = want(declare(80, web), policy=ground.policy)
-    ground.backend.apply(judge(bare, ground.backend.observe()))
+    carry_out(ground.backend, judge(bare, ground.backend.read()))
     # A mark opens no port: both zones refuse.
     assert [arrived(pid) for pid in clients.values()] == [(0, 0), (0, 0)]
     wish = want(declare(80, web, accept=True), policy=ground.policy)
-    ground.backend.apply(judge(wish, ground.backend.observe()))
+    carry_out(ground.backend, judge(wish, ground.backend.read()))
     assert [arrived(pid) for pid in clients.values()] == [(3, 0), (3, 0)]
     # What a zone marks is overtaken.
     for option in ((), ("--permanent",)):

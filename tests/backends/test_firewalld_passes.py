@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lvsmarkd.backends.backend import Backend
+from lvsmarkd.backends.backend import CommandBackend
 from lvsmarkd.backends.selector import BackendSelector
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.report import Cause, Result
@@ -29,7 +29,7 @@ def test_passes_mend_what_is_undone_and_end_in_sync(
 ) -> None:
     bed = real_firewalld
 
-    def find() -> Backend:
+    def find() -> CommandBackend:
         made = firewalld_ground(bed, tmp_path / "state", placement)
         return opened.enter_context(made).backend
 

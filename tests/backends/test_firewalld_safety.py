@@ -1,6 +1,7 @@
 """What lvsmarkd must not do to firewalld's own and others' things, whatever goes wrong."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from lvsmarkd.netfilter.errors import FirewallError
 from tests.backends.grounds import OURS, FirewalldGround, firewalld_ground, plan, web
 from tests.harness.firewalld import RealFirewalld
 from tests.harness.netns import run
-from tests.harness.values import key
+from tests.harness.values import carry_out, key
 
 pytestmark = pytest.mark.netns
 BAN = "rule family=ipv4 source address=203.0.113.77 drop"
@@ -22,23 +23,22 @@ only_nftables = pytest.mark.parametrize("firewalld_backend", ["nftables"])
 
 
 def in_force(ground: FirewalldGround) -> bool | None:
-    return covered(web(ground), ground.backend.observe())[key(80)]
+    return covered(web(ground), ground.backend.read())[key(80)]
 
 
 @only_nftables
 def test_a_table_that_is_gone_is_no_reason_to_flush_what_others_have(
     ground: FirewalldGround,
 ) -> None:
-    ground.backend.apply(plan(ground))
+    carry_out(ground.backend, plan(ground))
     run("iptables", *BY_HAND.split())
     run("nft", "delete", "table", "inet", "firewalld")
-    assert ground.backend.apply(plan(ground)).rejected
+    assert carry_out(ground.backend, plan(ground)).rejected
     assert BY_HAND in run("iptables-save")
     broken = [f.message for f in plan(ground).findings if f.kind is Kind.BROKEN]
     assert any("iptables' filter INPUT (ipv4), which it flushes" in text for text in broken)
     run("iptables", *BY_HAND.replace("-A", "-D").split())
-    ground.backend.reset_backoff()
-    ground.backend.apply(plan(ground))
+    carry_out(ground.backend, replace(plan(ground), requested=True))
     assert in_force(ground) is True
 
 
@@ -52,11 +52,11 @@ def test_what_is_done_between_the_look_and_the_reload_counts(
         look_again(reloader)
 
     monkeypatch.setattr(Reloader, "_look_again", raced)
-    assert ground.backend.apply(plan(ground)).rejected == ()
+    assert carry_out(ground.backend, plan(ground)).rejected == ()
     assert in_force(ground) is True
     assert "203.0.113.77" in ground.bed.cmd("--list-rich-rules")
     monkeypatch.undo()
-    ground.backend.apply(plan(ground))
+    carry_out(ground.backend, plan(ground))
     assert in_force(ground) is True
     assert "203.0.113.77" in ground.bed.cmd("--list-rich-rules")
 
@@ -71,7 +71,7 @@ def test_entries_of_a_set_with_a_timeout_are_not_lost(
     ground.bed.cmd("--reload")
     if entries:
         ground.bed.cmd("--ipset=bans", f"--add-entry={entries}")
-    ground.backend.apply(plan(ground))
+    carry_out(ground.backend, plan(ground))
     waits = [f.message for f in plan(ground).findings if f.kind is Kind.FLEETING]
     assert bool(waits) is bool(entries)
     assert all("ipset bans, which end by themselves" in text for text in waits)
@@ -92,7 +92,7 @@ def test_on_a_full_disk_no_policy_is_begun_and_the_rules_are_in_force(
     ground: FirewalldGround, full: None
 ) -> None:
     with pytest.raises(FirewallError, match="is full"):
-        ground.backend.apply(plan(ground))
+        carry_out(ground.backend, plan(ground))
     assert not (ground.bed.etc / "policies" / "lvsmarkd.xml").exists()
     assert in_force(ground) is True
     ground.bed.cmd("--reload")
@@ -106,10 +106,10 @@ def test_where_nothing_can_be_written_for_good_the_rules_are_in_force(
     run("mount", "-t", "tmpfs", "-o", "size=4m,ro", "tmpfs", policies)
     try:
         with pytest.raises(FirewallError, match="permanent configuration is written"):
-            ground.backend.apply(plan(ground))
+            carry_out(ground.backend, plan(ground))
         assert in_force(ground) is True
         with pytest.raises(FirewallError, match="restart firewalld"):
-            ground.backend.apply(plan(ground))
+            carry_out(ground.backend, plan(ground))
     finally:
         run("umount", "-l", policies)
 
@@ -140,14 +140,14 @@ def critical(ground: FirewalldGround, kind: Kind) -> list[str]:
 def test_a_named_zone_that_is_deleted_is_told_and_the_others_are_kept(
     in_zones: FirewalldGround,
 ) -> None:
-    in_zones.backend.apply(plan(in_zones))
+    carry_out(in_zones.backend, plan(in_zones))
     assert in_force(in_zones) is True
     in_zones.bed.cmd("--permanent", "--delete-zone=work9")
     in_zones.bed.cmd("--reload")
     assert any("no zone work9 (runtime)" in text for text in critical(in_zones, Kind.BYPASSED))
     in_zones.bed.cmd("--permanent", "--zone=work8", f"--remove-rich-rule={OURS}")
     in_zones.bed.cmd("--zone=work8", f"--remove-rich-rule={OURS}")
-    in_zones.backend.apply(plan(in_zones))
+    carry_out(in_zones.backend, plan(in_zones))
     assert OURS in in_zones.bed.cmd("--zone=work8", "--list-rich-rules")
 
 
@@ -158,7 +158,7 @@ def test_rules_in_a_zone_by_which_nothing_enters_cover_nothing(
     for name in ("vip0", "vip1"):
         run("ip", "link", "set", name, "up")
     with firewalld_ground(real_firewalld, tmp_path / "state", "zone") as ground:
-        ground.backend.apply(plan(ground))
+        carry_out(ground.backend, plan(ground))
         assert in_force(ground) is True
         for name in ("vip0", "vip1"):
             ground.bed.cmd("--zone=internal", f"--change-interface={name}")
@@ -167,7 +167,7 @@ def test_rules_in_a_zone_by_which_nothing_enters_cover_nothing(
 
 
 def test_what_somebody_opens_in_our_policy_is_closed(ground: FirewalldGround) -> None:
-    ground.backend.apply(plan(ground))
+    carry_out(ground.backend, plan(ground))
     opened = {
         "port": "2323/tcp",
         "service": "telnet",
@@ -184,7 +184,7 @@ def test_what_somebody_opens_in_our_policy_is_closed(ground: FirewalldGround) ->
     for plane in (Plane.RUNTIME, Plane.PERMANENT):
         told = " ".join(f.message for f in found.findings if f.plane is plane)
         assert all(f"{what}s".replace("-", " ") in told for what in opened), told
-    ground.backend.apply(found)
+    carry_out(ground.backend, found)
     for options in ((), ("--permanent",)):
         for what in opened:
             listing = f"--list-{what}s"
@@ -197,7 +197,7 @@ def test_what_somebody_opens_in_our_policy_is_closed(ground: FirewalldGround) ->
 def test_a_policy_of_the_same_priority_and_a_later_name_has_the_last_word(
     ground: FirewalldGround, name: str, *, told: bool
 ) -> None:
-    ground.backend.apply(plan(ground))
+    carry_out(ground.backend, plan(ground))
     cmd = ground.bed.cmd
     cmd("--permanent", f"--new-policy={name}")
     for option in ("set-priority=32767", "add-ingress-zone=ANY", "add-egress-zone=HOST"):
@@ -221,7 +221,7 @@ INTRUDERS = {
 def test_a_mark_that_nft_sets_after_ours_in_firewallds_table_has_the_last_word(
     ground: FirewalldGround, where: str
 ) -> None:
-    ground.backend.apply(plan(ground))
+    carry_out(ground.backend, plan(ground))
     chain, rule = INTRUDERS[where]
     run("nft", "insert", "rule", "inet", "firewalld", chain, *rule.split())
     assert critical(ground, Kind.CONFLICT) == []  # before ours: what it sets is overwritten
@@ -234,12 +234,12 @@ def test_a_mark_that_nft_sets_after_ours_in_firewallds_table_has_the_last_word(
 
 @pytest.mark.parametrize("firewalld_backend", ["nftables"])
 def test_a_verdict_before_our_rules_in_our_chain_is_mended(ground: FirewalldGround) -> None:
-    ground.backend.apply(plan(ground))
+    carry_out(ground.backend, plan(ground))
     chain = "mangle_PRE_policy_lvsmarkd_post"
     run("nft", "insert", "rule", "inet", "firewalld", chain, *["tcp", "dport", "81", "accept"])
     assert in_force(ground) is True
     run("nft", "insert", "rule", "inet", "firewalld", chain, *["tcp", "dport", "80", "accept"])
     assert in_force(ground) is False
-    ground.backend.apply(plan(ground))
+    carry_out(ground.backend, plan(ground))
     assert in_force(ground) is True
     assert "accept" not in run("nft", "list", "chain", "inet", "firewalld", chain)

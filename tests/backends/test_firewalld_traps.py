@@ -7,6 +7,7 @@ import json
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from tests.backends.grounds import OURS, FirewalldGround, firewalld_ground
 from tests.harness.firewalld import RealFirewalld
 from tests.harness.netns import run
-from tests.harness.values import declare, flow, instance, key, reading, service, want
+from tests.harness.values import carry_out, declare, flow, instance, key, reading, service, want
 
 pytestmark = pytest.mark.netns
 
@@ -69,12 +70,12 @@ def watched(ground: FirewalldGround, mark: int = 80) -> Desired:
 
 
 def plan(ground: FirewalldGround, wish: Desired) -> Plan:
-    return judge(wish, ground.backend.observe(), last=ground.backend.last)
+    return judge(wish, ground.backend.read())
 
 
 def bisect_rejected(ground: FirewalldGround, wish: Desired) -> Plan:
     """Apply what is to be done; gives the plan that is left."""
-    ground.backend.apply(plan(ground, wish))
+    carry_out(ground.backend, plan(ground, wish))
     return plan(ground, wish)
 
 
@@ -83,7 +84,7 @@ def found(ground: FirewalldGround, wish: Desired, kind: Kind) -> list[Finding]:
 
 
 def is_covered(ground: FirewalldGround, wish: Desired) -> bool | None:
-    return covered(wish, ground.backend.observe())[key(80)]
+    return covered(wish, ground.backend.read())[key(80)]
 
 
 def cable(name: str, zone: str = "") -> None:
@@ -140,7 +141,7 @@ def test_a_rule_that_only_the_kernel_lost_waits_where_a_reload_would_harm_others
     ground.bed.cmd("--zone=public", f"--add-rich-rule={STRANGER}")
     before = ground.foreign()
     ground.delete_in_kernel()
-    applied = ground.backend.apply(plan(ground, wish))
+    applied = carry_out(ground.backend, plan(ground, wish))
     assert "rich rules" in applied.rejected[0][1]
     assert "--runtime-to-permanent" in applied.rejected[0][1]
     assert ground.foreign() == before
@@ -226,7 +227,7 @@ def test_somebodys_reload_brings_everything_again(make: Make) -> None:
     ground.bed.cmd("--complete-reload")
     assert plan(ground, wish).steps == ()
     ground.bed.stop()
-    assert all(isinstance(c, Unknown) for c in ground.backend.observe().chains.values())
+    assert all(isinstance(c, Unknown) for c in ground.backend.read().chains.values())
     ground.bed.start()
     assert plan(ground, wish).steps == ()
 
@@ -255,7 +256,7 @@ def test_in_panic_mode_nothing_is_written_and_the_finding_says_so(make: Make) ->
     ground.bed.cmd("--panic-on")
     assert "panic" in found(ground, wish, Kind.BROKEN)[0].message
     with pytest.raises(FirewallError, match="panic") as caught:
-        ground.backend.apply(plan(ground, wish))
+        carry_out(ground.backend, plan(ground, wish))
     assert caught.value.trouble is Trouble.BUSY
     ground.bed.cmd("--panic-off")
     assert bisect_rejected(ground, wish).steps == ()
@@ -267,7 +268,7 @@ def test_a_firewalld_that_is_gone_is_unknown_and_nothing_is_planned(make: Make) 
     wish = web(ground)
     bisect_rejected(ground, wish)
     ground.bed.kill()
-    seen = ground.backend.observe()
+    seen = ground.backend.read()
     assert set(seen.chains) == set(CHAIN_KEYS)
     assert all("systemctl start firewalld" in c.reason for c in seen.chains.values() if isinstance(c, Unknown))  # fmt: skip  # noqa: E501
     assert judge(wish, seen).steps == ()
@@ -320,7 +321,7 @@ def test_rules_follow_the_default_zone(make: Make) -> None:
 def test_a_zone_that_does_not_exist_is_said_to_be_missing(make: Make) -> None:
     ground = make("zone", zones=("pubic",))
     wish = web(ground)
-    plan = judge(wish, ground.backend.observe())
+    plan = judge(wish, ground.backend.read())
     assert plan.steps == ()
     assert is_covered(ground, wish) is False
     assert {f.kind for f in plan.findings} >= {Kind.BYPASSED}
@@ -335,7 +336,7 @@ def test_a_zone_that_is_only_not_loaded_yet_has_its_permanent_rules(make: Make) 
     ground = make("zone", zones=("new",))
     ground.bed.cmd("--permanent", "--new-zone=new")
     wish = web(ground)
-    ground.backend.apply(judge(wish, ground.backend.observe()))
+    carry_out(ground.backend, judge(wish, ground.backend.read()))
     assert OURS in ground.bed.cmd("--permanent", "--zone=new", "--list-rich-rules")
     assert is_covered(ground, wish) is False
     assert bisect_rejected(ground, wish).steps == ()
@@ -391,7 +392,7 @@ def test_marks_of_others_are_watched_in_both_planes(
     if permanent:
         bed.cmd("--permanent", *arguments)
     assert found(ground, wish, Kind.UNCOVERED) == []
-    assert covered(wish, ground.backend.observe()) == {key(80): True}
+    assert covered(wish, ground.backend.read()) == {key(80): True}
     fleeting = found(ground, wish, Kind.FLEETING)
     assert bool(fleeting) is not permanent
     bed.cmd("--reload")
@@ -456,7 +457,7 @@ def test_marks_in_other_tables_of_nft_are_seen(make: Make) -> None:
     conflict = found(ground, wish, Kind.CONFLICT)
     assert "nft table inet other, chain d" in conflict[0].message
     assert conflict[0].severity is Severity.CRITICAL
-    assert covered(watched(ground, 7), ground.backend.observe()) == {key(7): True}
+    assert covered(watched(ground, 7), ground.backend.read()) == {key(7): True}
 
 
 # What firewalld cannot say, what is saved, what a policy of that name may be.
@@ -471,7 +472,7 @@ def test_what_no_rich_rule_can_say_is_refused_with_the_reason(make: Make) -> Non
         declare(9, flow("192.0.2.9", 80, not_from_mac=("52:54:00:00:00:01", "52:54:00:00:00:02"))),
         policy=ground.policy,
     )
-    reasons = dict(ground.backend.apply(plan(ground, wish)).rejected)
+    reasons = dict(carry_out(ground.backend, plan(ground, wish)).rejected)
     assert {rule.mark: "iptables backend" in why for rule, why in reasons.items()} == {
         8: True,
         9: True,
@@ -564,7 +565,7 @@ def test_a_configuration_that_others_broke_does_not_keep_our_rules_out(
     assert "firewalld_policy_drop" not in run("nft", "list", "tables")
     # What only a reload mends waits, and says why.
     ground.delete_in_kernel("public")
-    (rejected,) = ground.backend.apply(plan(ground, wish)).rejected
+    (rejected,) = carry_out(ground.backend, plan(ground, wish)).rejected
     assert "refuses to reload" in rejected[1]
     broken.unlink()
     assert bisect_rejected(ground, wish).steps == ()
@@ -595,11 +596,10 @@ def test_a_rule_that_firewalld_never_loads_is_refused_and_not_reloaded_for_again
 
     monkeypatch.setattr("lvsmarkd.backends.firewalld.reader.read_kernel", blind)
     for _ in range(3):
-        (rejected,) = ground.backend.apply(plan(ground, wish)).rejected
+        (rejected,) = carry_out(ground.backend, plan(ground, wish)).rejected
         assert "not even after a reload" in rejected[1]
     assert caplog.text.count("reloading firewalld") == 1
-    ground.backend.reset_backoff()
-    ground.backend.apply(plan(ground, wish))
+    carry_out(ground.backend, replace(plan(ground, wish), requested=True))
     assert caplog.text.count("reloading firewalld") == 2
 
 
@@ -621,7 +621,7 @@ def test_a_rule_that_is_deleted_twice_in_a_row_comes_back_twice(
 
     monkeypatch.setattr(Reloader, "run", raced)
     ground.delete_in_kernel()
-    ground.backend.apply(plan(ground, wish))
+    carry_out(ground.backend, plan(ground, wish))
     now[0] = DELAYS[0]
     assert bisect_rejected(ground, wish).steps == ()
     now[0] += 30
@@ -644,7 +644,7 @@ def test_a_rule_that_is_deleted_right_after_a_reload_is_no_hopeless_one(
 
     monkeypatch.setattr(Reloader, "run", raced)
     ground.delete_in_kernel()
-    assert ground.backend.apply(plan(ground, two)).rejected == ()
+    assert carry_out(ground.backend, plan(ground, two)).rejected == ()
     assert len(plan(ground, two).steps) == 1
     assert bisect_rejected(ground, two).steps == ()
 

@@ -34,16 +34,16 @@ from lvsmarkd.judge.desired import Desired, Policy
 from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.finding import Kind, Severity
-from lvsmarkd.model.observed import Observed, Side
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.plan import ReplaceChain
 from lvsmarkd.model.ports import PortRange
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, SetMark
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import Side, Snapshot
 from lvsmarkd.model.unknown import Unknown
-from tests.harness.values import declare, flow, instance, packets, want
+from tests.harness.values import ONE_PORT, declare, flow, instance, packets, want
 
-ONE = Policy(slots=1)
+ONE = Policy(limits=ONE_PORT)
 THEIRS = (
     'rule family="ipv4" source address="203.0.113.9" drop',
     'rule priority="10965" family="ipv4" destination address="192.0.2.3" drop',
@@ -182,14 +182,14 @@ def test_one_change_brings_about_what_is_wanted_and_touches_nothing_else(
         found = own_rules(listing, by_policy=by_policy, zones=zones, marks=dict(marks))
         plan = judge(
             wish,
-            Observed({chain_key: chain_of(chain_key, found) for chain_key in spots}),
+            Snapshot({chain_key: chain_of(chain_key, found) for chain_key in spots}),
             history=OURS,
         )
         listing = carried_out(listing, change_of(plan.by_chain(), found))
         assert others(listing) == before
     found = own_rules(listing, by_policy=by_policy, zones=zones, marks=dict(marks))
     chains = {chain_key: chain_of(chain_key, found) for chain_key in spots}
-    assert judge(wish, Observed(chains), history=OURS).steps == ()
+    assert judge(wish, Snapshot(chains), history=OURS).steps == ()
     there = {rule for chain in chains.values() for rule in chain.rules}
     assert there == wish.rules
     assert all(not chain.partial for chain in chains.values())
@@ -207,7 +207,7 @@ def test_what_holds_the_rules_is_named_and_what_is_wrong_with_it_too() -> None:
     listing = Listing(Plane.PERMANENT, "public", {"public": {}}, {})
     found = own_rules(listing, by_policy=True, zones=(), marks={})
     plan = judge(
-        WISHES[1], Observed({chain_key: chain_of(chain_key, found) for chain_key in CHAIN_KEYS})
+        WISHES[1], Snapshot({chain_key: chain_of(chain_key, found) for chain_key in CHAIN_KEYS})
     )
     messages = [f.message for f in plan.findings]
     chain_key = ChainKey(Plane.PERMANENT, Family.INET, Hook.PREROUTING)
@@ -475,7 +475,7 @@ def test_a_policy_of_our_name_with_only_others_rules_is_somebody_elses() -> None
     found = own_rules(listing, by_policy=True, zones=(), marks={})
     spots = [chain_key for chain_key in CHAIN_KEYS if chain_key.plane is Plane.PERMANENT]
     plan = judge(
-        WISHES[1], Observed({chain_key: chain_of(chain_key, found) for chain_key in spots})
+        WISHES[1], Snapshot({chain_key: chain_of(chain_key, found) for chain_key in spots})
     )
     theirs = [f for f in plan.findings if f.kind is Kind.CONFLICT]
     assert "firewalld's policy lvsmarkd" in theirs[0].message

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from lvsmarkd.backends.backend import Backend
 from lvsmarkd.backends.choose import choose
 from lvsmarkd.backends.iptables.backend import IptablesBackend
 from lvsmarkd.backends.iptables.backup import Backup
@@ -12,13 +13,13 @@ from lvsmarkd.declarations.tables import Firewall, Iptables, Position
 from lvsmarkd.judge.desired import Desired, Policy
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.finding import Kind
-from lvsmarkd.model.observed import Chain
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import Chain
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from tests.harness.netns import run, use_variant
-from tests.harness.values import declare, flow, instance, key, want
+from tests.harness.values import carry_out, declare, flow, instance, key, want
 
 WEB = declare(80, flow("192.0.2.10", 80), flow("192.0.2.10", 443))
 WEB6 = declare(80, flow("2001:db8::10", 80), flow("2001:db8::10", 443))
@@ -56,10 +57,10 @@ def foreign_lines(*tables: str) -> list[str]:
     return [line for line in lines if line.startswith("-A") and "LVSMARKD" not in line]
 
 
-def converge(backend: IptablesBackend, wanted: Desired) -> Plan:
+def converge(backend: Backend, wanted: Desired) -> Plan:
     """Apply what is to be done; gives the plan that is left."""
-    backend.apply(judge(wanted, backend.observe(), last=backend.last))
-    return judge(wanted, backend.observe(), last=backend.last)
+    carry_out(backend, judge(wanted, backend.read()))
+    return judge(wanted, backend.read())
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_what_was_written_is_read_back_as_what_was_wanted(
     left = converge(backend, wanted)
     assert left.steps == ()
     assert left.findings == ()
-    assert all(covered(wanted, backend.observe()).values())
+    assert all(covered(wanted, backend.read()).values())
 
 
 def test_nothing_is_written_when_nothing_differs(backend: IptablesBackend) -> None:
@@ -163,11 +164,11 @@ def test_damage_is_found_named_and_mended(
     wanted = want(WEB)
     converge(backend, wanted)
     run("sh", "-c", f"iptables -w 5 {damage}")
-    found = judge(wanted, backend.observe())
+    found = judge(wanted, backend.read())
     assert kind in {finding.kind for finding in found.findings}
     assert found.steps
     assert converge(backend, wanted).steps == ()
-    assert covered(wanted, backend.observe()) == {key(80): True}
+    assert covered(wanted, backend.read()) == {key(80): True}
 
 
 def test_a_jump_behind_drops_and_foreign_marks_is_left_where_it_is(
@@ -177,16 +178,16 @@ def test_a_jump_behind_drops_and_foreign_marks_is_left_where_it_is(
     converge(backend, wanted)
     run("iptables", "-t", "mangle", "-I", "PREROUTING", "-s", "203.0.113.9", "-j", "DROP")
     run("iptables", "-t", "mangle", "-I", "PREROUTING", "-j", "MARK", "--set-mark", "7")
-    assert judge(wanted, backend.observe()).steps == ()
+    assert judge(wanted, backend.read()).steps == ()
 
 
 def test_with_position_last_a_later_foreign_mark_is_overtaken(variant: str, tmp_path: Path) -> None:
-    assert choose("iptables", state_directory=tmp_path, settings=AT_THE_END).last
-    backend = IptablesBackend(detect(), Backup(tmp_path), last=True)
+    backend = choose("iptables", state_directory=tmp_path, settings=AT_THE_END)
+    assert backend.read().limits.jump_at_end
     wanted = want(WEB)
     converge(backend, wanted)
     run("iptables", "-t", "mangle", "-A", "PREROUTING", "-j", "MARK", "--set-mark", "7")
-    assert judge(wanted, backend.observe(), last=True).steps
+    assert judge(wanted, backend.read()).steps
     assert converge(backend, wanted).steps == ()
     hook = [line for line in run("iptables-save", "-t", "mangle").splitlines() if "-A PRE" in line]
     assert hook[-1] == "-A PREROUTING -j LVSMARKD"
@@ -218,13 +219,13 @@ def test_nothing_is_written_when_the_ruleset_cannot_be_saved_first(
     backend = choose("iptables", state_directory=tmp_path / "state")
     wanted = want(WEB)
     with pytest.raises(FirewallError, match="nothing is written") as caught:
-        backend.apply(judge(wanted, backend.observe()))
+        carry_out(backend, judge(wanted, backend.read()))
     assert caught.value.trouble is Trouble.GONE
     assert "LVSMARKD" not in run("iptables-save", "-t", "mangle")
 
 
 def test_reading_leaves_no_trace(backend: IptablesBackend, variant: str) -> None:
-    backend.observe()
+    backend.read()
     if variant == "legacy":
         assert Path("/proc/self/net/ip_tables_names").read_text() == ""
     else:
@@ -234,7 +235,7 @@ def test_reading_leaves_no_trace(backend: IptablesBackend, variant: str) -> None
 def test_both_variants_in_use_is_a_finding(backend: IptablesBackend, variant: str) -> None:
     other = backend.toolset.variant.other
     run(f"iptables-{other}", "-t", "mangle", "-A", "PREROUTING", "-j", "MARK", "--set-mark", "1")
-    remarks = backend.observe().remarks
+    remarks = backend.read().remarks
     assert [remark.kind for remark in remarks] == [Kind.MIXED]
     assert f"iptables-{other}" in remarks[0].message
 
@@ -265,10 +266,10 @@ def test_a_rule_that_the_kernel_refuses_does_not_keep_the_others_out(
     backend.toolset.tools[Family.INET] = type(tools)(tools.save, str(door))
     marks = [*range(50, 60), 66, *range(70, 80)]
     wanted = want(*(declare(m, flow(f"192.0.2.{m}", 80)) for m in marks))
-    applied = backend.apply(judge(wanted, backend.observe()))
+    applied = carry_out(backend, judge(wanted, backend.read()))
     assert [rule.mark for rule, _ in applied.rejected] == [66]
     assert "RULE_APPEND failed" in applied.rejected[0][1]
-    state = covered(wanted, backend.observe())
+    state = covered(wanted, backend.read())
     assert {k.mark for k, ok in state.items() if not ok} == {66}
 
 
@@ -278,6 +279,6 @@ def test_packet_counters_are_read(backend: IptablesBackend) -> None:
     for _ in range(3):
         run("sh", "-c", "exec 3<>/dev/tcp/127.0.0.1/9 || true", check=False)
         run("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9", check=False)
-    chain = backend.observe().chains[ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)]
+    chain = backend.read().chains[ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)]
     assert isinstance(chain, Chain)
     assert chain.packets[0] >= 3

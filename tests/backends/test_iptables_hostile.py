@@ -15,14 +15,14 @@ from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.finding import Kind
-from lvsmarkd.model.observed import Chain
 from lvsmarkd.model.plan import AddRule, Plan
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import Chain
 from lvsmarkd.netfilter import program
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from tests.harness.netns import run
-from tests.harness.values import declare, flow, key, want
+from tests.harness.values import carry_out, declare, flow, key, want
 
 pytestmark = pytest.mark.netns
 
@@ -40,12 +40,12 @@ def backend(variant: str, tmp_path: Path) -> IptablesBackend:
 
 
 def converge(backend: IptablesBackend, wanted: Desired) -> Plan:
-    backend.apply(judge(wanted, backend.observe(), history=OURS))
-    return judge(wanted, backend.observe(), history=OURS)
+    carry_out(backend, judge(wanted, backend.read(), history=OURS))
+    return judge(wanted, backend.read(), history=OURS)
 
 
 def chain_at(backend: IptablesBackend, chain_key: ChainKey) -> Chain:
-    chain = backend.observe().chains[chain_key]
+    chain = backend.read().chains[chain_key]
     assert isinstance(chain, Chain), chain
     return chain
 
@@ -91,7 +91,7 @@ def test_what_cannot_be_done_in_one_family_is_done_in_the_other(
     broken = refusing(tmp_path, variant, "cat >/dev/null; exit 4\n")
 
     with pytest.raises(FirewallError) as refused:
-        broken.apply(judge(SHUT, broken.observe()))
+        carry_out(broken, judge(SHUT, broken.read()))
 
     assert refused.value.trouble is Trouble.REJECTED
     assert len(chain_at(backend, MARKS6).rules) == 1
@@ -101,7 +101,7 @@ def test_what_cannot_be_done_in_one_family_is_done_in_the_other(
 def test_a_tool_that_refuses_everything_puts_no_rule_at_fault(variant: str, tmp_path: Path) -> None:
     broken = refusing(tmp_path, variant, "cat >/dev/null; printf '\\377 no\\n' >&2; exit 1\n")
     with pytest.raises(FirewallError) as refused:
-        broken.apply(judge(SHUT, broken.observe()))
+        carry_out(broken, judge(SHUT, broken.read()))
     str(refused.value).encode(errors="backslashreplace")
     assert "refused" in str(refused.value)
 
@@ -120,7 +120,7 @@ def test_names_with_quotes_hide_nothing(backend: IptablesBackend) -> None:
 def test_everywhere_settles(backend: IptablesBackend, to: str) -> None:
     wish = want(declare(80, flow(to, 80), accept=True))
     assert converge(backend, wish).steps == ()
-    assert set(covered(wish, backend.observe()).values()) == {True}
+    assert set(covered(wish, backend.read()).values()) == {True}
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_whatever_takes_packets_away_before_our_jump_is_overtaken(
         run("iptables", "-w", "5", "-t", "mangle", *rule.split())
     before = [line for line in lines("PREROUTING") if line != "-A PREROUTING -j LVSMARKD"]
 
-    plan = judge(SHUT, backend.observe())
+    plan = judge(SHUT, backend.read())
     assert Kind.ALTERED in [finding.kind for finding in plan.findings]
     assert converge(backend, SHUT).steps == ()
 
@@ -172,18 +172,18 @@ def test_a_rule_like_ours_with_a_condition_more_is_not_taken_for_ours(
     run("iptables", "-w", "5", "-t", "mangle", *words.split(), *comment)
     run("iptables", "-w", "5", "-t", "mangle", "-D", "LVSMARKD", "2")
 
-    assert covered(SHUT, backend.observe())[key(80)] is False
+    assert covered(SHUT, backend.read())[key(80)] is False
     assert converge(backend, SHUT).steps == ()
-    assert covered(SHUT, backend.observe())[key(80)] is True
+    assert covered(SHUT, backend.read())[key(80)] is True
     assert len(lines("LVSMARKD")) == 1
 
 
 def test_a_mark_that_the_filter_changes_at_input_is_a_conflict(backend: IptablesBackend) -> None:
     assert converge(backend, SHUT).steps == ()
     run("iptables", "-w", "5", "-A", "INPUT", "-p", "tcp", "-j", "MARK", "--set-mark", "25")
-    found = judge(SHUT, backend.observe()).findings
+    found = judge(SHUT, backend.read()).findings
     assert Kind.CONFLICT in [finding.kind for finding in found]
-    assert covered(SHUT, backend.observe())[key(80)] is False
+    assert covered(SHUT, backend.read())[key(80)] is False
 
 
 def test_a_chain_of_that_name_made_by_others_is_neither_emptied_nor_purged(
@@ -192,18 +192,18 @@ def test_a_chain_of_that_name_made_by_others_is_neither_emptied_nor_purged(
     theirs = "-A LVSMARKD -s 10.0.0.1/32 -j MARK --set-xmark 0x5/0xffffffff"
     run("iptables-restore", "--noflush", stdin=f"*mangle\n:LVSMARKD - [0:0]\n{theirs}\nCOMMIT\n")
 
-    backend.apply(judge(SHUT, backend.observe()))
+    carry_out(backend, judge(SHUT, backend.read()))
     backend.purge()
 
     assert lines("LVSMARKD") == [theirs]
-    assert covered(SHUT, backend.observe())[key(80)] is False
+    assert covered(SHUT, backend.read())[key(80)] is False
 
 
 def test_the_families_are_saved_each(backend: IptablesBackend, tmp_path: Path) -> None:
     saved = tmp_path / "state" / "backup"
     saved.mkdir(parents=True)
     (saved / f"20260101T000000Z-iptables-{backend.toolset.variant}.rules").touch()
-    backend.apply(judge(SHUT, backend.observe()))
+    carry_out(backend, judge(SHUT, backend.read()))
     assert len(list(saved.glob("*ip6tables*.rules"))) == 1
     assert len(list(saved.glob("*.rules"))) == 2
 
@@ -243,7 +243,7 @@ def test_while_a_bad_rule_is_looked_for_nothing_in_force_is_taken_away(
     many = want(*(declare(n, flow(f"192.0.2.{n}", n)) for n in range(1, 9)))
     assert converge(backend, many).steps == ()
     run("iptables", "-w", "5", "-t", "mangle", "-A", "LVSMARKD", "-p", "udp", "-j", "RETURN")
-    steps = [s for s in judge(many, backend.observe()).steps if s.chain_key == MARKS]
+    steps = [s for s in judge(many, backend.read()).steps if s.chain_key == MARKS]
     seen: list[int] = []
 
     def write(some: list[AddRule]) -> None:

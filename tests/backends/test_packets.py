@@ -14,7 +14,7 @@ from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.protocols import Transport
 from tests.harness.daemon import until
 from tests.harness.netns import neighbour, run
-from tests.harness.values import declare, flow, want
+from tests.harness.values import carry_out, declare, flow, want
 
 SEND = """
 import socket, sys
@@ -89,7 +89,7 @@ def send(client: str, *packets: str) -> set[int]:
 
 def apply(wanted: Desired, directory: Path) -> None:
     backend = choose("iptables", state_directory=directory / "state")
-    backend.apply(judge(wanted, backend.observe()))
+    carry_out(backend, judge(wanted, backend.read()))
 
 
 def test_each_flow_bears_its_mark_and_nothing_else_does(client: str, tmp_path: Path) -> None:

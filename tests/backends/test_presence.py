@@ -17,6 +17,7 @@ from lvsmarkd.model.plan import Plan
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from tests.harness.firewalld import RealFirewalld
 from tests.harness.paper import PaperFirewall
+from tests.harness.values import carry_out
 
 
 @dataclass
@@ -78,16 +79,16 @@ def test_a_plan_goes_to_the_firewall_that_was_looked_at_and_to_no_other() -> Non
     hooks = iter([first, second])
     present = ["first"]
     late = BackendSelector(lambda: next(hooks), lambda: present[0])
-    late.observe()
-    late.apply(Plan())
+    late.read()
+    carry_out(late, Plan())
     assert (first.writes, second.writes) == (1, 0)
     present[0] = "second"
     with pytest.raises(FirewallError, match="planned anew") as refused:
-        late.apply(Plan())
+        carry_out(late, Plan())
     assert refused.value.trouble is Trouble.BUSY
     assert (first.writes, second.writes) == (1, 0)
-    late.observe()
-    late.apply(Plan())
+    late.read()
+    carry_out(late, Plan())
     assert (first.writes, second.writes) == (1, 1)
 
 
@@ -96,6 +97,6 @@ def test_without_a_firewall_nothing_is_written() -> None:
         raise FirewallError(Trouble.GONE, "none")
 
     late = BackendSelector(none, lambda: 1)
-    late.observe()
+    late.read()
     with pytest.raises(FirewallError, match="no firewall"):
-        late.apply(Plan())
+        carry_out(late, Plan())

@@ -9,7 +9,7 @@ import pytest
 from lvsmarkd.backends.choose import choose
 from lvsmarkd.judge.judgement import judge
 from tests.harness.netns import run, use_variant
-from tests.harness.values import declare, flow, instance, want
+from tests.harness.values import carry_out, declare, flow, instance, want
 
 # In a process of its own: it opens its handles when it is imported.
 WITNESS = """
@@ -32,7 +32,7 @@ def test_an_independent_reader_finds_the_rules_that_were_wanted(
         declare(81, flow("2001:db8::10", 80)),
         instances=(instance("192.0.2.10"),),
     )
-    backend.apply(judge(wanted, backend.observe()))
+    carry_out(backend, judge(wanted, backend.read()))
     marks, marks6, accepts, hook = json.loads(run(sys.executable, "-c", WITNESS))
     assert [rule["target"] for rule in hook] == ["LVSMARKD"]
     assert {

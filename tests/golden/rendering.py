@@ -7,6 +7,7 @@ kernel: files, declarations, what must hold, the judgement, and the text that a 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from lvsmarkd.backends.firewalld.backend import LIMITS
 from lvsmarkd.backends.firewalld.changes import change_of
 from lvsmarkd.backends.firewalld.commands import commands
 from lvsmarkd.backends.firewalld.listing import Listing
@@ -15,13 +16,14 @@ from lvsmarkd.backends.firewalld.reader import CHAIN_KEYS as FIREWALLD_CHAINS
 from lvsmarkd.backends.iptables.chains import TABLES
 from lvsmarkd.backends.iptables.script import of_table, script
 from lvsmarkd.declarations.tables import BackendChoice, Firewall, Placement
-from lvsmarkd.judge.desired import Policy, desired
+from lvsmarkd.judge.desired import desired
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.finding import Finding
-from lvsmarkd.model.observed import Chain, Observed
+from lvsmarkd.model.limits import DEFAULT_LIMITS
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import Chain, Snapshot
 from lvsmarkd.reconcile.inputs import InputPaths, InputReader
 
 INPUTS = ("keepalived.conf", "lvsmarkd.toml")
@@ -35,23 +37,16 @@ def rendered(directory: Path) -> dict[str, str]:
     inputs = reader.gather()
     firewall = reader.loaded.settings.firewall
     by_firewalld = firewall.backend is BackendChoice.FIREWALLD
-    policy = Policy(
-        firewall.undeclared == "infer",
-        firewall.vrrp_accept,
-        firewall.local,
-        slots=1 if by_firewalld else 15,
-        interfaces=not by_firewalld,
-        macs=1 if by_firewalld else None,
-    )
+    policy = reader.policy(LIMITS if by_firewalld else DEFAULT_LIMITS)
     wanted = desired(inputs.reading, inputs.declared, policy)
     if by_firewalld:
         planes = {plane: _nothing_of_ours(plane, firewall) for plane in _PLANES}
         chains = {key: chain_of(key, planes[key.plane]) for key in FIREWALLD_CHAINS}
-        plan = judge(wanted, Observed(chains))
+        plan = judge(wanted, Snapshot(chains))
         files = dict(_firewall_cmd(plan, planes))
     else:
         keys = (ChainKey(Plane.RUNTIME, family, hook) for family in Family for hook in Hook)
-        plan = judge(wanted, Observed(dict.fromkeys(keys, Chain())))
+        plan = judge(wanted, Snapshot(dict.fromkeys(keys, Chain())))
         files = dict(_restore(plan))
     files["findings"] = "".join(_findings(plan.findings)) or "nothing\n"
     return {name: text.replace(f"{directory}/", "") for name, text in files.items()}
@@ -70,7 +65,7 @@ def _restore(plan: Plan) -> Iterator[tuple[str, str]]:
     """What iptables-restore of each family is given to read."""
     for family, program in _RESTORE.items():
         steps = [step for step in plan.steps if step.chain_key.family is family]
-        texts = [script(t, steps, last=False) for t in TABLES if of_table(t, steps)]
+        texts = [script(t, steps, jump_at_end=False) for t in TABLES if of_table(t, steps)]
         if texts:
             yield program, "".join(texts)
 

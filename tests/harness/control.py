@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lvsmarkd.model.observed import Chain
 from lvsmarkd.model.report import Mode, Report
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import Chain
 from lvsmarkd.model.wake import Actor, Trigger, Wake
 from lvsmarkd.reconcile.inputs import InputPaths, InputReader
 from lvsmarkd.reconcile.reconciler import Clock, Reconciler

@@ -7,8 +7,8 @@ happens.
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from lvsmarkd.backends.backend import Applied, Identity
-from lvsmarkd.model.observed import Chain, ForeignRule, Observed
+from lvsmarkd.backends.backend import Applied
+from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
 from lvsmarkd.model.plan import (
     AddRule,
     EnsureJump,
@@ -20,6 +20,7 @@ from lvsmarkd.model.plan import (
 )
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import Chain, FirewallIdentity, ForeignRule, Program, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
 
@@ -30,10 +31,8 @@ CHAIN_KEYS = [ChainKey(Plane.RUNTIME, family, hook) for family in Family for hoo
 class PaperFirewall:
     """``before_read`` and ``before_write`` run first: they may raise, or change things."""
 
-    last: bool = False
-    slots: int = 15
-    interfaces: bool = True
-    macs: int | None = None
+    limits: Limits = DEFAULT_LIMITS
+    firewall: FirewallIdentity = FirewallIdentity(Program.IPTABLES, "paper", "1")  # noqa: RUF009 - frozen
     chains: dict[ChainKey, Chain | Unknown] = field(
         default_factory=lambda: dict.fromkeys(CHAIN_KEYS, Chain())
     )
@@ -43,16 +42,15 @@ class PaperFirewall:
     before_write: Callable[[], None] = lambda: None
     writes: int = 0
 
-    @property
-    def identity(self) -> Identity:
-        return Identity("paper", "1")
-
-    def observe(self) -> Observed:
+    def read(self) -> Snapshot:
         self.before_read()
-        return Observed(dict(self.chains), self.foreign)
+        return Snapshot(dict(self.chains), self.foreign, firewall=self.firewall, limits=self.limits)
 
     def apply(self, plan: Plan) -> Applied:
-        self.before_write()
+        try:
+            self.before_write()
+        except FirewallError as error:
+            return Applied(error=error)
         self.writes += 1
         rejected: list[Rule] = []
         for step in plan.steps:
@@ -64,8 +62,8 @@ class PaperFirewall:
     def script(self, plan: Plan) -> dict[str, str]:
         return {"paper": str(plan)}
 
-    def reset_backoff(self) -> None:
-        """Nothing is given up on paper."""
+    def close(self) -> None:
+        """Nothing is kept open on paper."""
 
     def purge(self) -> Plan:
         steps = tuple(

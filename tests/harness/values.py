@@ -3,17 +3,30 @@
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
+from lvsmarkd.backends.backend import Applied, Backend
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.model.declaration import Declared, DeclaredFlow
 from lvsmarkd.model.keepalived import Fitness, Reading, VrrpInstance
+from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.origin import Origin
 from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.ports import PortRange
 from lvsmarkd.model.protocols import Transport
 from lvsmarkd.model.qualifiers import InInterface, NotFromMac, Qualifier
 from lvsmarkd.model.service import Family, Service, ServiceKey
 
 HERE = Origin("/etc/keepalived/keepalived.conf", 7)
+ONE_PORT = Limits(max_ports_per_rule=1)
+RICH_RULES = Limits(max_ports_per_rule=1, can_match_interface=False, max_excluded_macs=1)
+
+
+def carry_out(backend: Backend, plan: Plan) -> Applied:
+    """Apply a plan. Raises FirewallError where not all of it could be carried out."""
+    applied = backend.apply(plan)
+    if applied.error is not None:
+        raise applied.error
+    return applied
 
 
 def key(mark: int, family: str = "inet") -> ServiceKey:

@@ -13,7 +13,17 @@ from lvsmarkd.model.protocols import AH_PROTOCOL, VRRP_PROTOCOL
 from lvsmarkd.model.rule import Hook
 from lvsmarkd.model.service import Family
 from tests.harness.paper import PaperFirewall
-from tests.harness.values import HERE, declare, flow, instance, key, reading, service, want
+from tests.harness.values import (
+    HERE,
+    RICH_RULES,
+    declare,
+    flow,
+    instance,
+    key,
+    reading,
+    service,
+    want,
+)
 
 WEB = declare(80, flow("192.0.2.10", 80))
 MAIL = declare(25, flow("192.0.2.10", 25))
@@ -54,7 +64,7 @@ def test_at_a_cold_start_a_contested_flow_is_given_to_nobody_and_the_rest_stands
     assert now.frozen_marks == {80, 90}
     [uncovered] = [
         finding
-        for finding in judge(now, PaperFirewall().observe()).findings
+        for finding in judge(now, PaperFirewall().read()).findings
         if finding.kind is Kind.UNCOVERED and finding.service == key(80)
     ]
     assert f"refused; correct it (see {HERE})" in uncovered.message
@@ -65,7 +75,7 @@ def test_inference_takes_an_unambiguous_suggestion_and_says_so() -> None:
     now = desired(read, Declared(), INFER)
     assert now.coverage[key(80)] is Coverage.INFERRED
     assert {str(d.flow) for d in now.flows[key(80)]} == {"192.0.2.10 tcp 80", "192.0.2.10 tcp 443"}
-    assert Kind.INFERRED in {f.kind for f in judge(now, PaperFirewall().observe()).findings}
+    assert Kind.INFERRED in {f.kind for f in judge(now, PaperFirewall().read()).findings}
     assert desired(read, Declared(), Policy()).rules == want(instances=read.instances).rules
 
 
@@ -144,7 +154,7 @@ def test_a_declaration_that_no_service_uses_makes_no_rule_and_is_a_note() -> Non
     both = declare(80, flow("192.0.2.10", 80), flow("2001:db8::10", 80))
     now = desired(reading(service(80)), Declared(both | MAIL), Policy())
     assert {rule.service for rule in now.rules} == {key(80)}
-    notes = [f for f in judge(now, PaperFirewall().observe()).findings if f.kind is Kind.UNUSED]
+    notes = [f for f in judge(now, PaperFirewall().read()).findings if f.kind is Kind.UNUSED]
     assert len(notes) == 2
     assert "for inet only" in notes[0].message
     assert "uses no such mark" in notes[1].message
@@ -152,7 +162,7 @@ def test_a_declaration_that_no_service_uses_makes_no_rule_and_is_a_note() -> Non
 
 def test_the_checksum_is_the_same_whatever_firewall_keeps_the_rules() -> None:
     web = declare(80, flow("192.0.2.10", 80), flow("192.0.2.10", 443), accept=True)
-    iptables, firewalld = want(web), want(web, policy=Policy(slots=1, interfaces=False, macs=1))
+    iptables, firewalld = want(web), want(web, policy=Policy(limits=RICH_RULES))
     assert len(iptables.rules) < len(firewalld.rules)
     assert iptables.checksum == firewalld.checksum
     assert want(web, policy=Policy(local=True)).checksum != iptables.checksum

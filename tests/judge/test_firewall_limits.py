@@ -9,14 +9,24 @@ from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.keepalived import Fitness
-from lvsmarkd.model.observed import Chain, Observed
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.plan import AddRule
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
-from tests.harness.values import HERE, declare, flow, key, qualified, reading, service, want
+from lvsmarkd.model.snapshot import Chain, Snapshot
+from tests.harness.values import (
+    HERE,
+    RICH_RULES,
+    declare,
+    flow,
+    key,
+    qualified,
+    reading,
+    service,
+    want,
+)
 
-RICH = Policy(slots=1, interfaces=False, macs=1)
+RICH = Policy(limits=RICH_RULES)
 NOW, THEN, PAST = (ChainKey(plane, Family.INET, Hook.PREROUTING) for plane in Plane)
 PLAIN = flow("192.0.2.10", 80)
 MAC, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02"
@@ -41,7 +51,7 @@ def test_the_last_good_flows_stay_and_the_place_is_named(beyond: Packets) -> Non
     now = wish([beyond], before=wish([PLAIN]))
     assert now.rules == wish([PLAIN]).rules
     assert now.frozen_marks == {80}
-    plan = judge(now, Observed(PLANES))
+    plan = judge(now, Snapshot(PLANES))
     assert {type(step) for step in plan.steps} == {AddRule}  # those of mark 25
     (refused,) = (f for f in plan.findings if f.kind is Kind.REFUSED)
     assert (refused.severity, refused.origins, refused.service) == (
@@ -50,17 +60,17 @@ def test_the_last_good_flows_stay_and_the_place_is_named(beyond: Packets) -> Non
         key(80),
     )
     assert "what was in force before stays" in refused.message
-    assert covered(now, Observed(PLANES))[key(80)] is True
+    assert covered(now, Snapshot(PLANES))[key(80)] is True
 
 
 @pytest.mark.parametrize("beyond", BEYOND)
 def test_at_a_cold_start_the_rules_of_the_mark_stay_in_both_planes(beyond: Packets) -> None:
     now = wish([beyond])
     assert {rule.mark for rule in now.rules} == {25}
-    plan = judge(now, Observed(PLANES))
+    plan = judge(now, Snapshot(PLANES))
     assert [(type(s), s.chain_key) for s in plan.steps] == [(AddRule, THEN), (AddRule, NOW)]
-    assert covered(now, Observed(PLANES))[key(80)] is True
-    assert covered(now, Observed({NOW: HELD, THEN: HELD}))[key(80)] is False
+    assert covered(now, Snapshot(PLANES))[key(80)] is True
+    assert covered(now, Snapshot({NOW: HELD, THEN: HELD}))[key(80)] is False
 
 
 def test_what_it_can_hold_of_the_mark_is_followed_at_a_cold_start() -> None:
@@ -89,7 +99,7 @@ def test_the_rules_stay_in_the_firewall_that_could_hold_them(fitness: Fitness) -
     mail = replace(HELD, rules=tuple(r for r in now.rules if r.hook is Hook.PREROUTING))
     for each in (now, again):
         assert {rule.mark for rule in each.rules} == {25}
-        seen = Observed({NOW: mail, THEN: mail, PAST: past})
+        seen = Snapshot({NOW: mail, THEN: mail, PAST: past})
         assert judge(each, seen).steps == ()
         assert covered(each, seen) == {key(80): True, key(25): True}
     back = desired(read, Declared(declare(80, *BEYOND) | MAIL), Policy(), again)

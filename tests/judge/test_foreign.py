@@ -10,21 +10,22 @@ from lvsmarkd.judge.foreign import near_miss
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.observed import (
+from lvsmarkd.model.limits import Limits
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.ports import PortRange
+from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
+from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import (
     Drop,
     Effect,
     ForeignRule,
     LeavesTable,
     MarkGuard,
-    Observed,
     SetConnmark,
     SetsUnknownMark,
     Side,
+    Snapshot,
 )
-from lvsmarkd.model.packets import Packets
-from lvsmarkd.model.ports import PortRange
-from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
-from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown
 from tests.harness.paper import PaperFirewall
 from tests.harness.values import declare, flow, instance, key, packets, reading, service, want
@@ -50,12 +51,17 @@ def rule(
 
 
 def found(
-    wish: Desired, *foreign: ForeignRule, last: bool = False, refusing: bool = False, kind: Kind
+    wish: Desired, *foreign: ForeignRule, at_end: bool = False, refusing: bool = False, kind: Kind
 ) -> list[Finding]:
     paper = PaperFirewall()
-    paper.apply(judge(wish, paper.observe()))
-    seen = Observed(paper.chains, foreign, frozenset(Family) if refusing else frozenset())
-    plan = judge(wish, seen, last=last)
+    paper.apply(judge(wish, paper.read()))
+    seen = Snapshot(
+        paper.chains,
+        foreign,
+        frozenset(Family) if refusing else frozenset(),
+        limits=Limits(jump_at_end=at_end),
+    )
+    plan = judge(wish, seen)
     assert all(step.chain_key.hook is Hook.PREROUTING for step in plan.steps)
     return [finding for finding in plan.findings if finding.kind is kind]
 
@@ -106,10 +112,12 @@ def test_what_changes_no_mark_of_ours_is_no_conflict(foreign: ForeignRule) -> No
 
 def test_at_the_end_of_the_hook_only_a_way_out_ahead_harms() -> None:
     [conflict] = found(
-        WEB, rule(LeavesTable(), VIP, side=Side.BEFORE), last=True, kind=Kind.CONFLICT
+        WEB, rule(LeavesTable(), VIP, side=Side.BEFORE), at_end=True, kind=Kind.CONFLICT
     )
     assert "leave the table" in conflict.message
-    assert found(WEB, rule(SetMark(1), VIP, side=Side.BEFORE), last=True, kind=Kind.CONFLICT) == []
+    assert (
+        found(WEB, rule(SetMark(1), VIP, side=Side.BEFORE), at_end=True, kind=Kind.CONFLICT) == []
+    )
 
 
 INPUT = Hook.INPUT
@@ -155,7 +163,7 @@ def undeclared(*marks: int) -> Desired:
 def test_a_foreign_rule_that_sets_the_mark_satisfies_an_undeclared_service() -> None:
     wish = undeclared(80)
     assert found(wish, rule(SetMark(80), VIP), kind=Kind.UNCOVERED) == []
-    seen = Observed(PaperFirewall().chains, (rule(SetMark(80), VIP),))
+    seen = Snapshot(PaperFirewall().chains, (rule(SetMark(80), VIP),))
     assert covered(wish, seen) == {key(80): True}
 
 
@@ -167,7 +175,7 @@ def test_an_uncovered_service_comes_with_a_declaration_to_paste() -> None:
 
 def test_a_firewall_that_could_not_be_read_raises_no_false_alarm() -> None:
     wish = undeclared(80)
-    blind = Observed(
+    blind = Snapshot(
         {chain_key: Unknown("the bus is dead") for chain_key in PaperFirewall().chains}
     )
     assert {f.kind for f in judge(wish, blind).findings} == {Kind.UNKNOWN}
@@ -238,7 +246,7 @@ BARE = desired(reading(service(80)), Declared(), Policy())
 def test_a_service_is_watched_where_a_foreign_mark_is_not_in_vain(
     foreign: list[ForeignRule], watched: bool
 ) -> None:
-    seen = Observed(PaperFirewall().chains, tuple(foreign))
+    seen = Snapshot(PaperFirewall().chains, tuple(foreign))
     assert covered(BARE, seen) == {key(80): watched}
 
 
@@ -261,17 +269,17 @@ def test_a_service_is_watched_where_a_foreign_mark_is_not_in_vain(
 )
 def test_covered_is_what_packets_bear_at_the_end(foreign: list[ForeignRule], state: bool) -> None:
     paper = PaperFirewall()
-    paper.apply(judge(WEB, paper.observe()))
-    assert covered(WEB, Observed(paper.chains, tuple(foreign))) == {key(80): state}
+    paper.apply(judge(WEB, paper.read()))
+    assert covered(WEB, Snapshot(paper.chains, tuple(foreign))) == {key(80): state}
 
 
 def test_a_guard_ahead_is_passed_where_a_mark_may_have_been_set_before_it() -> None:
     leave = rule(LeavesTable(), side=Side.BEFORE, guards=(MarkGuard(5, 0xFF),))
     paper = PaperFirewall()
-    paper.apply(judge(WEB, paper.observe()))
+    paper.apply(judge(WEB, paper.read()))
 
-    alone = judge(WEB, Observed(paper.chains, (leave,)))
-    marked = judge(WEB, Observed(paper.chains, (rule(SetMark(5), side=Side.BEFORE), leave)))
+    alone = judge(WEB, Snapshot(paper.chains, (leave,)))
+    marked = judge(WEB, Snapshot(paper.chains, (rule(SetMark(5), side=Side.BEFORE), leave)))
 
     assert [f.kind for f in alone.findings] == []
     assert Kind.ALTERED in [f.kind for f in marked.findings]
@@ -284,8 +292,8 @@ def test_a_chain_of_somebody_elses_that_bears_our_name_is_left_alone() -> None:
         chain_key, exists=True, unknown_rules=("-s 10.0.0.1/32 -j MARK --set-xmark 0x5/0xffffffff",)
     )
 
-    plan = judge(WEB, paper.observe())
-    known = judge(WEB, paper.observe(), history=OURS)
+    plan = judge(WEB, paper.read())
+    known = judge(WEB, paper.read(), history=OURS)
 
     assert [step for step in plan.steps if step.chain_key == chain_key] == []
     assert "give that chain another name" in plan.findings[0].message
@@ -331,25 +339,25 @@ WHOLE = rule(SetMark(80), VIP, Packets(protocol=6))
 def test_others_who_mark_all_that_is_declared_stand_in_for_rules_to_come(
     foreign: list[ForeignRule], state: bool
 ) -> None:
-    seen = Observed(PaperFirewall().chains, tuple(foreign))
+    seen = Snapshot(PaperFirewall().chains, tuple(foreign))
     assert covered(WEB, seen) == {key(80): state}
     missing = [f for f in judge(WEB, seen).findings if f.kind is Kind.MISSING]
     assert len(missing) == 2  # the rule, and the jump
     assert {f.severity is Severity.WARNING for f in missing} == {state}
     assert ("which can go once ours is there" in missing[0].message) is state
-    assert judge(WEB, seen).steps == judge(WEB, PaperFirewall().observe()).steps
+    assert judge(WEB, seen).steps == judge(WEB, PaperFirewall().read()).steps
 
 
 def test_a_rule_of_ours_that_still_gives_another_mark_is_not_stood_in_for() -> None:
     (old,) = want(declare(90, flow("192.0.2.10", 80))).rules
     paper = PaperFirewall()
     paper.damage(MARKS, exists=True, jumps=1, rules=(old,))
-    assert covered(WEB, Observed(paper.chains, (WHOLE,))) == {key(80): False}
+    assert covered(WEB, Snapshot(paper.chains, (WHOLE,))) == {key(80): False}
 
 
 def test_where_one_service_is_stood_in_for_and_another_is_not_the_jump_is_critical() -> None:
     both = want(declare(80, flow("192.0.2.10", 80)), declare(25, flow("192.0.2.10", 25)))
-    seen = Observed(
+    seen = Snapshot(
         PaperFirewall().chains, (rule(SetMark(80), VIP, Packets(protocol=6, ports=PORTS)),)
     )
     assert covered(both, seen) == {key(80): True, key(25): False}

@@ -11,13 +11,13 @@ from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.judge.layout import rules_of
 from lvsmarkd.model.declaration import Declared, DeclaredFlow
-from lvsmarkd.model.observed import Chain
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.plan import AddRule
 from lvsmarkd.model.ports import PortRange
 from lvsmarkd.model.protocols import Transport
 from lvsmarkd.model.rule import Hook
 from lvsmarkd.model.service import Family, Service, ServiceKey
+from lvsmarkd.model.snapshot import Chain
 from tests.harness.paper import CHAIN_KEYS, PaperFirewall
 from tests.harness.values import HERE, instance, key, qualified, reading
 
@@ -91,19 +91,19 @@ def damaged(draw: st.DrawFn) -> tuple[Desired, PaperFirewall]:
 @given(damaged())
 def test_applying_a_plan_leaves_an_empty_plan(case: tuple[Desired, PaperFirewall]) -> None:
     wish, paper = case
-    paper.apply(judge(wish, paper.observe(), history=OURS))
-    left = judge(wish, paper.observe(), history=OURS)
+    paper.apply(judge(wish, paper.read(), history=OURS))
+    left = judge(wish, paper.read(), history=OURS)
     assert left.steps == ()
     assert left.findings == ()
     assert {r for c in paper.chains.values() if isinstance(c, Chain) for r in c.rules} == wish.rules
-    assert all(covered(wish, paper.observe()).values())
+    assert all(covered(wish, paper.read()).values())
 
 
 @given(damaged())
 def test_a_plan_and_its_findings_say_the_same(case: tuple[Desired, PaperFirewall]) -> None:
     """Steps without a finding only where the whole chain is new; findings never without steps."""
     wish, paper = case
-    plan = judge(wish, paper.observe(), history=OURS)
+    plan = judge(wish, paper.read(), history=OURS)
     assert bool(plan.steps) == bool(plan.findings) or not plan.findings
     assert not plan.findings or plan.steps
 
@@ -116,7 +116,7 @@ def test_a_configuration_that_is_not_whole_never_takes_a_rule_away(
     wish, paper = case
     suspect = Desired(wish.services, wish.flows, wish.coverage, rules=wish.rules, removable=False)
     before = {r for c in paper.chains.values() if isinstance(c, Chain) for r in c.rules}
-    paper.apply(judge(suspect, paper.observe(), history=OURS))
+    paper.apply(judge(suspect, paper.read(), history=OURS))
     after = {r for c in paper.chains.values() if isinstance(c, Chain) for r in c.rules}
     assert wish.rules <= after
     for lost in before - after:
@@ -126,8 +126,8 @@ def test_a_configuration_that_is_not_whole_never_takes_a_rule_away(
 @given(wishes(), wishes())
 def test_new_rules_come_before_old_ones_go(first: Desired, second: Desired) -> None:
     paper = PaperFirewall()
-    paper.apply(judge(first, paper.observe(), history=OURS))
-    steps = judge(second, paper.observe(), history=OURS).steps
+    paper.apply(judge(first, paper.read(), history=OURS))
+    steps = judge(second, paper.read(), history=OURS).steps
     for chain_key in CHAIN_KEYS:
         kinds = [isinstance(step, AddRule) for step in steps if step.chain_key == chain_key]
         assert kinds == sorted(kinds, reverse=True)
@@ -137,7 +137,7 @@ def test_new_rules_come_before_old_ones_go(first: Desired, second: Desired) -> N
 def test_grouping_into_rules_loses_and_adds_no_packet(own: list[Packets], slots: int) -> None:
     mine = [f for f in own if f.family is Family.INET]
     declared = [DeclaredFlow(f, False, HERE) for f in mine]
-    rules = list(rules_of(key(5), declared, slots=slots, local=False))
+    rules = list(rules_of(key(5), declared, max_ports_per_rule=slots, local=False))
     for flow in mine:
         assert any(rule.match.covers(flow) for rule in rules)
     for rule in rules:
@@ -158,7 +158,7 @@ def test_the_checksum_tells_wishes_apart_and_nothing_else(wish: Desired, slots: 
             + [
                 r
                 for k, own in wish.flows.items()
-                for r in rules_of(k, own, slots=slots, local=False)
+                for r in rules_of(k, own, max_ports_per_rule=slots, local=False)
             ]
         ),
     )

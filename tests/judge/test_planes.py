@@ -7,23 +7,23 @@ from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind, Severity
-from lvsmarkd.model.observed import Chain, ForeignRule, Observed, Side
 from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import Chain, ForeignRule, Side, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.reconcile.applied_state import AppliedState
 from lvsmarkd.reconcile.rule_counts import RuleCounts
-from tests.harness.values import declare, flow, key, packets, reading, service, want
+from tests.harness.values import ONE_PORT, declare, flow, key, packets, reading, service, want
 
 NOW = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
 THEN = ChainKey(Plane.PERMANENT, Family.INET, Hook.PREROUTING)
-WEB = want(declare(80, flow("192.0.2.10", 80)), policy=Policy(slots=1))
+WEB = want(declare(80, flow("192.0.2.10", 80)), policy=Policy(limits=ONE_PORT))
 (RULE,) = WEB.rules
 HOLDER = "firewalld's policy lvsmarkd"
 HELD = Chain(exists=True, jumps=1, container=HOLDER)
 FULL = replace(HELD, rules=(RULE,))
-WATCHED = desired(reading(service(80)), Declared({}), Policy(slots=1))
+WATCHED = desired(reading(service(80)), Declared({}), Policy(limits=ONE_PORT))
 
 
 def marking(chain_key: ChainKey, value: int = 80, *, fleeting: bool = True) -> ForeignRule:
@@ -33,35 +33,35 @@ def marking(chain_key: ChainKey, value: int = 80, *, fleeting: bool = True) -> F
     )
 
 
-def kinds(wish: Desired, seen: Observed) -> list[tuple[Kind, Plane]]:
+def kinds(wish: Desired, seen: Snapshot) -> list[tuple[Kind, Plane]]:
     return [(f.kind, f.plane) for f in judge(wish, seen).findings]
 
 
 def test_each_plane_is_judged_and_mended_by_itself() -> None:
-    plan = judge(WEB, Observed({NOW: FULL, THEN: HELD}))
+    plan = judge(WEB, Snapshot({NOW: FULL, THEN: HELD}))
     assert plan.steps == (AddRule(THEN, RULE),)
     (missing,) = plan.findings
     assert missing.severity is Severity.WARNING
     assert "in the permanent configuration" in missing.message
-    (missing,) = judge(WEB, Observed({NOW: HELD, THEN: FULL})).findings
+    (missing,) = judge(WEB, Snapshot({NOW: HELD, THEN: FULL})).findings
     assert missing.severity is Severity.CRITICAL
 
 
 def test_what_holds_other_spots_rules_too_is_not_removed_with_the_last_rule() -> None:
-    nothing = want(policy=Policy(slots=1))
-    assert judge(nothing, Observed({THEN: HELD})).steps == ()
-    (step,) = judge(nothing, Observed({THEN: FULL})).steps
+    nothing = want(policy=Policy(limits=ONE_PORT))
+    assert judge(nothing, Snapshot({THEN: HELD})).steps == ()
+    (step,) = judge(nothing, Snapshot({THEN: FULL})).steps
     assert step == RemoveChain(THEN, 1, (RULE,), HOLDER)
     assert HOLDER not in str(step)
 
 
 def test_a_holder_that_does_not_lead_packets_there_is_mended() -> None:
     flawed = replace(FULL, jumps=0, fault="has the target DROP, not CONTINUE")
-    plan = judge(WEB, Observed({THEN: flawed}))
+    plan = judge(WEB, Snapshot({THEN: flawed}))
     assert plan.steps == (EnsureJump(THEN, 0, HOLDER),)
     assert f"{HOLDER} ({THEN}) has the target DROP" in plan.findings[0].message
     gone = replace(flawed, exists=False, rules=(), fault="is not there")
-    assert [type(step) for step in judge(WEB, Observed({THEN: gone})).steps] == [
+    assert [type(step) for step in judge(WEB, Snapshot({THEN: gone})).steps] == [
         ReplaceChain,
         EnsureJump,
     ]
@@ -69,16 +69,16 @@ def test_a_holder_that_does_not_lead_packets_there_is_mended() -> None:
 
 def test_a_rule_in_some_of_its_places_is_not_in_force_and_is_completed() -> None:
     torn = replace(HELD, partial=(RULE,))
-    plan = judge(WEB, Observed({NOW: torn}))
+    plan = judge(WEB, Snapshot({NOW: torn}))
     assert plan.steps == (AddRule(NOW, RULE),)
     assert "not in force everywhere" in plan.findings[0].message
-    assert covered(WEB, Observed({NOW: torn})) == {key(80): False}
+    assert covered(WEB, Snapshot({NOW: torn})) == {key(80): False}
 
 
 def test_a_rule_in_some_places_that_nobody_wants_is_removed_when_its_time_has_come() -> None:
     stale = Rule(Family.INET, Hook.PREROUTING, packets("192.0.2.9"), SetMark(9), 9)
     torn = replace(FULL, partial=(stale,))
-    seen = Observed({NOW: torn})
+    seen = Snapshot({NOW: torn})
     assert judge(WEB, seen).steps == (RemoveRule(NOW, stale),)
     memory = AppliedState()
     memory.notice(WEB, seen, 100.0)
@@ -90,29 +90,29 @@ def test_a_rule_in_some_places_that_nobody_wants_is_removed_when_its_time_has_co
 
 def test_a_watched_mark_that_is_only_in_force_now_is_fleeting() -> None:
     both = {NOW: HELD, THEN: HELD}
-    assert (Kind.FLEETING, Plane.PERMANENT) in kinds(WATCHED, Observed(both, (marking(NOW),)))
-    lasting = Observed(both, (marking(NOW), marking(THEN)))
+    assert (Kind.FLEETING, Plane.PERMANENT) in kinds(WATCHED, Snapshot(both, (marking(NOW),)))
+    lasting = Snapshot(both, (marking(NOW), marking(THEN)))
     assert kinds(WATCHED, lasting) == []
     # Somebody else's rule in iptables has no permanent plane to be in.
-    assert kinds(WATCHED, Observed(both, (marking(NOW, fleeting=False),))) == []
+    assert kinds(WATCHED, Snapshot(both, (marking(NOW, fleeting=False),))) == []
     # Nothing is said where the permanent plane is not there, or could not be read.
-    assert kinds(WATCHED, Observed({NOW: HELD}, (marking(NOW),))) == []
-    unread = Observed({NOW: HELD, THEN: Unknown("denied")}, (marking(NOW),))
+    assert kinds(WATCHED, Snapshot({NOW: HELD}, (marking(NOW),))) == []
+    unread = Snapshot({NOW: HELD, THEN: Unknown("denied")}, (marking(NOW),))
     assert Kind.FLEETING not in {kind for kind, _ in kinds(WATCHED, unread)}
 
 
 def test_a_mark_that_is_only_permanent_covers_nothing_now() -> None:
-    seen = Observed({NOW: HELD, THEN: HELD}, (marking(THEN),))
+    seen = Snapshot({NOW: HELD, THEN: HELD}, (marking(THEN),))
     assert (Kind.UNCOVERED, Plane.RUNTIME) in kinds(WATCHED, seen)
     assert covered(WATCHED, seen) == {key(80): False}
 
 
 def test_a_conflict_to_come_is_told_and_does_not_uncover() -> None:
     planes = {NOW: FULL, THEN: FULL}
-    later = Observed(planes, (marking(THEN, 7),))
+    later = Snapshot(planes, (marking(THEN, 7),))
     assert (Kind.CONFLICT, Plane.PERMANENT) in kinds(WEB, later)
     assert covered(WEB, later) == {key(80): True}
-    both = Observed(planes, (marking(NOW, 7), marking(THEN, 7)))
+    both = Snapshot(planes, (marking(NOW, 7), marking(THEN, 7)))
     assert kinds(WEB, both).count((Kind.CONFLICT, Plane.RUNTIME)) == 1
     assert (Kind.CONFLICT, Plane.PERMANENT) not in kinds(WEB, both)
     assert covered(WEB, both) == {key(80): False}
@@ -120,11 +120,11 @@ def test_a_conflict_to_come_is_told_and_does_not_uncover() -> None:
 
 
 def test_rules_for_a_place_that_is_not_there_are_a_finding() -> None:
-    local = want(declare(80, flow("192.0.2.10", 80)), policy=Policy(local=True, slots=1))
-    plan = judge(local, Observed({NOW: FULL, THEN: FULL}))
+    local = want(declare(80, flow("192.0.2.10", 80)), policy=Policy(local=True, limits=ONE_PORT))
+    plan = judge(local, Snapshot({NOW: FULL, THEN: FULL}))
     assert [(f.kind, f.severity) for f in plan.findings] == [(Kind.REFUSED, Severity.WARNING)]
     own = replace(NOW, hook=Hook.OUTPUT)
-    everywhere = judge(local, Observed({NOW: FULL, own: replace(FULL, rules=())}))
+    everywhere = judge(local, Snapshot({NOW: FULL, own: replace(FULL, rules=())}))
     assert Kind.REFUSED not in {f.kind for f in everywhere.findings}
 
 
@@ -136,12 +136,12 @@ def test_only_what_is_in_force_counts_as_present() -> None:
 
 def present(now: Chain, then: Chain | Unknown) -> dict[Plane, int]:
     """How many of the rule are there, in each plane that could be read."""
-    counts = RuleCounts(WEB, Observed({NOW: now, THEN: then})).present()
+    counts = RuleCounts(WEB, Snapshot({NOW: now, THEN: then})).present()
     return {plane: families[Family.INET] for plane, families in counts.items()}
 
 
 def test_a_shared_holder_is_known_to_be_ours_by_a_rule_of_ours() -> None:
     memory = AppliedState()
-    memory.remember(WEB, Observed({NOW: HELD, THEN: FULL}))
+    memory.remember(WEB, Snapshot({NOW: HELD, THEN: FULL}))
     assert not memory.knows(NOW)
     assert memory.knows(THEN)

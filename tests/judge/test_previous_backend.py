@@ -10,18 +10,18 @@ from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.ipvs import Loaded
-from lvsmarkd.model.observed import Chain, Observed
 from lvsmarkd.model.plan import AddRule, Plan, RemoveChain, RemoveRule
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.runtime_state import RuntimeState
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import Chain, Snapshot
 from lvsmarkd.model.unknown import Unknown
-from tests.harness.values import declare, flow, key, reading, want
+from tests.harness.values import ONE_PORT, declare, flow, key, reading, want
 
 NOW = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
 PAST = ChainKey(Plane.FORMER, Family.INET, Hook.PREROUTING)
 HOLDER = "iptables' chain LVSMARKD (table mangle)"
-WEB = want(declare(80, flow("192.0.2.10", 80)), policy=Policy(slots=1))
+WEB = want(declare(80, flow("192.0.2.10", 80)), policy=Policy(limits=ONE_PORT))
 (RULE,) = WEB.rules
 (MAIL,) = want(declare(25, flow("192.0.2.10", 25))).rules
 FULL = Chain(exists=True, jumps=1, rules=(RULE,), container="firewalld's policy lvsmarkd")
@@ -32,11 +32,11 @@ def past(*rules: Rule) -> Chain:
 
 
 def test_a_former_chain_goes_once_all_is_in_force_and_not_before() -> None:
-    lacking = Observed({NOW: replace(FULL, rules=()), PAST: past(RULE)})
+    lacking = Snapshot({NOW: replace(FULL, rules=()), PAST: past(RULE)})
     plan = judge(WEB, lacking)
     assert plan.steps == (AddRule(NOW, RULE),)
     assert [f.severity for f in plan.findings if f.kind is Kind.MIXED] == [Severity.WARNING]
-    plan = judge(WEB, Observed({NOW: FULL, PAST: past(RULE)}))
+    plan = judge(WEB, Snapshot({NOW: FULL, PAST: past(RULE)}))
     assert plan.steps == (RemoveChain(PAST, 1, (RULE,)),)
     [finding] = plan.findings
     assert (finding.kind, finding.severity, finding.plane) == (
@@ -54,11 +54,11 @@ def test_it_stays_while_it_is_not_seen_that_the_rules_are_in_force(
     now: Chain | Unknown | None,
 ) -> None:
     chains = {PAST: past(RULE)} | ({NOW: now} if now is not None else {})
-    assert PAST not in {step.chain_key for step in judge(WEB, Observed(chains)).steps}
+    assert PAST not in {step.chain_key for step in judge(WEB, Snapshot(chains)).steps}
 
 
 def test_rules_that_linger_linger_there_too() -> None:
-    seen = Observed({NOW: FULL, PAST: past(RULE, MAIL)})
+    seen = Snapshot({NOW: FULL, PAST: past(RULE, MAIL)})
     waiting = History(lingers=lambda rule: rule == MAIL)
     assert judge(WEB, seen, history=waiting).steps == ()
     assert judge(WEB, seen).steps == (RemoveChain(PAST, 1, (RULE, MAIL)),)
@@ -67,11 +67,11 @@ def test_rules_that_linger_linger_there_too() -> None:
 def leaving(mark: int) -> Desired:
     """Nothing is configured, and IPVS still has a service whose packets nobody knows."""
     runtime_state = RuntimeState(kernel=Loaded(frozenset({key(mark)})))
-    return desired(reading(), Declared({}), Policy(slots=1), None, runtime_state)
+    return desired(reading(), Declared({}), Policy(limits=ONE_PORT), None, runtime_state)
 
 
 def test_the_rules_of_a_service_that_has_not_left_ipvs_stay_in_the_former_chain() -> None:
-    seen = Observed({NOW: replace(FULL, rules=()), PAST: past(MAIL)})
+    seen = Snapshot({NOW: replace(FULL, rules=()), PAST: past(MAIL)})
     assert judge(leaving(25), seen).steps == ()
     assert judge(leaving(7), seen).steps == (RemoveChain(PAST, 1, (MAIL,)),)
 
@@ -84,7 +84,7 @@ OTHERWISE = replace(RULE, action=SetMark(81), mark=81)
 
 
 def test_what_an_ended_firewall_left_and_is_wanted_stays_without_a_word() -> None:
-    assert judge(WEB, Observed({NOW: FULL, PAST: left(RULE)})) == Plan()
+    assert judge(WEB, Snapshot({NOW: FULL, PAST: left(RULE)})) == Plan()
 
 
 @pytest.mark.parametrize("now", [FULL, replace(FULL, rules=())])
@@ -92,7 +92,7 @@ def test_what_an_ended_firewall_left_and_is_wanted_stays_without_a_word() -> Non
 def test_what_it_left_and_is_not_wanted_goes_by_itself_and_at_once(
     now: Chain, harmful: Rule
 ) -> None:
-    plan = judge(WEB, Observed({NOW: now, PAST: left(RULE, harmful)}))
+    plan = judge(WEB, Snapshot({NOW: now, PAST: left(RULE, harmful)}))
     assert plan.steps[-1] == RemoveRule(PAST, harmful)
     assert [step.chain_key for step in plan.steps].count(PAST) == 1
     (finding,) = (f for f in plan.findings if f.kind is Kind.MIXED)
@@ -100,7 +100,7 @@ def test_what_it_left_and_is_not_wanted_goes_by_itself_and_at_once(
 
 
 def test_what_it_left_lingers_where_it_harms_nothing() -> None:
-    seen = Observed({NOW: FULL, PAST: left(MAIL, OTHERWISE)})
+    seen = Snapshot({NOW: FULL, PAST: left(MAIL, OTHERWISE)})
     waiting = History(lingers=lambda _rule: True)
     assert judge(WEB, seen, history=waiting).steps == (RemoveRule(PAST, OTHERWISE),)
-    assert judge(leaving(25), Observed({PAST: left(MAIL)})).steps == ()
+    assert judge(leaving(25), Snapshot({PAST: left(MAIL)})).steps == ()

@@ -13,14 +13,14 @@ from lvsmarkd.judge.watched import advice, watched
 from lvsmarkd.model.declaration import Declaration, Declared, DeclaredFlow
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.keepalived import Annotation
-from lvsmarkd.model.observed import Chain, Effect, ForeignRule, MarkGuard, Observed, Side
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.ports import PortRange
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, SetMark
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import Chain, Effect, ForeignRule, MarkGuard, Side, Snapshot
 from tests.harness.paper import PaperFirewall
-from tests.harness.values import HERE, flow, instance, key, packets, reading, service
+from tests.harness.values import HERE, RICH_RULES, flow, instance, key, packets, reading, service
 from tests.judge.test_laws import flows
 
 NOW = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
@@ -39,7 +39,7 @@ def marks(
 
 def advised(*foreign: ForeignRule, policy: Policy | None = None) -> str | None:
     wish = desired(READ, Declared(), policy or Policy())
-    return advice(key(80), wish, Observed(PaperFirewall().chains, foreign))
+    return advice(key(80), wish, Snapshot(PaperFirewall().chains, foreign))
 
 
 @pytest.mark.parametrize(
@@ -113,13 +113,13 @@ def test_where_no_rule_is_understood_the_guess_is_what_there_is(foreign: Foreign
 
 def test_a_rule_that_no_flow_describes_is_told_apart() -> None:
     known, obscure = marks(packets("192.0.2.10", 6, 80)), marks(packets("192.0.2.12"), partial=True)
-    found = watched(key(80), Observed({}, (known, obscure)))
+    found = watched(key(80), Snapshot({}, (known, obscure)))
     assert found.flows == (flow("192.0.2.10", 80),)
     assert found.obscure == (obscure,)
 
 
 def test_what_the_firewall_cannot_hold_is_not_advised() -> None:
-    rich = Policy(slots=1, interfaces=False, macs=1)
+    rich = Policy(limits=RICH_RULES)
     zone = [
         marks(packets(in_interface=way), packets("192.0.2.10", 6, 80)) for way in ("eth0", "eth1")
     ]
@@ -130,7 +130,7 @@ def test_what_the_firewall_cannot_hold_is_not_advised() -> None:
 
 def test_a_declared_service_needs_no_advice() -> None:
     own = {key(80): (DeclaredFlow(flow("192.0.2.10", 80), False, HERE),)}
-    seen = Observed({}, (marks(packets("192.0.2.10")),))
+    seen = Snapshot({}, (marks(packets("192.0.2.10")),))
     assert advice(key(80), desired(READ, Declared(own), Policy()), seen) is None
 
 
@@ -139,13 +139,13 @@ def test_findings_bear_it() -> None:
     text = "# lvsmarkd: fwmark 80 to 192.0.2.10 tcp 80"
     inferred = judge(
         desired(READ, Declared(), Policy(infer=True)),
-        Observed(PaperFirewall().chains, (rule,)),
+        Snapshot(PaperFirewall().chains, (rule,)),
     )
     assert [f.detail for f in inferred.findings if f.kind is Kind.INFERRED] == [text]
     held = Chain(exists=True, jumps=1, container="firewalld's policy lvsmarkd")
     then = ChainKey(Plane.PERMANENT, Family.INET, Hook.PREROUTING)
     now = ForeignRule(NOW, Side.AFTER, SetMark(80), rule.path, "a zone", "rule …", fleeting=True)
-    plan = judge(desired(READ, Declared(), Policy()), Observed({NOW: held, then: held}, (now,)))
+    plan = judge(desired(READ, Declared(), Policy()), Snapshot({NOW: held, then: held}, (now,)))
     assert [f.detail for f in plan.findings if f.kind is Kind.FLEETING] == [f"rule …\n{text}"]
 
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from lvsmarkd.backends.backend import Identity
 from lvsmarkd.backends.selector import BackendSelector
 from lvsmarkd.model.finding import Kind
+from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.report import Cause, Mode, Result
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import FirewallIdentity, Program
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Actor
 from lvsmarkd.netfilter.errors import Trouble
@@ -159,7 +160,7 @@ def test_a_refused_declaration_at_a_cold_start_leaves_its_rules_as_they_are(benc
 def test_a_declaration_that_the_firewall_cannot_hold_leaves_the_last_good_one_in_force(
     bench: Bench,
 ) -> None:
-    bench.paper.interfaces = False
+    bench.paper.limits = Limits(can_match_interface=False)
     bench.look()
     before = dict(bench.paper.chains)
     bench.conf.write_text(WEB.replace("tcp 80,443", "tcp 80,443 in-interface vip0"))
@@ -250,19 +251,11 @@ def test_a_busy_lock_is_an_error_of_its_class_and_the_next_pass_goes_on(bench: B
     assert bench.look().result is Result.REPAIRED
 
 
-class Other(PaperFirewall):
-    """Another firewall on paper."""
-
-    @property
-    def identity(self) -> Identity:
-        return Identity("another", "1")
-
-
 def test_another_firewall_that_comes_during_a_pass_is_planned_for_anew(bench: Bench) -> None:
     there: list[PaperFirewall] = [bench.paper]
-    late = BackendSelector(lambda: there[0], lambda: there[0].identity)
+    late = BackendSelector(lambda: there[0], lambda: there[0].firewall)
     bench.reconciler.backend = late
-    other = Other()
+    other = PaperFirewall(firewall=FirewallIdentity(Program.FIREWALLD, "paper", "1"))
     bench.paper.before_read = lambda: there.__setitem__(0, other)
     report = bench.look()
     assert (report.result, report.trouble) == (Result.ERROR, "busy")

@@ -98,7 +98,7 @@ def test_without_descriptors_each_chain_is_unknown(tmp_path: Path, variant: Vari
     tools = dict.fromkeys(Family, Tools("/bin/true", "/bin/true"))
     backend = IptablesBackend(Toolset(variant, "1.8.9", tools), Backup(tmp_path))
     with no_descriptors():
-        seen = backend.observe()
+        seen = backend.read()
     assert all(isinstance(chain, Unknown) for chain in seen.chains.values())
 
 

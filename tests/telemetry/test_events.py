@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.model.finding import SEEN_IN_FIREWALL, Kind, Severity
-from lvsmarkd.model.observed import Chain, ForeignRule, Side
 from lvsmarkd.model.report import NO_BACKEND, Fight, Mode, Report
 from lvsmarkd.model.rule import Plane, SetMark
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import Chain, ForeignRule, Side
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Actor
 from lvsmarkd.telemetry.events import SINGLES, events_of

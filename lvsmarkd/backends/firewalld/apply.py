@@ -6,7 +6,7 @@ configuration does.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lvsmarkd.backends.firewalld.calls import Firewalld, FirewalldError
 from lvsmarkd.backends.firewalld.changes import change_of, wanted_at
@@ -38,13 +38,15 @@ class Application:
     reader: FirewalldReader
     unmended: Unmended
     room: Callable[[], bool] = lambda: True
+    _rejected: Rejected = field(default_factory=list)
 
-    def carry_out(self, plan: Plan, state_seen: FirewalldState) -> Rejected:
-        """Do it; gives the rules that were refused, each with the reason.
+    def refused(self) -> tuple[tuple[Rule, str], ...]:
+        """The rules that were refused, each with the reason, also where ``carry_out`` raised."""
+        return tuple(dict(self._rejected).items())
 
-        Raises FirewallError, BusError, FirewalldError.
-        """
-        steps, rejected = renderable(plan.by_chain())
+    def carry_out(self, plan: Plan, state_seen: FirewalldState) -> None:
+        """Do it. Raises FirewallError, BusError, FirewalldError."""
+        steps, self._rejected = renderable(plan.by_chain())
         changes = {
             plane: change_of({s: each for s, each in steps.items() if s.plane is plane}, own)
             for plane, own in state_seen.own.items()
@@ -56,12 +58,13 @@ class Application:
         why = self._why(state_seen, self.unmended.due(lacking), steps)
         hindrance = self.reloader.hindrance(state_seen) if why else ""
         if why and not hindrance:
-            rejected += self._by_reload(state_seen, steps, permanent, why)
+            self._by_reload(state_seen, steps, permanent, why)
         else:
             reason = hindrance or _UNMET
-            rejected += [(rule, reason) for rule in dict.fromkeys(rule for _, rule in lacking)]
-            rejected += self._by_calls(state_seen, steps, runtime, permanent)
-        return list(dict(rejected).items())
+            self._rejected += [
+                (rule, reason) for rule in dict.fromkeys(rule for _, rule in lacking)
+            ]
+            self._by_calls(state_seen, steps, runtime, permanent)
 
     def needs_reload(
         self, steps: Mapping[ChainKey, tuple[Step, ...]], state_seen: FirewalldState
@@ -112,7 +115,7 @@ class Application:
         steps: Mapping[ChainKey, tuple[Step, ...]],
         runtime: Change,
         permanent: Change,
-    ) -> Rejected:
+    ) -> None:
         allowed: list[bool] = []
 
         def worth(seconds: float) -> bool:
@@ -125,13 +128,14 @@ class Application:
 
         writer = RuntimeWriter(self.firewalld, state_seen.runtime, worth)
         rejected = writer.add(runtime)
+        self._rejected += rejected
         refused = frozenset(rule for rule, _ in rejected)
         if writer.given_up:
             why = "many rules are to be added, one by one too slowly"
-            return rejected + self._by_reload(state_seen, steps, permanent, why, refused)
-        rejected += self._permanent(state_seen, permanent, refused)[1]
+            self._by_reload(state_seen, steps, permanent, why, refused)
+            return
+        self._permanent(state_seen, permanent, refused)
         writer.remove(runtime)
-        return rejected
 
     def _by_reload(
         self,
@@ -140,13 +144,13 @@ class Application:
         permanent: Change,
         why: str,
         refused: frozenset[Rule] = frozenset(),
-    ) -> Rejected:
+    ) -> None:
         """Have the permanent configuration right, and firewalld load it.
 
         Where it cannot be written (a full disk), the rules are put in force all the same.
         """
         try:
-            writer, rejected = self._permanent(state_seen, permanent, refused)
+            writer = self._permanent(state_seen, permanent, refused)
         except FirewalldError as error:
             self._without_it(state_seen, steps, str(error))
             raise failure(error, "firewalld's permanent configuration is written") from error
@@ -155,7 +159,8 @@ class Application:
         except FirewallError as error:
             after = self.reader.look(state_seen.state)
             if after.whole:
-                return rejected + self._without_it(after, steps, str(error))
+                self._without_it(after, steps, str(error))
+                return
             if writer is not None and writer.wrote:
                 # What was written just now may be what it stumbles over.
                 writer.undo()
@@ -165,25 +170,25 @@ class Application:
         # One that was in force before can be: whoever deleted it did so since the reload.
         in_vain = set(after.lacking()) - state_seen.met()
         self.unmended.reloaded(in_vain)
-        rejected += [(rule, _UNMET) for _, rule in in_vain]
-        return rejected
+        self._rejected += [(rule, _UNMET) for _, rule in in_vain]
 
     def _without_it(
         self, state_seen: FirewalldState, steps: Mapping[ChainKey, tuple[Step, ...]], reason: str
-    ) -> Rejected:
+    ) -> None:
         """What can be done where firewalld refuses to reload: others' configuration is broken."""
-        rejected = [(rule, reason) for _, rule in self._lacking(steps, state_seen)]
+        self._rejected += [(rule, reason) for _, rule in self._lacking(steps, state_seen)]
         now = {s: each for s, each in steps.items() if s.plane is Plane.RUNTIME}
         writer = RuntimeWriter(self.firewalld, state_seen.runtime)
-        return rejected + writer.add(change_of(now, state_seen.own[Plane.RUNTIME]))
+        self._rejected += writer.add(change_of(now, state_seen.own[Plane.RUNTIME]))
 
     def _permanent(
         self, state_seen: FirewalldState, change: Change, refused: frozenset[Rule]
-    ) -> tuple[PermanentWriter | None, Rejected]:
+    ) -> PermanentWriter | None:
         if not change or not isinstance(state_seen.permanent, Listing):
-            return None, []
+            return None
         writer = PermanentWriter(self.firewalld, state_seen.permanent, self.room)
-        return writer, writer.write(change, refused)
+        self._rejected += writer.write(change, refused)
+        return writer
 
 
 def _frames(steps: Iterable[Step]) -> bool:

@@ -1,13 +1,12 @@
 """The firewalld backend: rich rules by D-Bus, in both planes, and the kernel is looked at."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from math import inf
 from time import monotonic
-from typing import ClassVar
 
 from lvsmarkd.backends.absent import down
-from lvsmarkd.backends.backend import Applied, Backend, Identity
+from lvsmarkd.backends.backend import Applied, CommandBackend
 from lvsmarkd.backends.firewalld.apply import Application, renderable
 from lvsmarkd.backends.firewalld.backup import Backup
 from lvsmarkd.backends.firewalld.boot import Boot
@@ -36,13 +35,16 @@ from lvsmarkd.backends.firewalld.states import (
 )
 from lvsmarkd.backends.firewalld.unmended import Unmended
 from lvsmarkd.backends.firewalld.unsaved import ReloadImpact
-from lvsmarkd.model.observed import ForeignRule, Observed
+from lvsmarkd.model.finding import Finding
+from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import Plane
+from lvsmarkd.model.snapshot import FirewallIdentity, ForeignRule, Program, Snapshot
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 
-MAX_PORTS_PER_RULE = 1
-"""A rich rule names one port or one range of ports."""
+LIMITS = Limits(max_ports_per_rule=1, can_match_interface=False, max_excluded_macs=1)
+"""A rich rule names one port or one range of ports, no interface, and leaves out one sender: see
+own.py."""
 FRESH = 1.0
 """Seconds for which what was seen may be written by."""
 
@@ -51,22 +53,17 @@ FRESH = 1.0
 class FirewalldBackend:
     """firewalld, with its nftables or its iptables backend.
 
-    A rich rule names no interface and leaves out one sender: see own.py.
-
     ``iptables`` is the backend that reads iptables' tables, if there is any iptables: direct
     rules are there, and those of whoever uses it besides.
     """
 
-    interfaces: ClassVar[bool] = False
-    macs: ClassVar[int | None] = 1
     firewalld: Firewalld
     backup: Backup
     choices: Choices
     version: str
-    iptables: Callable[[], Backend | None] = lambda: None
+    iptables: Callable[[], CommandBackend | None] = lambda: None
     boot: Boot = field(default_factory=Boot)
-    last: bool = False
-    _backend: str = ""
+    _variant: str = ""
     _reader: FirewalldReader = field(init=False)
     _unmended: Unmended = field(default_factory=Unmended)
     _last_state: tuple[float, FirewalldState | None] = (-inf, None)
@@ -84,7 +81,7 @@ class FirewalldBackend:
         backup: Backup,
         choices: Choices,
         *,
-        iptables: Callable[[], Backend | None] = lambda: None,
+        iptables: Callable[[], CommandBackend | None] = lambda: None,
         boot: Boot | None = None,
     ) -> "FirewalldBackend":
         """A backend for the firewalld that runs.
@@ -100,34 +97,24 @@ class FirewalldBackend:
         except (BusError, FirewalldError) as error:
             raise failure(error) from error
         made = cls(firewalld, backup, choices, version, iptables, boot or Boot())
-        made._backend = made._reader.backend()
+        made._variant = made._reader.backend()
         return made
 
-    @property
-    def identity(self) -> Identity:
-        """``firewalld-nftables`` or ``firewalld-iptables``."""
-        return Identity("-".join(filter(None, ("firewalld", self._backend))), self.version)
-
-    @property
-    def slots(self) -> int:
-        """1, see SLOTS."""
-        return MAX_PORTS_PER_RULE
-
-    def observe(self) -> Observed:
+    def read(self) -> Snapshot:
         """Read both planes, the kernel, and what others have in iptables and nftables."""
         state = self.firewalld.state()
         if not state.readable:
             if state in ABSENT and not is_in_kernel():
-                return down(SENTENCES[state])
-            return Observed(unknown(SENTENCES[state]), remarks=tuple(remarks_unread(state)))
+                return down(SENTENCES[state], self._identity, LIMITS)
+            return self._unread(SENTENCES[state], remarks_unread(state))
         try:
             state_seen = self._reader.look(state)
             iptables = self._iptables()
             foreign = tuple(self._foreign(state_seen, iptables))
             hindrance = self._hindrance(state_seen)
         except (BusError, FirewalldError) as error:
-            return Observed(unknown(str(error)))
-        self._backend = state_seen.backend
+            return self._unread(str(error))
+        self._variant = state_seen.backend
         self._last_state = (monotonic(), state_seen)
         self._unmended.seen(state_seen.lacking())
         found = remarks(
@@ -136,33 +123,46 @@ class FirewalldBackend:
             hindrance=hindrance,
         )
         former = dict(previous_chains(iptables)) if iptables is not None else {}
-        return Observed(
+        return Snapshot(
             state_seen.chains() | former,
             foreign,
-            iptables.refusing if iptables is not None else frozenset(),
+            iptables.dropping_families if iptables is not None else frozenset(),
             tuple(found),
             iptables.names if iptables is not None else frozenset(),
             "no packet enters by the zones that hold our rules" if not_entered(state_seen) else "",
+            self._identity,
+            LIMITS,
         )
 
     def apply(self, plan: Plan) -> Applied:
         """Carry out the steps, of both planes.
 
-        Raises FirewallError: BUSY (panic mode, no answer in time), GONE, REJECTED (firewalld
-        does not come back healthy from a reload).
+        Errors: BUSY (panic mode, no answer in time), GONE, REJECTED (firewalld does not come back
+        healthy from a reload).
         """
         plan, past = parted(plan)
         applied = self._apply(plan) if plan.steps else Applied()
         if past.steps and (iptables := self._backend_of_iptables()) is not None:
             if not self.firewalld.here():
-                raise FirewallError(Trouble.BUSY, "firewalld has just ended: planned anew")
-            iptables.apply(past)
+                error = FirewallError(Trouble.BUSY, "firewalld has just ended: planned anew")
+                return replace(applied, error=applied.error or error)
+            cleaned = iptables.apply(past)
+            return replace(applied, error=applied.error or cleaned.error)
         return applied
 
+    def close(self) -> None:
+        """Hang up."""
+        self.firewalld.close()
+
     def _apply(self, plan: Plan) -> Applied:
-        state_seen = self._seen_just_now() or self._state_seen()
-        if isinstance(state_seen.permanent, Listing):
-            self.backup.save_once(state_seen.runtime, state_seen.permanent)
+        if plan.requested:
+            self._unmended.reset_backoff()
+        try:
+            state_seen = self._seen_just_now() or self._state_seen()
+            if isinstance(state_seen.permanent, Listing):
+                self.backup.save_once(state_seen.runtime, state_seen.permanent)
+        except FirewallError as error:
+            return Applied(error=error)
         application = Application(
             self.firewalld,
             self._reloader(state_seen),
@@ -171,10 +171,13 @@ class FirewalldBackend:
             self.backup.room,
         )
         try:
-            rejected = application.carry_out(plan, state_seen)
+            application.carry_out(plan, state_seen)
         except (BusError, FirewalldError) as error:
-            raise failure(error, "firewalld's rules are written") from error
-        return Applied(tuple(rejected))
+            trouble = failure(error, "firewalld's rules are written")
+            return Applied(application.refused(), trouble)
+        except FirewallError as error:
+            return Applied(application.refused(), error)
+        return Applied(application.refused())
 
     def script(self, plan: Plan) -> dict[str, str]:
         """What would be written, in firewall-cmd's words. Raises FirewallError."""
@@ -204,10 +207,6 @@ class FirewalldBackend:
             texts |= iptables.script(past)
         return texts
 
-    def reset_backoff(self) -> None:
-        """Let all that a reload did not mend be a reason for another one."""
-        self._unmended.reset_backoff()
-
     def purge(self) -> Plan:
         """Remove our policy and our rules in zones, from both planes.
 
@@ -225,6 +224,15 @@ class FirewalldBackend:
             ) from error
         except BusError as error:
             raise failure(error, "our rules are to be removed from firewalld") from error
+
+    @property
+    def _identity(self) -> FirewallIdentity:
+        return FirewallIdentity(Program.FIREWALLD, self._variant, self.version)
+
+    def _unread(self, reason: str, found: Iterable[Finding] = ()) -> Snapshot:
+        return Snapshot(
+            unknown(reason), remarks=tuple(found), firewall=self._identity, limits=LIMITS
+        )
 
     def _seen_just_now(self) -> FirewalldState | None:
         """What the plan was made from, if rules can be changed by it: a look takes longer than
@@ -251,18 +259,18 @@ class FirewalldBackend:
         except (BusError, FirewalldError) as error:
             raise failure(error, "firewalld is read") from error
 
-    def _iptables(self) -> Observed | None:
+    def _iptables(self) -> Snapshot | None:
         backend = self._backend_of_iptables()
-        return None if backend is None else backend.observe()
+        return None if backend is None else backend.read()
 
-    def _backend_of_iptables(self) -> Backend | None:
+    def _backend_of_iptables(self) -> CommandBackend | None:
         try:
             return self.iptables()
         except FirewallError:
             return None  # no iptables here: nobody has rules in it
 
     def _foreign(
-        self, state_seen: FirewalldState, iptables: Observed | None
+        self, state_seen: FirewalldState, iptables: Snapshot | None
     ) -> Iterator[ForeignRule]:
         listings = [
             each for each in (state_seen.runtime, state_seen.permanent) if isinstance(each, Listing)

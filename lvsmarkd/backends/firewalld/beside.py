@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lvsmarkd.backends.backend import Applied, Backend, Identity
+from lvsmarkd.backends.backend import Applied, CommandBackend
 from lvsmarkd.backends.firewalld.direct import Natives
 from lvsmarkd.backends.firewalld.kernel import TABLE
 from lvsmarkd.backends.firewalld.leftover import (
@@ -20,9 +20,9 @@ from lvsmarkd.backends.firewalld.previous_backend import parted
 from lvsmarkd.backends.iptables.backend import LOCK_SECONDS
 from lvsmarkd.backends.iptables.toolset import detect
 from lvsmarkd.model.finding import Finding, Kind
-from lvsmarkd.model.observed import ForeignRule, Observed, Side
 from lvsmarkd.model.plan import Plan, RemoveRule, Step
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import ForeignRule, Side, Snapshot
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.netfilter.program import WRITE_TIMEOUT, OnSpawn, run, search_path
 
@@ -44,39 +44,14 @@ class BesideFirewalld:
     and ``clears`` says so, what is left of ours in its tables is a chain of the plane ``former``.
     """
 
-    inner: Backend
+    inner: CommandBackend
     runs: Callable[[], bool] = lambda: False
     clears: bool = False
     on_spawn: OnSpawn = lambda _pid: None
 
-    @property
-    def identity(self) -> Identity:
-        """That of iptables."""
-        return self.inner.identity
-
-    @property
-    def slots(self) -> int:
-        """As iptables."""
-        return self.inner.slots
-
-    @property
-    def interfaces(self) -> bool:
-        """As iptables."""
-        return self.inner.interfaces
-
-    @property
-    def macs(self) -> int | None:
-        """As iptables."""
-        return self.inner.macs
-
-    @property
-    def last(self) -> bool:
-        """As iptables."""
-        return self.inner.last
-
-    def observe(self) -> Observed:
+    def read(self) -> Snapshot:
         """Read iptables, and what firewalld's table does after it."""
-        seen, objects, runs = self.inner.observe(), _table(), self.runs()
+        seen, objects, runs = self.inner.read(), _table(), self.runs()
         return replace(
             seen,
             chains={**seen.chains, **chains_of(self._left(seen, objects, runs=runs))},
@@ -88,9 +63,15 @@ class BesideFirewalld:
         """Write to iptables, and take away what is left in firewalld's tables."""
         present, past = parted(plan)
         applied = self.inner.apply(present) if present.steps else Applied()
-        if past.steps:
+        try:
             self._remove(past.steps)
+        except FirewallError as error:
+            return replace(applied, error=applied.error or error)
         return applied
+
+    def close(self) -> None:
+        """As iptables."""
+        self.inner.close()
 
     def script(self, plan: Plan) -> dict[str, str]:
         """What would be written."""
@@ -104,10 +85,6 @@ class BesideFirewalld:
                 texts[name] = text
         return texts
 
-    def reset_backoff(self) -> None:
-        """As iptables."""
-        self.inner.reset_backoff()
-
     def purge(self) -> Plan:
         """Remove what is ours from iptables, and what is left of it in firewalld's tables."""
         done = self.inner.purge()
@@ -120,16 +97,19 @@ class BesideFirewalld:
         return Plan(steps=(*done.steps, *steps))
 
     def _leftovers(self) -> tuple[Leftover, ...]:
-        return self._left(self.inner.observe(), _table(), runs=self.runs())
+        return self._left(self.inner.read(), _table(), runs=self.runs())
 
-    def _left(self, seen: Observed, objects: "_Objects", *, runs: bool) -> tuple[Leftover, ...]:
+    def _left(self, seen: Snapshot, objects: "_Objects", *, runs: bool) -> tuple[Leftover, ...]:
         if runs or not self.clears:
             return ()
         return (*in_nftables(objects), *in_iptables(seen.foreign))
 
     def _remove(self, steps: Iterable[Step]) -> None:
         """By what is there now: a firewalld that has begun anew numbers its rules anew."""
-        native, by_family = removals(steps, self._leftovers())
+        gone = tuple(steps)
+        if not gone:
+            return
+        native, by_family = removals(gone, self._leftovers())
         if native and (nft := _nft()) is not None:
             self._write([nft, "-f", "-"], native)
         for family, text in by_family.items():

@@ -10,18 +10,18 @@ from lvsmarkd.backends.firewalld.kernel import NFTABLES
 from lvsmarkd.backends.firewalld.listing import Listing
 from lvsmarkd.backends.iptables.syntax import Syntax, read_rule
 from lvsmarkd.backends.iptables.walk import effects_of
-from lvsmarkd.model.observed import (
+from lvsmarkd.model.packets import EVERY_PACKET, Packets
+from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
+from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import (
     Drop,
     Effect,
     ForeignRule,
     LeavesTable,
-    Observed,
     SetsUnknownMark,
     Side,
+    Snapshot,
 )
-from lvsmarkd.model.packets import EVERY_PACKET, Packets
-from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
-from lvsmarkd.model.service import Family
 
 FAMILIES = {"ipv4": Family.INET, "ipv6": Family.INET6}
 _LONG = {
@@ -54,7 +54,7 @@ _PRIORITY = -140
 _DEPTH = 16
 
 
-def of_iptables(seen: Observed, backend: str, runtime: Listing) -> Iterator[ForeignRule]:
+def of_iptables(seen: Snapshot, backend: str, runtime: Listing) -> Iterator[ForeignRule]:
     """What the iptables backend saw, as far as it bears on rules in firewalld.
 
     With firewalld's nftables backend (``backend``) iptables' chains are others that packets pass

@@ -14,10 +14,10 @@ from lvsmarkd.backends.firewalld.own import POLICY
 from lvsmarkd.backends.firewalld.rules_behind_ours import OUR_CHAIN
 from lvsmarkd.backends.iptables.script import nameless_text
 from lvsmarkd.backends.iptables.syntax import read_rule, set_mark_of
-from lvsmarkd.model.observed import Chain, ForeignRule
 from lvsmarkd.model.plan import RemoveRule, Step
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.service import MAX_MARK, Family
+from lvsmarkd.model.snapshot import Chain, ForeignRule
 
 IPTABLES_CHAIN = f"PRE_{POLICY}_post"
 """The chain in which firewalld's iptables backend keeps our marks, as OUR_CHAIN of the other."""

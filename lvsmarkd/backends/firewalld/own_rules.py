@@ -10,10 +10,10 @@ from lvsmarkd.backends.firewalld.listing import Listing, rich_rules
 from lvsmarkd.backends.firewalld.own import POLICY, PRIORITY, own_rule
 from lvsmarkd.backends.firewalld.rich import Verb, read_rich_rule
 from lvsmarkd.backends.firewalld.words import NotUnderstoodError
-from lvsmarkd.model.observed import Chain
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import Chain
 
 
 class ContainerKind(StrEnum):

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from lvsmarkd.backends.iptables.chains import LOCATIONS
-from lvsmarkd.model.observed import Chain, Observed
 from lvsmarkd.model.plan import Plan, Step
 from lvsmarkd.model.rule import ChainKey, Plane
+from lvsmarkd.model.snapshot import Chain, Snapshot
 
 
-def previous_chains(iptables: Observed) -> Iterator[tuple[ChainKey, Chain]]:
+def previous_chains(iptables: Snapshot) -> Iterator[tuple[ChainKey, Chain]]:
     """Our chains there. One that holds nothing of ours, and something else, is not ours."""
     for chain_key, chain in iptables.chains.items():
         if isinstance(chain, Chain) and (chain.rules or (chain.jumps and not chain.unknown_rules)):

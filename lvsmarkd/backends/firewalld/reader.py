@@ -24,9 +24,9 @@ from lvsmarkd.backends.firewalld.own_rules import (
 )
 from lvsmarkd.declarations.tables import Reload
 from lvsmarkd.kernel.network import links_up
-from lvsmarkd.model.observed import Chain
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import Chain
 from lvsmarkd.model.unknown import Unknown
 
 HOOKS = (Hook.PREROUTING, Hook.INPUT)

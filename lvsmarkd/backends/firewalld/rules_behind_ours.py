@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from lvsmarkd.backends.firewalld.expression import Expression
 from lvsmarkd.backends.firewalld.own import POLICY
-from lvsmarkd.model.observed import ForeignRule, SetsUnknownMark, Side
 from lvsmarkd.model.packets import EVERY_PACKET
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import ForeignRule, SetsUnknownMark, Side
 
 BASE = "mangle_PREROUTING"
 OUR_CHAIN = f"mangle_PRE_policy_{POLICY}_post"

@@ -5,9 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
-from lvsmarkd.backends.backend import Applied, Identity
+from lvsmarkd.backends.backend import Applied
 from lvsmarkd.backends.iptables.backup import Backup
 from lvsmarkd.backends.iptables.bisect_rejected import bisect_rejected
 from lvsmarkd.backends.iptables.chains import LOCATIONS, TABLES, is_plain_jump, own_rule
@@ -17,19 +16,25 @@ from lvsmarkd.backends.iptables.syntax import Syntax, read_rule
 from lvsmarkd.backends.iptables.toolset import Tools, Toolset, Variant, tools_of
 from lvsmarkd.backends.iptables.walk import Walk
 from lvsmarkd.model.finding import Finding, Kind
-from lvsmarkd.model.observed import Chain, ForeignRule, Observed, SetsUnknownMark
+from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.plan import Plan, RemoveChain, Step
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.shortage import is_shortage, shortage_sentence
+from lvsmarkd.model.snapshot import (
+    Chain,
+    FirewallIdentity,
+    ForeignRule,
+    Program,
+    SetsUnknownMark,
+    Snapshot,
+)
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.netfilter.program import WRITE_TIMEOUT, Completed, OnSpawn, run
 
 LOCK_SECONDS = 5
 """How long iptables-restore waits for the lock. Never without: 1.8.9 legacy waits for ever."""
-MAX_PORTS_PER_RULE = 15
-"""Ports in one multiport match; a range counts two (measured: 16 are refused)."""
 _LEGACY_TABLES = {
     Family.INET: Path("/proc/self/net/ip_tables_names"),
     Family.INET6: Path("/proc/self/net/ip6_tables_names"),
@@ -42,28 +47,16 @@ class IptablesBackend:
     """One variant of iptables, IPv4 and IPv6.
 
     ``backup`` saves the ruleset before the first write ever. ``on_spawn`` hears of every
-    program that is about to write.
+    program that is about to write. ``jump_at_end`` is where the operator wants our jump.
     """
 
-    interfaces: ClassVar[bool] = True
-    macs: ClassVar[int | None] = None
     toolset: Toolset
     backup: Backup
-    last: bool = False
+    jump_at_end: bool = False
     on_spawn: OnSpawn = lambda _pid: None
     _understood: dict[str, Syntax] = field(default_factory=dict)
 
-    @property
-    def identity(self) -> Identity:
-        """``iptables-nft`` or ``iptables-legacy``."""
-        return Identity(f"iptables-{self.toolset.variant}", self.toolset.version)
-
-    @property
-    def slots(self) -> int:
-        """15, see SLOTS."""
-        return MAX_PORTS_PER_RULE
-
-    def observe(self) -> Observed:
+    def read(self) -> Snapshot:
         """Read mangle and filter of both families."""
         fresh: dict[str, Syntax] = {}
         try:
@@ -73,7 +66,7 @@ class IptablesBackend:
             read = {family: self._tables(family) for family in Family}
         chains: dict[ChainKey, Chain | Unknown] = {}
         foreign: list[ForeignRule] = []
-        refusing = set()
+        dropping = set()
         for family, tables in read.items():
             for hook, location in LOCATIONS.items():
                 chain_key = ChainKey(Plane.RUNTIME, family, hook)
@@ -87,7 +80,7 @@ class IptablesBackend:
                     foreign += self._marks_at_input(family, table, fresh)
             accepts = tables[LOCATIONS[Hook.INPUT].table]
             if isinstance(accepts, Listing) and accepts.policies.get("INPUT") == "DROP":
-                refusing.add(family)
+                dropping.add(family)
         self._understood = fresh
         remarks = tuple(self._mixed())
         names = frozenset(
@@ -97,14 +90,25 @@ class IptablesBackend:
             if isinstance(table, Listing)
             for chain in table.policies
         )
-        return Observed(chains, tuple(foreign), frozenset(refusing), remarks, names)
+        return Snapshot(
+            chains,
+            tuple(foreign),
+            frozenset(dropping),
+            remarks,
+            names,
+            firewall=self._identity,
+            limits=Limits(jump_at_end=self.jump_at_end),
+        )
 
     def apply(self, plan: Plan) -> Applied:
         """Write the steps, one transaction per family and table; each is tried, whatever
         becomes of the others.
         """
-        if plan.steps:
-            self.backup.save_once(self.toolset)
+        try:
+            if plan.steps:
+                self.backup.save_once(self.toolset)
+        except FirewallError as error:
+            return Applied(error=error)
         rejected: list[tuple[Rule, str]] = []
         failures: list[FirewallError] = []
         for family in Family:
@@ -116,9 +120,10 @@ class IptablesBackend:
                         self._delete(family, own)
                     except FirewallError as error:
                         failures.append(error)
-        if failures:
-            raise failures[0]
-        return Applied(tuple(rejected))
+        return Applied(tuple(rejected), failures[0] if failures else None)
+
+    def close(self) -> None:
+        """Nothing is kept open."""
 
     def script(self, plan: Plan) -> dict[str, str]:
         """The input of each iptables-restore."""
@@ -126,7 +131,7 @@ class IptablesBackend:
         for family, tools in self.toolset.tools.items():
             steps = [step for step in plan.steps if step.chain_key.family is family]
             parts = [
-                script(table, own, last=self.last)
+                script(table, own, jump_at_end=self.jump_at_end)
                 for table in TABLES
                 if (own := of_table(table, steps))
             ]
@@ -134,9 +139,6 @@ class IptablesBackend:
             if parts:
                 texts[" ".join(_restore(tools))] = "".join(parts)
         return texts
-
-    def reset_backoff(self) -> None:
-        """Nothing is ever given up here."""
 
     def purge(self) -> Plan:
         """Remove our chains and the jumps to them, from both variants: the alternative may
@@ -174,6 +176,10 @@ class IptablesBackend:
                     done.append(step)
                 except FirewallError as error:
                     failures.append(error)
+
+    @property
+    def _identity(self) -> FirewallIdentity:
+        return FirewallIdentity(Program.IPTABLES, self.toolset.variant, self.toolset.version)
 
     def _tables(self, family: Family) -> dict[str, Listing | Unknown]:
         return {table: self._table(family, table) for table in TABLES}
@@ -267,7 +273,7 @@ class IptablesBackend:
                     yield Finding(
                         Kind.MIXED,
                         f"table {table} of iptables-{other} ({family}) holds {count} rule(s) beside"
-                        f" {self.identity.name}, which lvsmarkd uses: the kernel evaluates both",
+                        f" {self._identity.name}, which lvsmarkd uses: the kernel evaluates both",
                         "move them to one variant",
                         family=family,
                         subject=(other, table),
@@ -275,7 +281,7 @@ class IptablesBackend:
 
     def _write(self, family: Family, table: str, steps: Sequence[Step]) -> None:
         try:
-            text = script(table, steps, last=self.last)
+            text = script(table, steps, jump_at_end=self.jump_at_end)
         except ValueError as error:
             raise FirewallError(Trouble.REJECTED, str(error)) from error
         self._run(family, text)

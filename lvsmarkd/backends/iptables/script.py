@@ -18,14 +18,16 @@ from lvsmarkd.netfilter.iptables_qualifiers import option_of
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.:@%/+=,~^-]+")
 
 
-def script(table: str, steps: Iterable[Step], *, last: bool) -> str:
+def script(table: str, steps: Iterable[Step], *, jump_at_end: bool) -> str:
     """The input that carries out those steps of one family that are about a table, in order.
 
-    ``last`` puts our jump at the end of its hook instead of its head. Without steps it is a
+    ``jump_at_end`` puts our jump at the end of its hook instead of its head. Without steps it is a
     transaction that changes nothing. Raises ValueError for a value that must not stand in
     such a text.
     """
-    lines = [line for step in of_table(table, steps) for line in _lines(step, last=last)]
+    lines = [
+        line for step in of_table(table, steps) for line in _lines(step, jump_at_end=jump_at_end)
+    ]
     chains = [line for line in lines if line.startswith(":")]
     rest = [line for line in lines if not line.startswith(":")]
     return "\n".join([f"*{table}", *chains, *rest, "COMMIT\n"])
@@ -44,7 +46,7 @@ def deletion(step: RemoveChain) -> str:
     return f"*{location.table}\n-X {location.chain}\nCOMMIT\n"
 
 
-def _lines(step: Step, *, last: bool) -> Iterator[str]:
+def _lines(step: Step, *, jump_at_end: bool) -> Iterator[str]:
     location = LOCATIONS[step.chain_key.hook]
     match step:
         case AddRule(_, rule):
@@ -58,7 +60,7 @@ def _lines(step: Step, *, last: bool) -> Iterator[str]:
         case EnsureJump(_, surplus):
             for _ in range(surplus):
                 yield f"-D {location.base_chain} -j {location.chain}"
-            yield f"-{'A' if last else 'I'} {location.base_chain} -j {location.chain}"
+            yield f"-{'A' if jump_at_end else 'I'} {location.base_chain} -j {location.chain}"
         case RemoveChain(_, jumps, _):
             for _ in range(jumps):
                 yield f"-D {location.base_chain} -j {location.chain}"

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
 
-from lvsmarkd.model.observed import MarkGuard
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.ports import PortRange
 from lvsmarkd.model.protocols import AH_PROTOCOL, VRRP_PROTOCOL, Transport
 from lvsmarkd.model.service import MAX_MARK
+from lvsmarkd.model.snapshot import MarkGuard
 from lvsmarkd.netfilter.iptables_qualifiers import read_option
 
 _TOKEN = re.compile(r'(?<!\S)"((?:[^"\\]|\\.)*)"|(\S+)', re.DOTALL)

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from lvsmarkd.backends.iptables.chains import LOCATIONS, is_plain_jump
 from lvsmarkd.backends.iptables.listing import Line
 from lvsmarkd.backends.iptables.syntax import Syntax, number, set_mark_of
-from lvsmarkd.model.observed import (
+from lvsmarkd.model.packets import EVERY_PACKET, Packets
+from lvsmarkd.model.qualifiers import InInterface
+from lvsmarkd.model.rule import Accept, ChainKey, Hook, SetMark
+from lvsmarkd.model.snapshot import (
     Drop,
     Effect,
     ForeignRule,
@@ -19,9 +22,6 @@ from lvsmarkd.model.observed import (
     SetsUnknownMark,
     Side,
 )
-from lvsmarkd.model.packets import EVERY_PACKET, Packets
-from lvsmarkd.model.qualifiers import InInterface
-from lvsmarkd.model.rule import Accept, ChainKey, Hook, SetMark
 
 DEPTH = 256
 """Jumps deeper than this are not followed; nf_tables allows 16, legacy has no such limit."""

@@ -2,24 +2,23 @@
 
 import argparse
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from lvsmarkd.backends.backend import Backend
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import paint, print_json
 from lvsmarkd.cli.session import Session, open_session
-from lvsmarkd.judge.desired import Coverage, Desired, Policy, desired
+from lvsmarkd.judge.desired import Coverage, Desired, desired
 from lvsmarkd.judge.judgement import covered
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.watched import advice, watched
 from lvsmarkd.keepalived.conf.dialect import REFERENCE
 from lvsmarkd.model.finding import Severity
 from lvsmarkd.model.ipvs import in_ipvs
-from lvsmarkd.model.observed import Observed
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.running import Version
 from lvsmarkd.model.service import ServiceKey
+from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.reconcile.inputs import Inputs
 
 States = dict[ServiceKey, bool | None]
@@ -29,19 +28,13 @@ def run(options: argparse.Namespace) -> Exit:
     """Print the services; a firewall that cannot be read leaves `covered` unknown."""
     session = open_session(options)
     inputs_now = session.gather()
-    firewall = session.inputs.loaded.settings.firewall
-    policy = Policy(firewall.undeclared == "infer", firewall.vrrp_accept, firewall.local)
-    seen, last = Observed({}), False
     backend = _backend(session)
-    if backend is not None:
-        seen, last = backend.observe(), backend.last
-        policy = replace(
-            policy, slots=backend.slots, interfaces=backend.interfaces, macs=backend.macs
-        )
+    seen = backend.read() if backend is not None else Snapshot({})
+    policy = session.inputs.policy(seen.limits)
     wanted = desired(
         inputs_now.reading, inputs_now.declared, policy, runtime_state=inputs_now.runtime_state
     )
-    states = covered(wanted, seen, last=last)
+    states = covered(wanted, seen)
     if options.json:
         print_json(
             {
@@ -77,7 +70,7 @@ def _backend(session: Session) -> Backend | None:
         return None
 
 
-def _form(key: ServiceKey, wanted: Desired, states: States, seen: Observed) -> dict[str, Any]:
+def _form(key: ServiceKey, wanted: Desired, states: States, seen: Snapshot) -> dict[str, Any]:
     service = wanted.services[key]
     return {
         "family": str(key.family),
@@ -123,7 +116,7 @@ def _loaded(key: ServiceKey, wanted: Desired) -> bool | None:
     )
 
 
-def _flows(key: ServiceKey, wanted: Desired, seen: Observed) -> str:
+def _flows(key: ServiceKey, wanted: Desired, seen: Snapshot) -> str:
     """What its rules mark; for a service that nobody declared, those of others."""
     lines = [str(declared.flow) for declared in wanted.flows[key]]
     if wanted.coverage[key] is Coverage.NONE:
@@ -133,7 +126,7 @@ def _flows(key: ServiceKey, wanted: Desired, seen: Observed) -> str:
     return "\n".join(lines) or "-"
 
 
-def _print(wanted: Desired, states: States, seen: Observed) -> None:
+def _print(wanted: Desired, states: States, seen: Snapshot) -> None:
     from tabulate import tabulate  # noqa: PLC0415 - only for people, and slow to import
 
     words = {True: paint("yes", "32"), False: paint("NO", "31"), None: "unknown"}

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 
-from lvsmarkd.backends.backend import Backend
+from lvsmarkd.backends.backend import CommandBackend
 from lvsmarkd.backends.choose import choose
 from lvsmarkd.backends.firewalld.files import kept_for_good
 from lvsmarkd.cli.exits import CommandError, Exit
@@ -15,6 +15,7 @@ from lvsmarkd.daemon.form import plan_form
 from lvsmarkd.daemon.paths import DaemonPaths, LockedError, paths_from_environment, take_lock
 from lvsmarkd.declarations.tables import BackendChoice
 from lvsmarkd.model.plan import Plan, Step
+from lvsmarkd.model.snapshot import Program
 from lvsmarkd.netfilter.errors import FirewallError
 
 
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> Exit:
     return Exit.OK
 
 
-def _backends(name: str, paths: DaemonPaths) -> Iterator[Backend]:
+def _backends(name: str, paths: DaemonPaths) -> Iterator[CommandBackend]:
     """The firewalls to remove our rules from: all that may have some, where none is named."""
     chosen = choose(name, state_directory=paths.state)
     yield chosen
@@ -63,8 +64,8 @@ def _kept(name: str) -> str:
     return "" if name == BackendChoice.IPTABLES else kept_for_good()
 
 
-def _of_firewalld(backend: Backend) -> bool:
-    return backend.identity.name.startswith(BackendChoice.FIREWALLD)
+def _of_firewalld(backend: CommandBackend) -> bool:
+    return backend.read().firewall.program is Program.FIREWALLD
 
 
 def _name(options: argparse.Namespace) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lvsmarkd.model.finding import Finding
+from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.rule import Accept, ChainKey, Rule, SetMark
 from lvsmarkd.model.rule_ref import RuleRef
@@ -140,19 +141,56 @@ class ForeignRule:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """All that was seen at one moment. A chain that is not in ``chains`` is not looked at.
+class Program(StrEnum):
+    """A program that keeps a host's firewall. The names are a contract: reports begin with them."""
 
-    ``refusing`` are the families whose INPUT refuses what no rule accepts.
-    ``remarks`` are findings that only the backend can make. ``names`` are those of all chains
-    that were seen: they tell which other programs keep rules here. ``inert`` says why nothing
-    that this firewall holds of ours is met by packets, where that is known.
+    NONE = "none"
+    """There is no firewall to ask."""
+    IPTABLES = "iptables"
+    FIREWALLD = "firewalld"
+
+
+@dataclass(frozen=True, slots=True)
+class FirewallIdentity:
+    """Which firewall it is: ``variant`` is ``nft`` or ``legacy`` of iptables, and of firewalld
+    the backend that it has itself, where that is known.
     """
 
+    program: Program
+    variant: str = ""
+    version: str = ""
+
+    @property
+    def name(self) -> str:
+        """As metrics and reports name it: ``iptables-nft``, ``firewalld-nftables``."""
+        return "-".join(filter(None, (self.program, self.variant)))
+
+
+NO_FIREWALL = FirewallIdentity(Program.NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One reading of the firewall: all that was seen at one moment."""
+
     chains: Mapping[ChainKey, Chain | Unknown]
+    """Our own rules. A chain that is not in it is not looked at."""
     foreign: tuple[ForeignRule, ...] = ()
-    refusing: frozenset[Family] = frozenset()
+    """The rules of others that bear on packets of ours, in the order in which these meet them."""
+    dropping_families: frozenset[Family] = frozenset()
+    """The families whose INPUT drops what no rule accepts."""
     remarks: tuple[Finding, ...] = ()
+    """Findings that only the backend can make."""
     names: frozenset[str] = frozenset()
+    """Of all chains that were seen: they tell which other programs keep rules here."""
     inert: str = ""
+    """Why nothing that this firewall holds of ours is met by packets, where that is known."""
+    firewall: FirewallIdentity = NO_FIREWALL
+    """Which one keeps the rules."""
+    limits: Limits = DEFAULT_LIMITS
+    """What its rules can say."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that is looked at could be read, and there is something to look at."""
+        return bool(self.chains) and not any(isinstance(c, Unknown) for c in self.chains.values())
