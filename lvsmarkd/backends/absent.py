@@ -1,7 +1,7 @@
 """What is seen where a firewall should keep the rules, and neither it nor its rules are there."""
 
-from lvsmarkd.model.finding import Finding, Kind
 from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
+from lvsmarkd.model.notice import Notice, NoticeKind
 from lvsmarkd.model.snapshot import NO_FIREWALL, FirewallIdentity, Snapshot
 
 
@@ -9,5 +9,5 @@ def down(
     sentence: str, firewall: FirewallIdentity = NO_FIREWALL, limits: Limits = DEFAULT_LIMITS
 ) -> Snapshot:
     """Nothing of ours is in force, and that is known: no write, and an alarm."""
-    finding = Finding(Kind.BROKEN, sentence, "no rule of ours is in force", subject="down")
-    return Snapshot({}, remarks=(finding,), inert=sentence, firewall=firewall, limits=limits)
+    notice = Notice(NoticeKind.DOWN, sentence)
+    return Snapshot({}, notices=(notice,), inert=sentence, firewall=firewall, limits=limits)

@@ -12,6 +12,7 @@ from lvsmarkd.judge.foreign import (
     orphans,
     unaccepted,
 )
+from lvsmarkd.judge.notices import noticed
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.previous_backend import cleanup_of_previous, left_by_ended
 from lvsmarkd.judge.refusals import STAYS
@@ -54,7 +55,7 @@ def judge(
             desired.services.values(),
             (*desired.runtime_state.claims, *known_claims(snapshot.names)),
         ),
-        *snapshot.remarks,
+        *noticed(snapshot),
         *_nowhere(desired, snapshot),
         *_configuration(desired),
     ]

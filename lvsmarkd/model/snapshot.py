@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lvsmarkd.model.finding import Finding
 from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
+from lvsmarkd.model.notice import Notice
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.rule import Accept, ChainKey, Rule, SetMark
 from lvsmarkd.model.rule_ref import RuleRef
@@ -179,8 +179,8 @@ class Snapshot:
     """The rules of others that bear on packets of ours, in the order in which these meet them."""
     dropping_families: frozenset[Family] = frozenset()
     """The families whose INPUT drops what no rule accepts."""
-    remarks: tuple[Finding, ...] = ()
-    """Findings that only the backend can make."""
+    notices: tuple[Notice, ...] = ()
+    """What the firewall was seen to be like, besides its rules."""
     names: frozenset[str] = frozenset()
     """Of all chains that were seen: they tell which other programs keep rules here."""
     inert: str = ""

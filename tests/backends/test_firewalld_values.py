@@ -15,6 +15,7 @@ from lvsmarkd.backends.firewalld.flushed import wiped
 from lvsmarkd.backends.firewalld.frame import FRAME, NEW, fault_of, has_policies
 from lvsmarkd.backends.firewalld.kernel import kernel_of
 from lvsmarkd.backends.firewalld.listing import Listing, Settings, rich_rules
+from lvsmarkd.backends.firewalld.notices import notices_of
 from lvsmarkd.backends.firewalld.own import POLICY, PRIORITY, own_rule, rich_text
 from lvsmarkd.backends.firewalld.own_rules import (
     OUR_POLICY,
@@ -26,13 +27,13 @@ from lvsmarkd.backends.firewalld.own_rules import (
     zone,
 )
 from lvsmarkd.backends.firewalld.reader import CHAIN_KEYS, PLANES, FirewalldState
-from lvsmarkd.backends.firewalld.remarks import remarks
 from lvsmarkd.backends.firewalld.rich import read_rich_rule
 from lvsmarkd.backends.firewalld.unsaved import differences
 from lvsmarkd.backends.firewalld.words import NotUnderstoodError
 from lvsmarkd.judge.desired import Desired, Policy
 from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import judge
+from lvsmarkd.judge.notices import noticed
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.plan import ReplaceChain
@@ -131,7 +132,8 @@ def test_rules_are_said_to_stand_in_a_zone_only_where_they_do() -> None:
         own = own_rules(listing, by_policy=True, zones=(), marks={})
         unseen = Unknown("not looked at")
         state_seen = FirewalldState(State.RUNNING, listing, unseen, {Plane.RUNTIME: own}, unseen)
-        found = remarks(state_seen, not_at_boot="", hindrance="reload is never")
+        notices = notices_of(state_seen, not_at_boot="", hindrance="reload is never")
+        found = noticed(Snapshot({}, notices=tuple(notices)))
         (fleeting,) = [f.message for f in found if f.kind is Kind.FLEETING]
         return fleeting
 

@@ -13,6 +13,7 @@ from lvsmarkd.declarations.tables import Firewall, Iptables, Position
 from lvsmarkd.judge.desired import Desired, Policy
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.finding import Kind
+from lvsmarkd.model.notice import NoticeKind
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
@@ -235,9 +236,11 @@ def test_reading_leaves_no_trace(backend: IptablesBackend, variant: str) -> None
 def test_both_variants_in_use_is_a_finding(backend: IptablesBackend, variant: str) -> None:
     other = backend.toolset.variant.other
     run(f"iptables-{other}", "-t", "mangle", "-A", "PREROUTING", "-j", "MARK", "--set-mark", "1")
-    remarks = backend.read().remarks
-    assert [remark.kind for remark in remarks] == [Kind.MIXED]
-    assert f"iptables-{other}" in remarks[0].message
+    (notice,) = backend.read().notices
+    assert (notice.kind, notice.count) == (NoticeKind.OTHER_VARIANT, 1)
+    (finding,) = judge(want(), backend.read()).findings
+    assert finding.kind is Kind.MIXED
+    assert f"iptables-{other}" in finding.message
 
 
 def test_purge_removes_what_was_written_before_the_alternative_was_switched(

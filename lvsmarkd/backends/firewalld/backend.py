@@ -18,12 +18,12 @@ from lvsmarkd.backends.firewalld.foreign import Walk, service_names
 from lvsmarkd.backends.firewalld.frame import has_policies
 from lvsmarkd.backends.firewalld.kernel import Kernel, is_in_kernel
 from lvsmarkd.backends.firewalld.listing import Listing
+from lvsmarkd.backends.firewalld.notices import not_entered, notices_of, notices_of_state
 from lvsmarkd.backends.firewalld.own_rules import OUR_POLICY
 from lvsmarkd.backends.firewalld.previous_backend import parted, previous_chains
 from lvsmarkd.backends.firewalld.purge import purge
 from lvsmarkd.backends.firewalld.reader import Choices, FirewalldReader, FirewalldState, unknown
 from lvsmarkd.backends.firewalld.reload import Reloader
-from lvsmarkd.backends.firewalld.remarks import not_entered, remarks, remarks_unread
 from lvsmarkd.backends.firewalld.rules_behind_ours import foreign as behind_ours
 from lvsmarkd.backends.firewalld.services import ask_services
 from lvsmarkd.backends.firewalld.states import (
@@ -35,8 +35,8 @@ from lvsmarkd.backends.firewalld.states import (
 )
 from lvsmarkd.backends.firewalld.unmended import Unmended
 from lvsmarkd.backends.firewalld.unsaved import ReloadImpact
-from lvsmarkd.model.finding import Finding
 from lvsmarkd.model.limits import Limits
+from lvsmarkd.model.notice import Notice
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import Plane
 from lvsmarkd.model.snapshot import FirewallIdentity, ForeignRule, Program, Snapshot
@@ -106,7 +106,7 @@ class FirewalldBackend:
         if not state.readable:
             if state in ABSENT and not is_in_kernel():
                 return down(SENTENCES[state], self._identity, LIMITS)
-            return self._unread(SENTENCES[state], remarks_unread(state))
+            return self._unread(SENTENCES[state], notices_of_state(state))
         try:
             state_seen = self._reader.look(state)
             iptables = self._iptables()
@@ -117,7 +117,7 @@ class FirewalldBackend:
         self._variant = state_seen.backend
         self._last_state = (monotonic(), state_seen)
         self._unmended.seen(state_seen.lacking())
-        found = remarks(
+        notices = notices_of(
             state_seen,
             not_at_boot=self.boot.trouble(),
             hindrance=hindrance,
@@ -127,7 +127,7 @@ class FirewalldBackend:
             state_seen.chains() | former,
             foreign,
             iptables.dropping_families if iptables is not None else frozenset(),
-            tuple(found),
+            tuple(notices),
             iptables.names if iptables is not None else frozenset(),
             "no packet enters by the zones that hold our rules" if not_entered(state_seen) else "",
             self._identity,
@@ -229,9 +229,9 @@ class FirewalldBackend:
     def _identity(self) -> FirewallIdentity:
         return FirewallIdentity(Program.FIREWALLD, self._variant, self.version)
 
-    def _unread(self, reason: str, found: Iterable[Finding] = ()) -> Snapshot:
+    def _unread(self, reason: str, notices: Iterable[Notice] = ()) -> Snapshot:
         return Snapshot(
-            unknown(reason), remarks=tuple(found), firewall=self._identity, limits=LIMITS
+            unknown(reason), notices=tuple(notices), firewall=self._identity, limits=LIMITS
         )
 
     def _seen_just_now(self) -> FirewalldState | None:

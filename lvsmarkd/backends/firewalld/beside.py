@@ -19,20 +19,14 @@ from lvsmarkd.backends.firewalld.leftover import (
 from lvsmarkd.backends.firewalld.previous_backend import parted
 from lvsmarkd.backends.iptables.backend import LOCK_SECONDS
 from lvsmarkd.backends.iptables.toolset import detect
-from lvsmarkd.model.finding import Finding, Kind
+from lvsmarkd.model.notice import Notice, NoticeKind
 from lvsmarkd.model.plan import Plan, RemoveRule, Step
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import ForeignRule, Side, Snapshot
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.netfilter.program import WRITE_TIMEOUT, OnSpawn, run, search_path
 
-_BOTH = Finding(
-    Kind.MIXED,
-    "firewalld runs here, and lvsmarkd keeps its rules in iptables: what firewalld marks is the"
-    " last word, and what it refuses at INPUT no rule in iptables opens",
-    'set firewall.backend = "auto" or "firewalld"',
-    subject="firewalld beside iptables",
-)
+_BOTH = Notice(NoticeKind.FIREWALLD_BESIDE)
 
 
 @dataclass(slots=True)
@@ -56,7 +50,7 @@ class BesideFirewalld:
             seen,
             chains={**seen.chains, **chains_of(self._left(seen, objects, runs=runs))},
             foreign=(*seen.foreign, *_after(objects)),
-            remarks=(*seen.remarks, _BOTH) if runs else seen.remarks,
+            notices=(*seen.notices, _BOTH) if runs else seen.notices,
         )
 
     def apply(self, plan: Plan) -> Applied:

@@ -92,7 +92,7 @@ class FirewalldState:
 
     def chains(self) -> dict[ChainKey, Chain | Unknown]:
         """All chains, but those of a plane that has none of the zones where our rules belong: what
-        is missing there is known (remarks.py tells it), and nothing can be written.
+        is missing there is known (a notice tells it), and nothing can be written.
         """
         lost = {plane for plane, own in self.own.items() if not own.targets}
         return {
@@ -221,15 +221,6 @@ class FirewalldReader:
         except (BusError, FirewalldError):
             return NFTABLES
         return _IPTABLES if said == _IPTABLES else NFTABLES
-
-
-def nowhere(own: OwnRules) -> str:
-    """What to say of zones that should hold our rules and are not there."""
-    names = ", ".join(container.name for container in own.lost)
-    return (
-        f"firewalld has no zone {names} ({own.plane}), which firewall.firewalld.zones names:"
-        " correct the name, or make the zone and reload firewalld"
-    )
 
 
 def unknown(reason: str, planes: Iterable[Plane] = PLANES) -> dict[ChainKey, Chain | Unknown]:

@@ -15,8 +15,8 @@ from lvsmarkd.backends.iptables.script import deletion, of_table, script
 from lvsmarkd.backends.iptables.syntax import Syntax, read_rule
 from lvsmarkd.backends.iptables.toolset import Tools, Toolset, Variant, tools_of
 from lvsmarkd.backends.iptables.walk import Walk
-from lvsmarkd.model.finding import Finding, Kind
 from lvsmarkd.model.limits import Limits
+from lvsmarkd.model.notice import Notice, NoticeKind
 from lvsmarkd.model.plan import Plan, RemoveChain, Step
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.service import Family
@@ -82,7 +82,7 @@ class IptablesBackend:
             if isinstance(accepts, Listing) and accepts.policies.get("INPUT") == "DROP":
                 dropping.add(family)
         self._understood = fresh
-        remarks = tuple(self._mixed())
+        notices = tuple(self._of_other_variant())
         names = frozenset(
             chain
             for tables in read.values()
@@ -94,7 +94,7 @@ class IptablesBackend:
             chains,
             tuple(foreign),
             frozenset(dropping),
-            remarks,
+            notices,
             names,
             firewall=self._identity,
             limits=Limits(jump_at_end=self.jump_at_end),
@@ -255,8 +255,8 @@ class IptablesBackend:
         )
         return (r for r in walk.foreign() if isinstance(r.effect, SetMark | SetsUnknownMark))
 
-    def _mixed(self) -> Iterator[Finding]:
-        """Report rules in the other variant: the kernel evaluates both rulesets."""
+    def _of_other_variant(self) -> Iterator[Notice]:
+        """Notice rules in the other variant: the kernel evaluates both rulesets."""
         other = self.toolset.variant.other
         for family, tools in tools_of(other).items():
             for table in TABLES:
@@ -267,17 +267,11 @@ class IptablesBackend:
                         continue
                     answer = run([tools.save, "-t", table])
                 except (FirewallError, OSError):
-                    continue  # a remark that cannot be made must not spoil the look
+                    continue  # a notice that cannot be had must not spoil the look
                 count = answer.output.count("\n-A ")
                 if answer.status == 0 and count:
-                    yield Finding(
-                        Kind.MIXED,
-                        f"table {table} of iptables-{other} ({family}) holds {count} rule(s) beside"
-                        f" {self._identity.name}, which lvsmarkd uses: the kernel evaluates both",
-                        "move them to one variant",
-                        family=family,
-                        subject=(other, table),
-                    )
+                    names = (FirewallIdentity(Program.IPTABLES, other).name, table)
+                    yield Notice(NoticeKind.OTHER_VARIANT, names=names, count=count, family=family)
 
     def _write(self, family: Family, table: str, steps: Sequence[Step]) -> None:
         try:
