@@ -8,7 +8,7 @@ from lvsmarkd.backends.choose import choose
 from lvsmarkd.cli.exits import CommandError
 from lvsmarkd.daemon.paths import DaemonPaths, paths_from_environment
 from lvsmarkd.declarations.settings import ConfigError
-from lvsmarkd.model.keepalived import Fitness
+from lvsmarkd.model.keepalived import Completeness
 from lvsmarkd.netfilter.errors import FirewallError
 from lvsmarkd.reconcile.inputs import InputPaths, InputReader, Inputs
 from lvsmarkd.reconcile.remembered import Remembered
@@ -25,7 +25,7 @@ class Session:
     def gather(self) -> Inputs:
         """Read keepalived.conf; one that cannot be read ends the command."""
         inputs_now = self.inputs.gather()
-        if inputs_now.reading.fitness is Fitness.UNREADABLE:
+        if inputs_now.reading.completeness is Completeness.UNREADABLE:
             raise CommandError("; ".join(map(str, inputs_now.reading.problems)))
         return inputs_now
 

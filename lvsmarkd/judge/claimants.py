@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lvsmarkd.model.claim import Claim, Use
+from lvsmarkd.model.claim import MarkClaim, Use
 from lvsmarkd.model.service import MAX_MARK
 
 
@@ -60,15 +60,15 @@ _CLAIMANTS = (
 )
 
 
-def known_claims(names: Iterable[str]) -> tuple[Claim, ...]:
+def known_claims(names: Iterable[str]) -> tuple[MarkClaim, ...]:
     """The claims of known programs, from the names of chains and tables in a firewall.
 
     Each use is given once, with the first name that shows it.
     """
     seen = tuple(dict.fromkeys(names))
-    claims: list[Claim] = []
+    claims: list[MarkClaim] = []
     for known in _CLAIMANTS:
         sign = next((name for name in seen if known.sign.fullmatch(name)), None)
         if sign is not None:
-            claims.append(Claim(known.value, known.mask, known.owner, sign, known.use))
+            claims.append(MarkClaim(known.value, known.mask, known.owner, sign, known.use))
     return tuple(claims)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
-from lvsmarkd.model.claim import Claim, Use
+from lvsmarkd.model.claim import MarkClaim, Use
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.service import Service
 
 
-def overlaps(services: Iterable[Service], claims: Iterable[Claim]) -> tuple[Finding, ...]:
+def overlaps(services: Iterable[Service], claims: Iterable[MarkClaim]) -> tuple[Finding, ...]:
     """Every service whose mark concerns somebody else: whom, and what becomes of its packets.
 
     A warning; a note where the claim on the mark is meant (see `Claim`).
@@ -16,7 +16,7 @@ def overlaps(services: Iterable[Service], claims: Iterable[Claim]) -> tuple[Find
     return tuple(finding for service in services for finding in _of(service, known))
 
 
-def _of(service: Service, claims: tuple[Claim, ...]) -> Iterator[Finding]:
+def _of(service: Service, claims: tuple[MarkClaim, ...]) -> Iterator[Finding]:
     key = service.key
     for claim in claims:
         if claim.family in (None, key.family) and claim.concerns(key.mark):
@@ -33,7 +33,7 @@ def _of(service: Service, claims: tuple[Claim, ...]) -> Iterator[Finding]:
             )
 
 
-def _words(mark: int, claim: Claim) -> tuple[str, str]:
+def _words(mark: int, claim: MarkClaim) -> tuple[str, str]:
     """What somebody's claim does to packets with a mark, and what to do about it."""
     who = f"{claim.owner} ({claim.where})"
     if claim.meant:

@@ -11,8 +11,14 @@ from enum import StrEnum
 from lvsmarkd.judge.layout import rules_of
 from lvsmarkd.judge.suggestion import Suggestion, claims_at, contested, suggest
 from lvsmarkd.model.declaration import Declared, DeclaredFlow
-from lvsmarkd.model.ipvs import Loaded, in_ipvs
-from lvsmarkd.model.keepalived import Fitness, Namespace, Reading, ReservedMarks, VrrpInstance
+from lvsmarkd.model.ipvs import LoadedIpvs, in_ipvs
+from lvsmarkd.model.keepalived import (
+    Completeness,
+    Namespace,
+    Reading,
+    ReservedMarks,
+    VrrpInstance,
+)
 from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.packets import Packets
@@ -90,7 +96,7 @@ class Desired:
     def blind(self) -> bool:
         """Whether it is unknown which services are in use besides those of the file."""
         copy = self.runtime_state.copy
-        seen = copy is not None and copy.fitness is Fitness.WHOLE
+        seen = copy is not None and copy.completeness is Completeness.WHOLE
         return isinstance(self.runtime_state.kernel, Unknown) and not seen
 
     def leaving(self, key: ServiceKey) -> bool:
@@ -127,7 +133,7 @@ def desired(
     The services are those of the file, united with those that the running keepalived has read
     and those that IPVS holds: rules come before a service does, and go after it.
     """
-    whole = reading.fitness is Fitness.WHOLE
+    whole = reading.completeness is Completeness.WHOLE
     configured = _configured(reading, before)
     meant = {*configured, *declared.flows, *(before.services if before else ())}
     services = configured | _in_use(configured, meant, reading, runtime_state, before)
@@ -219,7 +225,7 @@ def _unused(
 
 def _configured(reading: Reading, before: Desired | None) -> dict[ServiceKey, Service]:
     known: dict[ServiceKey, Service] = {}
-    if reading.fitness is not Fitness.WHOLE and before is not None:
+    if reading.completeness is not Completeness.WHOLE and before is not None:
         known = {key: before.services[key] for key in before.configured}
     return known | {service.key: service for service in reading.services}
 
@@ -236,7 +242,7 @@ def _in_use(
     found: dict[ServiceKey, Service] = {}
     if runtime_state.copy is not None:
         found = {service.key: service for service in runtime_state.copy.services}
-    if isinstance(runtime_state.kernel, Loaded):
+    if isinstance(runtime_state.kernel, LoadedIpvs):
         for key in runtime_state.kernel.services:
             found.setdefault(key, known.get(key) or Service(key, ()))
     if runtime_state.kernel is not None:

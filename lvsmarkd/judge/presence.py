@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.ipvs import in_ipvs
-from lvsmarkd.model.running import Keepalived, Stopped
+from lvsmarkd.model.running import RunningKeepalived, Stopped
 from lvsmarkd.model.runtime_state import RuntimeState
 from lvsmarkd.model.service import Family, ServiceKey
 from lvsmarkd.model.unknown import Unknown
@@ -34,7 +34,7 @@ def presence(desired: Desired) -> Iterator[Finding]:
 
 def _places(desired: Desired, runtime_state: RuntimeState) -> Iterator[Finding]:
     running = runtime_state.running
-    if isinstance(running, Keepalived) and running.elsewhere:
+    if isinstance(running, RunningKeepalived) and running.elsewhere:
         yield Finding(
             Kind.ELSEWHERE,
             f"keepalived (pid {running.pid}) runs in another network namespace than lvsmarkd, so"
@@ -54,7 +54,8 @@ def _places(desired: Desired, runtime_state: RuntimeState) -> Iterator[Finding]:
 
 def _elsewhere(runtime_state: RuntimeState) -> bool:
     return runtime_state.ipvs_here is False or (
-        isinstance(runtime_state.running, Keepalived) and runtime_state.running.elsewhere is True
+        isinstance(runtime_state.running, RunningKeepalived)
+        and runtime_state.running.elsewhere is True
     )
 
 
@@ -65,7 +66,7 @@ def _unseen(runtime_state: RuntimeState) -> Iterator[str]:
 
 
 def _runs(runtime_state: RuntimeState) -> bool:
-    return isinstance(runtime_state.running, Keepalived) and runtime_state.running.checker
+    return isinstance(runtime_state.running, RunningKeepalived) and runtime_state.running.checker
 
 
 def _has_read(key: ServiceKey, runtime_state: RuntimeState) -> bool | None:

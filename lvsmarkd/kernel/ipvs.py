@@ -12,14 +12,14 @@ from pathlib import Path
 
 from lvsmarkd.kernel.netlink import (
     NETLINK_GENERIC,
-    Answer,
-    Dialogue,
+    Dump,
     NetlinkError,
+    NetlinkSocket,
     attributes,
     number,
 )
 from lvsmarkd.kernel.proc_ip_vs import PROC_IP_VS, services_in_proc
-from lvsmarkd.model.ipvs import KernelServices, Loaded, NoIpvs
+from lvsmarkd.model.ipvs import KernelServices, LoadedIpvs, NoIpvs
 from lvsmarkd.model.service import Family, ServiceKey
 from lvsmarkd.model.unknown import Unknown
 
@@ -54,7 +54,7 @@ def kernel_services(timeout: float = TIMEOUT_SECONDS, proc: Path = PROC_IP_VS) -
     of some services cannot be told. Raises nothing: what could not be read is Unknown.
     """
     try:
-        with Dialogue(NETLINK_GENERIC, timeout) as kernel:
+        with NetlinkSocket(NETLINK_GENERIC, timeout) as kernel:
             family = ipvs_family(kernel.dump(_CONTROLLER, _GENLMSG.pack(_GETFAMILY, 1, 0)))
             if family is None:
                 return NoIpvs()
@@ -67,7 +67,7 @@ def kernel_services(timeout: float = TIMEOUT_SECONDS, proc: Path = PROC_IP_VS) -
         return Unknown(f"the kernel does not tell what IPVS holds: {error.strerror or error}")
 
 
-def ipvs_family(answer: Answer) -> int | None:
+def ipvs_family(answer: Dump) -> int | None:
     """The number of the genetlink family of IPVS among all families; None where there is none."""
     for body in answer.bodies:
         family = attributes(body, _GENLMSG.size)
@@ -79,7 +79,7 @@ def ipvs_family(answer: Answer) -> int | None:
     return None
 
 
-def services_by_mark(answer: Answer) -> frozenset[ServiceKey]:
+def services_by_mark(answer: Dump) -> frozenset[ServiceKey]:
     """The services by mark in a dump of all services. Raises NetlinkError at an odd one."""
     keys: set[ServiceKey] = set()
     for body in answer.bodies:
@@ -94,7 +94,7 @@ def services_by_mark(answer: Answer) -> frozenset[ServiceKey]:
     return frozenset(keys)
 
 
-def settled(dump: Callable[[], Answer]) -> KernelServices:
+def settled(dump: Callable[[], Dump]) -> KernelServices:
     """A table that came whole: in one datagram, or twice the same.
 
     The kernel goes on where it stopped by counting services, and does not tell of changes
@@ -107,6 +107,6 @@ def settled(dump: Callable[[], Answer]) -> KernelServices:
         answer = dump()
         found = services_by_mark(answer)
         if not answer.interrupted and (answer.datagrams <= _AT_ONCE or found == known):
-            return Loaded(found)
+            return LoadedIpvs(found)
         known = found
     return Unknown(f"IPVS was changing each of the {_LOOKS} times that it was looked at")

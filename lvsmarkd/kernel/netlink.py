@@ -34,7 +34,7 @@ class NetlinkError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Dump:
     """The bodies of the messages of one dump, and in how many datagrams they came.
 
     Each datagram is made at one moment. Between two of them what is dumped may change, which
@@ -46,7 +46,7 @@ class Answer:
     interrupted: bool
 
 
-class Dialogue:
+class NetlinkSocket:
     """A netlink socket, for the calling thread's network namespace. Use it by ``with``.
 
     All its questions together end within ``timeout`` seconds, or raise TimeoutError.
@@ -68,7 +68,7 @@ class Dialogue:
     ) -> None:
         self._socket.close()
 
-    def dump(self, kind: int, payload: bytes) -> Answer:
+    def dump(self, kind: int, payload: bytes) -> Dump:
         """Ask for all of something, and read to the end.
 
         Raises OSError where the kernel refuses or does not answer in time, and NetlinkError
@@ -97,7 +97,7 @@ class Dialogue:
         self._socket.settimeout(left)
 
 
-def read_dump(datagrams: Iterator[bytes], sequence: int) -> Answer:
+def read_dump(datagrams: Iterator[bytes], sequence: int) -> Dump:
     """Read the answer to question number ``sequence`` from datagrams, up to its end.
 
     Raises OSError where it is a refusal, NetlinkError where it is malformed or breaks off.
@@ -111,7 +111,7 @@ def read_dump(datagrams: Iterator[bytes], sequence: int) -> Answer:
             interrupted = interrupted or bool(flags & _INTERRUPTED)
             if kind in (_ERROR, _DONE):
                 _raise_if_refused(body)
-                return Answer(tuple(bodies), count, interrupted)
+                return Dump(tuple(bodies), count, interrupted)
             bodies.append(body)
     raise NetlinkError("the answer breaks off")
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from lvsmarkd.model.ipvs import KernelServices, Loaded, NoIpvs
+from lvsmarkd.model.ipvs import KernelServices, LoadedIpvs, NoIpvs
 from lvsmarkd.model.service import Family, ServiceKey
 from lvsmarkd.model.unknown import Unknown
 
@@ -70,7 +70,7 @@ def read_proc(text: str) -> KernelServices:
             unsure.add(mark)
         else:
             services.add(ServiceKey(family, mark))
-    return Loaded(frozenset(services), frozenset(unsure))
+    return LoadedIpvs(frozenset(services), frozenset(unsure))
 
 
 def _families(lines: Iterable[str]) -> Iterable[tuple[int | None, Family | None]]:

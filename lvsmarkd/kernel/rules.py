@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from lvsmarkd.kernel.netlink import (
     NETLINK_ROUTE,
-    Answer,
-    Dialogue,
+    Dump,
     NetlinkError,
+    NetlinkSocket,
     attributes,
     number,
 )
-from lvsmarkd.model.claim import Claim, Use
+from lvsmarkd.model.claim import MarkClaim, Use
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.model.unknown import Unknown
 
@@ -31,15 +31,15 @@ _LOOKS = 3
 """How often rules are read that change meanwhile; the kernel tells of that."""
 
 
-def policy_rules(timeout: float = TIMEOUT_SECONDS) -> tuple[Claim, ...] | Unknown:
+def policy_rules(timeout: float = TIMEOUT_SECONDS) -> tuple[MarkClaim, ...] | Unknown:
     """The claims of policy routing, of the calling thread's network namespace.
 
     Anybody may ask for it. It ends within ``timeout`` seconds. Raises nothing: what could not be
     read is Unknown. A kernel without IPv6 answers for it with nothing.
     """
     try:
-        with Dialogue(NETLINK_ROUTE, timeout) as kernel:
-            claims: list[Claim] = []
+        with NetlinkSocket(NETLINK_ROUTE, timeout) as kernel:
+            claims: list[MarkClaim] = []
             for family in Family:
                 claims += _rules_of(kernel, family)
             return tuple(claims)
@@ -49,7 +49,7 @@ def policy_rules(timeout: float = TIMEOUT_SECONDS) -> tuple[Claim, ...] | Unknow
         return Unknown(f"the kernel does not tell its policy rules: {error.strerror or error}")
 
 
-def _rules_of(kernel: Dialogue, family: Family) -> tuple[Claim, ...]:
+def _rules_of(kernel: NetlinkSocket, family: Family) -> tuple[MarkClaim, ...]:
     for _ in range(_LOOKS):
         answer = kernel.dump(_GETRULE, _RULE.pack(_AF[family], 0, 0, 0, 0, 0, 0, 0, 0))
         if not answer.interrupted:
@@ -57,7 +57,7 @@ def _rules_of(kernel: Dialogue, family: Family) -> tuple[Claim, ...]:
     raise NetlinkError(f"they were changing each of the {_LOOKS} times that they were looked at")
 
 
-def claims_of_rules(answer: Answer, family: Family) -> tuple[Claim, ...]:
+def claims_of_rules(answer: Dump, family: Family) -> tuple[MarkClaim, ...]:
     """The rules with a mark in a dump. Raises NetlinkError at a malformed one.
 
     One that keepalived made (``virtual_rules``, ``static_rules``) is a claim like any other, and
@@ -90,7 +90,7 @@ class _Rule:
         return number(self.found[kind]) if kind in self.found else default
 
 
-def _claim(rule: _Rule, family: Family) -> Claim | None:
+def _claim(rule: _Rule, family: Family) -> MarkClaim | None:
     # For a family that it does not know the kernel answers with the rules of all.
     if rule.af != _AF[family] or not {_FWMARK, _FWMASK} & rule.found.keys():
         return None
@@ -102,7 +102,7 @@ def _claim(rule: _Rule, family: Family) -> Claim | None:
     words.append(
         f"lookup {rule.table}" if to_table else _ACTIONS.get(rule.action, f"action {rule.action}")
     )
-    return Claim(
+    return MarkClaim(
         value,
         mask,
         "keepalived" if rule.number(_PROTOCOL) == _KEEPALIVED else "policy routing",

@@ -18,7 +18,7 @@ class Use(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class MarkClaim:
     """Somebody's use of some marks.
 
     ``owner`` says whose it is, ``where`` where it was seen: a clause for a sentence. ``family``

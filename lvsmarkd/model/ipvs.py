@@ -7,7 +7,7 @@ from lvsmarkd.model.unknown import Unknown
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedIpvs:
     """IPVS is there, and these are its services by mark; others (address and port) are left out.
 
     ``unsure`` are marks of services whose family could not be told: such a mark has a service
@@ -23,13 +23,13 @@ class NoIpvs:
     """The kernel has no IPVS: its module is not loaded. No service is there, for certain."""
 
 
-KernelServices = Loaded | NoIpvs | Unknown
+KernelServices = LoadedIpvs | NoIpvs | Unknown
 
 
 def in_ipvs(kernel: KernelServices, key: ServiceKey) -> bool | None:
     """Whether a service is in the kernel's IPVS; None where that cannot be told."""
     match kernel:
-        case Loaded(services, unsure):
+        case LoadedIpvs(services, unsure):
             if key in services:
                 return True
             return None if key.mark in unsure else False

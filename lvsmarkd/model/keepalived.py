@@ -8,7 +8,7 @@ from lvsmarkd.model.protocols import Transport
 from lvsmarkd.model.service import Address, Family, Service, ServiceKey
 
 
-class Fitness(StrEnum):
+class Completeness(StrEnum):
     """How far a reading can be trusted to be the whole configuration.
 
     Only a ``WHOLE`` one may take a service away: a file that is being written, was
@@ -110,7 +110,7 @@ class Reading:
     configuration names; what keepalived marks by itself is in ``reserved``.
     """
 
-    fitness: Fitness
+    completeness: Completeness
     services: tuple[Service, ...] = ()
     instances: tuple[VrrpInstance, ...] = ()
     annotations: tuple[Annotation, ...] = ()

@@ -8,7 +8,7 @@ Version = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Keepalived:
+class RunningKeepalived:
     """keepalived's parent process. ``(pid, started)`` names one process for ever.
 
     ``started`` is in clock ticks since boot. ``config`` is the ``-f`` of its command line,
@@ -38,7 +38,7 @@ class Keepalived:
 
     def same_process(self, other: "Running | None") -> bool:
         """Whether both are one process; a number alone may be another's by now."""
-        return isinstance(other, Keepalived) and (self.pid, self.started) == (
+        return isinstance(other, RunningKeepalived) and (self.pid, self.started) == (
             other.pid,
             other.started,
         )
@@ -49,4 +49,4 @@ class Stopped:
     """No keepalived runs here."""
 
 
-Running = Keepalived | Stopped | Unknown
+Running = RunningKeepalived | Stopped | Unknown

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lvsmarkd.model.claim import Claim
+from lvsmarkd.model.claim import MarkClaim
 from lvsmarkd.model.ipvs import KernelServices
 from lvsmarkd.model.keepalived import Reading
 from lvsmarkd.model.running import Running
@@ -21,7 +21,7 @@ class RuntimeState:
     running: Running | None = None
     copy: Reading | None = None
     kernel: KernelServices | None = None
-    claims: tuple[Claim, ...] = ()
+    claims: tuple[MarkClaim, ...] = ()
     ipvs_here: bool | None = None
     unseen: tuple[str, ...] = ()
 

@@ -16,13 +16,13 @@ from lvsmarkd.declarations.settings import ConfigError, load
 from lvsmarkd.declarations.tables import Undeclared
 from lvsmarkd.judge.desired import Policy
 from lvsmarkd.keepalived import changed_since, fingerprint, read
-from lvsmarkd.keepalived.conf.dialect import Dialect
+from lvsmarkd.keepalived.conf.context import Dialect
 from lvsmarkd.keepalived.process.procfs import environment_of
 from lvsmarkd.model.declaration import Declaration, Declared
-from lvsmarkd.model.keepalived import Fitness, Reading
+from lvsmarkd.model.keepalived import Completeness, Reading
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.origin import Origin, Problem
-from lvsmarkd.model.running import Keepalived, Version
+from lvsmarkd.model.running import RunningKeepalived, Version
 from lvsmarkd.model.runtime_state import UNASKED, RuntimeState
 from lvsmarkd.reconcile.remembered import Remembered
 from lvsmarkd.reconcile.runtime_probe import RuntimeProbe, ipvs_is_here
@@ -63,7 +63,7 @@ class Inputs:
         """What was read, and for which keepalived, in words."""
         file = self.reading.files[0] if self.reading.files else "nothing"
         running = self.runtime_state.running
-        if not isinstance(running, Keepalived):
+        if not isinstance(running, RunningKeepalived):
             return file
         version = f" {'.'.join(map(str, running.version))}" if running.version else ""
         by_id = f", config id {running.config_id}" if running.config_id else ""
@@ -186,7 +186,7 @@ class InputReader:
     def _started_with(self) -> Path | None:
         """The file of the running keepalived, or of the one that ran last."""
         running = self._runtime_state.running
-        if isinstance(running, Keepalived):
+        if isinstance(running, RunningKeepalived):
             return Path(running.config) if running.config else None
         last = self.remembered.last().config
         return Path(last) if last and Path(last).exists() else None
@@ -197,7 +197,7 @@ class InputReader:
             return UNASKED
         runtime_state = self.runtime_probe.look(self._named())
         running = runtime_state.running
-        if isinstance(running, Keepalived) and not (running.elsewhere or running.contained):
+        if isinstance(running, RunningKeepalived) and not (running.elsewhere or running.contained):
             self.remembered.take(running)
         return runtime_state
 
@@ -206,7 +206,7 @@ class InputReader:
         running = self._runtime_state.running
         config_id = self.where.config_id or self.loaded.settings.keepalived.config_id
         environment = None
-        if isinstance(running, Keepalived):
+        if isinstance(running, RunningKeepalived):
             config_id = config_id or running.config_id
             environment = environment_of(Path(f"/proc/{running.pid}"))
         elif self.where.keepalived is None:
@@ -214,7 +214,7 @@ class InputReader:
         known, read_as = self._reading, (path, config_id, dialect, environment)
         if (
             known is not None
-            and known.fitness is not Fitness.UNREADABLE
+            and known.completeness is not Completeness.UNREADABLE
             and read_as == self._read_as
             and fingerprint(known) == self._fingerprint
         ):
@@ -237,7 +237,7 @@ class InputReader:
             else:
                 declarations += parsed
         # A reading that is not whole does not tell all services that there are.
-        whole = reading.fitness is Fitness.WHOLE
+        whole = reading.completeness is Completeness.WHOLE
         # One that left it gives up its packets when it is gone (judge.desired), not here.
         used = {service.key for service in reading.services} if whole else None
         resolved = resolve(tuple(declarations), reading.instances, used)

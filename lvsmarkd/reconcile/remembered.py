@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lvsmarkd.kernel.own_files import read_own, write_whole
-from lvsmarkd.model.running import Keepalived
+from lvsmarkd.model.running import RunningKeepalived
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Remembered:
     path: Path | None = None
     _known: StartedWith | None = None
 
-    def take(self, running: Keepalived) -> None:
+    def take(self, running: RunningKeepalived) -> None:
         """Remember a keepalived that runs. One that cannot be written down is still known."""
         now = StartedWith(running.config, running.config_id)
         if now == self.last():

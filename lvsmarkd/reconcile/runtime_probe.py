@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lvsmarkd.keepalived.process.discovery import find_keepalived
-from lvsmarkd.keepalived.process.running_copy import Stamp, read_consolidated, stamp_of
+from lvsmarkd.keepalived.process.running_copy import CopyStamp, read_running_copy, stamp_of
 from lvsmarkd.keepalived.process.version import installed_version
 from lvsmarkd.kernel.ipvs import kernel_services
 from lvsmarkd.kernel.rules import policy_rules
-from lvsmarkd.model.claim import Claim
+from lvsmarkd.model.claim import MarkClaim
 from lvsmarkd.model.ipvs import KernelServices
 from lvsmarkd.model.keepalived import Reading
-from lvsmarkd.model.running import Keepalived, Running, Stopped, Version
+from lvsmarkd.model.running import Running, RunningKeepalived, Stopped, Version
 from lvsmarkd.model.runtime_state import RuntimeState
 from lvsmarkd.model.unknown import Unknown
 
@@ -31,13 +31,13 @@ class RuntimeProbe:
 
     find: Callable[[Running | None], Running] = _find
     kernel: Callable[[], KernelServices] = kernel_services
-    rules: Callable[[], tuple[Claim, ...] | Unknown] = policy_rules
-    stamp: Callable[[int], Stamp | None] = stamp_of
-    read: Callable[[Keepalived], Reading | Unknown] = read_consolidated
+    rules: Callable[[], tuple[MarkClaim, ...] | Unknown] = policy_rules
+    stamp: Callable[[int], CopyStamp | None] = stamp_of
+    read: Callable[[RunningKeepalived], Reading | Unknown] = read_running_copy
     ask: Callable[[str | None], Version | None] = installed_version
     _running: Running | None = None
     _copy: Reading | Unknown | None = None
-    _stamp: Stamp | None = None
+    _stamp: CopyStamp | None = None
     _installed: tuple[tuple[str, int], Version | None] | None = None
 
     def look(self, named: Path | None) -> RuntimeState:
@@ -49,7 +49,7 @@ class RuntimeProbe:
         copy: Reading | None = None
         if named is not None and not _runs_on(running, named):
             running = None
-        if isinstance(running, Keepalived):
+        if isinstance(running, RunningKeepalived):
             found = self._copy_of(running)
             if isinstance(found, Unknown):
                 also = (
@@ -74,7 +74,7 @@ class RuntimeProbe:
 
     def version(self, running: Running | None) -> Version | None:
         """The running keepalived's version, else that of the installed one, if any."""
-        if isinstance(running, Keepalived) and running.version is not None:
+        if isinstance(running, RunningKeepalived) and running.version is not None:
             return running.version
         executable = shutil.which("keepalived", path="/usr/sbin:/sbin:/usr/local/sbin:/usr/bin")
         if executable is None:
@@ -86,7 +86,7 @@ class RuntimeProbe:
 
     def _process(self) -> Running:
         found = self.find(self._running)
-        if isinstance(found, Keepalived):
+        if isinstance(found, RunningKeepalived):
             # A container's own keepalived, in a network of its own, is none of this director's.
             if found.contained and found.elsewhere is not False:
                 found = Stopped()
@@ -96,7 +96,7 @@ class RuntimeProbe:
         self._running = found
         return found
 
-    def _copy_of(self, running: Keepalived) -> Reading | Unknown:
+    def _copy_of(self, running: RunningKeepalived) -> Reading | Unknown:
         stamp = self.stamp(running.pid)
         if self._copy is None or stamp is None or stamp != self._stamp:
             self._copy, self._stamp = self.read(running), stamp
@@ -112,7 +112,7 @@ def ipvs_is_here(namespace: str) -> bool:
 
 
 def _runs_on(running: Running | None, named: Path) -> bool:
-    if not isinstance(running, Keepalived):
+    if not isinstance(running, RunningKeepalived):
         return True
     try:
         return running.config is not None and Path(running.config).samefile(named)

@@ -14,7 +14,7 @@ _ENOUGH = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Glimpse:
+class ProcessInfo:
     """A process as it was seen at the first sign of a change; it may be gone at the last."""
 
     pid: int = 0
@@ -36,11 +36,11 @@ class Glimpse:
         return Actor(self.pid, printable(name), printable(" ".join(self.arguments)))
 
 
-def glimpse(pid: int, proc: Path = Path("/proc")) -> Glimpse:
+def process_info(pid: int, proc: Path = Path("/proc")) -> ProcessInfo:
     """What is to be seen of a process now."""
     process = proc / str(pid)
     name = _read(process / "comm").removesuffix("\n")
-    return Glimpse(pid, name, tuple(_read(process / "cmdline").rstrip("\0").split("\0")))
+    return ProcessInfo(pid, name, tuple(_read(process / "cmdline").rstrip("\0").split("\0")))
 
 
 def printable(text: str) -> str:

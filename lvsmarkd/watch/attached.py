@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from lvsmarkd.keepalived.process.running_copy import Stamp, find_copy, stamp_at
-from lvsmarkd.model.running import Keepalived
+from lvsmarkd.keepalived.process.running_copy import CopyStamp, find_copy, stamp_at
+from lvsmarkd.model.running import RunningKeepalived
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.watch.inode import inode_changes
 
@@ -24,7 +24,7 @@ class Attached:
     """
 
     copy: str | None = None
-    stamp: Stamp | None = None
+    stamp: CopyStamp | None = None
     trouble: str | None = None
 
     @property
@@ -50,7 +50,7 @@ class Attached:
 
 
 @contextmanager
-def attached(keepalived: Keepalived, stir: Callable[[], None]) -> Iterator[Attached]:
+def attached(keepalived: RunningKeepalived, stir: Callable[[], None]) -> Iterator[Attached]:
     """Watch a process; ``stir`` is called in the event loop's thread where a look is worth it.
 
     What happened before is not told: look again once it is in place.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lvsmarkd.keepalived.process.discovery import PID_FILES, PID_LOOKUPS, TICKS, find_keepalived
-from lvsmarkd.model.running import Keepalived, Running
+from lvsmarkd.model.running import Running, RunningKeepalived
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.watch.attached import Attached, attached
@@ -59,7 +59,7 @@ class KeepalivedProcess:
                 if not (same := _same(found, known)) or not process.whole:
                     watches.close()
                     process = Attached()
-                    if isinstance(found, Keepalived) and found.elsewhere is not True:
+                    if isinstance(found, RunningKeepalived) and found.elsewhere is not True:
                         process = watches.enter_context(attached(found, inbox.stirred.set))
                 if not same:
                     inbox.stirred.set()  # what happened before it was watched, a look tells
@@ -92,7 +92,7 @@ class KeepalivedProcess:
         return now
 
     def _is_fresh(self, found: Running, process: Attached) -> bool:
-        if not isinstance(found, Keepalived):
+        if not isinstance(found, RunningKeepalived):
             return False
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - found.started / TICKS
         read = time.time() - process.stamp[0] / 1e9 if process.stamp else age
@@ -121,4 +121,4 @@ class _Places:
 
 
 def _same(one: Running, other: Running | None) -> bool:
-    return one.same_process(other) if isinstance(one, Keepalived) else one == other
+    return one.same_process(other) if isinstance(one, RunningKeepalived) else one == other

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lvsmarkd.model.wake import Trigger, Wake
-from lvsmarkd.watch.actors import Glimpse, glimpse
+from lvsmarkd.watch.actors import ProcessInfo, process_info
 from lvsmarkd.watch.generations import (
     FirstSign,
     Generation,
@@ -62,7 +62,7 @@ class NftablesEvents:
             nft.set_marshal(Generations(self.matters))
             await _join(nft)
             self.listener.up(self.name)
-            seen = Glimpse()
+            seen = ProcessInfo()
             while True:
                 # It ends after each datagram.
                 async for message in nft.get():
@@ -73,18 +73,18 @@ class NftablesEvents:
     def _hear(
         self,
         event: FirstSign | Generation | ReceiveError,
-        seen: Glimpse,
+        seen: ProcessInfo,
         wake: Callable[[Wake], None],
-    ) -> Glimpse:
+    ) -> ProcessInfo:
         """Wake for one event; gives what was seen last of who is at work."""
         match event:
             case FirstSign(port):
                 # The end of a transaction of 10,000 rules is read 30 ms later: by then the
                 # program is gone (measured).
-                return glimpse(port)
+                return process_info(port)
             case Generation(pid, name):
                 if pid not in self.own:
-                    who = seen if seen.pid == pid else glimpse(pid)
+                    who = seen if seen.pid == pid else process_info(pid)
                     wake(Wake(Trigger.NETLINK, who.actor(name)))
             case ReceiveError(errno.ENOBUFS):
                 # The socket goes on; what was lost, a look at the firewall tells.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lvsmarkd.keepalived import read
-from lvsmarkd.model.keepalived import Fitness, Reading
+from lvsmarkd.model.keepalived import Completeness, Reading
 from tests.fuzz.configuration import Configuration
 from tests.fuzz.vocabulary import CONFIG_ID
 from tests.keepalived.standing import Answer, StandingOracle
@@ -81,7 +81,7 @@ def compare(configuration: Configuration, oracle: StandingOracle) -> Comparison:
 
 def is_partial(reading: Reading) -> bool:
     """Whether a reading says of itself that it left something unread."""
-    return reading.fitness is Fitness.SUSPECT and any(
+    return reading.completeness is Completeness.SUSPECT and any(
         phrase in problem.message for problem in reading.problems for phrase in SAYS_SO
     )
 

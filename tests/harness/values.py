@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 from lvsmarkd.backends.backend import Applied, Backend
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.model.declaration import Declared, DeclaredFlow
-from lvsmarkd.model.keepalived import Fitness, Reading, VrrpInstance
+from lvsmarkd.model.keepalived import Completeness, Reading, VrrpInstance
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.origin import Origin
 from lvsmarkd.model.packets import Packets
@@ -94,7 +94,7 @@ def instance(*vips: str, name: str = "VI_1", ah: bool = False) -> VrrpInstance:
 
 
 def reading(*services: Service, instances: tuple[VrrpInstance, ...] = ()) -> Reading:
-    return Reading(Fitness.WHOLE, services, instances)
+    return Reading(Completeness.WHOLE, services, instances)
 
 
 def want(

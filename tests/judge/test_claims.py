@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lvsmarkd.judge.claimants import known_claims
 from lvsmarkd.judge.claims import overlaps
-from lvsmarkd.model.claim import Claim, Use
+from lvsmarkd.model.claim import MarkClaim, Use
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.origin import Origin
 from lvsmarkd.model.service import MAX_MARK, Family, Service, ServiceKey
@@ -35,7 +35,7 @@ def _service(mark: int, family: Family = Family.INET) -> Service:
 def test_whom_a_claim_concerns(
     value: int, mask: int, use: Use, concerned: list[int], others: list[int]
 ) -> None:
-    claim = Claim(value, mask, "", "", use)
+    claim = MarkClaim(value, mask, "", "", use)
     assert [m for m in (*concerned, *others) if claim.concerns(m)] == concerned
 
 
@@ -43,7 +43,7 @@ def test_whom_a_claim_concerns(
 def test_no_claim_concerns_a_packet_without_a_mark(
     mark: int, value: int, mask: int, use: Use
 ) -> None:
-    claim = Claim(value, mask, "", "", use)
+    claim = MarkClaim(value, mask, "", "", use)
     assert not claim.concerns(0)
     # Bits outside the mask say nothing.
     assert claim.concerns(mark) is claim.concerns(mark & mask)
@@ -51,8 +51,8 @@ def test_no_claim_concerns_a_packet_without_a_mark(
 
 def test_a_finding_names_the_owner_and_what_happens() -> None:
     claims = (
-        Claim(0x4000, 0x4000, "kube-proxy", "KUBE-MARK-MASQ", Use.FIELD),
-        Claim(0x10, 0x10, "policy routing", "ip rule 5: …", Use.ROUTE, Family.INET6),
+        MarkClaim(0x4000, 0x4000, "kube-proxy", "KUBE-MARK-MASQ", Use.FIELD),
+        MarkClaim(0x10, 0x10, "policy routing", "ip rule 5: …", Use.ROUTE, Family.INET6),
     )
     services = [_service(0x4001), _service(0x10), _service(0x10, Family.INET6)]
 
@@ -70,7 +70,7 @@ def test_a_finding_names_the_owner_and_what_happens() -> None:
 
 
 def test_a_route_for_just_this_mark_is_meant() -> None:
-    claim = Claim(80, MAX_MARK, "policy routing", "ip rule 5: …", Use.ROUTE, meant=True)
+    claim = MarkClaim(80, MAX_MARK, "policy routing", "ip rule 5: …", Use.ROUTE, meant=True)
     (finding,) = overlaps([_service(80), _service(81)], [claim])
     assert (finding.severity, finding.service) == (Severity.NOTE, _service(80).key)
 

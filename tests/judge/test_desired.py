@@ -7,7 +7,7 @@ from lvsmarkd.judge.desired import Coverage, Policy, desired
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind
-from lvsmarkd.model.keepalived import Fitness
+from lvsmarkd.model.keepalived import Completeness
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.protocols import AH_PROTOCOL, VRRP_PROTOCOL
 from lvsmarkd.model.rule import Hook
@@ -32,8 +32,8 @@ INFER = Policy(infer=True)
 
 def test_a_reading_that_is_not_whole_takes_no_service_away() -> None:
     before = want(WEB, MAIL, instances=(instance("192.0.2.10"),))
-    for fitness in (Fitness.SUSPECT, Fitness.UNREADABLE):
-        cut = replace(reading(), fitness=fitness)
+    for completeness in (Completeness.SUSPECT, Completeness.UNREADABLE):
+        cut = replace(reading(), completeness=completeness)
         now = desired(cut, Declared(MAIL), Policy(), before)  # an annotation went with the file
         assert now.services == before.services
         assert now.rules == before.rules
@@ -42,7 +42,7 @@ def test_a_reading_that_is_not_whole_takes_no_service_away() -> None:
 
 def test_a_suspect_reading_still_brings_new_services() -> None:
     before = want(WEB)
-    cut = replace(reading(service(25)), fitness=Fitness.SUSPECT)
+    cut = replace(reading(service(25)), completeness=Completeness.SUSPECT)
     now = desired(cut, Declared(WEB | MAIL), Policy(), before)
     assert set(now.services) == {key(80), key(25)}
 

@@ -8,7 +8,7 @@ from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind, Severity
-from lvsmarkd.model.keepalived import Fitness
+from lvsmarkd.model.keepalived import Completeness
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.plan import AddRule
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
@@ -89,10 +89,10 @@ def test_what_no_service_uses_asks_nothing_of_the_firewall() -> None:
     assert (now.problems, now.frozen_marks) == ((), frozenset())
 
 
-@pytest.mark.parametrize("fitness", Fitness)
-def test_the_rules_stay_in_the_firewall_that_could_hold_them(fitness: Fitness) -> None:
+@pytest.mark.parametrize("completeness", Completeness)
+def test_the_rules_stay_in_the_firewall_that_could_hold_them(completeness: Completeness) -> None:
     in_iptables = wish(BEYOND, Policy())
-    read = replace(READ, fitness=fitness)
+    read = replace(READ, completeness=completeness)
     now = desired(read, Declared(declare(80, *BEYOND) | MAIL), RICH, in_iptables)
     again = desired(read, Declared(declare(80, *BEYOND) | MAIL), RICH, now)
     past = Chain(True, 1, tuple(in_iptables.rules), container="iptables' chain LVSMARKD")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from lvsmarkd.model.observed import Chain
 
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.drift import History

@@ -25,7 +25,7 @@ before = resource.getrusage(resource.RUSAGE_SELF)
 reading = read(Path(sys.argv[1]), sys.argv[2])
 after = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps({
-    "fitness": reading.fitness,
+    "completeness": reading.completeness,
     "marks": sorted({service.key.mark for service in reading.services}),
     "problems": [str(problem) for problem in reading.problems],
     "megabytes": (after.ru_maxrss - before.ru_maxrss) / 1024,
@@ -37,7 +37,7 @@ print(json.dumps({
 class Confined:
     """What came of it, and the memory that it took above the interpreter's."""
 
-    fitness: str
+    completeness: str
     marks: list[int]
     problems: list[str]
     megabytes: float

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from lvsmarkd.keepalived.conf.dialect import Dialect
+from lvsmarkd.keepalived.conf.context import Dialect
 from lvsmarkd.keepalived.process.version import installed_version
 from tests.keepalived.oracle import OPTIONS, Oracle
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from lvsmarkd.kernel import ipvs, kernel_services
 from lvsmarkd.kernel.ipvs import ipvs_family, services_by_mark, settled
-from lvsmarkd.kernel.netlink import Answer, NetlinkError, read_dump
+from lvsmarkd.kernel.netlink import Dump, NetlinkError, read_dump
 from lvsmarkd.kernel.proc_ip_vs import read_proc, services_in_proc
-from lvsmarkd.model.ipvs import Loaded, NoIpvs, in_ipvs
+from lvsmarkd.model.ipvs import LoadedIpvs, NoIpvs, in_ipvs
 from lvsmarkd.model.service import Family, ServiceKey
 from lvsmarkd.model.unknown import Unknown
 from tests.kernel.captured import FAMILIES, NAMES, SERVICES, captured, keys
@@ -68,15 +68,15 @@ def test_an_error_of_the_kernel_is_an_oserror() -> None:
         read_dump(iter((refusal,)), SERVICES)
 
 
-def _dumps(*looks: frozenset[int]) -> list[Answer]:
+def _dumps(*looks: frozenset[int]) -> list[Dump]:
     """Answers of three datagrams each, with these marks of IPv4."""
     answer = read_dump(captured("many").answering(SERVICES), SERVICES)
     of_mark = dict(zip(range(1001, 1301), sorted(answer.bodies, key=_mark_in), strict=True))
-    return [Answer(tuple(of_mark[mark] for mark in look), 4, interrupted=False) for look in looks]
+    return [Dump(tuple(of_mark[mark] for mark in look), 4, interrupted=False) for look in looks]
 
 
 def _mark_in(body: bytes) -> int:
-    (key,) = services_by_mark(Answer((body,), 1, interrupted=False))
+    (key,) = services_by_mark(Dump((body,), 1, interrupted=False))
     return key.mark
 
 
@@ -98,7 +98,7 @@ def test_a_table_that_changes_is_read_until_it_is_twice_the_same(
 
     found = settled(lambda: next(answers))
 
-    assert found == Loaded(frozenset(ServiceKey(Family.INET, mark) for mark in marks))
+    assert found == LoadedIpvs(frozenset(ServiceKey(Family.INET, mark) for mark in marks))
     assert next(answers, None) is None
 
 
@@ -120,7 +120,7 @@ def test_a_table_that_never_settles_is_unknown() -> None:
 def test_the_services_that_proc_lists(name: str, sure: str, unsure: set[int]) -> None:
     text = captured(name).proc
     assert text is not None
-    assert read_proc(text) == Loaded(keys(sure), frozenset(unsure))
+    assert read_proc(text) == LoadedIpvs(keys(sure), frozenset(unsure))
 
 
 def test_what_proc_tells_is_what_netlink_tells() -> None:
@@ -129,7 +129,7 @@ def test_what_proc_tells_is_what_netlink_tells() -> None:
         if kernel.proc is None:
             continue
         listed = read_proc(kernel.proc)
-        assert isinstance(listed, Loaded)
+        assert isinstance(listed, LoadedIpvs)
         assert listed.services <= kernel.services
         assert all(in_ipvs(listed, key) is not False for key in kernel.services)
 
@@ -153,7 +153,7 @@ def test_a_long_listing_is_read_twice(tmp_path: Path) -> None:
 
     found = services_in_proc(listing)
 
-    assert found == Loaded(frozenset(ServiceKey(Family.INET, mark) for mark in range(1, 301)))
+    assert found == LoadedIpvs(frozenset(ServiceKey(Family.INET, mark) for mark in range(1, 301)))
 
 
 def test_a_missing_listing_is_no_ipvs_only_where_others_would_be(tmp_path: Path) -> None:
@@ -171,11 +171,11 @@ def test_where_netlink_is_refused_proc_is_read(
     text = captured("keepalived").proc
     assert text is not None
     (tmp_path / "ip_vs").write_text(text)
-    monkeypatch.setattr(ipvs, "Dialogue", refuse)
+    monkeypatch.setattr(ipvs, "NetlinkSocket", refuse)
 
     found = kernel_services(proc=tmp_path / "ip_vs")
 
-    assert found == Loaded(keys("inet 80, inet6 80, inet 2000"), frozenset({5, 6}))
+    assert found == LoadedIpvs(keys("inet 80, inet6 80, inet 2000"), frozenset({5, 6}))
 
 
 def test_a_kernel_that_does_not_answer_in_time_is_unknown(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_kernel_that_does_not_answer_in_time_is_unknown(tmp_path: Path) -> Non
 
 def test_whether_a_service_is_there_may_be_unknown() -> None:
     key, other = ServiceKey(Family.INET, 5), ServiceKey(Family.INET6, 5)
-    loaded = Loaded(frozenset({key}), frozenset({6}))
+    loaded = LoadedIpvs(frozenset({key}), frozenset({6}))
     assert (in_ipvs(loaded, key), in_ipvs(loaded, other)) == (True, False)
     assert in_ipvs(loaded, ServiceKey(Family.INET, 6)) is None
     assert in_ipvs(NoIpvs(), key) is False
@@ -199,4 +199,4 @@ def test_the_kernel_that_is_here_is_asked_without_loading_a_module(netns: None) 
     found = kernel_services()
 
     assert Path("/proc/thread-self/net/ip_vs").exists() is loaded
-    assert found == (Loaded() if loaded else NoIpvs())
+    assert found == (LoadedIpvs() if loaded else NoIpvs())

@@ -9,8 +9,8 @@ import pytest
 from pyroute2 import IPRoute
 
 from lvsmarkd.kernel import policy_rules
-from lvsmarkd.kernel.netlink import NETLINK_ROUTE, Dialogue
-from lvsmarkd.model.claim import Claim, Use
+from lvsmarkd.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
+from lvsmarkd.model.claim import MarkClaim, Use
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.model.unknown import Unknown
 from tests.harness.netns import run
@@ -18,7 +18,7 @@ from tests.harness.netns import run
 pytestmark = pytest.mark.netns
 
 
-def _claims() -> tuple[Claim, ...]:
+def _claims() -> tuple[MarkClaim, ...]:
     found = policy_rules()
     assert not isinstance(found, Unknown), found
     return found
@@ -54,7 +54,7 @@ def test_a_rule_with_a_mark_is_a_claim(
     (claim,) = _claims()
 
     text = f"ip rule {where}"
-    assert claim == Claim(*bits, "policy routing", text, Use.ROUTE, family, meant=meant)
+    assert claim == MarkClaim(*bits, "policy routing", text, Use.ROUTE, family, meant=meant)
 
 
 def test_a_rule_of_keepalived_bears_its_name(netns: None, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_rule_of_keepalived_bears_its_name(netns: None, tmp_path: Path) -> Non
 def test_many_rules_are_what_a_witness_reads(netns: None) -> None:
     rules = "".join(f"rule add fwmark {m}/{m | 1} lookup {m} priority {m}\n" for m in range(1, 601))
     run("ip", "-batch", "-", stdin=rules)
-    with Dialogue(NETLINK_ROUTE, 5) as kernel:
+    with NetlinkSocket(NETLINK_ROUTE, 5) as kernel:
         datagrams = kernel.dump(34, bytes((2, *[0] * 11))).datagrams
     assert datagrams > 2
 

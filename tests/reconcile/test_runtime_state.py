@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.keepalived import read
-from lvsmarkd.model.claim import Claim, Use
+from lvsmarkd.model.claim import MarkClaim, Use
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.ipvs import KernelServices, Loaded, NoIpvs
+from lvsmarkd.model.ipvs import KernelServices, LoadedIpvs, NoIpvs
 from lvsmarkd.model.keepalived import Reading
 from lvsmarkd.model.report import Mode, Report
-from lvsmarkd.model.running import Keepalived, Running, Stopped
+from lvsmarkd.model.running import Running, RunningKeepalived, Stopped
 from lvsmarkd.model.service import Family, ServiceKey
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Trigger, Wake
@@ -23,7 +23,7 @@ from tests.harness.control import MAIL, WEB
 from tests.harness.paper import PaperFirewall
 from tests.harness.values import key
 
-RUNNING = Keepalived(4711, 1, None, None, None, None, None, True, False, (2, 2, 7))
+RUNNING = RunningKeepalived(4711, 1, None, None, None, None, None, True, False, (2, 2, 7))
 
 
 @dataclass
@@ -31,9 +31,9 @@ class Director:
     """A daemon over a file, with all around it in our hands."""
 
     directory: Path
-    kernel: KernelServices = field(default_factory=Loaded)
+    kernel: KernelServices = field(default_factory=LoadedIpvs)
     running: Running = RUNNING
-    claims: tuple[Claim, ...] = ()
+    claims: tuple[MarkClaim, ...] = ()
     copy: Reading | Unknown = field(
         default_factory=lambda: Unknown("cannot be read: CAP_SYS_PTRACE")
     )
@@ -68,7 +68,7 @@ class Director:
     def reloads(self) -> None:
         """keepalived reads its file, and the kernel follows."""
         self.copy = read(self.conf)
-        self.kernel = Loaded(frozenset(service.key for service in self.copy.services))
+        self.kernel = LoadedIpvs(frozenset(service.key for service in self.copy.services))
 
     def marks(self) -> set[int | None]:
         return {r.mark for c in self.paper.chains.values() for r in getattr(c, "rules", ())}
@@ -124,7 +124,7 @@ def test_rules_come_before_the_service_and_go_after_it(director: Director) -> No
 def test_the_kernel_alone_keeps_the_rules_of_a_service(director: Director) -> None:
     """Without the right to see the copy, IPVS is word enough."""
     director.conf.write_text(WEB + MAIL)
-    director.kernel = Loaded(frozenset({key(80), key(25)}))
+    director.kernel = LoadedIpvs(frozenset({key(80), key(25)}))
     director.look()
     director.conf.write_text(WEB)
     director.look()
@@ -132,7 +132,7 @@ def test_the_kernel_alone_keeps_the_rules_of_a_service(director: Director) -> No
     report = director.look()
     assert director.marks() == {80, 25}
     assert "CAP_SYS_PTRACE" in found(report, Kind.UNSEEN)[0].message
-    director.kernel = Loaded(frozenset({key(80)}))
+    director.kernel = LoadedIpvs(frozenset({key(80)}))
     director.look()
     director.now += 6
     director.look()
@@ -141,7 +141,7 @@ def test_the_kernel_alone_keeps_the_rules_of_a_service(director: Director) -> No
 
 def test_a_kernel_that_cannot_be_read_takes_nothing_away(director: Director) -> None:
     director.conf.write_text(WEB + MAIL)
-    director.kernel = Loaded(frozenset({key(80), key(25)}))
+    director.kernel = LoadedIpvs(frozenset({key(80), key(25)}))
     director.look()
     director.conf.write_text(WEB)
     director.kernel = Unknown("IPVS could not be read")
@@ -185,7 +185,7 @@ def test_a_stopped_keepalived_is_no_alarm(director: Director) -> None:
 
 def test_a_service_made_by_hand_that_nothing_marks_is_uncovered(director: Director) -> None:
     director.reloads()
-    director.kernel = Loaded(frozenset({key(80), key(99)}))
+    director.kernel = LoadedIpvs(frozenset({key(80), key(99)}))
     report = director.look()
     [uncovered] = found(report, Kind.UNCOVERED)
     assert uncovered.service == key(99)
@@ -195,7 +195,7 @@ def test_a_service_made_by_hand_that_nothing_marks_is_uncovered(director: Direct
 
 
 def test_what_a_file_that_cannot_be_read_declares_is_not_known(director: Director) -> None:
-    director.kernel = Loaded(frozenset({key(80)}))
+    director.kernel = LoadedIpvs(frozenset({key(80)}))
     director.conf.unlink()
     director.conf.mkdir()
     report = director.look()
@@ -209,7 +209,7 @@ def test_what_a_killed_keepalived_left_in_ipvs_is_no_reloads_to_remove(director:
     director.reloads()
     director.look()
     director.running = Stopped()
-    director.kernel = Loaded(frozenset({key(80), key(99)}))
+    director.kernel = LoadedIpvs(frozenset({key(80), key(99)}))
     [leftover] = found(director.look(), Kind.LEFTOVER)
     assert leftover.severity is Severity.NOTE
     assert "keepalived is not running" in leftover.message
@@ -222,7 +222,7 @@ def test_marks_that_keepalived_hands_out_are_its_own(director: Director) -> None
         "virtual_server group G {\n protocol TCP\n real_server 198.51.100.7 80 {\n }\n}\n"
     )
     director.reloads()
-    director.kernel = Loaded(frozenset({key(80), key(1000), key(1001)}))
+    director.kernel = LoadedIpvs(frozenset({key(80), key(1000), key(1001)}))
     report = director.look()
     assert [state.key for state in report.services] == [key(80)]
     assert report.left.in_sync
@@ -265,7 +265,9 @@ def test_the_config_id_is_that_of_the_process(director: Director) -> None:
 
 
 def test_a_policy_rule_for_a_mark_of_a_service_is_told(director: Director) -> None:
-    director.claims = (Claim(0x50, 0xFF, "policy routing", "ip rule 100", Use.ROUTE, Family.INET),)
+    director.claims = (
+        MarkClaim(0x50, 0xFF, "policy routing", "ip rule 100", Use.ROUTE, Family.INET),
+    )
     [finding] = found(director.look(), Kind.CLAIMED)
     assert finding.service == ServiceKey(Family.INET, 80)
 
@@ -357,7 +359,7 @@ def test_packets_that_are_handed_over_stay_until_the_reload(director: Director) 
 
 def test_a_kernel_that_cannot_be_read_at_a_start_takes_nothing_away(director: Director) -> None:
     director.conf.write_text(WEB + MAIL)
-    director.kernel = Loaded(frozenset({key(80), key(25)}))
+    director.kernel = LoadedIpvs(frozenset({key(80), key(25)}))
     director.look()
     director.conf.write_text(WEB)
     director.kernel = Unknown("IPVS could not be read")

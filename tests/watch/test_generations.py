@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lvsmarkd.model.wake import Actor
-from lvsmarkd.watch.actors import glimpse, printable
+from lvsmarkd.watch.actors import printable, process_info
 from lvsmarkd.watch.generations import FirstSign, Generation, Generations, ReceiveError
 from lvsmarkd.watch.nftables import iptables_tables
 from lvsmarkd.watch.own_writers import FORGOTTEN_AFTER, KEPT, OwnWriters
@@ -79,11 +79,11 @@ def test_a_living_program_is_named_in_full() -> None:
         process.stdin.write(b"\n")
         process.stdin.flush()
         process.stdout.readline()  # it is at work: the kernel has its name and arguments
-        seen = glimpse(pid)
+        seen = process_info(pid)
         assert seen.actor("cat") == Actor(pid, "cat", "iptables-nft-restore - a??b")
         assert seen.actor("other") == Actor(pid, "other")
         process.kill()
-    assert glimpse(pid).actor("cat") == Actor(pid, "cat")
+    assert process_info(pid).actor("cat") == Actor(pid, "cat")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_name_that_the_kernel_cut_is_completed(tmp_path: Path, argument: str, 
     (tmp_path / "7").mkdir()
     (tmp_path / "7" / "comm").write_text("iptables-nft-re\n")
     (tmp_path / "7" / "cmdline").write_text(f"{argument}\0-w\0" + "5" * 300)
-    actor = glimpse(7, tmp_path).actor("iptables-nft-re")
+    actor = process_info(7, tmp_path).actor("iptables-nft-re")
     assert actor.name == name
     assert len(actor.command) == 200
     assert actor.command.startswith(f"{argument} -w 555")

@@ -2,14 +2,14 @@
 
 import asyncio
 
-from lvsmarkd.model.ipvs import KernelServices, Loaded, NoIpvs
+from lvsmarkd.model.ipvs import KernelServices, LoadedIpvs, NoIpvs
 from lvsmarkd.model.service import Family, ServiceKey
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.watch.ipvs import IpvsServices
 from tests.watch.hearing import Hearing
 
-WEB, MAIL = (Loaded(frozenset({ServiceKey(Family.INET, mark)})) for mark in (80, 25))
+WEB, MAIL = (LoadedIpvs(frozenset({ServiceKey(Family.INET, mark)})) for mark in (80, 25))
 BLIND = Unknown("not now")
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.keepalived.process.discovery import find_keepalived
-from lvsmarkd.keepalived.process.running_copy import read_consolidated
-from lvsmarkd.model.keepalived import Fitness, Reading
-from lvsmarkd.model.running import Keepalived
+from lvsmarkd.keepalived.process.running_copy import read_running_copy
+from lvsmarkd.model.keepalived import Completeness, Reading
+from lvsmarkd.model.running import RunningKeepalived
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.watch.keepalived_process import KeepalivedProcess
 from tests.harness.daemon import until
@@ -40,10 +40,10 @@ def conf(tmp_path: Path) -> Path:
 
 def marks_read() -> list[int]:
     seen = find_keepalived()
-    assert isinstance(seen, Keepalived)
-    reading = read_consolidated(seen)
+    assert isinstance(seen, RunningKeepalived)
+    reading = read_running_copy(seen)
     assert isinstance(reading, Reading)
-    assert reading.fitness is Fitness.WHOLE
+    assert reading.completeness is Completeness.WHOLE
     return [service.key.mark for service in reading.services]
 
 

@@ -12,7 +12,7 @@ from lvsmarkd.judge.desired import Coverage, Desired, desired
 from lvsmarkd.judge.judgement import covered
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.watched import advice, watched
-from lvsmarkd.keepalived.conf.dialect import REFERENCE
+from lvsmarkd.keepalived.conf.context import REFERENCE
 from lvsmarkd.model.finding import Severity
 from lvsmarkd.model.ipvs import in_ipvs
 from lvsmarkd.model.origin import Problem

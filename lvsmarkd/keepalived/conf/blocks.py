@@ -8,20 +8,20 @@ another process reads is passed over by counting braces.
 
 from collections.abc import Iterable, Iterator
 
-from lvsmarkd.keepalived.conf.grammar import Body, Table
-from lvsmarkd.keepalived.conf.logical import CLOSE, OPEN, Item, Line, Note
+from lvsmarkd.keepalived.conf.grammar import Body, KeywordTable
+from lvsmarkd.keepalived.conf.logical import CLOSE, OPEN, Item, LogicalLine, Note
 
 TOP = ""
 """The name of the block around all blocks."""
 
 
-class Listener:
+class BlockHandler:
     """What a process makes of the lines it reads; it ignores what it does not override.
 
     ``block`` is always the keyword of the block around.
     """
 
-    def line(self, block: str, line: Line) -> bool:
+    def line(self, block: str, line: LogicalLine) -> bool:
         """A line with a known keyword, of another process too.
 
         True where the block that follows is to be skipped.
@@ -29,48 +29,48 @@ class Listener:
         del block, line
         return False
 
-    def value(self, block: str, line: Line) -> None:
+    def value(self, block: str, line: LogicalLine) -> None:
         """A line of a block of values."""
 
-    def end(self, block: str, closing: Line | None) -> None:
+    def end(self, block: str, closing: LogicalLine | None) -> None:
         """The end of a block that was not skipped: its ``}``, or None at the end of input."""
 
     def note(self, note: Note) -> None:
         """An annotation."""
 
-    def unknown(self, block: str, line: Line) -> None:
+    def unknown(self, block: str, line: LogicalLine) -> None:
         """A line whose keyword means nothing here: keepalived drops it."""
 
-    def unexpected_open(self, block: str, line: Line) -> None:
+    def unexpected_open(self, block: str, line: LogicalLine) -> None:
         """A ``{`` that is ignored, after ``line``: its ``}`` closes ``block``."""
 
-    def missing_open(self, block: str, line: Line) -> None:
+    def missing_open(self, block: str, line: LogicalLine) -> None:
         """A first line where the ``{`` of ``block`` was expected."""
 
-    def skipped(self, opener: Line, line: Line) -> None:
+    def skipped(self, opener: LogicalLine, line: LogicalLine) -> None:
         """A line in the block of ``opener``, skipped or left to another process."""
 
-    def incomplete(self, block: str, line: Line) -> None:
+    def incomplete(self, block: str, line: LogicalLine) -> None:
         """A keyword without its required word: keepalived exits."""
 
 
-def walk(items: Iterable[Item], table: Table, listener: Listener) -> None:
+def process_stream(items: Iterable[Item], table: KeywordTable, handler: BlockHandler) -> None:
     """Walk through the whole sequence, from the top level."""
-    _Walk(items, listener).stream(table, TOP, depth=0, need_open=False)
+    _BlockParser(items, handler).stream(table, TOP, depth=0, need_open=False)
 
 
-class _Walk:
-    def __init__(self, items: Iterable[Item], listener: Listener) -> None:
-        self._listener = listener
+class _BlockParser:
+    def __init__(self, items: Iterable[Item], handler: BlockHandler) -> None:
+        self._handler = handler
         self._lines = self._without_notes(items)
         # As skip_sublevel: braces still to be closed; -1 before the first of them.
         self._skip = 0
-        self._opener: Line | None = None
-        self._closing: Line | None = None
+        self._opener: LogicalLine | None = None
+        self._closing: LogicalLine | None = None
 
-    def stream(self, table: Table, block: str, *, depth: int, need_open: bool) -> bool:
+    def stream(self, table: KeywordTable, block: str, *, depth: int, need_open: bool) -> bool:
         """Read to the end of a block; true where the rest of it was skipped."""
-        previous: Line | None = None
+        previous: LogicalLine | None = None
         for line in self._lines:
             if self._skip and self._skips(line):
                 if not self._skip and depth:
@@ -80,12 +80,12 @@ class _Walk:
             if word == OPEN:
                 # Expected after a header; anywhere else it is ignored.
                 if not need_open:
-                    self._listener.unexpected_open(block, previous or line)
+                    self._handler.unexpected_open(block, previous or line)
                 need_open = False
                 continue
             if need_open:
                 need_open = False
-                self._listener.missing_open(block, line)
+                self._handler.missing_open(block, line)
             if word == CLOSE and depth:
                 self._closing = line
                 return False
@@ -94,46 +94,46 @@ class _Walk:
         self._closing = None
         return False
 
-    def _without_notes(self, items: Iterable[Item]) -> Iterator[Line]:
+    def _without_notes(self, items: Iterable[Item]) -> Iterator[LogicalLine]:
         for item in items:
             if isinstance(item, Note):
-                self._listener.note(item)
+                self._handler.note(item)
             else:
                 yield item
 
-    def _keyword(self, table: Table, block: str, line: Line, depth: int) -> None:
-        listener = self._listener
+    def _keyword(self, table: KeywordTable, block: str, line: LogicalLine, depth: int) -> None:
+        handler = self._handler
         word = line.words[0]
         if (keyword := table.get(word)) is None:
-            listener.unknown(block, line)
+            handler.unknown(block, line)
             return
         # Only a quoted "{" can still be on the line.
         opened = line.words[-1] == OPEN
         if opened and keyword.body is Body.KEYWORDS:
             line = line._replace(words=line.words[:-1])
         if keyword.required and len(line.words) < 2:
-            listener.incomplete(block, line)
+            handler.incomplete(block, line)
         match keyword.body:
             case Body.NOTHING:
-                listener.line(block, line)
+                handler.line(block, line)
             case Body.VALUES:
-                listener.line(block, line)
+                handler.line(block, line)
                 self._values(word, line)
             case Body.PASSED_OVER:
-                listener.line(block, line)
+                handler.line(block, line)
                 self._skip_from(line, braces=1 if opened else -1)
             case Body.KEYWORDS:
-                if listener.line(block, line):
+                if handler.line(block, line):
                     self._skip_from(line, braces=-1)
                 inner = keyword.inner or {}
                 if not self.stream(inner, word, depth=depth + 1, need_open=not opened):
-                    listener.end(word, self._closing)
+                    handler.end(word, self._closing)
 
-    def _skip_from(self, opener: Line, *, braces: int) -> None:
+    def _skip_from(self, opener: LogicalLine, *, braces: int) -> None:
         self._opener = opener
         self._skip = braces
 
-    def _skips(self, line: Line) -> bool:
+    def _skips(self, line: LogicalLine) -> bool:
         """Whether a line belongs to what is skipped; it counts the line's braces."""
         if self._skip < 0:
             # Without a block after it, there is nothing to skip.
@@ -147,10 +147,10 @@ class _Walk:
                 if not self._skip:
                     return True
         if self._opener is not None:
-            self._listener.skipped(self._opener, line)
+            self._handler.skipped(self._opener, line)
         return True
 
-    def _values(self, block: str, header: Line) -> None:
+    def _values(self, block: str, header: LogicalLine) -> None:
         """A block of values: its lines up to the first ``}`` (alloc_value_block).
 
         A quoted "{" after the keyword, and its name where it has one, opens it, too; what
@@ -159,7 +159,7 @@ class _Walk:
         after = header.words[2 if header.words[1:2] not in ([], [OPEN]) else 1 :]
         need_open = after[:1] != [OPEN]
         if after[1:] and not need_open:
-            self._listener.value(block, header._replace(words=after[1:]))
+            self._handler.value(block, header._replace(words=after[1:]))
         for line in self._lines:
             values = line.words
             if need_open:
@@ -167,13 +167,13 @@ class _Walk:
                 if values[0] == OPEN:
                     values = values[1:]
                 else:
-                    self._listener.missing_open(block, line)
+                    self._handler.missing_open(block, line)
             closed = bool(values) and values[-1] == CLOSE
             if closed:
                 values = values[:-1]
             if values:
-                self._listener.value(block, line._replace(words=values))
+                self._handler.value(block, line._replace(words=values))
             if closed:
-                self._listener.end(block, line)
+                self._handler.end(block, line)
                 return
-        self._listener.end(block, None)
+        self._handler.end(block, None)

@@ -6,7 +6,8 @@ keepalived/check/check_parser.c and check_data.c.
 from collections.abc import Iterable
 
 from lvsmarkd.keepalived.conf.addresses import endpoint
-from lvsmarkd.keepalived.conf.blocks import TOP, Listener, walk
+from lvsmarkd.keepalived.conf.annotations import AnnotationCollector, no_marks
+from lvsmarkd.keepalived.conf.blocks import TOP, BlockHandler, process_stream
 from lvsmarkd.keepalived.conf.checker_keywords import (
     CHECKER,
     CHECKS,
@@ -14,16 +15,15 @@ from lvsmarkd.keepalived.conf.checker_keywords import (
     VIRTUAL_SERVER,
     VIRTUAL_SERVER_GROUP,
 )
-from lvsmarkd.keepalived.conf.dialect import Dialect
-from lvsmarkd.keepalived.conf.logical import OPEN, Item, Line, Note, script_words
+from lvsmarkd.keepalived.conf.context import Dialect
+from lvsmarkd.keepalived.conf.logical import OPEN, Item, LogicalLine, Note, script_words
 from lvsmarkd.keepalived.conf.mark_words import mark_of, marks_named
 from lvsmarkd.keepalived.conf.open_group import OpenGroup
 from lvsmarkd.keepalived.conf.open_server import OpenServer
-from lvsmarkd.keepalived.conf.ownership import Ownership, no_marks
 from lvsmarkd.keepalived.conf.servers import CheckerConfig, Group, VirtualServer
 from lvsmarkd.keepalived.conf.shared_keywords import COMMON
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops, incomplete
-from lvsmarkd.keepalived.conf.structure import StructureComplaints
+from lvsmarkd.keepalived.conf.structure import StructureProblems
 from lvsmarkd.keepalived.conf.unsigned import read_unsigned
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.service import MAX_MARK
@@ -38,21 +38,21 @@ def checker_config(
 ) -> CheckerConfig:
     """Read the whole as the checker does; raises KeepalivedStops where it would exit."""
     checker = _Checker(problems, dialect)
-    walk(items, CHECKER, checker)
+    process_stream(items, CHECKER, checker)
     return CheckerConfig(
         checker.servers(),
         tuple(checker.groups),
-        checker.ownership.annotations(),
+        checker.collector.annotations(),
         tuple(checker.checker_marks),
         checker.doubtful,
     )
 
 
-class _Checker(Listener):
+class _Checker(BlockHandler):
     def __init__(self, problems: list[Problem], dialect: Dialect) -> None:
         self.groups: list[Group] = []
         self.checker_marks: list[tuple[int, Origin]] = []
-        self.ownership = Ownership()
+        self.collector = AnnotationCollector()
         self._problems = problems
         self._dialect = dialect
         self._kept: list[OpenServer] = []
@@ -61,8 +61,8 @@ class _Checker(Listener):
         self._path = False
         self._scripts: frozenset[str] = frozenset()
         self.doubtful = False
-        self._opener: Line | None = None
-        self._structure = StructureComplaints(problems)
+        self._opener: LogicalLine | None = None
+        self._structure = StructureProblems(problems)
         self._server: OpenServer | None = None
         self._group: OpenGroup | None = None
         self._group_marks: dict[str, tuple[int, ...]] = {}
@@ -88,7 +88,7 @@ class _Checker(Listener):
             )
             self._problems.append(Problem(server.origin, message, server.marks))
 
-    def line(self, block: str, line: Line) -> bool:
+    def line(self, block: str, line: LogicalLine) -> bool:
         if block == TOP:
             return self._top(line)
         if block == VIRTUAL_SERVER and line.words[0] == REAL_SERVER:
@@ -114,13 +114,13 @@ class _Checker(Listener):
             self.checker_marks.append((mark, line.origin))
         return False
 
-    def value(self, block: str, line: Line) -> None:
+    def value(self, block: str, line: LogicalLine) -> None:
         if block != VIRTUAL_SERVER_GROUP or (group := self._group) is None:
             return
         if mark := group.entry(line, self._problems):
-            self.ownership.touched(line, lambda: (mark,))
+            self.collector.touched(line, lambda: (mark,))
 
-    def end(self, block: str, closing: Line | None) -> None:
+    def end(self, block: str, closing: LogicalLine | None) -> None:
         if block in _FETCHERS and not self._url and self._dialect is Dialect.BEFORE_2_4:
             # It frees the check, and then the one before it, and uses both (check_http.c,
             # http_get_check_end).
@@ -136,26 +136,26 @@ class _Checker(Listener):
         if block == REAL_SERVER and self._server is not None:
             self._server.close_real()
         elif block == VIRTUAL_SERVER and self._server is not None:
-            self.ownership.closed(closing)
+            self.collector.closed(closing)
             self._close_server(self._server)
         elif block == VIRTUAL_SERVER and not self._kept and closing is not None:
             # The block of an invalid header ends, and so does what is taken for it.
             self._problems.append(_no_server_before(closing))
             self.doubtful = True
         elif block == VIRTUAL_SERVER_GROUP and self._group is not None:
-            self.ownership.closed(closing)
+            self.collector.closed(closing)
             self._close_group(self._group)
 
     def note(self, note: Note) -> None:
-        self.ownership.note(note)
+        self.collector.note(note)
 
-    def unknown(self, block: str, line: Line) -> None:
+    def unknown(self, block: str, line: LogicalLine) -> None:
         self._structure.unknown(block, line, self._marks)
 
-    def unexpected_open(self, block: str, line: Line) -> None:
+    def unexpected_open(self, block: str, line: LogicalLine) -> None:
         self._structure.unexpected_open(block, line, self._marks)
 
-    def missing_open(self, block: str, line: Line) -> None:
+    def missing_open(self, block: str, line: LogicalLine) -> None:
         if block == VIRTUAL_SERVER_GROUP:
             # To name the block in its warning, keepalived looks for a word it has taken away.
             raise KeepalivedStops(_unopened_group(line))
@@ -176,7 +176,7 @@ class _Checker(Listener):
         if block not in COMMON:
             self._structure.missing_open(block, line, self._marks)
 
-    def skipped(self, opener: Line, line: Line) -> None:
+    def skipped(self, opener: LogicalLine, line: LogicalLine) -> None:
         self._structure.skipped(opener, line)
 
     def _passed_over(self, block: str) -> bool:
@@ -186,7 +186,7 @@ class _Checker(Listener):
         new = self._dialect is Dialect.SINCE_2_4
         return new and block == REAL_SERVER and not (self._server and self._server.in_real)
 
-    def incomplete(self, block: str, line: Line) -> None:
+    def incomplete(self, block: str, line: LogicalLine) -> None:
         word = line.words[0]
         # One that is set already is not read anew.
         script = word in _SCRIPTS and word not in self._scripts and line.quoted
@@ -198,7 +198,7 @@ class _Checker(Listener):
     def _marks(self) -> tuple[int, ...]:
         return self._server.marks if self._server is not None else ()
 
-    def _top(self, line: Line) -> bool:
+    def _top(self, line: LogicalLine) -> bool:
         self._opener = line
         self._scripts = frozenset()
         match line.words[0]:
@@ -209,28 +209,28 @@ class _Checker(Listener):
                 if line.words[2:3] not in ([], [OPEN]):
                     raise KeepalivedStops(_unopened_group(line))
                 self._group = OpenGroup(line.words[1], line.origin)
-                self.ownership.opened(line, self._group.numbers)
+                self.collector.opened(line, self._group.numbers)
         return False
 
-    def _open_server(self, line: Line) -> OpenServer | None:
+    def _open_server(self, line: LogicalLine) -> OpenServer | None:
         """A virtual_server line (alloc_vs); None where its block is skipped."""
         match line.words:
             case [_, "fwmark" | "group"]:
                 raise KeepalivedStops(incomplete(line, "crashes"))
             case [_, "group", str(name), *_]:
-                self.ownership.opened(line, lambda: self._marks_of_group(name))
+                self.collector.opened(line, lambda: self._marks_of_group(name))
                 return OpenServer(line.origin, group=name)
             case [_, "fwmark", str(word), *extra]:
                 return self._open_marked(line, word, extra)
             case [_, str(address), *rest]:
                 found = endpoint(address, rest[0] if rest else "")
                 if found is not None:
-                    self.ownership.opened(line, no_marks)
+                    self.collector.opened(line, no_marks)
                     return OpenServer(line.origin, family=found.family)
                 self._not_an_address(line)
         return None
 
-    def _open_marked(self, line: Line, word: str, extra: list[str]) -> OpenServer | None:
+    def _open_marked(self, line: LogicalLine, word: str, extra: list[str]) -> OpenServer | None:
         read = mark_of(word, line.origin)
         if read.problem is not None:
             self._problems.append(read.problem)
@@ -244,10 +244,10 @@ class _Checker(Listener):
                 "keyword on a line of its own, and each mark into a virtual_server of its own",
                 server.marks,
             )
-        self.ownership.opened(line, lambda: server.marks)
+        self.collector.opened(line, lambda: server.marks)
         return server
 
-    def _in_server(self, server: OpenServer, line: Line) -> bool:
+    def _in_server(self, server: OpenServer, line: LogicalLine) -> bool:
         match line.words:
             case ["lb_kind" | "lvs_method", str(word), *_]:
                 server.forward(word)
@@ -292,7 +292,7 @@ class _Checker(Listener):
         # Of two groups with one name, the first is used.
         return self._group_marks.get(name, ())
 
-    def _not_an_address(self, line: Line) -> None:
+    def _not_an_address(self, line: LogicalLine) -> None:
         if line.words[1].lower().startswith(("fwm", "group")):
             self._say(
                 line,
@@ -301,11 +301,11 @@ class _Checker(Listener):
                 marks_named(line.words),
             )
 
-    def _say(self, line: Line, message: str, marks: tuple[int, ...]) -> None:
+    def _say(self, line: LogicalLine, message: str, marks: tuple[int, ...]) -> None:
         self._problems.append(Problem(line.origin, message, marks))
 
 
-def _without_url(block: str, line: Line | None) -> Problem:
+def _without_url(block: str, line: LogicalLine | None) -> Problem:
     return Problem(
         line.origin if line else Origin(""),
         f"the {block} that ends here has no url with a path, on which keepalived before 2.4 "
@@ -314,7 +314,7 @@ def _without_url(block: str, line: Line | None) -> Problem:
     )
 
 
-def _no_server_before(line: Line) -> Problem:
+def _no_server_before(line: LogicalLine) -> Problem:
     return Problem(
         line.origin,
         "the server before this line is invalid and lacks its '{', on which keepalived "
@@ -322,7 +322,7 @@ def _no_server_before(line: Line) -> Problem:
     )
 
 
-def _unopened_group(line: Line) -> Problem:
+def _unopened_group(line: LogicalLine) -> Problem:
     return Problem(
         line.origin,
         f"{' '.join(line.words)!r} stands where keepalived expects the '{{' of a "

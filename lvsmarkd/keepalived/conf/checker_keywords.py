@@ -5,7 +5,14 @@ checkers in keepalived/check/check_*.c, and check_api.c (install_checker_common_
 is optional at build time is taken as built in.
 """
 
-from lvsmarkd.keepalived.conf.grammar import Body, Keyword, Table, block, keywords, passed_over
+from lvsmarkd.keepalived.conf.grammar import (
+    Body,
+    Keyword,
+    KeywordTable,
+    block,
+    keywords,
+    passed_over,
+)
 from lvsmarkd.keepalived.conf.shared_keywords import COMMON, GLOBAL
 
 VIRTUAL_SERVER = "virtual_server"
@@ -79,7 +86,7 @@ _VRRP_ROOTS = """
     linkbeat_interfaces vrrp_instance vrrp_script vrrp_track_process interface_up_down_delays
 """
 
-CHECKER: Table = {
+CHECKER: KeywordTable = {
     **GLOBAL,
     **passed_over(_VRRP_ROOTS),
     **COMMON,

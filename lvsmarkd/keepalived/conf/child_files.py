@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lvsmarkd.keepalived.conf.comments import decomment
-from lvsmarkd.keepalived.conf.consolidated import CLOSES, FAILED, OPENS, CopyLine
+from lvsmarkd.keepalived.conf.conf_copy import CLOSES, FAILED, OPENS, CopyLine
 from lvsmarkd.keepalived.conf.expansion import Expander
 from lvsmarkd.keepalived.conf.include_stack import Frame, IncludeStack
 from lvsmarkd.keepalived.conf.includes import Include
-from lvsmarkd.keepalived.conf.line_reader import Text
+from lvsmarkd.keepalived.conf.line_reader import SourceLine
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops
 from lvsmarkd.model.origin import Origin, Problem
 
@@ -53,7 +53,7 @@ class ChildFiles:
     def _path(self) -> str:
         return self._open[-1].path if self._open else self.main
 
-    def line(self) -> Text | None:
+    def line(self) -> SourceLine | None:
         """The next line that is not blank."""
         dialect = self.stack.dialect
         while (found := self.stack.line()) is not None:
@@ -66,7 +66,7 @@ class ChildFiles:
             else:
                 text, comment = decomment(raw, dialect)
                 if text:
-                    return Text(text, self.stack.frames[-1].path, number, comment)
+                    return SourceLine(text, self.stack.frames[-1].path, number, comment)
         for entry in self.copy:
             text = entry.text
             if text[:1] in {"#", CLOSES}:
@@ -79,7 +79,7 @@ class ChildFiles:
             else:
                 self.expander.empty_line()
             if text or comment:
-                return Text(text, self._path, entry.number, comment)
+                return SourceLine(text, self._path, entry.number, comment)
         return None
 
     def include(self, include: Include, origin: Origin) -> None:
@@ -102,7 +102,7 @@ class ChildFiles:
         """It closes the file once more for the comment, and may crash on it (measured: often)."""
         if not self.doubtful:
             self.doubtful = True
-            self.stack.journal.problems.append(
+            self.stack.record.problems.append(
                 Problem(
                     frame.origin,
                     f"{frame.path} has a comment that begins its line, and is included by a line "

@@ -2,7 +2,7 @@
 
 import re
 
-from lvsmarkd.keepalived.conf.dialect import Dialect
+from lvsmarkd.keepalived.conf.context import Dialect
 
 BLANKS = " \t"
 ANNOTATION = "lvsmarkd:"

@@ -6,9 +6,8 @@ lib/parser.c: check_definition, find_definition, replace_param.
 import re
 from dataclasses import dataclass, field
 
-from lvsmarkd.keepalived.conf.circumstances import Circumstances
 from lvsmarkd.keepalived.conf.comments import BLANKS
-from lvsmarkd.keepalived.conf.dialect import Dialect
+from lvsmarkd.keepalived.conf.context import Dialect, ReadContext
 from lvsmarkd.keepalived.conf.physical import MAX_LINE
 
 LINE_END = "\n"
@@ -81,7 +80,7 @@ class Substituted:
 
 
 @dataclass(frozen=True, slots=True)
-class _Value:
+class _UseValue:
     """The value of one use, None to leave it; ``more`` are the lines after its first."""
 
     text: str | None = None
@@ -89,7 +88,7 @@ class _Value:
     doubt: str = ""
 
 
-_LEFT = _Value()
+_LEFT = _UseValue()
 
 
 class _CrashesError(Exception):
@@ -100,7 +99,7 @@ class _CrashesError(Exception):
 class Definitions:
     """The definitions in force at one point: they are positional, and hold across files."""
 
-    circumstances: Circumstances
+    context: ReadContext
     _known: dict[str, Definition] = field(default_factory=dict)
     _replacements: int = 0
 
@@ -135,7 +134,7 @@ class Definitions:
         What was put in is looked at again, so that values may use other definitions.
         ``directory`` is what ``_PWD`` stands for.
         """
-        use = _USE[self.circumstances.dialect]
+        use = _USE[self.context.dialect]
         position = 0
         opened: list[str] = []
         doubts: list[str] = []
@@ -169,7 +168,7 @@ class Definitions:
                 return Substituted(text, replaced, tuple(opened), "; ".join(doubts))
         return Substituted(text, replaced, endless=True)
 
-    def _value(self, use: re.Match[str], directory: str) -> "_Value":
+    def _value(self, use: re.Match[str], directory: str) -> "_UseValue":
         """What is put in for one use."""
         name, parameters = use[1] or use[3], use[2] or ""
         known = self._known.get(name)
@@ -178,36 +177,36 @@ class Definitions:
         if parameters.strip():
             return _LEFT
         if not known.multiline:
-            return _Value(known.value)
+            return _UseValue(known.value)
         if parameters or use.end() != len(use.string):
             return _LEFT  # one of several lines is only found at the end of a line
         first, parted, more = known.value.partition(LINE_END)
         # It reads on behind the end of the value where there is no second line.
         doubt = "" if parted else f"${name} is one line where several were meant"
-        return _Value(first, more, doubt)
+        return _UseValue(first, more, doubt)
 
     @property
     def _since_2_4(self) -> bool:
-        return self.circumstances.dialect is Dialect.SINCE_2_4
+        return self.context.dialect is Dialect.SINCE_2_4
 
-    def _built_in(self, name: str, parameters: list[str], directory: str) -> "_Value":
+    def _built_in(self, name: str, parameters: list[str], directory: str) -> "_UseValue":
         """The value of a built-in definition, or why it cannot be known (set_std_definitions)."""
         match name, parameters:
             case "_PWD", []:
-                return _Value(directory)
+                return _UseValue(directory)
             case "_INSTANCE", []:
-                return _Value(self.circumstances.config_id)
+                return _UseValue(self.context.config_id)
             case "_HASH", []:
-                return _Value("#")
+                return _UseValue("#")
             case "_BANG", []:
-                return _Value("!")
+                return _UseValue("!")
             case "_RANDOM", _:
-                return _Value(doubt="$_RANDOM is another number at each start")
+                return _UseValue(doubt="$_RANDOM is another number at each start")
             case "_ENV", [] if self._since_2_4:
                 raise _CrashesError
             case "_ENV", [variable] if self._since_2_4:
-                if self.circumstances.environment is None:
+                if self.context.environment is None:
                     doubt = f"${{_ENV {variable}}} is in keepalived's own environment"
-                    return _Value(doubt=doubt)
-                return _Value(self.circumstances.environment.get(variable, ""))
+                    return _UseValue(doubt=doubt)
+                return _UseValue(self.context.environment.get(variable, ""))
         return _LEFT

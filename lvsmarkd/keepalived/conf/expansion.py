@@ -7,10 +7,9 @@ substitution. One line may stand for many: those are handed out before anything 
 import re
 from dataclasses import dataclass, field
 
-from lvsmarkd.keepalived.conf.circumstances import Circumstances
 from lvsmarkd.keepalived.conf.comments import BLANKS, decomment
+from lvsmarkd.keepalived.conf.context import Dialect, ReadContext
 from lvsmarkd.keepalived.conf.definitions import LINE_END, Definition, Definitions
-from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.conf.sequences import EndlessError, Sequence, sequence_of
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops
 from lvsmarkd.model.origin import Origin, Problem
@@ -48,7 +47,7 @@ class _Rest:
 class Expander:
     """Expands line after line: what one line defines, later ones use."""
 
-    circumstances: Circumstances
+    context: ReadContext
     problems: list[Problem] = field(default_factory=list)
     count: int = 0
     """How many sequences keepalived believes to be under way, without a sign: each broken ~LST
@@ -64,7 +63,7 @@ class Expander:
     _at: Origin = field(default_factory=lambda: Origin(""))
 
     def __post_init__(self) -> None:
-        self._definitions = Definitions(self.circumstances)
+        self._definitions = Definitions(self.context)
 
     @property
     def unfinished(self) -> bool:
@@ -133,7 +132,7 @@ class Expander:
         if not text.startswith("@"):
             return text
         blank = _BLANK.search(text)
-        if blank is None or not condition(text, self.circumstances.config_id):
+        if blank is None or not condition(text, self.context.config_id):
             return ""
         return text[blank.end() :].lstrip(BLANKS)
 
@@ -152,7 +151,7 @@ class Expander:
             return self._definitions.substitute(numbers, directory, _NUMBERS).text
 
         try:
-            sequence = sequence_of(text, self.circumstances.dialect, resolve)
+            sequence = sequence_of(text, self.context.dialect, resolve)
         except EndlessError:
             raise KeepalivedStops(_too_far(origin)) from None
         if sequence is not None:
@@ -182,11 +181,11 @@ class Expander:
             self._rests.append(_Rest(more, self.count))
         if not done.replaced:
             return done.text, False
-        old = self.circumstances.dialect is Dialect.BEFORE_2_4
+        old = self.context.dialect is Dialect.BEFORE_2_4
         if old and done.text.startswith("@"):
             # It moves as many bytes as the line had before, or a negative number of them.
             self._doubt(origin, "a condition comes out of a definition")
-        text, _ = decomment(done.text, self.circumstances.dialect)
+        text, _ = decomment(done.text, self.context.dialect)
         return text, old and not done.doubtful and (text.startswith("@") or "$" in text)
 
     def _doubt(self, origin: Origin, why: str) -> None:

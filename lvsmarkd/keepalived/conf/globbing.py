@@ -36,7 +36,7 @@ _DEEPEST = 300
 
 
 @dataclass(slots=True)
-class Matches:
+class GlobMatches:
     """The paths that match, in keepalived's order.
 
     ``missing`` says that a name, or the directory of a wildcard, was not there; ``wildcard``
@@ -56,13 +56,13 @@ class Matches:
         return self.exhausted
 
 
-def matches_of(pattern: str, directory: str = "/") -> Matches:
+def matches_of(pattern: str, directory: str = "/") -> GlobMatches:
     """Match one pattern without braces, from ``directory``, which is no pattern itself.
 
     Raises OSError where descriptors or memory are lacking: a directory that could not be
     opened for want of them is there.
     """
-    found = Matches()
+    found = GlobMatches()
     if not pattern:
         return found
     start = "/" if pattern.startswith("/") else directory
@@ -84,7 +84,7 @@ def escaped(text: str) -> str:
     return _SPECIAL.sub(lambda special: f"[{special.group()}]", text)
 
 
-def _in(directory: str, parts: list[str], found: Matches) -> Iterator[str]:
+def _in(directory: str, parts: list[str], found: GlobMatches) -> Iterator[str]:
     part, rest = parts[0], parts[1:]
     if not is_magic(part) and not (not rest and "\\" in part):
         path = os.path.join(directory, _ESCAPE.sub(r"\1", part))  # noqa: PTH118 - a text

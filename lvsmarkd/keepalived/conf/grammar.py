@@ -31,7 +31,7 @@ class Keyword:
     required: bool = False
 
 
-Table = Mapping[str, Keyword]
+KeywordTable = Mapping[str, Keyword]
 
 
 def keywords(names: str) -> dict[str, Keyword]:
@@ -49,6 +49,6 @@ def passed_over(names: str) -> dict[str, Keyword]:
     return dict.fromkeys(names.split(), Keyword(Body.PASSED_OVER))
 
 
-def block(inner: Table, *, required: bool = False) -> Keyword:
+def block(inner: KeywordTable, *, required: bool = False) -> Keyword:
     """A keyword with a block of keywords."""
     return Keyword(Body.KEYWORDS, inner, required)

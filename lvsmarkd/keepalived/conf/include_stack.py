@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lvsmarkd.keepalived.conf.bounds import Bounds
-from lvsmarkd.keepalived.conf.dialect import Dialect
+from lvsmarkd.keepalived.conf.context import Dialect
 from lvsmarkd.keepalived.conf.files import Skipped, read_file
-from lvsmarkd.keepalived.conf.includes import Fatal, Include, find
+from lvsmarkd.keepalived.conf.includes import Fatal, Include, find_files
 from lvsmarkd.keepalived.conf.physical import PhysicalLines, physical_lines
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.unknown import Unknown
 
 Lines = Iterator[tuple[int, str]]
-Identity = tuple[int, int]
+FileIdentity = tuple[int, int]
 """Device and inode."""
 
 
@@ -31,7 +31,7 @@ class Frame:
     names: Iterator[str]
     path: str = ""
     lines: Lines = field(default_factory=lambda: iter(()))
-    identity: Identity | None = None
+    identity: FileIdentity | None = None
     before: Fatal = Fatal.NOTHING
     """What was fatal for every include when it was opened: that is in force again at its end."""
     marks: int = 0
@@ -44,7 +44,7 @@ class Frame:
 
 
 @dataclass(slots=True)
-class Journal:
+class ReadRecord:
     """What is kept of all that was opened."""
 
     files: list[str] = field(default_factory=list)
@@ -60,7 +60,7 @@ class IncludeStack:
     """Opens files and hands out their lines. ``opened`` and ``closed`` hear of each."""
 
     dialect: Dialect
-    journal: Journal
+    record: ReadRecord
     bounds: Bounds
     opened: Callable[[str], None] = lambda _path: None
     closed: Callable[[], None] = lambda: None
@@ -72,10 +72,10 @@ class IncludeStack:
     def push(self, include: Include, origin: Origin, directory: str) -> None:
         """Begin with an include. Raises KeepalivedStops where keepalived exits on it."""
         fatal = include.fatal | self.always_fatal
-        found = find(include, directory)
-        self.journal.lookups.extend(found.lookups)
+        found = find_files(include, directory)
+        self.record.lookups.extend(found.lookups)
         if found.exhausted:
-            self.journal.partial = True
+            self.record.partial = True
             self._say(
                 origin,
                 f"{include.pattern!r} leads through so many files that they are not all looked "
@@ -113,9 +113,9 @@ class IncludeStack:
 
     def _next_file(self, frame: Frame) -> bool:
         for name in frame.names:
-            self.journal.files.append(name)
+            self.record.files.append(name)
             if bound := self._bound(name):
-                self.journal.partial = True
+                self.record.partial = True
                 self._not_read(name, bound, frame)
                 continue
             self.bounds.files += 1
@@ -152,7 +152,7 @@ class IncludeStack:
                 "make it a readable file without execute bits",
             )
         # Directories and the like keepalived passes over, by design and for ever.
-        self.journal.partial = self.journal.partial or isinstance(refused, Unknown)
+        self.record.partial = self.record.partial or isinstance(refused, Unknown)
         self._say(
             frame.origin,
             f"the included {name} {refused.reason}, so that nothing in it is in use: "
@@ -186,13 +186,13 @@ class IncludeStack:
             )
 
     def _say(self, origin: Origin, message: str) -> None:
-        self.journal.problems.append(Problem(origin, message))
+        self.record.problems.append(Problem(origin, message))
 
     def _stop(self, origin: Origin, message: str) -> None:
         raise KeepalivedStops(Problem(origin, message, fatal=True))
 
 
-def _identity(path: str) -> Identity | None:
+def _identity(path: str) -> FileIdentity | None:
     try:
         status = Path(path).stat()
     except (OSError, ValueError):

@@ -51,7 +51,7 @@ class Include:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class IncludedFiles:
     """The files that an include names, in the order keepalived reads them."""
 
     lookups: tuple[str, ...]
@@ -71,7 +71,7 @@ def include_of(text: str) -> Include | None:
     return Include(text[match.end() :].lstrip(BLANKS), _FATAL[match.group(1)])
 
 
-def find(include: Include, directory: str) -> Found:
+def find_files(include: Include, directory: str) -> IncludedFiles:
     """Look an include up from the directory that keepalived stands in.
 
     glob(3) with GLOB_BRACE: every alternative is sorted by itself, in order of bytes;
@@ -87,7 +87,7 @@ def find(include: Include, directory: str) -> Found:
         exhausted = exhausted or matches.exhausted
         start = "/" if pattern.startswith("/") else escaped(directory)
         lookups.append(str(Path(start) / pattern))
-    return Found(tuple(lookups), tuple(names), missing, wildcard, exhausted)
+    return IncludedFiles(tuple(lookups), tuple(names), missing, wildcard, exhausted)
 
 
 def _alternatives(pattern: str) -> list[str]:

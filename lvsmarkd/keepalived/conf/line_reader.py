@@ -12,11 +12,11 @@ from lvsmarkd.keepalived.conf.bounds import Bounds
 from lvsmarkd.keepalived.conf.comments import annotation
 from lvsmarkd.keepalived.conf.expansion import SPECIAL, Expander, condition
 from lvsmarkd.keepalived.conf.includes import Include, include_of
-from lvsmarkd.keepalived.conf.logical import CLOSE, OPEN, Item, Line, Note, cut, words
+from lvsmarkd.keepalived.conf.logical import CLOSE, OPEN, Item, LogicalLine, Note, cut, words
 from lvsmarkd.model.origin import Origin, Problem
 
 
-class Text(NamedTuple):
+class SourceLine(NamedTuple):
     """A line without its comment, and where it was written."""
 
     text: str
@@ -25,14 +25,14 @@ class Text(NamedTuple):
     comment: str = ""
 
 
-class Files(Protocol):
+class LineSource(Protocol):
     """Where lines come from."""
 
     @property
     def directory(self) -> str:
         """Where the process stands: names are relative to it."""
 
-    def line(self) -> Text | None:
+    def line(self) -> SourceLine | None:
         """The next line; one without text has a comment. None at the end."""
 
     def include(self, include: Include, origin: Origin) -> None:
@@ -43,10 +43,10 @@ class Files(Protocol):
 class LineReader:
     """Gives the logical lines, and between them the annotations."""
 
-    files: Files
+    files: LineSource
     expander: Expander
     bounds: Bounds
-    open_blocks: list[Line] = field(default_factory=list)
+    open_blocks: list[LogicalLine] = field(default_factory=list)
     """Every ``{`` that no ``}`` has closed yet."""
     exceeded: bool = False
     """There was more than is read."""
@@ -54,7 +54,7 @@ class LineReader:
     def items(self) -> Iterator[Item]:
         """All of them, read while they are asked for."""
         expander, files = self.expander, self.files
-        at: Text | None = None
+        at: SourceLine | None = None
         while True:
             expanded = expander.waiting()
             if expanded is None:
@@ -71,7 +71,7 @@ class LineReader:
             if expanded is None and at.comment:
                 yield from self._noted(at)
 
-    def _logical(self, text: str, at: Text) -> Iterator[Item]:
+    def _logical(self, text: str, at: SourceLine) -> Iterator[Item]:
         """Every logical line of one line; what is left of it is expanded again."""
         _, path, number, _ = at
         expander = self.expander
@@ -89,21 +89,21 @@ class LineReader:
                 return
             text, rest = cut(text)
             if found := words(text):
-                line = Line(found, path, number, text if '"' in text else "")
+                line = LogicalLine(found, path, number, text if '"' in text else "")
                 if text == OPEN:
                     self.open_blocks.append(line)
                 elif text == CLOSE and self.open_blocks:
                     self.open_blocks.pop()
                 yield line
 
-    def _noted(self, at: Text) -> Iterator[Note]:
+    def _noted(self, at: SourceLine) -> Iterator[Note]:
         note = annotation(at.comment)
         if note is None:
             return
-        if condition(at.text, self.expander.circumstances.config_id) is not False:
+        if condition(at.text, self.expander.context.config_id) is not False:
             yield Note(note, at.file, at.number)
 
-    def _too_much(self, text: str, at: Text) -> bool:
+    def _too_much(self, text: str, at: SourceLine) -> bool:
         if (bound := self.bounds.no_more_text(text)) is None:
             return False
         if self.exceeded:

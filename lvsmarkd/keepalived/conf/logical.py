@@ -14,7 +14,7 @@ _WORD_OR_QUOTE = re.compile(r'"([^"]*)"|([^ \t\f\n\r\v"]+)|"')
 _BRACE_OR_QUOTE = re.compile(r'[{}"]')
 
 
-class Line(NamedTuple):
+class LogicalLine(NamedTuple):
     """One logical line: its words, at least one, and where it was written."""
 
     words: list[str]
@@ -42,7 +42,7 @@ class Note(NamedTuple):
         return Origin(self.file, self.number)
 
 
-Item = Line | Note
+Item = LogicalLine | Note
 
 
 def cut(text: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ keepalived/check/check_data.c, alloc_vsg_entry; check_parser.c, vsg_handler.
 from dataclasses import dataclass, field
 
 from lvsmarkd.keepalived.conf.addresses import group_entry_family
-from lvsmarkd.keepalived.conf.logical import Line
+from lvsmarkd.keepalived.conf.logical import LogicalLine
 from lvsmarkd.keepalived.conf.mark_words import mark_of, marks_named
 from lvsmarkd.keepalived.conf.servers import Group, GroupMark
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops
@@ -28,7 +28,7 @@ class OpenGroup:
         """The marks read up to now."""
         return self._as_group().numbers
 
-    def entry(self, line: Line, problems: list[Problem]) -> int:
+    def entry(self, line: LogicalLine, problems: list[Problem]) -> int:
         """One line of the group; the mark it adds, or 0."""
         if line.words[0] == "fwmark":
             return self._fwmark(line, problems)
@@ -46,7 +46,7 @@ class OpenGroup:
             )
         return 0
 
-    def _fwmark(self, line: Line, problems: list[Problem]) -> int:
+    def _fwmark(self, line: LogicalLine, problems: list[Problem]) -> int:
         origin = line.origin
         match line.words:
             case [_]:
@@ -101,7 +101,7 @@ def _without_number(origin: Origin) -> Problem:
     )
 
 
-def _unknown_family(line: Line, mark: int) -> Problem:
+def _unknown_family(line: LogicalLine, mark: int) -> Problem:
     return Problem(
         line.origin,
         f"{line.words[2]!r} is no family, so that keepalived drops fwmark {mark}: write one "
@@ -110,7 +110,7 @@ def _unknown_family(line: Line, mark: int) -> Problem:
     )
 
 
-def _passed_over(line: Line, mark: int) -> Problem:
+def _passed_over(line: LogicalLine, mark: int) -> Problem:
     return Problem(
         line.origin,
         f"keepalived passes over {' '.join(line.words[3:])!r} after fwmark {mark}: write one "

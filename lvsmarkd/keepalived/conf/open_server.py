@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from lvsmarkd.keepalived.conf.addresses import Endpoint, endpoint
-from lvsmarkd.keepalived.conf.logical import Line
+from lvsmarkd.keepalived.conf.logical import LogicalLine
 from lvsmarkd.keepalived.conf.servers import VirtualServer
 from lvsmarkd.keepalived.conf.unsigned import read_plain
 from lvsmarkd.model.origin import Origin
@@ -97,7 +97,7 @@ class OpenServer:
         """``protocol``; another word is ignored (proto_handler)."""
         self._protocol = _PROTOCOLS.get(word.upper(), self._protocol)
 
-    def open_real(self, line: Line) -> bool:
+    def open_real(self, line: LogicalLine) -> bool:
         """``real_server``; false where its address or port is invalid, and its block skipped."""
         self._current = self._destination(line)
         if self._current is None:
@@ -128,11 +128,11 @@ class OpenServer:
                 return
         self._real.append(current.endpoint)
 
-    def sorry_server(self, line: Line) -> None:
+    def sorry_server(self, line: LogicalLine) -> None:
         """``sorry_server``: the last valid one counts."""
         self._sorry = self._destination(line) or self._sorry
 
-    def forward_sorry(self, line: Line) -> bool:
+    def forward_sorry(self, line: LogicalLine) -> bool:
         """``sorry_server_lvs_method``; false where a word is missing."""
         if self._sorry is None:
             return True
@@ -164,7 +164,7 @@ class OpenServer:
             families.add(self._sorry.endpoint.family)
         return families.pop() if len(families) == 1 else Family.INET
 
-    def _destination(self, line: Line) -> _Destination | None:
+    def _destination(self, line: LogicalLine) -> _Destination | None:
         words = line.words
         found = endpoint(words[1], words[2] if len(words) > 2 else "")
         return None if found is None else _Destination(found, self._forwarding)

@@ -4,12 +4,12 @@ is work for it.
 
 from dataclasses import dataclass
 
-from lvsmarkd.keepalived.conf.automatic import Automatic, OpenAutomatic
-from lvsmarkd.keepalived.conf.blocks import TOP, Listener
+from lvsmarkd.keepalived.conf.blocks import TOP, BlockHandler
 from lvsmarkd.keepalived.conf.checker_keywords import VIRTUAL_SERVER
 from lvsmarkd.keepalived.conf.include_stack import IncludeStack
 from lvsmarkd.keepalived.conf.includes import Fatal
-from lvsmarkd.keepalived.conf.logical import Line
+from lvsmarkd.keepalived.conf.logical import LogicalLine
+from lvsmarkd.keepalived.conf.nftables_ipvs import NftablesIpvs, OpenNftablesIpvs
 from lvsmarkd.keepalived.conf.parent_keywords import GLOBAL_DEFS
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops, incomplete
 from lvsmarkd.model.keepalived import Namespace
@@ -30,13 +30,13 @@ class ParentConfig:
 
     checker_starts: bool = False
     """Whether it meets a virtual_server (core/main.c, running_checker)."""
-    automatic: Automatic | None = None
+    nftables_ipvs: NftablesIpvs | None = None
     """Set where keepalived marks the packets of groups of addresses by itself."""
     namespace: Namespace | None = None
     """Where IPVS is, if not where keepalived is started (core/namespaces.c)."""
 
 
-class Parent(Listener):
+class Parent(BlockHandler):
     """What the parent makes of the lines, while they are read: ``include_check`` bears on what
     ``stack`` opens from then on.
 
@@ -47,16 +47,16 @@ class Parent(Listener):
     def __init__(self, stack: IncludeStack, problems: list[Problem]) -> None:
         self._stack = stack
         self._found = False
-        self._automatic = OpenAutomatic(problems)
+        self._nftables_ipvs = OpenNftablesIpvs(problems)
         self._namespaces: dict[str, Namespace] = {}
 
     def config(self) -> ParentConfig:
         """What it keeps in the end."""
         spaces = self._namespaces
         namespace = spaces.get("net_namespace_ipvs") or spaces.get("net_namespace")
-        return ParentConfig(self._found, self._automatic.close(), namespace)
+        return ParentConfig(self._found, self._nftables_ipvs.close(), namespace)
 
-    def line(self, block: str, line: Line) -> bool:
+    def line(self, block: str, line: LogicalLine) -> bool:
         """Take in a line; nothing is skipped for it."""
         if block == TOP and line.words[0] == VIRTUAL_SERVER:
             self._found = True
@@ -65,10 +65,10 @@ class Parent(Listener):
         elif block == GLOBAL_DEFS and line.words[0] == "include_check":
             self._stack.always_fatal = _checked(line.words[1:], self._stack.always_fatal)
         elif block == GLOBAL_DEFS:
-            self._automatic.line(line)
+            self._nftables_ipvs.line(line)
         return False
 
-    def incomplete(self, block: str, line: Line) -> None:
+    def incomplete(self, block: str, line: LogicalLine) -> None:
         """Exit, as it does."""
         del block
         raise KeepalivedStops(incomplete(line, "exits"))

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 
 from lvsmarkd.keepalived.conf.comments import decomment
-from lvsmarkd.keepalived.conf.consolidated import CopyLine, closed, opened
+from lvsmarkd.keepalived.conf.conf_copy import CopyLine, closed, opened
 from lvsmarkd.keepalived.conf.expansion import Expander
 from lvsmarkd.keepalived.conf.include_stack import IncludeStack
 from lvsmarkd.keepalived.conf.includes import Include, include_of
-from lvsmarkd.keepalived.conf.line_reader import Text
+from lvsmarkd.keepalived.conf.line_reader import SourceLine
 from lvsmarkd.model.origin import Origin
 
 
@@ -28,7 +28,7 @@ class ParentFiles:
         """Where it stands."""
         return self.stack.frames[-1].directory if self.stack.frames else "/"
 
-    def line(self) -> Text | None:
+    def line(self) -> SourceLine | None:
         """The next line that is not blank."""
         stack, copy, dialect = self.stack, self.copy, self.stack.dialect
         while (found := stack.line()) is not None:
@@ -41,7 +41,7 @@ class ParentFiles:
             plain = text.startswith("include") and include_of(text) is not None
             copy.append(CopyLine("" if plain else text, number, comment))
             if text:
-                return Text(text, stack.frames[-1].path, number)
+                return SourceLine(text, stack.frames[-1].path, number)
         return None
 
     def include(self, include: Include, origin: Origin) -> None:

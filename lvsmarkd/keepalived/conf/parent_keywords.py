@@ -5,7 +5,13 @@ at build time is taken as built in.
 """
 
 from lvsmarkd.keepalived.conf.checker_keywords import CHECKER
-from lvsmarkd.keepalived.conf.grammar import Table, block, keywords, passed_over, value_blocks
+from lvsmarkd.keepalived.conf.grammar import (
+    KeywordTable,
+    block,
+    keywords,
+    passed_over,
+    value_blocks,
+)
 from lvsmarkd.keepalived.conf.vrrp_keywords import VRRP
 
 GLOBAL_DEFS = "global_defs"
@@ -54,7 +60,7 @@ _GLOBAL_DEFS = {
     ),
 }
 
-PARENT: Table = {
+PARENT: KeywordTable = {
     **passed_over(" ".join((*CHECKER, *VRRP))),
     **keywords(
         """

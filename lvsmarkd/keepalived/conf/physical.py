@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lvsmarkd.keepalived.conf.dialect import Dialect
+from lvsmarkd.keepalived.conf.context import Dialect
 
 MAX_LINE = 1023
 """Bytes of a line that keepalived's buffer holds (lib/parser.h, MAXBUF, less the NUL)."""

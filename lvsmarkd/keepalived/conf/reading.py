@@ -7,16 +7,15 @@ from pathlib import Path
 
 from lvsmarkd.keepalived.conf.checker import checker_config
 from lvsmarkd.keepalived.conf.checker_keywords import CHECKER
-from lvsmarkd.keepalived.conf.circumstances import Circumstances
-from lvsmarkd.keepalived.conf.dialect import Dialect
+from lvsmarkd.keepalived.conf.context import Dialect, ReadContext
 from lvsmarkd.keepalived.conf.grammar import Body
-from lvsmarkd.keepalived.conf.logical import Line
+from lvsmarkd.keepalived.conf.logical import LogicalLine
 from lvsmarkd.keepalived.conf.services import Programmed, programmed
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops
 from lvsmarkd.keepalived.conf.transcript import Transcript, transcribe
 from lvsmarkd.keepalived.conf.vrrp import vrrp_instances
 from lvsmarkd.keepalived.conf.vrrp_keywords import VRRP
-from lvsmarkd.model.keepalived import Annotation, Fitness, Reading
+from lvsmarkd.model.keepalived import Annotation, Completeness, Reading
 from lvsmarkd.model.origin import Origin, Problem
 
 _PROBLEMS = 500
@@ -43,10 +42,10 @@ def read(
     """
     # Joined, not normalised: the kernel's `..` after a symbolic link is not that of the text.
     main = str(Path.cwd() / path)
-    circumstances = Circumstances(
+    context = ReadContext(
         default_config_id() if config_id is None else config_id, dialect, environment
     )
-    transcript = transcribe(main, circumstances)
+    transcript = transcribe(main, context)
     if transcript.refused is not None:
         problem = Problem(
             Origin(main),
@@ -54,7 +53,7 @@ def read(
             " without execute bits; nothing is taken away until it is one",
             fatal=True,
         )
-        return Reading(Fitness.UNREADABLE, problems=(problem,), files=(main,))
+        return Reading(Completeness.UNREADABLE, problems=(problem,), files=(main,))
     return reading_of(main, transcript, dialect)
 
 
@@ -76,7 +75,7 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
     doubtful = False
     try:
         config = checker_config(transcript.items, problems, dialect)
-        out = programmed(config, transcript.parent.automatic, problems)
+        out = programmed(config, transcript.parent.nftables_ipvs, problems)
         annotations = config.annotations
         doubtful = config.doubtful
         starts = transcript.parent.checker_starts
@@ -90,7 +89,7 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
         out = Programmed()
     whole = suspicion is None and stop is None and not (transcript.partial or doubtful)
     return Reading(
-        Fitness.WHOLE if whole else Fitness.SUSPECT,
+        Completeness.WHOLE if whole else Completeness.SUSPECT,
         out.services,
         instances,
         annotations,
@@ -122,7 +121,7 @@ def _printable(text: str) -> str:
 
 def _suspicion(main: str, transcript: Transcript) -> Problem | None:
     """Why the text looks cut off, or emptied, if it does."""
-    lines = [item for item in transcript.items if isinstance(item, Line)]
+    lines = [item for item in transcript.items if isinstance(item, LogicalLine)]
     if not any(line.words[0] in CHECKER or line.words[0] in VRRP for line in lines):
         if transcript.stop is not None or transcript.partial:
             return None

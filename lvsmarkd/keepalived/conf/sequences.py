@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from lvsmarkd.keepalived.conf.dialect import Dialect
+from lvsmarkd.keepalived.conf.context import Dialect
 
 Values = tuple[tuple[str, str], ...]
 """Definitions, by name, for one run of the line."""

@@ -6,7 +6,7 @@ keepalived/check/ipwrapper.c, link_vsg_to_vs; ipvswrapper.c, ipvs_group_cmd.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from lvsmarkd.keepalived.conf.automatic import Allocator, Automatic
+from lvsmarkd.keepalived.conf.nftables_ipvs import MarkAllocator, NftablesIpvs
 from lvsmarkd.keepalived.conf.servers import CheckerConfig, Group, GroupMark, VirtualServer
 from lvsmarkd.model.keepalived import ReservedMarks
 from lvsmarkd.model.origin import Origin, Problem
@@ -24,10 +24,10 @@ class Programmed:
 
 
 def programmed(
-    config: CheckerConfig, automatic: Automatic | None, problems: list[Problem]
+    config: CheckerConfig, nftables_ipvs: NftablesIpvs | None, problems: list[Problem]
 ) -> Programmed:
-    """Link virtual servers and groups; ``automatic`` is what global_defs says."""
-    linker = _Linker(config, Allocator(automatic) if automatic else None, problems)
+    """Link virtual servers and groups; ``nftables_ipvs`` is what global_defs says."""
+    linker = _Linker(config, MarkAllocator(nftables_ipvs) if nftables_ipvs else None, problems)
     services = linker.link()
     reserved = linker.allocator.reserved() if linker.allocator else None
     if reserved is not None:
@@ -61,7 +61,7 @@ _ORIGINS = 20
 
 class _Linker:
     def __init__(
-        self, config: CheckerConfig, allocator: Allocator | None, problems: list[Problem]
+        self, config: CheckerConfig, allocator: MarkAllocator | None, problems: list[Problem]
     ) -> None:
         self.allocator = allocator
         self._config = config

@@ -1,6 +1,6 @@
 """The end of everything: a line at which keepalived exits, crashes or hangs."""
 
-from lvsmarkd.keepalived.conf.logical import Line
+from lvsmarkd.keepalived.conf.logical import LogicalLine
 from lvsmarkd.model.origin import Problem
 
 
@@ -12,7 +12,7 @@ class KeepalivedStops(Exception):  # noqa: N818  # it is no error of ours: it is
         self.problem = problem
 
 
-def incomplete(line: Line, ends: str) -> Problem:
+def incomplete(line: LogicalLine, ends: str) -> Problem:
     """A line that lacks a word, on which keepalived ``ends``: "exits" or "crashes"."""
     return Problem(
         line.origin,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from lvsmarkd.keepalived.conf.blocks import TOP
 from lvsmarkd.keepalived.conf.checker_keywords import VIRTUAL_SERVER, VIRTUAL_SERVER_GROUP
-from lvsmarkd.keepalived.conf.logical import CLOSE, OPEN, Line
+from lvsmarkd.keepalived.conf.logical import CLOSE, OPEN, LogicalLine
 from lvsmarkd.keepalived.conf.mark_words import marks_named
 from lvsmarkd.model.origin import Problem
 
@@ -12,16 +12,16 @@ _SERVICES = (VIRTUAL_SERVER, VIRTUAL_SERVER_GROUP)
 
 
 @dataclass(slots=True)
-class StructureComplaints:
+class StructureProblems:
     """Says once what goes wrong with a block, not again for each of its consequences."""
 
     problems: list[Problem] = field(default_factory=list)
     _ignored_opens: int = 0
     _named: set[str] = field(default_factory=set)
-    _explained: Line | None = None
+    _explained: LogicalLine | None = None
     """The line that was complained about last: its ``{`` needs no word more."""
 
-    def unknown(self, block: str, line: Line, marks: tuple[int, ...]) -> None:
+    def unknown(self, block: str, line: LogicalLine, marks: tuple[int, ...]) -> None:
         """A line that keepalived drops, in a block that is about ``marks``."""
         match line.words:
             case [str(word), *_] if word == CLOSE:
@@ -49,7 +49,7 @@ class StructureComplaints:
                 )
                 self._named.add(word)
 
-    def unexpected_open(self, block: str, line: Line, marks: tuple[int, ...]) -> None:
+    def unexpected_open(self, block: str, line: LogicalLine, marks: tuple[int, ...]) -> None:
         """A ``{`` after a line that opens no block."""
         self._ignored_opens += 1
         word = line.words[0]
@@ -71,7 +71,7 @@ class StructureComplaints:
                 "as if it stood outside: remove or correct the line and its braces",
             )
 
-    def missing_open(self, block: str, line: Line, marks: tuple[int, ...]) -> None:
+    def missing_open(self, block: str, line: LogicalLine, marks: tuple[int, ...]) -> None:
         """A block that begins without its ``{``."""
         self._say(
             line,
@@ -80,7 +80,7 @@ class StructureComplaints:
             marks,
         )
 
-    def skipped(self, opener: Line, line: Line) -> None:
+    def skipped(self, opener: LogicalLine, line: LogicalLine) -> None:
         """A line in a block that is passed over; only services in it are worth a word."""
         if line.words[0] in _SERVICES:
             self._say(
@@ -90,7 +90,7 @@ class StructureComplaints:
                 marks_named(line.words),
             )
 
-    def _unmatched_close(self, line: Line) -> None:
+    def _unmatched_close(self, line: LogicalLine) -> None:
         if self._ignored_opens:
             self._ignored_opens -= 1
             return
@@ -99,12 +99,12 @@ class StructureComplaints:
         self._named.add(CLOSE)
         self._say(line, "this '}' closes nothing: remove it, or restore the '{' that it belongs to")
 
-    def _say(self, line: Line, message: str, marks: tuple[int, ...] = ()) -> None:
+    def _say(self, line: LogicalLine, message: str, marks: tuple[int, ...] = ()) -> None:
         self._explained = line
         self.problems.append(Problem(line.origin, message, marks))
 
 
-def _text(line: Line) -> str:
+def _text(line: LogicalLine) -> str:
     return " ".join(line.words)
 
 

@@ -7,16 +7,16 @@ the same `line_reader`.
 
 from dataclasses import dataclass, field, replace
 
-from lvsmarkd.keepalived.conf.blocks import walk
+from lvsmarkd.keepalived.conf.blocks import process_stream
 from lvsmarkd.keepalived.conf.bounds import Bounds
 from lvsmarkd.keepalived.conf.child_files import ChildFiles
-from lvsmarkd.keepalived.conf.circumstances import Circumstances
-from lvsmarkd.keepalived.conf.consolidated import Copy
+from lvsmarkd.keepalived.conf.conf_copy import Copy
+from lvsmarkd.keepalived.conf.context import ReadContext
 from lvsmarkd.keepalived.conf.expansion import Expander
 from lvsmarkd.keepalived.conf.files import Skipped, read_file
-from lvsmarkd.keepalived.conf.include_stack import IncludeStack, Journal
+from lvsmarkd.keepalived.conf.include_stack import IncludeStack, ReadRecord
 from lvsmarkd.keepalived.conf.line_reader import LineReader
-from lvsmarkd.keepalived.conf.logical import Item, Line
+from lvsmarkd.keepalived.conf.logical import Item, LogicalLine
 from lvsmarkd.keepalived.conf.parent import Parent, ParentConfig
 from lvsmarkd.keepalived.conf.parent_files import ParentFiles
 from lvsmarkd.keepalived.conf.parent_keywords import PARENT
@@ -39,7 +39,7 @@ class Transcript:
     files: tuple[str, ...] = ()
     lookups: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
-    open_blocks: tuple[Line, ...] = ()
+    open_blocks: tuple[LogicalLine, ...] = ()
     partial: bool = False
     stop: Problem | None = None
     parent: ParentConfig = field(default_factory=ParentConfig)
@@ -47,26 +47,26 @@ class Transcript:
     """The main file ends in the middle of a line that closes no block."""
 
 
-def transcribe(path: str, circumstances: Circumstances) -> Transcript:
+def transcribe(path: str, context: ReadContext) -> Transcript:
     """Read an absolute path and all that it includes, as keepalived does when it starts."""
     raw = read_file(path)
     if isinstance(raw, Skipped | Unknown):
         return Transcript(raw, files=(path,))
-    children = _Children(path, circumstances, Journal([path]))
-    journal = children.journal
-    expander = Expander(circumstances, journal.problems)
+    children = _Children(path, context, ReadRecord([path]))
+    record = children.record
+    expander = Expander(context, record.problems)
     bounds = Bounds()
-    stack = IncludeStack(circumstances.dialect, journal, bounds)
+    stack = IncludeStack(context.dialect, record, bounds)
     files = ParentFiles(stack, expander)
     reader = LineReader(files, expander, bounds)
-    parent = Parent(stack, journal.problems)
+    parent = Parent(stack, record.problems)
     stop = None
     try:
         stack.push_main(path, raw)
-        walk(reader.items(), PARENT, parent)
+        process_stream(reader.items(), PARENT, parent)
     except KeepalivedStops as stopped:
         stop = stopped.problem
-    journal.partial = journal.partial or expander.doubtful or reader.exceeded
+    record.partial = record.partial or expander.doubtful or reader.exceeded
     kept = parent.config()
     read = children.read(files.copy, expander.end())
     end = raw[raw.rfind(b"\n") + 1 :].partition(b"#")[0].strip()
@@ -78,36 +78,36 @@ def transcribe(path: str, circumstances: Circumstances) -> Transcript:
     )
 
 
-def transcribe_copy(copy: Copy, path: str, circumstances: Circumstances) -> Transcript:
+def transcribe_copy(copy: Copy, path: str, context: ReadContext) -> Transcript:
     """Read the copy that a running keepalived holds; ``path`` is its main file's."""
-    journal = Journal([path])
+    record = ReadRecord([path])
     lines = tuple(copy)
-    children = _Children(path, circumstances, journal)
+    children = _Children(path, context, record)
     read = children.read(lines)
     if children.count:
         # What the parent ended with, as it read the same lines.
         read = children.read(lines, children.count)
-    parent = Parent(IncludeStack(circumstances.dialect, journal, Bounds()), journal.problems)
+    parent = Parent(IncludeStack(context.dialect, record, Bounds()), record.problems)
     stop = read.stop
     try:
-        walk(read.items, PARENT, parent)
+        process_stream(read.items, PARENT, parent)
     except KeepalivedStops as stopped:
         stop = stop or stopped.problem
     kept = parent.config()
-    return replace(read, stop=stop, parent=kept, problems=tuple(dict.fromkeys(journal.problems)))
+    return replace(read, stop=stop, parent=kept, problems=tuple(dict.fromkeys(record.problems)))
 
 
 @dataclass(slots=True)
 class _Children:
     path: str
-    circumstances: Circumstances
-    journal: Journal
+    context: ReadContext
+    record: ReadRecord
     count: int = 0
 
     def read(self, copy: Copy, count: int = 0) -> Transcript:
-        journal, bounds = self.journal, Bounds()
-        expander = Expander(self.circumstances, journal.problems, count)
-        stack = IncludeStack(self.circumstances.dialect, journal, bounds)
+        record, bounds = self.record, Bounds()
+        expander = Expander(self.context, record.problems, count)
+        stack = IncludeStack(self.context.dialect, record, bounds)
         files = ChildFiles(iter(copy), self.path, stack, expander)
         reader = LineReader(files, expander, bounds)
         items: list[Item] = []
@@ -120,10 +120,10 @@ class _Children:
         return Transcript(
             items=tuple(items),
             # What is read twice says everything twice.
-            files=tuple(dict.fromkeys((*journal.files, *files.files))),
-            lookups=tuple(dict.fromkeys(journal.lookups)),
-            problems=tuple(dict.fromkeys(journal.problems)),
+            files=tuple(dict.fromkeys((*record.files, *files.files))),
+            lookups=tuple(dict.fromkeys(record.lookups)),
+            problems=tuple(dict.fromkeys(record.problems)),
             open_blocks=tuple(reader.open_blocks),
-            partial=journal.partial or expander.doubtful or reader.exceeded or files.doubtful,
+            partial=record.partial or expander.doubtful or reader.exceeded or files.doubtful,
             stop=stop,
         )

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lvsmarkd.keepalived.conf.addresses import parse_address
-from lvsmarkd.keepalived.conf.blocks import TOP, Listener, walk
-from lvsmarkd.keepalived.conf.logical import Item, Line
+from lvsmarkd.keepalived.conf.blocks import TOP, BlockHandler, process_stream
+from lvsmarkd.keepalived.conf.logical import Item, LogicalLine
 from lvsmarkd.keepalived.conf.mark_words import marks_named
 from lvsmarkd.keepalived.conf.vrrp_keywords import (
     AUTHENTICATION,
@@ -28,7 +28,7 @@ _MAX_INTERFACE = 15
 def vrrp_instances(items: Iterable[Item], problems: list[Problem]) -> tuple[VrrpInstance, ...]:
     """The instances, in the order written."""
     vrrp = _Vrrp(problems)
-    walk(items, VRRP, vrrp)
+    process_stream(items, VRRP, vrrp)
     return tuple(vrrp.instances.values())
 
 
@@ -47,7 +47,7 @@ class _OpenInstance:
         )
 
 
-class _Vrrp(Listener):
+class _Vrrp(BlockHandler):
     # What is wrong with the structure, the checker's view says.
 
     def __init__(self, problems: list[Problem]) -> None:
@@ -55,7 +55,7 @@ class _Vrrp(Listener):
         self._problems = problems
         self._open: _OpenInstance | None = None
 
-    def line(self, block: str, line: Line) -> bool:
+    def line(self, block: str, line: LogicalLine) -> bool:
         instance = self._open
         match line.words:
             case ["vrrp_instance", *rest] if block == TOP:
@@ -72,7 +72,7 @@ class _Vrrp(Listener):
                 instance.auth_ah = kind == "AH"
         return False
 
-    def value(self, block: str, line: Line) -> None:
+    def value(self, block: str, line: LogicalLine) -> None:
         if (instance := self._open) is None:
             return
         if block not in (VIRTUAL_IPADDRESS, VIRTUAL_IPADDRESS_EXCLUDED):
@@ -94,7 +94,7 @@ class _Vrrp(Listener):
                 return
         instance.vips[address] = None
 
-    def end(self, block: str, closing: Line | None) -> None:
+    def end(self, block: str, closing: LogicalLine | None) -> None:
         del closing
         if block == VRRP_INSTANCE and (instance := self._open) is not None:
             self.instances[instance.name] = instance.close()

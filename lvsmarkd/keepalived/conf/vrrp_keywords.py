@@ -4,7 +4,13 @@ From keepalived 2.4.3 and 2.2.7: keepalived/vrrp/vrrp_parser.c (init_vrrp_keywor
 optional at build time is taken as built in.
 """
 
-from lvsmarkd.keepalived.conf.grammar import Table, block, keywords, passed_over, value_blocks
+from lvsmarkd.keepalived.conf.grammar import (
+    KeywordTable,
+    block,
+    keywords,
+    passed_over,
+    value_blocks,
+)
 from lvsmarkd.keepalived.conf.shared_keywords import COMMON, GLOBAL
 
 VRRP_INSTANCE = "vrrp_instance"
@@ -45,7 +51,7 @@ _VRRP_INSTANCE = {
     "auth_hmac": block(keywords("key active_key time_window anti_replay mode")),
 }
 
-VRRP: Table = {
+VRRP: KeywordTable = {
     **GLOBAL,
     **passed_over("SSL virtual_server_group virtual_server"),
     **COMMON,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class _Value(Enum):
+class _ValueKind(Enum):
     """Whether an option takes a value; an optional one must be glued to it."""
 
     NONE = 0
@@ -64,8 +64,8 @@ _LONG = {
     "help": "h",
 }
 _VALUES = (
-    dict.fromkeys([*_REQUIRED, "signum", "config-fd"], _Value.REQUIRED)
-    | dict.fromkeys([*_OPTIONAL, "perf", "debug"], _Value.OPTIONAL)
+    dict.fromkeys([*_REQUIRED, "signum", "config-fd"], _ValueKind.REQUIRED)
+    | dict.fromkeys([*_OPTIONAL, "perf", "debug"], _ValueKind.OPTIONAL)
 )  # fmt: skip
 
 _NO_DAEMON = frozenset({"t", "T", "v", "h", "signum"})
@@ -121,10 +121,10 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
         if argument.startswith("--"):
             name, glued, value = argument[2:].partition("=")
             option = _long(name)
-            kind = _VALUES.get(option, _Value.NONE)
-            if kind is _Value.REQUIRED and not glued:
+            kind = _VALUES.get(option, _ValueKind.NONE)
+            if kind is _ValueKind.REQUIRED and not glued:
                 value = next(waiting, "")
-            yield option, value if kind is not _Value.NONE else ""
+            yield option, value if kind is not _ValueKind.NONE else ""
         elif argument.startswith("-") and argument != "-":
             yield from _cluster(argument[1:], waiting)
 
@@ -132,13 +132,13 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _cluster(letters: str, waiting: Iterator[str]) -> Iterator[tuple[str, str]]:
     """Short options behind one dash: the first that takes a value takes what is left."""
     for at, letter in enumerate(letters, 1):
-        match _VALUES.get(letter, _Value.NONE):
-            case _Value.NONE:
+        match _VALUES.get(letter, _ValueKind.NONE):
+            case _ValueKind.NONE:
                 yield letter, ""
-            case _Value.OPTIONAL:
+            case _ValueKind.OPTIONAL:
                 yield letter, letters[at:]
                 return
-            case _Value.REQUIRED:
+            case _ValueKind.REQUIRED:
                 yield letter, letters[at:] or next(waiting, "")
                 return
 

@@ -22,7 +22,7 @@ from lvsmarkd.keepalived.process.procfs import (
     stat_of,
     status_of,
 )
-from lvsmarkd.model.running import Keepalived, Running, Stopped
+from lvsmarkd.model.running import RunningKeepalived, Running, Stopped
 from lvsmarkd.model.shortage import is_shortage
 from lvsmarkd.model.unknown import Unknown
 
@@ -56,12 +56,12 @@ def find_keepalived(
     Where ``process_name`` gives it another name, it is found by pid file or unit only.
     """
     search = _Search(proc, run, cgroups)
-    if isinstance(known, Keepalived):
+    if isinstance(known, RunningKeepalived):
         still = search.still(known)
         # Where its network cannot be seen, it may be a stranger that was found first.
         if still is not None and still.elsewhere is False and _rank(still) == _BEST:
             return still
-    found: list[Keepalived] = []
+    found: list[RunningKeepalived] = []
     for stage in (search.pid_files, search.unit, search.scan):
         found += search.parents(stage)
         if any(_rank(one) == _BEST for one in found):
@@ -76,7 +76,7 @@ def find_keepalived(
     return Stopped()
 
 
-def _rank(one: Keepalived) -> tuple[bool, bool, bool]:
+def _rank(one: RunningKeepalived) -> tuple[bool, bool, bool]:
     return (one.elsewhere is True, one.contained, not one.checker)
 
 
@@ -92,7 +92,7 @@ class _Search:
     _instances: dict[int, str] = field(default_factory=dict)
     """Names of instances by pid, as the names of pid files tell them."""
 
-    def still(self, known: Keepalived) -> Keepalived | None:
+    def still(self, known: RunningKeepalived) -> RunningKeepalived | None:
         """The same process as it is now: it may have changed its network namespace since."""
         stat = stat_of(self.proc / str(known.pid))
         if stat is None or stat.started != known.started:
@@ -100,7 +100,7 @@ class _Search:
         elsewhere = self._elsewhere(self.proc / str(known.pid))
         return known if elsewhere == known.elsewhere else replace(known, elsewhere=elsewhere)
 
-    def parents(self, stage: Callable[[], Iterable[int]]) -> list[Keepalived]:
+    def parents(self, stage: Callable[[], Iterable[int]]) -> list[RunningKeepalived]:
         """Those of a stage's processes that are keepalived's parent, each once."""
         pids = [pid for pid in dict.fromkeys(stage()) if pid not in self._seen]
         self._seen.update(pids)
@@ -138,7 +138,7 @@ class _Search:
             if name.isdigit() and (stat := stat_of(self.proc / name)) and stat.name == NAME:
                 yield int(name)
 
-    def _look(self, pid: int) -> Keepalived | None:
+    def _look(self, pid: int) -> RunningKeepalived | None:
         process = self.proc / str(pid)
         stat, status, arguments = stat_of(process), status_of(process), arguments_of(process)
         if stat is None or status is None or not self._is_parent(stat.parent, arguments):
@@ -150,7 +150,7 @@ class _Search:
             return None
         roots = (identity_of(process, "root"), identity_of(self.proc / "self", "root"))
         contained = status.depth > 0 or (None not in roots and roots[0] != roots[1])
-        found = Keepalived(
+        found = RunningKeepalived(
             pid=pid,
             started=stat.started,
             executable=None if contained else _executable(process),

@@ -11,7 +11,7 @@ _ENOUGH = 1 << 16
 _PPID, _STARTED = 1, 19
 """Places in /proc/PID/stat after the name (proc_pid_stat(5): the 4th and the 22nd field)."""
 
-Identity = tuple[int, int]
+FileIdentity = tuple[int, int]
 """Device and inode."""
 
 
@@ -74,7 +74,7 @@ def link_of(process: Path, name: str) -> str | None:
         return None
 
 
-def identity_of(process: Path, name: str) -> Identity | None:
+def identity_of(process: Path, name: str) -> FileIdentity | None:
     """Which file a link of /proc/PID leads to: two of the same identity are the same."""
     try:
         seen = (process / name).stat()

@@ -1,6 +1,6 @@
 """The configuration that the running keepalived has read last, whatever its files say now.
 
-Its parent holds its copy of them (`consolidated`) as one file in memory (lib/parser.c,
+Its parent holds its copy of them (`conf_copy`) as one file in memory (lib/parser.c,
 init_data, since 2.2.0), to which links of /proc lead for whoever may trace the process
 (CAP_SYS_PTRACE). It runs ahead of what is in use in one case: with ``reload_check_config`` it
 is overwritten by a configuration that is then refused (measured with 2.2.7; 2.4.3 leaves it
@@ -13,22 +13,21 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from lvsmarkd.keepalived.conf.circumstances import Circumstances
-from lvsmarkd.keepalived.conf.consolidated import CLOSES, FAILED, OPENS, copy_of
-from lvsmarkd.keepalived.conf.dialect import Dialect
+from lvsmarkd.keepalived.conf.conf_copy import CLOSES, FAILED, OPENS, copy_of
+from lvsmarkd.keepalived.conf.context import Dialect, ReadContext
 from lvsmarkd.keepalived.conf.files import Skipped, read_file
 from lvsmarkd.keepalived.conf.globbing import matches_of
-from lvsmarkd.keepalived.conf.logical import Line
+from lvsmarkd.keepalived.conf.logical import LogicalLine
 from lvsmarkd.keepalived.conf.reading import default_config_id, reading_of
 from lvsmarkd.keepalived.conf.transcript import Transcript, transcribe_copy
 from lvsmarkd.keepalived.process.procfs import environment_of, link_of, stat_of
 from lvsmarkd.model.keepalived import Reading
 from lvsmarkd.model.origin import Problem
-from lvsmarkd.model.running import Keepalived
+from lvsmarkd.model.running import RunningKeepalived
 from lvsmarkd.model.shortage import is_shortage
 from lvsmarkd.model.unknown import Unknown
 
-Stamp = tuple[int, int]
+CopyStamp = tuple[int, int]
 """When the copy was written last (ns since the epoch), and its size in bytes."""
 
 _MEMORY = "/memfd:/keepalived/consolidated_configuration (deleted)"
@@ -59,7 +58,7 @@ def find_copy(pid: int, proc: Path = Path("/proc")) -> str | Unknown:
     return str(directory / found[links[0]])
 
 
-def stamp_of(pid: int, proc: Path = Path("/proc")) -> Stamp | None:
+def stamp_of(pid: int, proc: Path = Path("/proc")) -> CopyStamp | None:
     """What changes whenever keepalived reads its configuration; None where it is not seen.
 
     It costs a look at each file that the process has open (measured: 0.08 ms).
@@ -68,7 +67,7 @@ def stamp_of(pid: int, proc: Path = Path("/proc")) -> Stamp | None:
     return None if isinstance(copy, Unknown) else stamp_at(copy)
 
 
-def stamp_at(copy: str) -> Stamp | None:
+def stamp_at(copy: str) -> CopyStamp | None:
     """The stamp of a copy whose path is known."""
     try:
         seen = os.stat(copy)  # noqa: PTH116 - a text
@@ -77,7 +76,9 @@ def stamp_at(copy: str) -> Stamp | None:
     return seen.st_mtime_ns, seen.st_size
 
 
-def read_consolidated(keepalived: Keepalived, proc: Path = Path("/proc")) -> Reading | Unknown:
+def read_running_copy(
+    keepalived: RunningKeepalived, proc: Path = Path("/proc")
+) -> Reading | Unknown:
     """What keepalived has read last, with the places in the original files.
 
     It holds no annotations, since these are comments. It is suspect where it was being
@@ -100,7 +101,7 @@ def read_consolidated(keepalived: Keepalived, proc: Path = Path("/proc")) -> Rea
     transcript = transcribe_copy(
         copy_of(text),
         main,
-        Circumstances(
+        ReadContext(
             default_config_id() if config_id is None else config_id,
             dialect,
             environment_of(process),
@@ -120,7 +121,7 @@ def _text(raw: bytes) -> str:
     return raw.decode(errors="surrogateescape")
 
 
-def _main(text: str, process: Path, keepalived: Keepalived) -> str:
+def _main(text: str, process: Path, keepalived: RunningKeepalived) -> str:
     """The main file's path: the copy names it as the command line does."""
     first = text.partition("\n")[0]
     if not first.startswith(OPENS):
@@ -140,7 +141,7 @@ def _complete(text: str) -> bool:
     return depth == 0 and text.endswith("\n") and lines[-1] == CLOSES
 
 
-def _outrun(transcript: Transcript, stamp: Stamp) -> bool:
+def _outrun(transcript: Transcript, stamp: CopyStamp) -> bool:
     """Whether a file was changed since that the children opened by themselves: what we read in
     it is not what they did.
     """
@@ -151,7 +152,7 @@ def _outrun(transcript: Transcript, stamp: Stamp) -> bool:
 def _refusable(transcript: Transcript) -> tuple[Problem, ...]:
     """A word of warning where what was read may not be what is in use."""
     for item in transcript.items:
-        if isinstance(item, Line) and item.words[0] == "reload_check_config":
+        if isinstance(item, LogicalLine) and item.words[0] == "reload_check_config":
             return (
                 Problem(
                     item.origin,

@@ -9,7 +9,7 @@ import pytest
 
 from lvsmarkd.keepalived import read
 from lvsmarkd.keepalived.conf.bounds import MAX_DEPTH
-from lvsmarkd.model.keepalived import Fitness
+from lvsmarkd.model.keepalived import Completeness
 from tests.keepalived.cases import CONFIG_ID, MAIN, V6, Case, server
 from tests.keepalived.confined import read_confined
 
@@ -62,7 +62,7 @@ def test_what_multiplies_comes_to_an_end_and_is_named(
 ) -> None:
     confined = read_confined(Case("", KEPT + text, files=files).write(tmp_path))
 
-    assert confined.fitness == Fitness.SUSPECT
+    assert confined.completeness == Completeness.SUSPECT
     assert any(phrase in problem for problem in confined.problems for phrase in named.split("|"))
     assert confined.megabytes < 300
     assert len(confined.problems) < 1000
@@ -73,7 +73,7 @@ def test_ten_thousand_includes_are_read(tmp_path: Path) -> None:
 
     confined = read_confined(Case("", "include d/*\n", files=files).write(tmp_path))
 
-    assert confined.fitness == Fitness.WHOLE
+    assert confined.completeness == Completeness.WHOLE
     assert confined.marks == [*range(1, 10_001)]
     assert confined.megabytes < 200
 
@@ -89,7 +89,9 @@ def test_what_is_too_large_is_not_read(name: str, tmp_path: Path) -> None:
 
     confined = read_confined(path)
 
-    assert confined.fitness == (Fitness.UNREADABLE if name == MAIN else Fitness.SUSPECT)
+    assert confined.completeness == (
+        Completeness.UNREADABLE if name == MAIN else Completeness.SUSPECT
+    )
     assert confined.marks == ([] if name == MAIN else [21])
     assert "is larger than" in confined.problems[0]
     assert confined.megabytes < 100
@@ -165,7 +167,7 @@ BLOCK = "virtual_server fwmark 5 {\nreal_server 192.0.2.1 80 {\nHTTP_GET {\nurl 
 def test_what_is_deep_or_long_is_read_to_its_end(text: str, tmp_path: Path) -> None:
     confined = read_confined(Case("", KEPT + text + "\n").write(tmp_path))
 
-    assert confined.fitness in (Fitness.WHOLE, Fitness.SUSPECT)
+    assert confined.completeness in (Completeness.WHOLE, Completeness.SUSPECT)
     assert confined.marks in ([21], [5, 21], [])
     assert confined.marks or "keepalived" in confined.problems[-1]
     assert confined.megabytes < 250
@@ -205,5 +207,5 @@ def test_a_pattern_that_multiplies_leads_to_bounded_work(pattern: str, tmp_path:
 def test_one_service_said_forty_thousand_times_is_one(tmp_path: Path) -> None:
     confined = read_confined(Case("", (server(21) + server(21, V6)) * 20_000).write(tmp_path))
 
-    assert (confined.fitness, confined.marks) == (Fitness.WHOLE, [21])
+    assert (confined.completeness, confined.marks) == (Completeness.WHOLE, [21])
     assert confined.megabytes < 600

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.keepalived import fingerprint, read
-from lvsmarkd.model.keepalived import Fitness
+from lvsmarkd.model.keepalived import Completeness
 from tests.keepalived.cases import CONFIG_ID, Case, server
 
 
@@ -36,7 +36,7 @@ def test_origins_name_the_included_file(tmp_path: Path) -> None:
 def test_a_file_that_includes_itself_is_read_once(tmp_path: Path) -> None:
     reading = read(Case("", server(21) + "include keepalived.conf\n").write(tmp_path))
 
-    assert reading.fitness is Fitness.SUSPECT
+    assert reading.completeness is Completeness.SUSPECT
     assert "includes itself" in reading.problems[0].message
     assert len(reading.services) == 1
 
@@ -46,7 +46,7 @@ def test_includes_that_multiply_come_to_an_end(tmp_path: Path) -> None:
     files = {f"{level}.inc": f"include {level + 1}.inc\n" * 10 for level in range(20)}
     reading = read(Case("", "include 0.inc\n", files=files).write(tmp_path))
 
-    assert reading.fitness is Fitness.SUSPECT
+    assert reading.completeness is Completeness.SUSPECT
     assert "20000 files" in "".join(problem.message for problem in reading.problems)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lvsmarkd.keepalived import fingerprint, read
-from lvsmarkd.model.keepalived import Fitness, Reading
+from lvsmarkd.model.keepalived import Completeness, Reading
 from lvsmarkd.model.service import MAX_MARK
 from tests.keepalived.cases import CASES, MAIN, Case, server
 
@@ -30,7 +30,7 @@ def reading_of(content: bytes, main: Path) -> Reading:
 
 @given(content=st.binary(max_size=4000))
 def test_any_bytes_give_a_reading(content: bytes, main: Path) -> None:
-    assert reading_of(content, main).fitness is not Fitness.UNREADABLE
+    assert reading_of(content, main).completeness is not Completeness.UNREADABLE
 
 
 WORDS = st.sampled_from(

@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.keepalived import read
-from lvsmarkd.keepalived.conf.dialect import Dialect
+from lvsmarkd.keepalived.conf.context import Dialect
 from lvsmarkd.keepalived.process.discovery import find_keepalived
 from lvsmarkd.keepalived.process.running_copy import (
     find_copy,
-    read_consolidated,
+    read_running_copy,
     stamp_at,
     stamp_of,
 )
 from lvsmarkd.keepalived.process.version import installed_version
-from lvsmarkd.model.keepalived import Fitness, Reading
-from lvsmarkd.model.running import Keepalived
+from lvsmarkd.model.keepalived import Completeness, Reading
+from lvsmarkd.model.running import RunningKeepalived
 from lvsmarkd.model.unknown import Unknown
 from tests.harness import netns as namespace
 from tests.harness.keepalived import Director, Keepaliveds
@@ -36,17 +36,19 @@ COPY = "/keepalived/consolidated_configuration"
 netns = pytest.mark.netns
 
 
-def myself() -> Keepalived:
+def myself() -> RunningKeepalived:
     """This process, as if it were keepalived: it can hold a copy, too."""
     ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-    return Keepalived(os.getpid(), ticks, None, None, CONFIG_ID, None, None, True, False, VERSION)
+    return RunningKeepalived(
+        os.getpid(), ticks, None, None, CONFIG_ID, None, None, True, False, VERSION
+    )
 
 
 def reading_of_copy(raw: bytes) -> Reading:
     memory = os.memfd_create(COPY)
     try:
         os.pwrite(memory, raw, 0)
-        reading = read_consolidated(myself())
+        reading = read_running_copy(myself())
     finally:
         os.close(memory)
     assert isinstance(reading, Reading)
@@ -98,12 +100,12 @@ def test_the_copy_reads_as_the_files_do(
 
     if case.name == "escaped hash at the start of a line":
         # In the copy it looks like the mark of a file: where it stood is lost.
-        assert from_copy.fitness is Fitness.SUSPECT
+        assert from_copy.completeness is Completeness.SUSPECT
         assert [s.key for s in from_copy.services] == [s.key for s in from_files.services]
         return
     assert from_copy.services == from_files.services, raw
     assert from_copy.instances == from_files.instances
-    assert from_copy.fitness is from_files.fitness
+    assert from_copy.completeness is from_files.completeness
     assert from_copy.files[0] == str(path)
 
 
@@ -136,7 +138,7 @@ def test_a_line_that_was_read_in_pieces_counts_once(
     ],
 )
 def test_what_is_not_the_whole_copy_is_suspect(raw: bytes) -> None:
-    assert reading_of_copy(raw).fitness is Fitness.SUSPECT
+    assert reading_of_copy(raw).completeness is Completeness.SUSPECT
 
 
 def test_a_file_that_was_read_by_its_children_is_in_doubt_once_it_changed(
@@ -146,13 +148,13 @@ def test_a_file_that_was_read_by_its_children_is_in_doubt_once_it_changed(
     included = tmp_path / "a"
     included.write_text(server(21))
     raw = f"# k.conf\n@{CONFIG_ID} include a\n# a\n{server(21)}!\n!\n".encode()
-    assert reading_of_copy(raw).fitness is Fitness.WHOLE
+    assert reading_of_copy(raw).completeness is Completeness.WHOLE
 
     included.write_text(server(22))
     os.utime(included, (2**33, 2**33))
     reading = reading_of_copy(raw)
 
-    assert reading.fitness is Fitness.SUSPECT
+    assert reading.completeness is Completeness.SUSPECT
     assert {service.key.mark for service in reading.services} == {21, 22}
 
 
@@ -172,26 +174,26 @@ def test_a_copy_that_is_being_rewritten_is_never_taken_for_the_whole() -> None:
     writer = threading.Thread(target=rewrite)
     writer.start()
     try:
-        readings = [read_consolidated(myself()) for _ in range(150)]
+        readings = [read_running_copy(myself()) for _ in range(150)]
     finally:
         done.set()
         writer.join()
-    settled = read_consolidated(myself())
+    settled = read_running_copy(myself())
     os.close(memory)
 
     seen = [reading for reading in readings if isinstance(reading, Reading)]
     assert len(seen) == len(readings)
-    whole = [r for r in seen if r.fitness is Fitness.WHOLE]
+    whole = [r for r in seen if r.completeness is Completeness.WHOLE]
     assert len(whole) < len(seen)
     for reading in whole:
         assert [s.key.mark for s in reading.services] in ([21, 22], [21, 23])
     assert isinstance(settled, Reading)
-    assert settled.fitness is Fitness.WHOLE
+    assert settled.completeness is Completeness.WHOLE
 
 
 def test_a_process_without_a_copy_has_none() -> None:
     with subprocess.Popen(["sleep", "60"]) as other:
-        missing = read_consolidated(replace(myself(), pid=other.pid))
+        missing = read_running_copy(replace(myself(), pid=other.pid))
         assert stamp_of(other.pid) is None
         other.kill()
     assert missing == Unknown("is not there: keepalived keeps one from 2.2 on")
@@ -201,21 +203,21 @@ def test_the_copy_of_another_process_of_that_number_is_not_taken() -> None:
     memory = os.memfd_create(COPY)
     try:
         other = replace(myself(), started=1)
-        assert isinstance(read_consolidated(other), Unknown)
+        assert isinstance(read_running_copy(other), Unknown)
         assert stamp_of(other.pid) == stamp_at(f"/proc/self/fd/{memory}")
     finally:
         os.close(memory)
 
 
-def running(director: Director) -> Keepalived:
+def running(director: Director) -> RunningKeepalived:
     seen = find_keepalived()
-    assert isinstance(seen, Keepalived)
+    assert isinstance(seen, RunningKeepalived)
     assert seen.pid == director.pid
     return seen
 
 
-def copied(seen: Keepalived) -> Reading:
-    reading = read_consolidated(seen)
+def copied(seen: RunningKeepalived) -> Reading:
+    reading = read_running_copy(seen)
     assert isinstance(reading, Reading), reading
     return reading
 
@@ -245,7 +247,7 @@ def test_it_holds_what_was_read_and_not_what_was_saved(
         assert stamp_of(director.pid) not in {None, stamp}
 
         director.stop()
-        gone = read_consolidated(seen)
+        gone = read_running_copy(seen)
         assert isinstance(gone, Unknown)
 
 
@@ -269,7 +271,7 @@ def test_a_file_without_a_name_may_stand_in_for_memory(
         assert isinstance(copy, str)
         assert os.readlink(copy).startswith(f"{tmp_path}/#")
         reading = copied(running(director))
-        assert (reading.fitness, len(reading.services)) == (Fitness.WHOLE, 1)
+        assert (reading.completeness, len(reading.services)) == (Completeness.WHOLE, 1)
 
 
 CLEAN = """
@@ -297,16 +299,16 @@ def test_with_reload_check_config_the_copy_may_be_one_that_was_refused(
 
         # 2.4.3 does not overwrite its copy, and does not reload what it accepts either.
         assert [s.key.mark for s in reading.services] in ([22], [21])
-        assert reading.fitness is Fitness.SUSPECT
+        assert reading.completeness is Completeness.SUSPECT
         (problem,) = (p for p in reading.problems if "reload_check_config" in p.message)
         assert problem.origin.line == 2
 
 
 UNPRIVILEGED = """
-from lvsmarkd.keepalived.process.running_copy import read_consolidated, stamp_of
+from lvsmarkd.keepalived.process.running_copy import read_running_copy, stamp_of
 from lvsmarkd.keepalived.process.discovery import find_keepalived
 seen = find_keepalived()
-print(stamp_of(seen.pid), read_consolidated(seen))
+print(stamp_of(seen.pid), read_running_copy(seen))
 """
 
 

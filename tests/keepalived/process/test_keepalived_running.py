@@ -13,7 +13,7 @@ import pytest
 
 from lvsmarkd.keepalived.process.discovery import find_keepalived
 from lvsmarkd.keepalived.process.version import installed_version
-from lvsmarkd.model.running import Keepalived, Stopped
+from lvsmarkd.model.running import RunningKeepalived, Stopped
 from lvsmarkd.model.unknown import Unknown
 from tests.harness import netns as namespace
 from tests.harness.daemon import until
@@ -36,9 +36,9 @@ def _no_pid_file(netns: None) -> Iterator[None]:
     (RUN / "keepalived.pid").unlink(missing_ok=True)
 
 
-def found(**more: object) -> Keepalived:
+def found(**more: object) -> RunningKeepalived:
     running = find_keepalived(**more)  # type: ignore[arg-type] # passed on
-    assert isinstance(running, Keepalived), running
+    assert isinstance(running, RunningKeepalived), running
     return running
 
 
@@ -46,7 +46,7 @@ def stopped(**more: object) -> bool:
     """None runs here; one of another test, elsewhere, may."""
     running = find_keepalived(**more)  # type: ignore[arg-type] # passed on
     return isinstance(running, Stopped) or (
-        isinstance(running, Keepalived) and running.elsewhere is True
+        isinstance(running, RunningKeepalived) and running.elsewhere is True
     )
 
 
@@ -55,7 +55,7 @@ def test_it_is_found_by_its_pid_file_with_its_options(keepaliveds: Keepaliveds, 
         seen = found()
         assert (RUN / "keepalived.pid").read_text() == f"{director.pid}\n"
         ticks = int(Path(f"/proc/{director.pid}/stat").read_text().split()[21])
-        assert seen == Keepalived(
+        assert seen == RunningKeepalived(
             pid=director.pid,
             started=ticks,
             executable=os.path.realpath(shutil.which("keepalived") or ""),
@@ -119,7 +119,9 @@ def test_a_number_that_another_keepalived_has_now_is_not_the_known_one(
 ) -> None:
     with keepaliveds.running(conf) as director:
         seen = found()
-        before = Keepalived(seen.pid, seen.started - 1, "/old", None, None, None, None, True, False)
+        before = RunningKeepalived(
+            seen.pid, seen.started - 1, "/old", None, None, None, None, True, False
+        )
         assert not seen.same_process(before)
         assert find_keepalived(known=before) == seen
         assert seen.pid == director.pid

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from lvsmarkd.keepalived.conf.logical import Line, Note
+from lvsmarkd.keepalived.conf.logical import LogicalLine, Note
 from lvsmarkd.model.keepalived import Annotation
 
-Owner = Callable[[], tuple[int, ...]]
+Scope = Callable[[], tuple[int, ...]]
 """Gives the marks once all is read: a group may stand after its use, and marks after notes."""
 
 
@@ -16,29 +16,29 @@ def no_marks() -> tuple[int, ...]:
 
 
 @dataclass(slots=True)
-class Ownership:
+class AnnotationCollector:
     """Follows the blocks of services, and gives each annotation its owner.
 
     An annotation that shares its line with the header, the ``}`` or a mark of a block belongs
     to that, though it comes after it.
     """
 
-    _notes: list[tuple[Note, Owner]] = field(default_factory=list)
-    _current: Owner = no_marks
+    _notes: list[tuple[Note, Scope]] = field(default_factory=list)
+    _current: Scope = no_marks
     _line: tuple[str, int] | None = None
-    _of_line: Owner = no_marks
+    _of_line: Scope = no_marks
 
-    def opened(self, line: Line, owner: Owner) -> None:
+    def opened(self, line: LogicalLine, scope: Scope) -> None:
         """A block opens on this line."""
-        self._current = owner
-        self.touched(line, owner)
+        self._current = scope
+        self.touched(line, scope)
 
-    def touched(self, line: Line, owner: Owner) -> None:
+    def touched(self, line: LogicalLine, scope: Scope) -> None:
         """One line, whatever its block, is about ``owner``."""
         self._line = (line.file, line.number)
-        self._of_line = owner
+        self._of_line = scope
 
-    def closed(self, line: Line | None) -> None:
+    def closed(self, line: LogicalLine | None) -> None:
         """The block ends: what shares a line with its ``}`` still belongs to it."""
         if line is not None and self._line != (line.file, line.number):
             self.touched(line, self._current)
@@ -51,10 +51,10 @@ class Ownership:
 
     def annotations(self) -> tuple[Annotation, ...]:
         """All of them, in the order read."""
-        marks: dict[Owner, tuple[int, ...]] = {}
-        for _, owner in self._notes:
-            if owner not in marks:
-                marks[owner] = owner()
+        marks: dict[Scope, tuple[int, ...]] = {}
+        for _, scope in self._notes:
+            if scope not in marks:
+                marks[scope] = scope()
         return tuple(
-            Annotation(note.text, note.origin, marks[owner]) for note, owner in self._notes
+            Annotation(note.text, note.origin, marks[scope]) for note, scope in self._notes
         )

@@ -1,5 +1,7 @@
-"""keepalived's ways of reading one text, as far as they differ from version to version."""
+"""What a reading depends on besides the files: keepalived's version, id and environment."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum, auto
 
 Version = tuple[int, int, int]
@@ -24,3 +26,15 @@ class Dialect(Enum):
     def of(cls, version: Version | None) -> "Dialect":
         """The dialect of a version; that of the reference, where it is not known."""
         return cls.SINCE_2_4 if (version or REFERENCE) >= (2, 4, 0) else cls.BEFORE_2_4
+
+
+@dataclass(frozen=True, slots=True)
+class ReadContext:
+    """``config_id`` is what ``@id`` lines are compared with, and ``_INSTANCE`` stands for.
+
+    ``environment`` is keepalived's own, for ``_ENV``; None where it is not known.
+    """
+
+    config_id: str
+    dialect: Dialect = Dialect.BEFORE_2_4
+    environment: Mapping[str, str] | None = None

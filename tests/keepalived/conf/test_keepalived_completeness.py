@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.keepalived import read
-from lvsmarkd.model.keepalived import Fitness, Reading
+from lvsmarkd.model.keepalived import Completeness, Reading
 from tests.keepalived.cases import CONFIG_ID, MAIN, Case, server
 
 
@@ -38,7 +38,7 @@ def reading_of(text: str, directory: Path) -> Reading:
 def test_what_looks_cut_off_or_emptied_is_suspect(text: str, tmp_path: Path) -> None:
     reading = reading_of(text, tmp_path)
 
-    assert reading.fitness is Fitness.SUSPECT
+    assert reading.completeness is Completeness.SUSPECT
     assert reading.problems
 
 
@@ -53,7 +53,7 @@ def test_what_looks_cut_off_or_emptied_is_suspect(text: str, tmp_path: Path) -> 
     ],
 )
 def test_what_is_complete_is_whole(text: str, tmp_path: Path) -> None:
-    assert reading_of(text, tmp_path).fitness is Fitness.WHOLE
+    assert reading_of(text, tmp_path).completeness is Completeness.WHOLE
 
 
 def test_services_of_a_suspect_file_are_kept(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_what_is_no_configuration_file_is_unreadable(
 
     reading = read(Path(MAIN))
 
-    assert reading.fitness is Fitness.UNREADABLE
+    assert reading.completeness is Completeness.UNREADABLE
     assert reading.files == (str(tmp_path / MAIN),)
     assert [problem.fatal for problem in reading.problems] == [True]
 
@@ -129,7 +129,7 @@ def test_bytes_that_are_no_text_do_not_matter(tmp_path: Path) -> None:
     reading = read(tmp_path / MAIN)
 
     assert [service.key.mark for service in reading.services] == [21]
-    assert reading.fitness is Fitness.WHOLE
+    assert reading.completeness is Completeness.WHOLE
 
 
 def test_an_include_that_cannot_be_read_makes_it_suspect(
@@ -147,6 +147,6 @@ def test_an_include_that_cannot_be_read_makes_it_suspect(
     monkeypatch.setattr(os, "open", refusing)
     reading = read(path)
 
-    assert reading.fitness is Fitness.SUSPECT
+    assert reading.completeness is Completeness.SUSPECT
     assert "Permission denied" in reading.problems[0].message
     assert len(reading.services) == 1

@@ -6,7 +6,7 @@ check/ipvswrapper.c, ipvs_cmd.
 
 from dataclasses import dataclass, field
 
-from lvsmarkd.keepalived.conf.logical import Line
+from lvsmarkd.keepalived.conf.logical import LogicalLine
 from lvsmarkd.keepalived.conf.servers import Group, VirtualServer
 from lvsmarkd.keepalived.conf.unsigned import read_plain
 from lvsmarkd.model.keepalived import ReservedMark, ReservedMarks
@@ -20,7 +20,7 @@ _MAX_TABLE_NAME = 255  # NFT_TABLE_MAXNAMELEN less the NUL; one less from 2.3 on
 
 
 @dataclass(frozen=True, slots=True)
-class Automatic:
+class NftablesIpvs:
     """What global_defs says about it."""
 
     table: str
@@ -29,16 +29,16 @@ class Automatic:
 
 
 @dataclass(slots=True)
-class OpenAutomatic:
+class OpenNftablesIpvs:
     """``nftables_ipvs`` and ``nftables_ipvs_start_fwmark``, while global_defs are read."""
 
     problems: list[Problem]
     _table: str | None = None
     _start: int = _START
     _origin: Origin | None = None
-    _early: Line | None = None
+    _early: LogicalLine | None = None
 
-    def line(self, line: Line) -> None:
+    def line(self, line: LogicalLine) -> None:
         """One line of global_defs."""
         match line.words:
             case ["nftables_ipvs", *rest] if self._origin is None:
@@ -51,7 +51,7 @@ class OpenAutomatic:
                     self._start = start
                     self._early = line if self._origin is None else None
 
-    def close(self) -> Automatic | None:
+    def close(self) -> NftablesIpvs | None:
         """What counts in the end; None where keepalived hands out no marks."""
         if self._table is None or self._origin is None:
             return None
@@ -61,19 +61,19 @@ class OpenAutomatic:
                 f"first mark to {_START} again: write it after {self._origin}"
             )
             self.problems.append(Problem(self._early.origin, message))
-        return Automatic(self._table, self._start, self._origin)
+        return NftablesIpvs(self._table, self._start, self._origin)
 
 
 @dataclass(slots=True)
-class Allocator:
+class MarkAllocator:
     """Hands out marks, in the order in which virtual servers are sent to the kernel."""
 
-    automatic: Automatic
+    nftables_ipvs: NftablesIpvs
     _next: int = 0
     _marks: dict[tuple[str, Transport], ReservedMark] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._next = self.automatic.start
+        self._next = self.nftables_ipvs.start
 
     def use(self, server: VirtualServer, group: Group) -> None:
         """A virtual server with a group of addresses; its first one gives it a mark.
@@ -85,11 +85,11 @@ class Allocator:
             return
         mark = self._next
         # After the last mark comes 0, on which keepalived begins anew.
-        self._next = mark + 1 if mark < MAX_MARK else self.automatic.start
+        self._next = mark + 1 if mark < MAX_MARK else self.nftables_ipvs.start
         keys = tuple(ServiceKey(family, mark) for family in Family if family in group.families)
         self._marks[use] = ReservedMark(mark, keys, group.name, server.protocol, server.origin)
 
     def reserved(self) -> ReservedMarks:
         """All that was handed out."""
-        known = self.automatic
+        known = self.nftables_ipvs
         return ReservedMarks(known.table, known.start, known.origin, tuple(self._marks.values()))
