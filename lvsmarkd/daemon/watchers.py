@@ -11,7 +11,7 @@ from lvsmarkd.watch.ipvs import IpvsServices
 from lvsmarkd.watch.keepalived_process import KeepalivedProcess
 from lvsmarkd.watch.nftables import NftablesEvents, firewalld_tables, iptables_tables
 from lvsmarkd.watch.own_writers import OwnWriters
-from lvsmarkd.watch.source import Listener, Source, keep
+from lvsmarkd.watch.source import Source, SourceHealth, keep
 from lvsmarkd.watch.timer import Timer
 from lvsmarkd.watch.xtables_lock import XtablesLock, lock_path
 
@@ -27,7 +27,7 @@ class Watchers:
 
     def __init__(
         self,
-        listener: Listener,
+        health: SourceHealth,
         resync_seconds: float,
         *,
         follow_keepalived: bool,
@@ -35,9 +35,9 @@ class Watchers:
         firewalld_expected: bool = True,
     ) -> None:
         self.own_writers = OwnWriters()
-        self._listener = listener
-        self._files = Files(listener)
-        self._timer = Timer(listener, resync_seconds, Random())  # noqa: S311 - mere jitter
+        self._health = health
+        self._files = Files(health)
+        self._timer = Timer(health, resync_seconds, Random())  # noqa: S311 - mere jitter
         self._follow_keepalived = follow_keepalived
         self._follow_firewalld = follow_firewalld
         self._firewalld_expected = firewalld_expected
@@ -48,19 +48,19 @@ class Watchers:
         sources: list[Source] = [
             self._files,
             NftablesEvents(
-                self._listener,
+                self._health,
                 self.own_writers,
                 firewalld_tables if self._follow_firewalld else iptables_tables,
             ),
-            XtablesLock(self._listener, lock_path()),
+            XtablesLock(self._health, lock_path()),
             self._timer,
         ]
         if self._follow_keepalived:
-            sources += [KeepalivedProcess(self._listener), IpvsServices(self._listener)]
+            sources += [KeepalivedProcess(self._health), IpvsServices(self._health)]
         if self._follow_firewalld:
-            sources.append(FirewalldEvents(self._listener, self._firewalld_expected))
+            sources.append(FirewalldEvents(self._health, self._firewalld_expected))
         self._tasks = [
-            asyncio.create_task(keep(source, wake, self._listener), name=source.name)
+            asyncio.create_task(keep(source, wake, self._health), name=source.name)
             for source in sources
         ]
 

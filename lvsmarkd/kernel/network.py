@@ -10,18 +10,17 @@ import socket
 import struct
 from pathlib import Path
 
+from lvsmarkd.kernel.files import file_identity
+
 _SIOCGIFFLAGS = 0x8913
 _IFF_UP, _IFF_LOOPBACK = 1, 8
 
 
 def same_network(pid: int, proc: Path = Path("/proc")) -> bool | None:
     """Whether it is in the calling thread's network namespace; None where that is not seen."""
-    try:
-        theirs = (proc / str(pid) / "net" / "dev").stat()
-        ours = (proc / "thread-self" / "net" / "dev").stat()
-    except OSError:
-        return None
-    return (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
+    theirs = file_identity(proc / str(pid) / "net" / "dev")
+    ours = file_identity(proc / "thread-self" / "net" / "dev")
+    return None if theirs is None or ours is None else theirs == ours
 
 
 def links_up() -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from lvsmarkd.judge.desired import Policy
 from lvsmarkd.keepalived import changed_since, fingerprint, read
 from lvsmarkd.keepalived.conf.context import Dialect
 from lvsmarkd.keepalived.process.procfs import environment_of
+from lvsmarkd.kernel.files import FileStamps, stamps_of
 from lvsmarkd.model.declaration import Declaration, Declared
 from lvsmarkd.model.keepalived import Completeness, Reading
 from lvsmarkd.model.limits import Limits
@@ -26,7 +27,6 @@ from lvsmarkd.model.running import RunningKeepalived, Version
 from lvsmarkd.model.runtime_state import UNASKED, RuntimeState
 from lvsmarkd.reconcile.remembered import Remembered
 from lvsmarkd.reconcile.runtime_probe import RuntimeProbe, ipvs_is_here
-from lvsmarkd.reconcile.stamps import Stamps, stamps_of
 
 _TICK = 20_000_000
 """Nanoseconds: longer than a tick of the clock with which file systems stamp."""
@@ -85,7 +85,7 @@ class InputReader:
     _runtime_state: RuntimeState = UNASKED
     _read_as: object = None
     _refused: tuple[Problem, ...] = ()
-    _stamps: Stamps = field(default_factory=dict)
+    _stamps: FileStamps = field(default_factory=dict)
     _reading: Reading | None = None
     _fingerprint: object = None
     _inputs: Inputs | None = None

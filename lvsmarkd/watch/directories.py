@@ -22,6 +22,7 @@ from watchdog.events import (
 from watchdog.observers.api import ObservedWatch  # noqa: TC002 - a name like any other
 from watchdog.observers.inotify import InotifyObserver
 
+from lvsmarkd.kernel.files import FileIdentity  # noqa: TC001 - a name like any other
 from lvsmarkd.watch.source import SourceFailedError
 
 _NAMES: tuple[type[FileSystemEvent], ...] = (
@@ -45,7 +46,7 @@ class InotifyLimitError(SourceFailedError):
     """A limit of inotify is reached; the message names the setting."""
 
 
-class Attention(Enum):
+class ContentEvent(Enum):
     """What is asked of the kernel, besides names that come, go and move."""
 
     WRITTEN = FileClosedEvent
@@ -56,7 +57,7 @@ class Attention(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class FileEvent:
     """Something happened to these paths."""
 
     paths: tuple[str, ...]
@@ -72,10 +73,10 @@ class Directories(FileSystemEventHandler):
     for its other half). Raises InotifyLimitError, also from ``watch``.
     """
 
-    def __init__(self, attention: Attention, tell: Callable[[Happening], None]) -> None:
-        self._filter: list[type[FileSystemEvent]] = [*_NAMES, attention.value]
+    def __init__(self, content_event: ContentEvent, tell: Callable[[FileEvent], None]) -> None:
+        self._filter: list[type[FileSystemEvent]] = [*_NAMES, content_event.value]
         self._tell = tell
-        self._watches: dict[str, tuple[ObservedWatch, tuple[int, int]]] = {}
+        self._watches: dict[str, tuple[ObservedWatch, FileIdentity]] = {}
         with inotify_limits():
             self._observer = InotifyObserver()
         self._observer.start()
@@ -102,7 +103,7 @@ class Directories(FileSystemEventHandler):
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Called by watchdog."""
         paths = tuple(os.fsdecode(p) for p in (event.src_path, event.dest_path) if p)
-        self._tell(Happening(paths, isinstance(event, _NAMES)))
+        self._tell(FileEvent(paths, isinstance(event, _NAMES)))
 
     def _ensure(self, path: str) -> bool:
         try:

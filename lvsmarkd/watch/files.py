@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import time
 
+from lvsmarkd.kernel.files import FileStamps
 from lvsmarkd.model.wake import Trigger, Wake
-from lvsmarkd.watch.directories import Attention, InotifyLimitError
-from lvsmarkd.watch.following import Inbox, following
-from lvsmarkd.watch.source import Listener
-from lvsmarkd.watch.trail import Stamps, Trail, trail_of
+from lvsmarkd.watch.directories import ContentEvent, InotifyLimitError
+from lvsmarkd.watch.path_watcher import EventQueue, watch_paths
+from lvsmarkd.watch.source import SourceHealth
+from lvsmarkd.watch.watched_paths import WatchedPaths, paths_to_watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +19,13 @@ class _Request:
 
     files: tuple[str, ...] = ()
     lookups: tuple[str, ...] = ()
-    stamps: Stamps = field(default_factory=dict, compare=False)
+    stamps: FileStamps = field(default_factory=dict, compare=False)
     """How the files were when this was asked for."""
     fresh: bool = field(default=False, compare=False)
 
-    def trail(self) -> Trail:
+    def watched_paths(self) -> WatchedPaths:
         """The way to them, as things are now."""
-        return trail_of(self.files, self.lookups)
+        return paths_to_watch(self.files, self.lookups)
 
 
 @dataclass(slots=True)
@@ -37,14 +38,14 @@ class Files:
     ``retry`` seconds.
     """
 
-    listener: Listener
+    health: SourceHealth
     fresh: float = 2.0
     poll: float = 2.0
     retry: float = 60.0
     _asked: _Request = field(default_factory=_Request)
     _followed: _Request = field(default_factory=_Request)
-    _stamps: Stamps = field(default_factory=dict)
-    _inbox: Inbox = field(default_factory=Inbox)
+    _stamps: FileStamps = field(default_factory=dict)
+    _queue: EventQueue = field(default_factory=EventQueue)
     _loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -60,14 +61,14 @@ class Files:
         request = _Request(files, lookups)
         if request == self._asked:
             return
-        stamps = request.trail().stamps()
+        stamps = request.watched_paths().stamps()
         since = (time() - self.fresh) * 1e9
         new = (stamp for end, stamp in stamps.items() if end not in self._stamps)
         fresh = any(stamp is not None and stamp[-1] > since for stamp in new)
         # One assignment: what the event loop's thread sees is whole.
         self._asked = _Request(files, lookups, stamps, fresh)
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._inbox.stirred.set)
+            self._loop.call_soon_threadsafe(self._queue.pending.set)
 
     async def run(self, wake: Callable[[Wake], None]) -> None:
         """Wake until cancelled."""
@@ -77,23 +78,23 @@ class Files:
                 await self._observe(wake)
             except InotifyLimitError as error:
                 instead = f"until then the files are looked at every {self.poll:g} s"
-                self.listener.down(self.name, f"{error}; {instead}")
+                self.health.down(self.name, f"{error}; {instead}")
                 await self._poll(wake)
 
     async def _observe(self, wake: Callable[[Wake], None]) -> None:
         maybe = self._turn()
-        with following(self._walk, Attention.WRITTEN, self._inbox) as watched:
-            self.listener.up(self.name)
+        with watch_paths(self._walk, ContentEvent.WRITTEN, self._queue) as watched:
+            self.health.up(self.name)
             while True:
                 # No event tells of what was before the watch. And no stamp tells two writes
                 # within one tick of the file system's clock from one.
-                stamps, self._stamps = self._stamps, watched.trail.stamps()
+                stamps, self._stamps = self._stamps, watched.watched_paths.stamps()
                 if maybe or stamps != self._stamps:
                     wake(Wake(Trigger.FILE))
-                maybe = bool(watched.sift(await self._inbox.take()))
+                maybe = bool(watched.relevant(await self._queue.take()))
                 if self._asked is not self._followed:
                     maybe |= self._turn()
-                    watched.bisect_rejected()
+                    watched.renew_watches()
 
     async def _poll(self, wake: Callable[[Wake], None]) -> None:
         looks = max(1, round(self.retry / self.poll))
@@ -112,5 +113,5 @@ class Files:
         self._stamps = self._followed.stamps
         return self._followed.fresh
 
-    def _walk(self) -> Trail:
-        return self._followed.trail()
+    def _walk(self) -> WatchedPaths:
+        return self._followed.watched_paths()

@@ -19,7 +19,7 @@ from lvsmarkd.backends.firewalld.calls import (
     Request,
 )
 from lvsmarkd.model.wake import Trigger, Wake
-from lvsmarkd.watch.source import Listener, SourceFailedError
+from lvsmarkd.watch.source import SourceFailedError, SourceHealth
 
 if TYPE_CHECKING:
     from lvsmarkd.backends.firewalld.bus import Connection, Signal
@@ -65,7 +65,7 @@ class FirewalldEvents:
     It is never overrun: a bus that we do not keep up with hangs up.
     """
 
-    listener: Listener
+    health: SourceHealth
     expected: bool = True
 
     @property
@@ -95,25 +95,25 @@ class FirewalldEvents:
             connection.close()
 
     async def _hear(self, connection: "Connection", wake: Callable[[Wake], None]) -> None:
-        stirred = asyncio.Event()
+        pending = asyncio.Event()
         came = False
 
         def heard(signal: "Signal") -> None:
             nonlocal came
             came = came or signal.member == _OWNER
-            stirred.set()
+            pending.set()
 
         await connection.listen(MATCHES, heard)
-        self.listener.up(self.name)
+        self.health.up(self.name)
         end = asyncio.ensure_future(connection.ended())
         try:
             while True:
-                sign = asyncio.ensure_future(stirred.wait())
+                sign = asyncio.ensure_future(pending.wait())
                 await asyncio.wait({sign, end}, return_when=asyncio.FIRST_COMPLETED)
                 sign.cancel()
                 if end.done():
                     raise SourceFailedError(f"the bus is gone ({end.result()})")
-                stirred.clear()
+                pending.clear()
                 if came:
                     came = False
                     await self._loaded(connection, wake)

@@ -26,7 +26,7 @@ Matters = Callable[[NftFamily, str], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class FirstSign:
+class FirstMessage:
     """The first message of a transaction that is about a table that matters.
 
     ``port`` is the netlink port of the program behind it. That is its process number, unless
@@ -63,7 +63,7 @@ _TYPE = 0x3FFF  # the rest are flags: nested, byte order
 
 
 @dataclass(slots=True)
-class Generations:
+class NftablesMarshal:
     """A marshal that makes of the messages of a socket two events per generation."""
 
     matters: Matters
@@ -78,7 +78,7 @@ class Generations:
         """Whether a message ends an answer: there are no answers here."""
         return False
 
-    def _events(self, data: bytes) -> Iterator[FirstSign | Generation | ReceiveError]:
+    def _events(self, data: bytes) -> Iterator[FirstMessage | Generation | ReceiveError]:
         at = 0
         while at + _HEADER.size <= len(data):
             length, kind, _, _, port = _HEADER.unpack_from(data, at)
@@ -99,7 +99,7 @@ class Generations:
                 table = _attributes(data, body + _NFGENMSG, end).get(_TABLE, b"")
                 self._touched = self._matters(data[body], table)
                 if self._touched:
-                    yield FirstSign(port)
+                    yield FirstMessage(port)
 
     def _matters(self, number: int, table: bytes) -> bool:
         try:

@@ -13,11 +13,11 @@ from lvsmarkd.kernel.ipvs import kernel_services
 from lvsmarkd.model.ipvs import KernelServices
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Trigger, Wake
-from lvsmarkd.watch.source import Listener
+from lvsmarkd.watch.source import SourceHealth
 
 PAUSE = 1.0
 """Seconds between two looks, at least."""
-THRIFT = 200.0
+PAUSE_PER_CPU_SECOND = 200.0
 """A look is followed by at least so many times the CPU time that it took: however many services
 there are, it takes half a hundredth of a core at most. With no service in IPVS a look
 takes 0.09 ms (measured)."""
@@ -27,7 +27,7 @@ takes 0.09 ms (measured)."""
 class IpvsServices:
     """Wakes when other services by mark are in IPVS than at the last look."""
 
-    listener: Listener
+    health: SourceHealth
     look: Callable[[], KernelServices] = kernel_services
     pause: float = PAUSE
 
@@ -42,14 +42,14 @@ class IpvsServices:
         while True:
             seen, seconds = await asyncio.to_thread(self._look)
             if known is None:
-                self.listener.up(self.name)
+                self.health.up(self.name)
             if not isinstance(seen, Unknown):
                 if known is not None and seen != known:
                     wake(Wake(Trigger.IPVS))
                 known = seen
             elif known is None:
                 known = seen
-            await asyncio.sleep(max(self.pause, THRIFT * seconds))
+            await asyncio.sleep(max(self.pause, PAUSE_PER_CPU_SECOND * seconds))
 
     def _look(self) -> tuple[KernelServices, float]:
         began = thread_time()

@@ -15,11 +15,11 @@ from lvsmarkd.keepalived.process.discovery import PID_FILES, PID_LOOKUPS, TICKS,
 from lvsmarkd.model.running import Running, RunningKeepalived
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Trigger, Wake
-from lvsmarkd.watch.attached import Attached, attached
-from lvsmarkd.watch.directories import Attention, InotifyLimitError
-from lvsmarkd.watch.following import Following, Inbox, following
-from lvsmarkd.watch.source import Listener
-from lvsmarkd.watch.trail import Trail, trail_of
+from lvsmarkd.watch.directories import ContentEvent, InotifyLimitError
+from lvsmarkd.watch.path_watcher import EventQueue, PathWatcher, watch_paths
+from lvsmarkd.watch.process_watch import ProcessWatch, watch_process
+from lvsmarkd.watch.source import SourceHealth
+from lvsmarkd.watch.watched_paths import WatchedPaths, paths_to_watch
 
 
 def _find(known: Running | None) -> Running:
@@ -35,7 +35,7 @@ class KeepalivedProcess:
     first look wakes: it may have come after the first pass.
     """
 
-    listener: Listener
+    health: SourceHealth
     find: Callable[[Running | None], Running] = _find
     run_directory: Path = Path("/run")
     poll: float = 15.0
@@ -48,9 +48,9 @@ class KeepalivedProcess:
 
     async def run(self, wake: Callable[[Wake], None]) -> None:
         """Wake until cancelled."""
-        inbox = Inbox()
-        with self._pid_files(inbox) as places, ExitStack() as watches:
-            process = Attached()
+        queue = EventQueue()
+        with self._pid_files(queue) as pid_files, ExitStack() as watches:
+            process = ProcessWatch()
             known: Running | None = None
             said: str | None = None
             while True:
@@ -58,40 +58,42 @@ class KeepalivedProcess:
                 changed = found != known
                 if not (same := _same(found, known)) or not process.whole:
                     watches.close()
-                    process = Attached()
+                    process = ProcessWatch()
                     if isinstance(found, RunningKeepalived) and found.elsewhere is not True:
-                        process = watches.enter_context(attached(found, inbox.stirred.set))
+                        process = watches.enter_context(watch_process(found, queue.pending.set))
                 if not same:
-                    inbox.stirred.set()  # what happened before it was watched, a look tells
+                    queue.pending.set()  # what happened before it was watched, a look tells
                 changed = await process.reread() or changed
                 if self._is_fresh(found, process) if known is None else changed:
                     wake(Wake(Trigger.KEEPALIVED))
                 known = found
-                said = self._say(places.trouble, found, process, said)
-                await self._wait(inbox, places.watched)
+                said = self._say(pid_files.trouble, found, process, said)
+                await self._wait(queue, pid_files.watched)
 
-    async def _wait(self, inbox: Inbox, watched: Following | None) -> None:
+    async def _wait(self, queue: EventQueue, watched: PathWatcher | None) -> None:
         """Wait until a look is worth it."""
         try:
             async with asyncio.timeout(self.poll):
-                happened = await inbox.take()
+                events = await queue.take()
         except TimeoutError:
             return
         if watched is not None:
-            watched.sift(happened)
+            watched.relevant(events)
 
-    def _say(self, trouble: str | None, found: Running, process: Attached, said: str | None) -> str:
+    def _say(
+        self, trouble: str | None, found: Running, process: ProcessWatch, said: str | None
+    ) -> str:
         """Tell how much is heard, where that changed; gives what was told."""
         hidden = found.reason if isinstance(found, Unknown) else None
         now = "; ".join(filter(None, (trouble, hidden, process.trouble)))
         if now != said:
             if now:
-                self.listener.down(self.name, now)
+                self.health.down(self.name, now)
             else:
-                self.listener.up(self.name)
+                self.health.up(self.name)
         return now
 
-    def _is_fresh(self, found: Running, process: Attached) -> bool:
+    def _is_fresh(self, found: Running, process: ProcessWatch) -> bool:
         if not isinstance(found, RunningKeepalived):
             return False
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - found.started / TICKS
@@ -99,24 +101,24 @@ class KeepalivedProcess:
         return min(age, read) < self.fresh
 
     @contextmanager
-    def _pid_files(self, inbox: Inbox) -> Iterator["_Places"]:
+    def _pid_files(self, queue: EventQueue) -> Iterator["_PidFiles"]:
         """The places of pid files under watch, or looked at only, at inotify's limits."""
         with ExitStack() as stack:
             watched = trouble = None
             try:
-                watched = stack.enter_context(following(self._walk, Attention.WRITTEN, inbox))
+                watched = stack.enter_context(watch_paths(self._walk, ContentEvent.WRITTEN, queue))
             except InotifyLimitError as error:
                 trouble = f"{error}; until then keepalived is looked for every {self.poll:g} s"
-            yield _Places(watched, trouble)
+            yield _PidFiles(watched, trouble)
 
-    def _walk(self) -> Trail:
+    def _walk(self) -> WatchedPaths:
         files = tuple(str(self.run_directory / name) for name in PID_FILES)
-        return trail_of(files, tuple(str(self.run_directory / name) for name in PID_LOOKUPS))
+        return paths_to_watch(files, tuple(str(self.run_directory / name) for name in PID_LOOKUPS))
 
 
 @dataclass(frozen=True, slots=True)
-class _Places:
-    watched: Following | None
+class _PidFiles:
+    watched: PathWatcher | None
     trouble: str | None
 
 

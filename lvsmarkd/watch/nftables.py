@@ -10,18 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lvsmarkd.model.wake import Trigger, Wake
-from lvsmarkd.watch.actors import ProcessInfo, process_info
 from lvsmarkd.watch.generations import (
-    FirstSign,
+    FirstMessage,
     Generation,
-    Generations,
     Matters,
+    NftablesMarshal,
     NftFamily,
     ReceiveError,
 )
 from lvsmarkd.watch.netlink_socket import AsyncNetlinkSocket
 from lvsmarkd.watch.own_writers import OwnWriters
-from lvsmarkd.watch.source import Listener, SourceFailedError
+from lvsmarkd.watch.process_info import ProcessInfo, process_info
+from lvsmarkd.watch.source import SourceFailedError, SourceHealth
 
 RECEIVE_BUFFER = 8 << 20
 """Bytes, of kernel memory, and only while they are filled: this holds a restore of 10,000 rules
@@ -46,7 +46,7 @@ def firewalld_tables(family: NftFamily, table: str) -> bool:
 class NftablesEvents:
     """Wakes for every transaction that touched a table that matters and is not our own."""
 
-    listener: Listener
+    health: SourceHealth
     own: OwnWriters
     matters: Matters = iptables_tables
 
@@ -59,9 +59,9 @@ class NftablesEvents:
         """Wake until cancelled."""
         nft = AsyncNetlinkSocket(NETLINK_NETFILTER)
         try:
-            nft.set_marshal(Generations(self.matters))
+            nft.set_marshal(NftablesMarshal(self.matters))
             await _join(nft)
-            self.listener.up(self.name)
+            self.health.up(self.name)
             seen = ProcessInfo()
             while True:
                 # It ends after each datagram.
@@ -72,13 +72,13 @@ class NftablesEvents:
 
     def _hear(
         self,
-        event: FirstSign | Generation | ReceiveError,
+        event: FirstMessage | Generation | ReceiveError,
         seen: ProcessInfo,
         wake: Callable[[Wake], None],
     ) -> ProcessInfo:
         """Wake for one event; gives what was seen last of who is at work."""
         match event:
-            case FirstSign(port):
+            case FirstMessage(port):
                 # The end of a transaction of 10,000 rules is read 30 ms later: by then the
                 # program is gone (measured).
                 return process_info(port)
@@ -88,7 +88,7 @@ class NftablesEvents:
                     wake(Wake(Trigger.NETLINK, who.actor(name)))
             case ReceiveError(errno.ENOBUFS):
                 # The socket goes on; what was lost, a look at the firewall tells.
-                self.listener.overrun(self.name)
+                self.health.overrun(self.name)
                 wake(Wake(Trigger.NETLINK))
             case ReceiveError(code):
                 raise OSError(code, "the netlink socket failed")

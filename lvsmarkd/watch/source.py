@@ -26,7 +26,7 @@ class Source(Protocol):
         """Wake until cancelled, from the event loop's thread. Raises when it cannot go on."""
 
 
-class Listener(Protocol):
+class SourceHealth(Protocol):
     """Who wants to know how the sources are. Called from the event loop's thread."""
 
     def up(self, name: str) -> None:
@@ -46,7 +46,7 @@ class SourceFailedError(Exception):
 async def keep(
     source: Source,
     wake: Callable[[Wake], None],
-    listener: Listener,
+    health: SourceHealth,
     restarts: tuple[float, ...] = RESTARTS,
 ) -> None:
     """Run a source for ever: report a failure, wait, start it again.
@@ -73,6 +73,6 @@ async def keep(
             await asyncio.wait([run])
         if monotonic() - began > restarts[-1]:
             backoff = backoff.over()
-        listener.down(source.name, reason)
+        health.down(source.name, reason)
         backoff = backoff.failed(monotonic())
         await asyncio.sleep(backoff.delay)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 
 from lvsmarkd.model.wake import Trigger, Wake
-from lvsmarkd.watch.source import Listener
+from lvsmarkd.watch.source import SourceHealth
 
 JITTER = 0.1
 """Part of the time by which each round is longer or shorter, so that a fleet of directors
@@ -17,7 +17,7 @@ that was started together does not look together for ever."""
 class Timer:
     """Wakes every ``seconds``, give or take; a new value counts from the next round on."""
 
-    listener: Listener
+    health: SourceHealth
     seconds: float
     random: Random
 
@@ -28,7 +28,7 @@ class Timer:
 
     async def run(self, wake: Callable[[Wake], None]) -> None:
         """Wake until cancelled."""
-        self.listener.up(self.name)
+        self.health.up(self.name)
         while True:
             await asyncio.sleep(self.seconds * self.random.uniform(1 - JITTER, 1 + JITTER))
             wake(Wake(Trigger.TIMER))

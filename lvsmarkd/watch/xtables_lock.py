@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lvsmarkd.model.wake import Trigger, Wake
-from lvsmarkd.watch.directories import Attention
-from lvsmarkd.watch.following import Inbox, following
-from lvsmarkd.watch.source import Listener
-from lvsmarkd.watch.trail import trail_of
+from lvsmarkd.watch.directories import ContentEvent
+from lvsmarkd.watch.path_watcher import EventQueue, watch_paths
+from lvsmarkd.watch.source import SourceHealth
+from lvsmarkd.watch.watched_paths import paths_to_watch
 
 DEFAULT_LOCK = "/run/xtables.lock"
 
@@ -31,7 +31,7 @@ class XtablesLock:
     follows takes no lock.
     """
 
-    listener: Listener
+    health: SourceHealth
     path: str
 
     @property
@@ -41,13 +41,15 @@ class XtablesLock:
 
     async def run(self, wake: Callable[[Wake], None]) -> None:
         """Wake until cancelled."""
-        inbox = Inbox()
-        with following(lambda: trail_of([self.path], ()), Attention.READ, inbox) as watched:
-            self.listener.up(self.name)
+        queue = EventQueue()
+        with watch_paths(
+            lambda: paths_to_watch([self.path], ()), ContentEvent.READ, queue
+        ) as watched:
+            self.health.up(self.name)
             while True:
-                happened = await inbox.take()
-                lock = watched.trail.ends
+                events = await queue.take()
+                lock = watched.watched_paths.files
                 # A lock file that comes is only being opened. A directory that does may hold
                 # one that was closed before it was watched.
-                if any(not h.renamed or lock.isdisjoint(h.paths) for h in watched.sift(happened)):
+                if any(not h.renamed or lock.isdisjoint(h.paths) for h in watched.relevant(events)):
                     wake(Wake(Trigger.LOCK))

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.model.wake import Trigger, Wake
-from lvsmarkd.watch.directories import Attention
+from lvsmarkd.watch.directories import ContentEvent
 from lvsmarkd.watch.files import Files
-from lvsmarkd.watch.following import Inbox, following
-from lvsmarkd.watch.trail import Trail, trail_of
+from lvsmarkd.watch.path_watcher import EventQueue, watch_paths
+from lvsmarkd.watch.watched_paths import WatchedPaths, paths_to_watch
 from tests.watch.hearing import Hearing, running
 
 Step = Callable[[Path], object]
@@ -259,15 +259,15 @@ def test_what_comes_between_the_walk_and_the_watch_is_walked_again(tmp_path: Pat
     conf = tmp_path / "k" / "conf"
     walks = []
 
-    def walk() -> Trail:
-        walks.append(trail_of([str(conf)], ()))
+    def walk() -> WatchedPaths:
+        walks.append(paths_to_watch([str(conf)], ()))
         conf.parent.mkdir(exist_ok=True)
         return walks[-1]
 
     async def check() -> None:
-        with following(walk, Attention.WRITTEN, Inbox()) as followed:
-            assert str(conf.parent) not in walks[0].parts
-            assert str(conf.parent) in followed.trail.parts
+        with watch_paths(walk, ContentEvent.WRITTEN, EventQueue()) as followed:
+            assert str(conf.parent) not in walks[0].by_directory
+            assert str(conf.parent) in followed.watched_paths.by_directory
 
     asyncio.run(check())
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lvsmarkd.model.wake import Actor
-from lvsmarkd.watch.actors import printable, process_info
-from lvsmarkd.watch.generations import FirstSign, Generation, Generations, ReceiveError
+from lvsmarkd.watch.generations import FirstMessage, Generation, NftablesMarshal, ReceiveError
 from lvsmarkd.watch.nftables import iptables_tables
 from lvsmarkd.watch.own_writers import FORGOTTEN_AFTER, KEPT, OwnWriters
+from lvsmarkd.watch.process_info import printable, process_info
 
 NEWRULE, NEWGEN = 10 << 8 | 6, 10 << 8 | 15
 
@@ -36,34 +36,34 @@ def _end(pid: int, name: str) -> bytes:
     return _message(NEWGEN, bytes(4) + attributes + _attribute(3, name.encode() + b"\0"))
 
 
-def _events(marshal: Generations, *datagrams: bytes) -> list[Any]:
+def _events(marshal: NftablesMarshal, *datagrams: bytes) -> list[Any]:
     return [message["event"] for datagram in datagrams for message in marshal.parse(datagram)]
 
 
 def test_a_beginning_and_an_end_per_generation_over_datagrams() -> None:
     mine, other = _rule(2, "mangle"), _rule(2, "nat")
     assert _events(
-        Generations(iptables_tables),
+        NftablesMarshal(iptables_tables),
         other + _end(1, "nft"),
         mine,
         mine + other + _end(2, "nft") + mine,
         _end(3, "iptables-nft"),
         _end(4, "nft"),
-    ) == [FirstSign(77), Generation(2, "nft"), FirstSign(77), Generation(3, "iptables-nft")]
+    ) == [FirstMessage(77), Generation(2, "nft"), FirstMessage(77), Generation(3, "iptables-nft")]
 
 
 def test_an_error_of_the_socket_is_passed_on() -> None:
     # As pyroute2 packs it.
     error = struct.pack("IHHQIQQ", 28, 2, 0, 0, 105, 0, 0)
-    assert _events(Generations(iptables_tables), error) == [ReceiveError(105)]
+    assert _events(NftablesMarshal(iptables_tables), error) == [ReceiveError(105)]
 
 
 @given(st.binary(max_size=200), st.integers(0, 300), st.integers(0, 255))
 def test_no_bytes_make_it_fail(noise: bytes, cut: int, flip: int) -> None:
     whole = bytearray(_rule(10, "filter") + _end(5, "x") + noise)
     whole[cut % len(whole)] = flip
-    for event in _events(Generations(iptables_tables), bytes(whole), bytes(whole[:cut])):
-        assert isinstance(event, FirstSign | Generation | ReceiveError)
+    for event in _events(NftablesMarshal(iptables_tables), bytes(whole), bytes(whole[:cut])):
+        assert isinstance(event, FirstMessage | Generation | ReceiveError)
 
 
 def test_a_living_program_is_named_in_full() -> None:

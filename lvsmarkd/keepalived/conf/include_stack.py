@@ -14,12 +14,11 @@ from lvsmarkd.keepalived.conf.files import Skipped, read_file
 from lvsmarkd.keepalived.conf.includes import Fatal, Include, find_files
 from lvsmarkd.keepalived.conf.physical import PhysicalLines, physical_lines
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops
+from lvsmarkd.kernel.files import FileIdentity, file_identity
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.unknown import Unknown
 
 Lines = Iterator[tuple[int, str]]
-FileIdentity = tuple[int, int]
-"""Device and inode."""
 
 
 @dataclass(slots=True)
@@ -133,7 +132,7 @@ class IncludeStack:
         if path not in self._said:
             self._said.add(path)
             self._odd_lines(path, physical)
-        frame.path, frame.lines, frame.identity = path, iter(physical.lines), _identity(path)
+        frame.path, frame.lines, frame.identity = path, iter(physical.lines), file_identity(path)
         frame.marks = 0
         self.opened(path)
 
@@ -160,7 +159,7 @@ class IncludeStack:
         )
 
     def _bound(self, name: str) -> str | None:
-        identity = _identity(name)
+        identity = file_identity(name)
         if identity and any(identity == frame.identity for frame in self.frames):
             return "it includes itself"
         return self.bounds.no_more_files(len(self.frames))
@@ -190,11 +189,3 @@ class IncludeStack:
 
     def _stop(self, origin: Origin, message: str) -> None:
         raise KeepalivedStops(Problem(origin, message, fatal=True))
-
-
-def _identity(path: str) -> FileIdentity | None:
-    try:
-        status = Path(path).stat()
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino

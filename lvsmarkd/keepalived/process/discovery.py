@@ -16,13 +16,13 @@ from pathlib import Path
 from lvsmarkd.keepalived.process.command_line import options_of
 from lvsmarkd.keepalived.process.procfs import (
     arguments_of,
-    identity_of,
     link_of,
     read_text,
     stat_of,
     status_of,
 )
-from lvsmarkd.model.running import RunningKeepalived, Running, Stopped
+from lvsmarkd.kernel.files import file_identity
+from lvsmarkd.model.running import Running, RunningKeepalived, Stopped
 from lvsmarkd.model.shortage import is_shortage
 from lvsmarkd.model.unknown import Unknown
 
@@ -148,7 +148,7 @@ class _Search:
         options = options_of(arguments)
         if not options.daemon:
             return None
-        roots = (identity_of(process, "root"), identity_of(self.proc / "self", "root"))
+        roots = (file_identity(process / "root"), file_identity(self.proc / "self" / "root"))
         contained = status.depth > 0 or (None not in roots and roots[0] != roots[1])
         found = RunningKeepalived(
             pid=pid,
@@ -175,8 +175,8 @@ class _Search:
         # The first is for those who may trace it, the second for everybody: a namespace's files
         # have inodes that no other namespace's have (measured).
         for name in ("ns/net", "net/dev"):
-            theirs = identity_of(process, name)
-            ours = identity_of(self.proc / "self", name)
+            theirs = file_identity(process / name)
+            ours = file_identity(self.proc / "self" / name)
             if theirs is not None and ours is not None:
                 return theirs != ours
         return None

@@ -11,9 +11,6 @@ _ENOUGH = 1 << 16
 _PPID, _STARTED = 1, 19
 """Places in /proc/PID/stat after the name (proc_pid_stat(5): the 4th and the 22nd field)."""
 
-FileIdentity = tuple[int, int]
-"""Device and inode."""
-
 
 @dataclass(frozen=True, slots=True)
 class Stat:
@@ -72,17 +69,6 @@ def link_of(process: Path, name: str) -> str | None:
         if is_shortage(error):
             raise
         return None
-
-
-def identity_of(process: Path, name: str) -> FileIdentity | None:
-    """Which file a link of /proc/PID leads to: two of the same identity are the same."""
-    try:
-        seen = (process / name).stat()
-    except OSError as error:
-        if is_shortage(error):
-            raise
-        return None
-    return seen.st_dev, seen.st_ino
 
 
 def read_text(file: Path) -> str:

@@ -18,7 +18,7 @@ UNSETTLED = 2.0
 
 
 @dataclass(slots=True)
-class Attached:
+class ProcessWatch:
     """What is watched of one process. ``trouble`` says why its reloads are told late.
     Without a copy that may be looked at, they are not told.
     """
@@ -50,28 +50,30 @@ class Attached:
 
 
 @contextmanager
-def attached(keepalived: RunningKeepalived, stir: Callable[[], None]) -> Iterator[Attached]:
-    """Watch a process; ``stir`` is called in the event loop's thread where a look is worth it.
+def watch_process(
+    keepalived: RunningKeepalived, notify: Callable[[], None]
+) -> Iterator[ProcessWatch]:
+    """Watch a process; ``notify`` is called in the event loop's thread where a look is worth it.
 
     What happened before is not told: look again once it is in place.
     """
     with ExitStack() as watches:
-        _end(keepalived.pid, stir, watches)
+        _end(keepalived.pid, notify, watches)
         copy = find_copy(keepalived.pid)
         if isinstance(copy, Unknown):
             # A finding says so. What a reload comes to in IPVS is seen there, at once as well.
-            yield Attached()
+            yield ProcessWatch()
             return
         stamp = stamp_at(copy)
         trouble = None
         try:
-            watches.enter_context(inode_changes(copy, stir))
+            watches.enter_context(inode_changes(copy, notify))
         except OSError as error:
             trouble = f"reloads of keepalived are noticed late ({error.strerror or error})"
-        yield Attached(copy, stamp, trouble)
+        yield ProcessWatch(copy, stamp, trouble)
 
 
-def _end(pid: int, stir: Callable[[], None], watches: ExitStack) -> None:
+def _end(pid: int, notify: Callable[[], None], watches: ExitStack) -> None:
     """Have the end of a process told, where the kernel can; a look finds it otherwise."""
     try:
         process = os.pidfd_open(pid)
@@ -83,6 +85,6 @@ def _end(pid: int, stir: Callable[[], None], watches: ExitStack) -> None:
 
     def ended() -> None:
         loop.remove_reader(process)  # it stays readable from now on
-        stir()
+        notify()
 
     loop.add_reader(process, ended)

@@ -11,23 +11,20 @@ import fnmatch
 import glob
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+
+from lvsmarkd.kernel.files import FileStamps, file_stamp
 
 _LONGEST = 400
 """Parts of a path that is followed: the slow check sees what is behind longer ones."""
 _MAX_LINKS = 40
 """Links followed on one way, as the kernel does."""
 
-Stamp = tuple[int, int, int, int, int]
-"""What differs when a file was changed: device, inode, size, and when it was written and
-when its inode was. Reading a file changes none of it."""
-Stamps = Mapping[str, Stamp | None]
-
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class NamePattern:
     """One step of a path: a name, or a pattern for names."""
 
     text: str
@@ -51,76 +48,68 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Trail:
+class WatchedPaths:
     """Where to look for changes: real directories, and what counts in each."""
 
-    parts: dict[str, set[Part]] = field(default_factory=dict)
-    ends: set[str] = field(default_factory=set)
+    by_directory: dict[str, set[NamePattern]] = field(default_factory=dict)
+    files: set[str] = field(default_factory=set)
     """The files themselves, as far as the way to them exists, with no link left in the path."""
 
     def concerns(self, path: str) -> bool:
         """Whether something that happened to ``path`` may matter."""
         directory, name = os.path.split(path)
-        return any(part.matches(name) for part in self.parts.get(directory, ()))
+        return any(part.matches(name) for part in self.by_directory.get(directory, ()))
 
-    def stamps(self) -> Stamps:
+    def stamps(self) -> FileStamps:
         """The state of the files now; of one that is not there, None."""
-        return {end: _stamp(end) for end in self.ends}
+        return {end: file_stamp(end) for end in self.files}
 
 
-def trail_of(files: Iterable[str], lookups: Iterable[str]) -> Trail:
-    """The trail of absolute paths and of absolute glob patterns, as things are now."""
-    trail = Trail()
+def paths_to_watch(files: Iterable[str], lookups: Iterable[str]) -> WatchedPaths:
+    """What to watch for absolute paths and absolute glob patterns, as things are now."""
+    found = WatchedPaths()
     ways = [_names(file) for file in files]
     ways += [tuple(_part(part.text) for part in _names(lookup)) for lookup in lookups]
     for way in ways:
         if len(way) <= _LONGEST:
-            _walk(trail, "/", way, _MAX_LINKS)
-    return trail
+            _walk(found, "/", way, _MAX_LINKS)
+    return found
 
 
-def _walk(trail: Trail, at: str, way: tuple[Part, ...], links: int) -> None:
+def _walk(found: WatchedPaths, at: str, way: tuple[NamePattern, ...], links: int) -> None:
     """Go on from the directory ``at``, which is there and is no link."""
     part, rest = way[0], way[1:]
     if part.text == "..":
-        _onward(trail, os.path.dirname(at), rest, links)  # noqa: PTH120 - a text
+        _onward(found, os.path.dirname(at), rest, links)  # noqa: PTH120 - a text
         return
-    trail.parts.setdefault(at, set()).add(part)
+    found.by_directory.setdefault(at, set()).add(part)
     for name in part.names_in(at):
         path = os.path.join(at, name)  # noqa: PTH118 - a text
         try:
             target = os.readlink(path)  # noqa: PTH115 - a text
         except (OSError, ValueError):  # no link, or not there, or no name at all
-            _onward(trail, path, rest, links)
+            _onward(found, path, rest, links)
             continue
         if links:
             start = "/" if target.startswith("/") else at
-            _onward(trail, start, (*_names(target), *rest), links - 1)
+            _onward(found, start, (*_names(target), *rest), links - 1)
 
 
-def _onward(trail: Trail, path: str, rest: tuple[Part, ...], links: int) -> None:
+def _onward(found: WatchedPaths, path: str, rest: tuple[NamePattern, ...], links: int) -> None:
     if not rest:
-        trail.ends.add(path)
+        found.files.add(path)
     elif os.path.isdir(path):  # noqa: PTH112 - takes any text, and never raises
-        _walk(trail, path, rest, links)
+        _walk(found, path, rest, links)
 
 
-def _names(path: str) -> tuple[Part, ...]:
-    return tuple(Part(name) for name in PurePosixPath(path).parts if name.strip("/"))
+def _names(path: str) -> tuple[NamePattern, ...]:
+    return tuple(NamePattern(name) for name in PurePosixPath(path).parts if name.strip("/"))
 
 
-def _part(text: str) -> Part:
+def _part(text: str) -> NamePattern:
     if not glob.has_magic(text):
-        return Part(text)
+        return NamePattern(text)
     try:
-        return Part(text, re.compile(fnmatch.translate(text.replace("[^", "[!"))))
+        return NamePattern(text, re.compile(fnmatch.translate(text.replace("[^", "[!"))))
     except re.error:
-        return Part(text)
-
-
-def _stamp(path: str) -> Stamp | None:
-    try:
-        seen = os.stat(path)  # noqa: PTH116 - a text
-    except (OSError, ValueError):
-        return None
-    return (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+        return NamePattern(text)
