@@ -131,12 +131,6 @@ def attributes(data: bytes, at: int = 0) -> dict[int, bytes]:
     return found
 
 
-def attribute(kind: int, value: bytes) -> bytes:
-    """One attribute, padded."""
-    length = _ATTRIBUTE.size + len(value)
-    return _ATTRIBUTE.pack(length, kind) + value + b"\0" * (-length % 4)
-
-
 def number(data: bytes) -> int:
     """An unsigned integer in the byte order of the machine."""
     return int.from_bytes(data, byteorder)

@@ -1,6 +1,6 @@
 """Configurations, and the services that keepalived programmes for each.
 
-Every one of them is also put to the real keepalived (test_keepalived_oracle.py).
+Every one of them is also put to the real keepalived (test_conf_oracle.py).
 """
 
 from collections.abc import Mapping

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lvsmarkd.kernel import ipvs, kernel_services
-from lvsmarkd.kernel.ipvs import ipvs_family, services_by_mark, settled
+from lvsmarkd.kernel import ipvs
+from lvsmarkd.kernel.ipvs import ipvs_family, kernel_services, services_by_mark, settled
 from lvsmarkd.kernel.netlink import Dump, NetlinkError, read_dump
 from lvsmarkd.kernel.proc_ip_vs import read_proc, services_in_proc
 from lvsmarkd.model.ipvs import LoadedIpvs, NoIpvs, in_ipvs

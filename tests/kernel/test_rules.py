@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pyroute2 import IPRoute
 
-from lvsmarkd.kernel import policy_rules
 from lvsmarkd.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
+from lvsmarkd.kernel.rules import policy_rules
 from lvsmarkd.model.claim import MarkClaim, Use
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.model.unknown import Unknown
@@ -100,7 +100,7 @@ def test_many_rules_are_what_a_witness_reads(netns: None) -> None:
 
 def test_nobody_may_ask_too(netns: None) -> None:
     run("ip", "rule", "add", "fwmark", "80", "lookup", "100")
-    ask = "from lvsmarkd.kernel import policy_rules; print(*policy_rules())"
+    ask = "from lvsmarkd.kernel.rules import policy_rules; print(*policy_rules())"
     command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable]
     here = Path(__file__).parents[2]
     done = subprocess.run(

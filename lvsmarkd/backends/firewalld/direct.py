@@ -147,7 +147,6 @@ class Natives:
 
     objects: Iterable[Mapping[str, Any]]
     _rules: dict[tuple[str, str, str], list[Expression]] = field(default_factory=dict)
-    _texts: dict[int, str] = field(default_factory=dict)
 
     def foreign(self) -> Iterator[ForeignRule]:
         """All of them; what iptables wrote is read by iptables."""

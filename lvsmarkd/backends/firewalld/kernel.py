@@ -32,9 +32,6 @@ from lvsmarkd.netfilter.errors import FirewallError
 from lvsmarkd.netfilter.program import run, search_path
 
 TABLE = "firewalld"
-DROPPING = "firewalld_policy_drop"
-"""The table that drops every new connection while firewalld reloads, and for as long as a reload
-that failed is not repeated (measured)."""
 NFTABLES = "nftables"
 _BASES = {Hook.PREROUTING: BASE, Hook.INPUT: "filter_INPUT"}
 _PREFIXES = {Hook.PREROUTING: "mangle_PRE", Hook.INPUT: "filter_IN"}

@@ -8,6 +8,7 @@ from pathlib import Path
 from lvsmarkd.keepalived.conf.checker import checker_config
 from lvsmarkd.keepalived.conf.checker_keywords import CHECKER
 from lvsmarkd.keepalived.conf.context import Dialect, ReadContext
+from lvsmarkd.keepalived.conf.globbing import matches_of
 from lvsmarkd.keepalived.conf.grammar import Body
 from lvsmarkd.keepalived.conf.logical import LogicalLine
 from lvsmarkd.keepalived.conf.services import Programmed, programmed
@@ -15,6 +16,7 @@ from lvsmarkd.keepalived.conf.stops import KeepalivedStops
 from lvsmarkd.keepalived.conf.transcript import Transcript, transcribe
 from lvsmarkd.keepalived.conf.vrrp import vrrp_instances
 from lvsmarkd.keepalived.conf.vrrp_keywords import VRRP
+from lvsmarkd.kernel.files import file_stamp
 from lvsmarkd.model.keepalived import Annotation, Completeness, Reading
 from lvsmarkd.model.origin import Origin, Problem
 
@@ -55,6 +57,25 @@ def read(
         )
         return Reading(Completeness.UNREADABLE, problems=(problem,), files=(main,))
     return reading_of(main, transcript, dialect)
+
+
+def fingerprint(reading: Reading) -> object:
+    """A value that compares equal as long as the files of ``reading`` have not changed.
+
+    It looks at the files as they are now: status of each, and matches of each include. To
+    miss no change, take it *before* reading anew and keep it with the new reading; a change
+    in between then shows the next time.
+    """
+    return (
+        tuple(file_stamp(file) for file in reading.files),
+        tuple(tuple(matches_of(lookup).names) for lookup in reading.lookups),
+    )
+
+
+def changed_since(reading: Reading, when: int) -> bool:
+    """Whether a file of ``reading`` was changed at, or after, a time (ns since the epoch)."""
+    seen = (file_stamp(file) for file in reading.files)
+    return any(status is not None and max(status[3:]) >= when for status in seen)
 
 
 def default_config_id() -> str:
