@@ -125,7 +125,7 @@ def report_form(report: Report) -> Form:
         ],
         "fights": [
             {
-                "rule": fight.rule,
+                "rule": str(fight.over),
                 "repairs": fight.repairs,
                 "until": None if math.isinf(fight.until) else fight.until,
                 "actors": [str(actor) for actor in fight.actors],

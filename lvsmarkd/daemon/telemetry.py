@@ -14,8 +14,8 @@ from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.telemetry import http, lifecycle, notify
 from lvsmarkd.telemetry.events import events_of
 from lvsmarkd.telemetry.journal import Journal
-from lvsmarkd.telemetry.lastknown import with_last_known
 from lvsmarkd.telemetry.metrics import Metrics
+from lvsmarkd.telemetry.transition import Transition, transition
 
 PULSE = 5.0
 """Seconds between two looks at our own health where systemd asks for none more often."""
@@ -43,8 +43,7 @@ class Telemetry:
         self.metrics = Metrics()
         self._resync_seconds = resync_seconds
         self._journal = Journal()
-        self._before: Report | None = None
-        self._changed: Report | None = None
+        self._transition: Transition | None = None
         self._servers: http.Servers | None = None
         self._addresses: tuple[http.Address, ...] = ()
         self._unserved: set[http.Address] = set()
@@ -92,12 +91,10 @@ class Telemetry:
         must start.
         """
         self._last_pass = monotonic()
-        self.metrics.record(report)
-        self._journal.tell(events_of(self._before, report))
-        self._before = with_last_known(self._before, report)
-        line = notify.status_line(report, self._changed)
-        if report.repairs:
-            self._changed = report
+        self._transition = transition(self._transition, report)
+        self.metrics.record(self._transition)
+        self._journal.tell(events_of(self._transition))
+        line = notify.status_line(self._transition)
         if self._ready or self._reloads:
             notify.status(line)
         else:

@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.substitute import substitute
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain, Step
+from lvsmarkd.model.plan import (
+    AddRule,
+    EnsureJump,
+    Part,
+    RemoveChain,
+    RemoveRule,
+    ReplaceChain,
+    Step,
+)
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark, flows_of
 from lvsmarkd.model.rule_ref import RuleRef
 from lvsmarkd.model.service import ServiceKey
@@ -15,6 +23,7 @@ from lvsmarkd.model.snapshot import Chain, ForeignRule, LeavesTable, SetsUnknown
 from lvsmarkd.model.unknown import Unknown
 
 _ADDS = "applying the plan adds it"
+_MENDS = "applying the plan mends it"
 _REMOVES = "applying the plan removes it"
 _LEAVES_ONE = "applying the plan leaves one"
 
@@ -159,7 +168,8 @@ class _Chain:
             f" first of them “{first}”, so lvsmarkd leaves it alone"
         )
         advice = f"give {it} another name, or empty it"
-        return self._find(Kind.CONFLICT, fact, advice, first, Severity.CRITICAL)
+        finding = self._find(Kind.CONFLICT, fact, advice, Part.CHAIN, Severity.CRITICAL)
+        return replace(finding, rule=first)
 
     def _unknown_rule(self, text: str) -> RuleRef:
         return RuleRef("", self.chain.container or "our chain", text)
@@ -169,10 +179,10 @@ class _Chain:
         kind: Kind,
         fact: str,
         advice: str,
-        rule: Rule | RuleRef | None = None,
+        about: Rule | Part,
         graded: Severity | None = None,
     ) -> Finding:
-        service = rule.service if isinstance(rule, Rule) else None
+        service = None if isinstance(about, Part) else about.service
         flows = self.desired.flows.get(service, ()) if service else ()
         return Finding(
             kind,
@@ -183,8 +193,9 @@ class _Chain:
             plane=self.chain_key.plane,
             family=self.chain_key.family,
             chain=self.chain_key,
-            rule=rule,
+            rule=None if isinstance(about, Part) else about,
             origins=tuple(dict.fromkeys(declared.origin for declared in flows)),
+            subject=about if isinstance(about, Part) else None,
         )
 
     def _missing(self, missing: list[Rule], pairs: Mapping[Rule, Rule]) -> Iterator[Finding]:
@@ -195,7 +206,7 @@ class _Chain:
             like = pairs.get(rule)
             other = self._substitute(rule)
             severity = self._severity if other is None else Severity.WARNING
-            kind, mends = Kind.MISSING, "applying the plan mends it"
+            kind, mends = Kind.MISSING, _MENDS
             if rule in self.chain.partial:
                 fact = f"the rule “{rule}”{self._where} is not in force everywhere it should be"
             elif like is None:
@@ -245,28 +256,34 @@ class _Chain:
             yield self._find(Kind.DUPLICATE, fact, _LEAVES_ONE, rule)
         for unknown in map(self._unknown_rule, self.chain.unknown_rules):
             fact = f"{unknown.chain} holds a rule that is not ours: {unknown}"
-            yield self._find(Kind.ALTERED, fact, _REMOVES, unknown, Severity.WARNING)
+            finding = self._find(Kind.ALTERED, fact, _REMOVES, Part.CHAIN, Severity.WARNING)
+            yield replace(finding, rule=unknown)
 
     def _anchor(self) -> Finding | None:
         """Judge the jump: one, and where nothing keeps our packets from its rules."""
         name = f"the jump to our chain ({self.chain_key})"
         if self.chain.jumps == 0:
-            fact, mends = f"{name} is not there, so none of its rules is met", _ADDS
+            fact, mends, part = (
+                f"{name} is not there, so none of its rules is met",
+                _ADDS,
+                Part.JUMP,
+            )
             if self.chain.container:
                 fault = self.chain.fault or "is not there"
                 fact = f"{self.chain.container} ({self.chain_key}) {fault}"
-                mends = "applying the plan mends it"
+                mends, part = _MENDS, Part.CONTAINER
             met = self.want and all(self._substitute(rule) for rule in self.want)
             severity = Severity.WARNING if met else self._severity
-            return self._find(Kind.MISSING, fact, mends, None, severity)
+            return self._find(Kind.MISSING, fact, mends, part, severity)
         if self.chain.jumps > 1:
             fact = f"{name} is there {self.chain.jumps} times"
-            return self._find(Kind.DUPLICATE, fact, _LEAVES_ONE)
+            return self._find(Kind.DUPLICATE, fact, _LEAVES_ONE, Part.JUMP)
         hindrance = self._hindrance()
         if hindrance is None:
             return None
         fact = f"{name} has lost its place to “{hindrance.text}”"
-        return self._find(Kind.ALTERED, fact, "applying the plan moves it back", hindrance.ref)
+        finding = self._find(Kind.ALTERED, fact, "applying the plan moves it back", Part.JUMP)
+        return replace(finding, rule=hindrance.ref)
 
     def _hindrance(self) -> ForeignRule | None:
         """Find the foreign rule that our jump has to pass."""

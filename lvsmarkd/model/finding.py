@@ -146,8 +146,8 @@ class Finding:
     origins: tuple[Origin, ...] = ()
     """Where the matter is written, in the files."""
     subject: Hashable = None
-    """What else tells it from another finding of its kind: a flow, somebody's claim, the problem
-    of a file."""
+    """What else tells it from another finding of its kind: what is wrong of a chain besides its
+    rules, a flow, somebody's claim, the problem of a file."""
     paste: str = ""
     """Text to paste: a declaration."""
 

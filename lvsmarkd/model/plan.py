@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from lvsmarkd.model.finding import Finding, Severity
 from lvsmarkd.model.rule import ChainKey, Rule
@@ -85,6 +86,41 @@ class RemoveChain:
 
 
 Step = AddRule | RemoveRule | ReplaceChain | EnsureJump | RemoveChain
+
+
+class Part(Enum):
+    """What of a chain of ours may be wrong besides its rules."""
+
+    CHAIN = "the chain"
+    JUMP = "the jump"
+    CONTAINER = "what holds our rules"
+    """Where that is no chain of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """Names one thing of ours in a firewall: a rule in its chain, the chain, the jump to it."""
+
+    chain_key: ChainKey
+    part: Rule | Part
+
+    def __str__(self) -> str:
+        return f"{self.chain_key}: {self.part.value if isinstance(self.part, Part) else self.part}"
+
+
+def owned_by(step: Step) -> tuple[Owned, ...]:
+    """What a step is about, first of all the thing itself, the same for a step and the one that
+    undoes its undoing. A chain that is made again has its rules made again.
+    """
+    match step:
+        case AddRule(chain_key, rule) | RemoveRule(chain_key, rule):
+            return (Owned(chain_key, rule),)
+        case ReplaceChain(chain_key, rules):
+            made = (Owned(chain_key, rule) for rule in rules)
+            return (Owned(chain_key, Part.CHAIN), *made)
+        case EnsureJump() | RemoveChain():
+            part = Part.CONTAINER if step.container else Part.JUMP
+            return (Owned(step.chain_key, part),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.plan import Plan, Step
+from lvsmarkd.model.plan import Owned, Plan, Step
 from lvsmarkd.model.rule import Plane, Rule
 from lvsmarkd.model.service import Family, ServiceKey
 from lvsmarkd.model.wake import Actor, Trigger
@@ -65,12 +65,12 @@ class ServiceState:
 
 @dataclass(frozen=True, slots=True)
 class Fight:
-    """Two controllers undo each other's work on a rule.
+    """Two controllers undo each other's work ``over`` something of ours.
 
     ``until`` is the time (seconds since the epoch) before which it is left alone.
     """
 
-    rule: str
+    over: Owned
     repairs: int
     until: float
     actors: tuple[Actor, ...] = ()

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lvsmarkd.model.backoff import Backoff
+from lvsmarkd.model.plan import Owned
 from lvsmarkd.model.report import Fight
 from lvsmarkd.model.wake import Actor
 
@@ -26,18 +27,18 @@ class _Record:
 
 @dataclass(slots=True)
 class Fights:
-    """Remembers the repairs of each rule (any text that names it). Times are monotonic."""
+    """Remembers the repairs of each thing of ours. Times are monotonic."""
 
-    _records: dict[str, _Record] = field(default_factory=dict)
+    _records: dict[Owned, _Record] = field(default_factory=dict)
 
-    def allows(self, rule: str, now: float) -> bool:
-        """Whether the rule may be repaired now."""
-        record = self._records.get(rule)
+    def allows(self, owned: Owned, now: float) -> bool:
+        """Whether it may be repaired now."""
+        record = self._records.get(owned)
         return record is None or record.backoff.due(now)
 
-    def repaired(self, rule: str, now: float, actors: Iterable[Actor]) -> None:
+    def repaired(self, owned: Owned, now: float, actors: Iterable[Actor]) -> None:
         """Count a repair of what somebody undid, and who was seen at it."""
-        record = self._records.setdefault(rule, _Record())
+        record = self._records.setdefault(owned, _Record())
         record.repairs.append(now)
         record.total += 1
         record.actors = tuple(dict.fromkeys([*record.actors, *actors]))[-REPAIRS:]
@@ -56,13 +57,13 @@ class Fights:
 
         ``epoch`` is the wall clock at ``now``.
         """
-        for rule, record in list(self._records.items()):
+        for owned, record in list(self._records.items()):
             quiet_since = max(record.backoff.until, record.repairs[-1])
             if now - quiet_since > WINDOW:
-                del self._records[rule]
+                del self._records[owned]
         return tuple(
-            Fight(rule, record.total, epoch + max(0.0, record.backoff.until) - now, record.actors)
-            for rule, record in self._records.items()
+            Fight(owned, record.total, epoch + max(0.0, record.backoff.until) - now, record.actors)
+            for owned, record in self._records.items()
             if record.fighting
         )
 

@@ -12,7 +12,7 @@ from lvsmarkd.judge.judgement import judge
 from lvsmarkd.judge.refusals import refused_settings, rejected_rules
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.limits import Limits
-from lvsmarkd.model.plan import AddRule, Plan, RemoveRule, ReplaceChain, Step
+from lvsmarkd.model.plan import AddRule, Plan, ReplaceChain, Step, owned_by
 from lvsmarkd.model.report import NO_BACKEND, Cause, Mode, Repair, Report, Result
 from lvsmarkd.model.shortage import is_shortage, shortage_sentence
 from lvsmarkd.model.snapshot import FirewallIdentity, Snapshot
@@ -226,9 +226,8 @@ class Reconciler:
         if mode is not Mode.ENFORCE:
             return ()
         steps = (self.quarantine.without_refused(step, now) for step in plan.steps)
-        return tuple(
-            step for step in steps if step is not None and self.fights.allows(name_of(step), now)
-        )
+        due = (step for step in steps if step is not None)
+        return tuple(step for step in due if self.fights.allows(owned_by(step)[0], now))
 
     def _repairs(
         self,
@@ -244,13 +243,13 @@ class Reconciler:
         Drift is counted even where it does not hold: somebody may undo it before we look. But
         where not the ``whole`` could be written, what does not hold may never have been.
         """
-        undone = {name_of(step) for step in left.steps}
+        undone = {owned_by(step)[0] for step in left.steps}
         repairs = list(tried)
         for repair in repairs:
-            if repair.cause is Cause.DRIFT and (whole or name_of(repair.step) not in undone):
-                for name in _names(repair.step):
-                    self.fights.repaired(name, now, actors)
-        return tuple(repair for repair in repairs if name_of(repair.step) not in undone)
+            if repair.cause is Cause.DRIFT and (whole or owned_by(repair.step)[0] not in undone):
+                for owned in owned_by(repair.step):
+                    self.fights.repaired(owned, now, actors)
+        return tuple(repair for repair in repairs if owned_by(repair.step)[0] not in undone)
 
     def _report(self, census: RuleCounts, report: Report) -> Report:
         now, epoch = self.clock.monotonic(), self.clock.epoch()
@@ -289,24 +288,6 @@ def _taken(steps: Iterable[Step], applied: Applied) -> Iterator[Step]:
                 yield replace(step, rules=tuple(rule for rule in rules if rule not in refused))
             case _:
                 yield step
-
-
-def name_of(step: Step) -> str:
-    """What a step is about, the same text for a step and the one that undoes its undoing."""
-    match step:
-        case AddRule(chain_key, rule) | RemoveRule(chain_key, rule):
-            return f"{chain_key}: {rule}"
-        case ReplaceChain(chain_key, _):
-            return f"{chain_key}: the chain"
-        case _:
-            return f"{step.chain_key}: the jump"
-
-
-def _names(step: Step) -> list[str]:
-    """All that a step repairs: a chain made anew repairs each of its rules."""
-    if isinstance(step, ReplaceChain):
-        return [name_of(step), *(name_of(AddRule(step.chain_key, rule)) for rule in step.rules)]
-    return [name_of(step)]
 
 
 def _result(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.report import NO_BACKEND, Fight, Report
 from lvsmarkd.model.service import ServiceKey
-from lvsmarkd.telemetry.lastknown import with_last_known
+from lvsmarkd.telemetry.findings import came, went
 from lvsmarkd.telemetry.message import (
     Event,
     Message,
@@ -17,32 +17,28 @@ from lvsmarkd.telemetry.message import (
     who,
 )
 from lvsmarkd.telemetry.repairs import applied, latency_ms, repaired
-from lvsmarkd.telemetry.transitions import came, went
+from lvsmarkd.telemetry.transition import Transition
 
 SINGLES = 10
 """Messages of one event that a pass tells one by one; of more, a summary comes first."""
 
 
-def events_of(before: Report | None, after: Report) -> tuple[Message, ...]:
-    """What changed from one report to the next; nothing where all is as it was.
-
-    Pass ``with_last_known(before, after)`` as the next ``before``: so that what cannot be
-    read for a while is neither told as gone nor told again.
-    """
-    now = with_last_known(before, after)
+def events_of(transition: Transition) -> tuple[Message, ...]:
+    """What changed from one pass to the next; nothing where all is as it was."""
+    before, after = transition.before, transition.after
     told = [
-        *_mode(before, now),
-        *_backend(before, now),
-        *_whole(before, now),
-        *_error(before, now),
-        *repaired(before, now),
-        *applied(now),
-        *_fights(before, now),
-        *_services(before, now),
-        *came(before, now),
-        *went(before, now),
+        *_mode(before, after),
+        *_backend(before, after),
+        *_whole(before, after),
+        *_error(before, after),
+        *repaired(transition),
+        *applied(after),
+        *_fights(before, after),
+        *_services(before, after),
+        *came(transition),
+        *went(transition),
     ]
-    return tuple(_summarised(told, now))
+    return tuple(_summarised(told, after))
 
 
 def _mode(before: Report | None, after: Report) -> Iterator[Message]:
@@ -52,6 +48,7 @@ def _mode(before: Report | None, after: Report) -> Iterator[Message]:
             Priority.NOTICE,
             f"the mode is {after.mode} now, after {before.mode}",
             fields(mode=after.mode),
+            about=after.mode,
         )
 
 
@@ -114,22 +111,24 @@ def _error(before: Report | None, after: Report) -> Iterator[Message]:
             Priority.ERROR,
             f"the rules could not be written: {after.error}; it is tried again",
             fields(trigger=after.trigger, trouble=after.trouble),
+            about=after.trouble,
         )
 
 
 def _fights(before: Report | None, after: Report) -> Iterator[Message]:
-    known = {fight.rule: fight for fight in before.fights} if before else {}
+    known = [fight.over for fight in before.fights] if before else []
     for fight in after.fights:
-        if fight.rule not in known:
+        if fight.over not in known:
             yield _fight(fight, after)
-    going_on = {fight.rule for fight in after.fights}
-    for rule in known:
-        if rule not in going_on:
+    going_on = {fight.over for fight in after.fights}
+    for owned in known:
+        if owned not in going_on:
             yield Message(
                 Event.FIGHT_OVER,
                 Priority.NOTICE,
-                f"nobody undoes it any more: {rule}",
-                fields(want=rule),
+                f"nobody undoes it any more: {owned}",
+                fields(want=owned),
+                about=owned,
             )
 
 
@@ -140,9 +139,10 @@ def _fight(fight: Fight, report: Report) -> Message:
         Event.FIGHT_BEGINS,
         Priority.CRITICAL,
         f"{who(fight.actors)} undoes our work again and again, {fight.repairs} times by now:"
-        f" {fight.rule}; it is left alone {alone} at a time: make one of the two stop",
-        fields(want=fight.rule, trigger=report.trigger, repairs=fight.repairs)
+        f" {fight.over}; it is left alone {alone} at a time: make one of the two stop",
+        fields(want=fight.over, trigger=report.trigger, repairs=fight.repairs)
         | actor_fields(fight.actors),
+        about=fight.over,
     )
 
 
@@ -160,11 +160,11 @@ def _services(before: Report | None, after: Report) -> Iterator[Message]:
             reason = reasons.get(key)
             text = reason.message if reason else "not all of its packets are marked now"
             if reason:
-                about |= fields(want=reason.detail)
-            yield Message(Event.UNCOVERED, Priority.CRITICAL, f"{key}: {text}", about)
+                about |= fields(want=reason.paste)
+            yield Message(Event.UNCOVERED, Priority.CRITICAL, f"{key}: {text}", about, key)
         if state.covered and known.get(key) is False:
             yield Message(
-                Event.COVERED, Priority.NOTICE, f"{key}: its packets are marked now", about
+                Event.COVERED, Priority.NOTICE, f"{key}: its packets are marked now", about, key
             )
     here = {state.key for state in after.services}
     for key, covered in known.items():
@@ -174,6 +174,7 @@ def _services(before: Report | None, after: Report) -> Iterator[Message]:
                 Priority.NOTICE,
                 f"{key}: keepalived does not use it any more",
                 fields(key, kind=Kind.UNCOVERED, trigger=after.trigger),
+                key,
             )
 
 
@@ -193,7 +194,7 @@ def _summarised(messages: Iterable[Message], report: Report) -> Iterator[Message
 
 
 def _summary(event: Event, group: list[Message], report: Report) -> Message:
-    services = {(m.mark, m.fields.get("LVSMARKD_FAMILY")) for m in group if m.mark}
+    services = {message.service for message in group if message.service}
     what = counted(len(services), "service") if services else counted(len(group), "time")
     by, repair = "", ""
     if event is Event.REPAIRED:

@@ -1,16 +1,14 @@
 """Where messages go: journald with all their fields, else stderr in the same words."""
 
-import contextlib
 import os
-import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TextIO
 
 from lvsmarkd.telemetry.journald import Journald
-from lvsmarkd.telemetry.message import Event, Message, Priority
+from lvsmarkd.telemetry.message import Message, Priority
 
 Sink = Callable[[Message], None]
 """Takes one message. What it raises goes no further than ``Journal``."""
@@ -24,7 +22,6 @@ _COLOURS = {
     Priority.ERROR: "\033[31m",
     Priority.WARNING: "\033[33m",
 }
-_FIGURES = re.compile(r"[0-9.]+")
 _PLAIN = "\033[0m"
 
 
@@ -77,9 +74,6 @@ def choose_sink(environ: Mapping[str, str] = os.environ, stream: TextIO | None =
     return to_journald(Journald()) if under_journald(environ, out) else to_stream(out)
 
 
-_Topic = tuple[Event, str]
-
-
 @dataclass(slots=True)
 class _Said:
     since: float
@@ -98,14 +92,16 @@ class Journal:
 
     sink: Sink = field(default_factory=choose_sink)
     monotonic: Callable[[], float] = time.monotonic
-    _said: dict[_Topic, _Said] = field(default_factory=dict)
+    lost: int = 0
+    """Messages since the last one that the sink took."""
+    _said: dict[Hashable, _Said] = field(default_factory=dict)
 
     def tell(self, messages: Iterable[Message] = ()) -> None:
         """Tell them; call it after every pass, so that what was held back is told in time."""
         now = self.monotonic()
         self._release(now)
         for message in messages:
-            said = self._said.setdefault(_topic(message), _Said(now))
+            said = self._said.setdefault(message.topic, _Said(now))
             said.times += 1
             if said.times <= MOST:
                 self._send(message)
@@ -124,17 +120,13 @@ class Journal:
                 self._send(_late(said.held, said.times - MOST))
 
     def _send(self, message: Message) -> None:
-        with contextlib.suppress(Exception):  # there is nowhere left to tell it
-            self.sink(message)
-
-
-def _topic(message: Message) -> _Topic:
-    """What a message is about. Without a mark the text tells it from others, but for its
-    figures: times and process ids are never the same twice.
-    """
-    family = message.fields.get("LVSMARKD_FAMILY", "")
-    about = f"{message.mark} {family}" if message.mark else _FIGURES.sub("", message.text)
-    return (message.event, about)
+        more = {"LVSMARKD_LOST": str(self.lost)} if self.lost else {}
+        try:
+            self.sink(replace(message, fields={**message.fields, **more}))
+        except Exception:  # noqa: BLE001 - there is nowhere left to tell it: the next one does
+            self.lost += 1
+        else:
+            self.lost = 0
 
 
 def _late(message: Message, suppressed: int) -> Message:

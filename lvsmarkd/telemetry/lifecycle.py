@@ -75,6 +75,7 @@ def watch_lost(name: str, reason: str) -> Message:
         Priority.WARNING,
         f"changes of {_subject(name)} are not all seen at once: {reason}; {_still(name)}",
         fields(watcher=name),
+        about=name,
     )
 
 
@@ -85,6 +86,7 @@ def watch_back(name: str) -> Message:
         Priority.NOTICE,
         f"changes of {_subject(name)} are seen at once again",
         fields(watcher=name),
+        about=name,
     )
 
 
@@ -95,6 +97,7 @@ def metrics_unserved(address: str, reason: str) -> Message:
         Priority.WARNING,
         f"{reason}; it is tried again",
         fields(address=address),
+        about=address,
     )
 
 
@@ -105,4 +108,5 @@ def metrics_served(address: str) -> Message:
         Priority.NOTICE,
         f"metrics are served on {address} now",
         fields(address=address),
+        about=address,
     )

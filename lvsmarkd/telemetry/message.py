@@ -1,6 +1,6 @@
 """What the journal is told: kinds of events, and one message of a kind."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
@@ -111,17 +111,23 @@ class Priority(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One line for an operator; ``fields`` say the same to programs (``LVSMARKD_*``)."""
+    """One line for an operator; ``fields`` say the same to programs (``LVSMARKD_*``).
+
+    ``about`` is what it is about, where that is no service: messages of one event about the same
+    thing are told a few times a minute, whatever their words.
+    """
 
     event: Event
     priority: Priority
     text: str
     fields: Mapping[str, str] = field(default_factory=dict)
+    service: ServiceKey | None = None
+    about: Hashable = None
 
     @property
-    def mark(self) -> str | None:
-        """The mark it is about, if it is about one."""
-        return self.fields.get("LVSMARKD_MARK")
+    def topic(self) -> Hashable:
+        """The event, and what it is about: a service, whatever of it, or something else."""
+        return (self.event, self.service or self.about)
 
 
 def fields(service: ServiceKey | None = None, **more: object) -> dict[str, str]:
@@ -133,7 +139,7 @@ def fields(service: ServiceKey | None = None, **more: object) -> dict[str, str]:
     return {
         f"LVSMARKD_{name}": str(value)
         for name, value in all_of_them.items()
-        if value not in {None, ""}
+        if value not in (None, "")
     }
 
 

@@ -10,11 +10,11 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from lvsmarkd import __version__
-from lvsmarkd.model.report import Report
 from lvsmarkd.model.wake import Trigger
 from lvsmarkd.telemetry import series as s
 from lvsmarkd.telemetry.recorder import MetricsRecorder
 from lvsmarkd.telemetry.samples import SampleStore
+from lvsmarkd.telemetry.transition import Transition
 
 
 class Metrics(Collector):
@@ -31,17 +31,17 @@ class Metrics(Collector):
     ) -> None:
         self._monotonic = monotonic
         self._lock = Lock()
-        self._ledger = SampleStore()
-        self._tally = MetricsRecorder(self._ledger)
-        self._tally.begin()
-        self._ledger.put(s.BUILD_INFO, 1, version, platform.python_version())
+        self._samples = SampleStore()
+        self._recorder = MetricsRecorder(self._samples)
+        self._recorder.begin()
+        self._samples.put(s.BUILD_INFO, 1, version, platform.python_version())
         # The daemon does not start on a lvsmarkd.toml that it cannot follow.
-        self._ledger.put(s.CONFIG_GOOD, 1)
-        self._ledger.put(s.CONFIG_TIME, epoch())
-        self._ledger.put(s.LAST_QUEUED, 0)
-        self._ledger.add(s.CRASHES, amount=0)
+        self._samples.put(s.CONFIG_GOOD, 1)
+        self._samples.put(s.CONFIG_TIME, epoch())
+        self._samples.put(s.LAST_QUEUED, 0)
+        self._samples.add(s.CRASHES, amount=0)
         for trigger in Trigger:
-            self._ledger.add(s.WAKES, trigger, amount=0)
+            self._samples.add(s.WAKES, trigger, amount=0)
         self.registry = CollectorRegistry()
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
@@ -54,56 +54,56 @@ class Metrics(Collector):
     def collect(self) -> list[Metric]:
         """All samples of one moment."""
         with self._lock:
-            self._ledger.put(s.EXPOSED, self._tally.exposure.total(self._monotonic()))
-            return [self._ledger.family(series) for series in s.ALL]
+            self._samples.put(s.EXPOSED, self._recorder.exposure.total(self._monotonic()))
+            return [self._samples.family(series) for series in s.ALL]
 
-    def record(self, report: Report) -> None:
+    def record(self, transition: Transition) -> None:
         """A pass ended."""
         with self._lock:
-            self._tally.record(report, self._monotonic())
+            self._recorder.record(transition, self._monotonic())
 
     def crashed(self) -> None:
         """A pass raised, and so has no report."""
         with self._lock:
-            self._ledger.add(s.CRASHES)
-            self._ledger.add(s.FAILURES)
+            self._samples.add(s.CRASHES)
+            self._samples.add(s.FAILURES)
 
     def wake(self, trigger: Trigger) -> None:
         """There is a reason to look."""
         with self._lock:
-            self._ledger.add(s.WAKES, trigger)
+            self._samples.add(s.WAKES, trigger)
 
     def queued(self, at: float) -> None:
         """A pass was asked for, at this time since the epoch."""
         with self._lock:
-            self._ledger.put(s.LAST_QUEUED, at)
+            self._samples.put(s.LAST_QUEUED, at)
 
     def watcher_up(self, name: str, up: bool) -> None:  # noqa: FBT001 - the fact itself
         """A source of wake-ups works, or does not any more."""
         with self._lock:
-            self._ledger.put(s.WATCH_UP, up, name)
-            self._ledger.add(s.WATCH_EVENTS, name, amount=0)
-            self._ledger.add(s.WATCH_OVERRUNS, name, amount=0)
+            self._samples.put(s.WATCH_UP, up, name)
+            self._samples.add(s.WATCH_EVENTS, name, amount=0)
+            self._samples.add(s.WATCH_OVERRUNS, name, amount=0)
 
     def watch_event(self, name: str) -> None:
         """A source delivered an event."""
         with self._lock:
-            self._ledger.add(s.WATCH_EVENTS, name)
+            self._samples.add(s.WATCH_EVENTS, name)
 
     def watch_overrun(self, name: str) -> None:
         """A source lost events."""
         with self._lock:
-            self._ledger.add(s.WATCH_OVERRUNS, name)
+            self._samples.add(s.WATCH_OVERRUNS, name)
 
     def config_reload(self, ok: bool, at: float) -> None:  # noqa: FBT001 - the fact itself
         """lvsmarkd.toml was read again, at this time since the epoch."""
         with self._lock:
-            self._ledger.put(s.CONFIG_GOOD, ok)
+            self._samples.put(s.CONFIG_GOOD, ok)
             if ok:
-                self._ledger.put(s.CONFIG_TIME, at)
+                self._samples.put(s.CONFIG_TIME, at)
 
     def backend_call(self, operation: str, result: str, seconds: float) -> None:
         """The firewall was called."""
         with self._lock:
-            self._ledger.add(s.CALLS, operation, result)
-            self._ledger.observe(s.CALL_DURATION, seconds, operation)
+            self._samples.add(s.CALLS, operation, result)
+            self._samples.observe(s.CALL_DURATION, seconds, operation)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from systemd.daemon import notify
 
 from lvsmarkd.model.report import Mode, Report, Result
+from lvsmarkd.telemetry.transition import Transition
 
 
 def ready(status: str = "") -> None:
@@ -60,8 +61,9 @@ def _say(*lines: str) -> None:
         notify(text)
 
 
-def status_line(report: Report, changed: Report | None = None) -> str:
-    """One pass in a line; ``changed`` is the last one that repaired something."""
+def status_line(transition: Transition) -> str:
+    """One pass in a line, with the last change."""
+    report, changed = transition.after, transition.changed
     services = report.services
     covered = sum(state.covered is True for state in services)
     parts = [
@@ -70,9 +72,8 @@ def status_line(report: Report, changed: Report | None = None) -> str:
     ]
     if report.fights:
         parts.append(f"{_count(len(report.fights), 'fight')} going on")
-    last = report if report.repairs else changed
-    if last is not None and last.repairs:
-        parts.append(f"last change {_count(len(last.repairs), 'repair')}")
+    if changed is not None and changed.repairs:
+        parts.append(f"last change {_count(len(changed.repairs), 'repair')}")
     return "; ".join(parts)
 
 

@@ -4,17 +4,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from lvsmarkd.model.finding import DRIFT, Finding, Kind
+from lvsmarkd.model.finding import DRIFT, Kind
 from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain, Step
 from lvsmarkd.model.report import Cause, Mode, Report, Result
 from lvsmarkd.model.rule import Hook, Plane, Rule
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.wake import Trigger
 from lvsmarkd.telemetry import series as s
-from lvsmarkd.telemetry.exposure import Exposure
-from lvsmarkd.telemetry.lastknown import with_last_known
-from lvsmarkd.telemetry.packets import Packets
+from lvsmarkd.telemetry.counters import Exposure, MarkedPackets
 from lvsmarkd.telemetry.samples import Labels, SampleStore
+from lvsmarkd.telemetry.transition import Transition
 
 _ACTIONS: dict[type[Step], str] = {
     AddRule: "add",
@@ -29,91 +28,90 @@ _UNMARKING = (AddRule, ReplaceChain, EnsureJump)
 
 @dataclass(slots=True)
 class MetricsRecorder:
-    """Writes into ``ledger`` what each pass came to. Not thread-safe, like the ledger."""
+    """Writes into ``samples`` what each pass came to. Not thread-safe, like the samples."""
 
-    ledger: SampleStore
+    samples: SampleStore
     exposure: Exposure = field(default_factory=Exposure)
-    _packets: Packets = field(default_factory=Packets)
-    _last: Report | None = None
+    _packets: MarkedPackets = field(default_factory=MarkedPackets)
 
     def begin(self) -> None:
         """Set what is true before the first pass.
 
         Counters whose labels are known start at 0, so that their first increase is seen.
         """
-        ledger = self.ledger
+        samples = self.samples
         for series in (s.DRIFT_SINCE, s.LAST_RUN, s.LAST_SUCCESS, s.FAILURES, s.FIGHT_ACTIVE):
-            ledger.put(series, 0)
-        ledger.add(s.FIGHTS, amount=0)
+            samples.put(series, 0)
+        samples.add(s.FIGHTS, amount=0)
         for trigger in Trigger:
             for result in Result:
-                ledger.add(s.PASSES, trigger, result, amount=0)
+                samples.add(s.PASSES, trigger, result, amount=0)
             for kind in DRIFT:
-                ledger.add(s.DRIFT_DETECTED, str(kind), Plane.RUNTIME, trigger, amount=0)
+                samples.add(s.DRIFT_DETECTED, str(kind), Plane.RUNTIME, trigger, amount=0)
         for action in _ACTIONS.values():
             for cause in Cause:
                 for outcome in ("ok", "failed"):
-                    ledger.add(s.REPAIRS, action, Plane.RUNTIME, cause, outcome, amount=0)
+                    samples.add(s.REPAIRS, action, Plane.RUNTIME, cause, outcome, amount=0)
 
-    def record(self, report: Report, now: float) -> None:
+    def record(self, transition: Transition, now: float) -> None:
         """Take in one pass; ``now`` is monotonic."""
-        before, after = self._last, with_last_known(self._last, report)
-        self._last = after
+        before, after = transition.before, transition.after
         self._pass(after)
         self._state(after)
         self._left(after)
-        self._detected(before, after)
+        self._detected(transition)
         self._repairs(before, after)
         self._fights(before, after)
         self._services(after)
         self._exposed(after, now)
 
     def _pass(self, report: Report) -> None:
-        ledger = self.ledger
-        ledger.add(s.PASSES, report.trigger, report.result)
-        ledger.observe(s.PASS_DURATION, report.duration)
-        ledger.put(s.LAST_RUN, report.finished)
+        samples = self.samples
+        samples.add(s.PASSES, report.trigger, report.result)
+        samples.observe(s.PASS_DURATION, report.duration)
+        samples.put(s.LAST_RUN, report.finished)
         if report.result is Result.ERROR:
-            ledger.add(s.FAILURES)
+            samples.add(s.FAILURES)
         else:
-            ledger.put(s.FAILURES, 0)
-            ledger.put(s.LAST_SUCCESS, report.finished)
+            samples.put(s.FAILURES, 0)
+            samples.put(s.LAST_SUCCESS, report.finished)
 
     def _state(self, report: Report) -> None:
-        ledger = self.ledger
-        ledger.replace(s.MODE, {(mode,): mode is report.mode for mode in Mode})
-        ledger.replace(s.BACKEND_INFO, {(report.backend, report.backend_version): 1})
-        ledger.put(s.KEEPALIVED_VALID, report.configuration_valid)
-        ledger.put(s.KEEPALIVED_PROBLEMS, len(report.configuration_problems))
-        ledger.put(s.CHECKSUM, report.checksum)
+        samples = self.samples
+        samples.replace(s.MODE, {(mode,): mode is report.mode for mode in Mode})
+        samples.replace(s.BACKEND_INFO, {(report.backend, report.backend_version): 1})
+        samples.put(s.KEEPALIVED_VALID, report.configuration_valid)
+        samples.put(s.KEEPALIVED_PROBLEMS, len(report.configuration_problems))
+        samples.put(s.CHECKSUM, report.checksum)
         for series, rules in ((s.DESIRED, report.rules_desired), (s.PRESENT, report.rules_present)):
             counts = ((family, plane, n) for plane in rules for family, n in rules[plane].items())
-            ledger.replace(series, {(family, plane): n for family, plane, n in counts})
+            samples.replace(series, {(family, plane): n for family, plane, n in counts})
 
     def _left(self, report: Report) -> None:
         """What is still wrong after the pass."""
-        ledger, left = self.ledger, report.left.findings
+        samples, left = self.samples, report.left.findings
         drift = Counter[Labels](
             (str(f.kind), f.family or "", f.plane) for f in left if f.kind in DRIFT
         )
         drifted: dict[Labels, float] = {
             (str(kind), family, Plane.RUNTIME): 0 for kind in DRIFT for family in Family
         }
-        ledger.replace(s.DRIFTED, drifted | drift)
+        samples.replace(s.DRIFTED, drifted | drift)
         orphans = Counter(f.family for f in left if f.kind is Kind.ORPHAN)
-        ledger.replace(s.ORPHANS, {(family,): orphans[family] for family in Family})
+        samples.replace(s.ORPHANS, {(family,): orphans[family] for family in Family})
         # A combination that was there once stays, at 0: absence says nothing in a graph.
-        known = dict.fromkeys(ledger.labels(s.FINDINGS), 0)
-        ledger.replace(s.FINDINGS, {**known, **Counter((str(f.kind), f.severity) for f in left)})
+        known = dict.fromkeys(samples.labels(s.FINDINGS), 0)
+        samples.replace(s.FINDINGS, {**known, **Counter((str(f.kind), f.severity) for f in left)})
         if not drift:
-            ledger.put(s.DRIFT_SINCE, 0)
-        elif not ledger.value(s.DRIFT_SINCE):
-            ledger.put(s.DRIFT_SINCE, report.finished)
+            samples.put(s.DRIFT_SINCE, 0)
+        elif not samples.value(s.DRIFT_SINCE):
+            samples.put(s.DRIFT_SINCE, report.finished)
 
-    def _detected(self, before: Report | None, after: Report) -> None:
-        for finding in _new(before, after):
+    def _detected(self, transition: Transition) -> None:
+        trigger = transition.after.trigger
+        for finding in transition.found:
             if finding.kind in DRIFT:
-                self.ledger.add(s.DRIFT_DETECTED, str(finding.kind), finding.plane, after.trigger)
+                self.samples.add(s.DRIFT_DETECTED, str(finding.kind), finding.plane, trigger)
 
     def _repairs(self, before: Report | None, after: Report) -> None:
         for repair in after.repairs:
@@ -127,37 +125,37 @@ class MetricsRecorder:
         for step in _failed(before, after):
             self._step(step, Cause.DRIFT if same else Cause.CONFIG, "failed")
         if after.latency is not None:
-            self.ledger.observe(s.REPAIR_LATENCY, after.latency)
+            self.samples.observe(s.REPAIR_LATENCY, after.latency)
 
     def _step(self, step: Step, cause: Cause, outcome: str) -> None:
-        self.ledger.add(s.REPAIRS, _ACTIONS[type(step)], step.chain_key.plane, cause, outcome)
+        self.samples.add(s.REPAIRS, _ACTIONS[type(step)], step.chain_key.plane, cause, outcome)
 
     def _fights(self, before: Report | None, after: Report) -> None:
-        self.ledger.put(s.FIGHT_ACTIVE, bool(after.fights))
-        known = {fight.rule for fight in before.fights} if before else set()
-        new = sum(fight.rule not in known for fight in after.fights)
-        self.ledger.add(s.FIGHTS, amount=new)
+        self.samples.put(s.FIGHT_ACTIVE, bool(after.fights))
+        known = {fight.over for fight in before.fights} if before else set()
+        new = sum(fight.over not in known for fight in after.fights)
+        self.samples.add(s.FIGHTS, amount=new)
 
     def _services(self, report: Report) -> None:
-        ledger, services = self.ledger, report.services
+        samples, services = self.samples, report.services
         marks = Counter(state.key.family for state in services)
-        ledger.replace(s.MARKS, {(family,): marks[family] for family in Family})
+        samples.replace(s.MARKS, {(family,): marks[family] for family in Family})
         covered: dict[Labels, float] = {
             (str(state.key.mark), state.key.family): state.covered
             for state in services
             if state.covered is not None
         }
-        ledger.replace(s.COVERED, covered)
+        samples.replace(s.COVERED, covered)
         loaded: dict[Labels, float] = {
             (str(state.key.mark), state.key.family): state.loaded
             for state in services
             if state.loaded is not None
         }
-        ledger.replace(s.LOADED, loaded)
+        samples.replace(s.LOADED, loaded)
         configured: dict[Labels, float] = {
             (str(state.key.mark), state.key.family): state.configured for state in services
         }
-        ledger.replace(s.CONFIGURED, configured)
+        samples.replace(s.CONFIGURED, configured)
         disturbed = frozenset(
             step.chain_key.family
             for step in report.found.steps
@@ -167,7 +165,7 @@ class MetricsRecorder:
         packets: dict[Labels, float] = {
             (str(key.mark), key.family): n for key, n in self._packets.totals.items()
         }
-        ledger.replace(s.PACKETS, packets)
+        samples.replace(s.PACKETS, packets)
 
     def _exposed(self, report: Report, now: float) -> None:
         undone = any(
@@ -180,16 +178,6 @@ class MetricsRecorder:
         if undone and report.latency is not None:
             self.exposure.add(report.latency)
         self.exposure.set(now, exposed=any(state.covered is False for state in report.services))
-
-
-def _new(before: Report | None, after: Report) -> Iterator[Finding]:
-    """What a pass found and the one before had not left."""
-    known = Counter(f.key for f in before.left.findings) if before else Counter()
-    for finding in after.found.findings:
-        if known[finding.key]:
-            known[finding.key] -= 1
-        else:
-            yield finding
 
 
 def _failed(before: Report | None, after: Report) -> Iterator[Step]:

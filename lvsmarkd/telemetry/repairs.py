@@ -1,21 +1,25 @@
-"""What a pass repaired, and who had undone it, in sentences."""
+"""What a pass mended, and who had undone it, in sentences."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from lvsmarkd.model.finding import Finding, Kind
+from lvsmarkd.model.finding import DRIFT, Finding, Kind
 from lvsmarkd.model.plan import (
     AddRule,
-    EnsureJump,
+    Owned,
+    Part,
     Plan,
     RemoveChain,
     RemoveRule,
     ReplaceChain,
     Step,
+    owned_by,
 )
 from lvsmarkd.model.report import Cause, Report
 from lvsmarkd.model.rule import ChainKey, Plane, Rule
+from lvsmarkd.model.rule_ref import RuleRef
 from lvsmarkd.model.service import ServiceKey
+from lvsmarkd.telemetry.findings import owned_of
 from lvsmarkd.telemetry.message import (
     Event,
     Message,
@@ -26,44 +30,139 @@ from lvsmarkd.telemetry.message import (
     listed,
     who,
 )
+from lvsmarkd.telemetry.transition import Transition
 
 PLAN_LINES = 50
 """Lines of a plan that go along with a message; `lvsmarkd plan` shows all."""
 
 
-def repaired(before: Report | None, report: Report) -> Iterator[Message]:
-    """One message for each service whose rules somebody undid, and for each jump.
+@dataclass(frozen=True, slots=True)
+class _Deed:
+    """What was undone alike: of the rules of one service in one chain, or of one chain."""
 
-    Who undid what the pass before had found already was told then.
+    chain_key: ChainKey
+    service: ServiceKey | None
+    kind: Kind
+    part: Part | None
+    told: bool
+    """Whether the pass before left it, and told who was seen at it."""
+
+
+def repaired(transition: Transition) -> Iterator[Message]:
+    """One message for each service whose rules somebody undid in one way, and for each chain.
+
+    It tells what was found and is gone; the steps say no more than whether somebody undid it or
+    the configuration asked for it.
     """
-    cases: dict[tuple[ChainKey, ServiceKey | None], _Case] = {}
-    for repair in report.repairs:
-        if repair.cause is not Cause.DRIFT:
-            continue
-        chain_key = repair.step.chain_key
-        match repair.step:
-            case AddRule(_, rule):
-                cases.setdefault((chain_key, rule.service), _Case()).added.append(rule)
-            case RemoveRule(_, rule):
-                cases.setdefault((chain_key, rule.service), _Case()).removed.append(rule)
-            case ReplaceChain(_, rules):
-                lost = _lost(report.found, chain_key)
-                for rule in rules:
-                    if str(rule) in lost:
-                        cases.setdefault((chain_key, rule.service), _Case()).added.append(rule)
-                yield _structure(report, chain_key, "made our chain unfit", Kind.ALTERED)
-            case EnsureJump(_, surplus):
-                kind, deed = _displaced(surplus)
-                yield _structure(report, chain_key, f"{deed} the jump to our chain", kind)
-            case RemoveChain():
-                continue  # nobody undoes what nobody wants
-    doubled = {f.detail for f in report.found.findings if f.kind is Kind.DUPLICATE}
-    told = {chain_key: _lost(before.left, chain_key) for chain_key, _ in cases} if before else {}
-    for (chain_key, service), case in cases.items():
-        if case.added and {str(rule) for rule in case.added} <= told.get(chain_key, set()):
-            yield _back(report, chain_key, service, case)
-        else:
-            yield _message(report, chain_key, service, case, doubled)
+    report = transition.after
+    undone = {
+        owned
+        for repair in report.repairs
+        if repair.cause is Cause.DRIFT
+        for owned in owned_by(repair.step)
+    }
+    known = {f.key for f in transition.before.left.findings} if transition.before else set()
+    deeds: dict[_Deed, list[Finding]] = {}
+    for finding in transition.mended:
+        kind = _undone(finding, undone)
+        if kind is not None and finding.chain is not None:
+            part = finding.subject if isinstance(finding.subject, Part) else None
+            told = finding.key in known
+            deed = _Deed(finding.chain, finding.service, kind, part, told)
+            deeds.setdefault(deed, []).append(finding)
+    for deed, findings in deeds.items():
+        yield _message(report, deed, findings)
+
+
+def _undone(finding: Finding, undone: set[Owned]) -> Kind | None:
+    """In which way somebody undid what a finding is about; None where nobody did.
+
+    Of an altered rule the configuration may have asked for the one half: only the other was
+    somebody's doing.
+    """
+    owned = owned_of(finding)
+    if owned is None or finding.kind not in DRIFT:
+        return None
+    ours = owned in undone
+    if finding.instead is None:
+        return finding.kind if ours else None
+    chain_key = owned.chain_key
+    put_in = bool(undone & {Owned(chain_key, finding.instead), Owned(chain_key, Part.CHAIN)})
+    match ours, put_in:
+        case True, True:
+            return Kind.ALTERED
+        case True, False:
+            return Kind.MISSING
+        case False, True:
+            return Kind.STALE
+        case _:
+            return None
+
+
+def _message(report: Report, deed: _Deed, findings: list[Finding]) -> Message:
+    did, again, want, have = _words(deed, findings)
+    lasting = deed.chain_key.plane is Plane.PERMANENT
+    place = ", in firewalld's permanent configuration" if lasting else ""
+    about: ServiceKey | ChainKey | str = deed.service or f"VRRP {deed.chain_key.family}"
+    if deed.part is not None:
+        about = deed.chain_key
+    if deed.told:
+        text = f"{about}: {again}{place}"
+    else:
+        text = f"{about}: {who(report.actors)} {did}{place}{_after(report, '; repaired after')}"
+    return Message(
+        Event.REPAIRED,
+        Priority.NOTICE if deed.told else Priority.WARNING,
+        text,
+        fields(
+            deed.service,
+            family=deed.chain_key.family,
+            kind=deed.kind,
+            plane=deed.chain_key.plane,
+            trigger=report.trigger,
+            cause=Cause.DRIFT,
+            want="\n".join(map(str, want)),
+            have="\n".join(map(str, have)),
+            latency_ms="" if deed.told else latency_ms(report),
+        )
+        | ({} if deed.told else actor_fields(report.actors)),
+        deed.service,
+        deed,
+    )
+
+
+_Rules = list[Rule | RuleRef]
+
+
+def _words(deed: _Deed, findings: list[Finding]) -> tuple[str, str, _Rules, _Rules]:
+    """What somebody did, to follow the name of who did it; what is so again; the rules that
+    should be there, and those that were.
+    """
+    rules: _Rules = [f.rule for f in findings if f.rule is not None]
+    instead: _Rules = [f.instead for f in findings if f.instead is not None]
+    these, those = (listed(f"“{rule}”" for rule in each) for each in (rules, instead or rules))
+    match deed.kind, deed.part:
+        case Kind.MISSING, None:
+            return f"removed {these}", f"{these} in force again", rules, []
+        case Kind.ALTERED, None:
+            return f"changed {these} to {those}", f"{these} in force again", rules, instead
+        case Kind.DUPLICATE, None:
+            return f"put in {these} once more", f"{these} there only once again", [], rules
+        case _, None:
+            did = f"put {those} into our chain, where it serves nothing"
+            return did, f"{those} removed from our chain", [], instead or rules
+        case _, Part.CHAIN:
+            return f"put {these} into our chain", f"{these} removed from our chain", [], rules
+        case _, Part.CONTAINER:
+            did = f"changed what holds our rules ({findings[0].fact})"
+            return did, "what holds our rules is as it should be again", [], []
+        case Kind.MISSING, _:
+            return "removed the jump to our chain", "the jump to our chain in force again", [], []
+        case Kind.DUPLICATE, _:
+            return "doubled the jump to our chain", "one jump to our chain again", [], []
+        case _:
+            did = f"displaced the jump to our chain by {these}"
+            return did, "the jump to our chain in its place again", [], rules
 
 
 def applied(report: Report) -> Iterator[Message]:
@@ -89,6 +188,7 @@ def applied(report: Report) -> Iterator[Message]:
             latency_ms=latency_ms(report),
             plan=_excerpt(Plan(steps=tuple(steps))),
         ),
+        about=tuple(services),
     )
 
 
@@ -100,102 +200,6 @@ def latency_ms(report: Report) -> str:
     return f"{milliseconds:.1f}" if milliseconds < 10 else f"{milliseconds:.0f}"
 
 
-@dataclass(slots=True)
-class _Case:
-    """What was done to the rules of one service at one chain."""
-
-    added: list[Rule] = field(default_factory=list)
-    removed: list[Rule] = field(default_factory=list)
-
-
-def _back(report: Report, chain_key: ChainKey, service: ServiceKey | None, case: _Case) -> Message:
-    return Message(
-        Event.REPAIRED,
-        Priority.NOTICE,
-        f"{service or f'VRRP {chain_key.family}'}:"
-        f" {listed(map(_quoted, case.added))} in force again",
-        fields(
-            service,
-            family=chain_key.family,
-            plane=chain_key.plane,
-            trigger=report.trigger,
-            cause=Cause.DRIFT,
-            want="\n".join(map(str, case.added)),
-        ),
-    )
-
-
-def _message(
-    report: Report, chain_key: ChainKey, service: ServiceKey | None, case: _Case, doubled: set[str]
-) -> Message:
-    want, have = listed(map(_quoted, case.added)), listed(map(_quoted, case.removed))
-    if want and have:
-        kind, deed = Kind.ALTERED, f"changed {want} to {have}"
-    elif want:
-        kind, deed = Kind.MISSING, f"removed {want}"
-    elif {str(rule) for rule in case.removed} <= doubled:
-        kind, deed = Kind.DUPLICATE, f"put in {have} once more"
-    else:
-        kind, deed = Kind.STALE, f"put {have} into our chain, where it serves nothing"
-    if chain_key.plane is Plane.PERMANENT:
-        deed += ", in firewalld's permanent configuration"
-    return Message(
-        Event.REPAIRED,
-        Priority.WARNING,
-        f"{service or f'VRRP {chain_key.family}'}: {who(report.actors)} {deed}"
-        f"{_after(report, '; repaired after')}",
-        fields(
-            service,
-            family=chain_key.family,
-            kind=kind,
-            plane=chain_key.plane,
-            trigger=report.trigger,
-            cause=Cause.DRIFT,
-            want="\n".join(map(str, case.added)),
-            have="\n".join(map(str, case.removed)),
-            latency_ms=latency_ms(report),
-        )
-        | actor_fields(report.actors),
-    )
-
-
-def _structure(report: Report, chain_key: ChainKey, deed: str, kind: Kind) -> Message:
-    return Message(
-        Event.REPAIRED,
-        Priority.WARNING,
-        f"{chain_key}: {who(report.actors)} {deed}{_after(report, '; repaired after')}",
-        fields(
-            family=chain_key.family,
-            kind=kind,
-            plane=chain_key.plane,
-            trigger=report.trigger,
-            cause=Cause.DRIFT,
-            latency_ms=latency_ms(report),
-        )
-        | actor_fields(report.actors),
-    )
-
-
-def _displaced(surplus: int) -> tuple[Kind, str]:
-    match surplus:
-        case 0:
-            return Kind.MISSING, "removed"
-        case 1:
-            return Kind.ALTERED, "displaced"
-        case _:
-            return Kind.DUPLICATE, "doubled"
-
-
-def _lost(plan: Plan, chain_key: ChainKey) -> set[str]:
-    """The rules of a chain that were found missing or altered."""
-
-    def here(finding: Finding) -> bool:
-        return (finding.plane, finding.family) == (chain_key.plane, chain_key.family)
-
-    kinds = {Kind.MISSING, Kind.ALTERED}
-    return {f.detail for f in plan.findings if f.kind in kinds and f.detail and here(f)}
-
-
 def _added(step: Step) -> tuple[Rule, ...]:
     match step:
         case AddRule(_, rule):
@@ -204,10 +208,6 @@ def _added(step: Step) -> tuple[Rule, ...]:
             return rules
         case _:
             return ()
-
-
-def _quoted(rule: Rule) -> str:
-    return f"“{rule}”"
 
 
 def _after(report: Report, words: str) -> str:

@@ -8,6 +8,7 @@ from lvsmarkd.model.report import Cause, Mode, Repair, Report, Result, ServiceSt
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.wake import Actor, Trigger
+from lvsmarkd.telemetry.transition import Transition, transition
 from tests.harness.values import declare, flow, key, want
 
 VANDAL = Actor(4711, "iptables-nft", "iptables-nft -t mangle -F")
@@ -23,6 +24,11 @@ QUIET = Report(
     finished=1000.0,
     duration=0.004,
 )
+
+
+def between(before: Report | None, after: Report) -> Transition:
+    """From one report to the next."""
+    return transition(Transition(None, before) if before else None, after)
 
 
 def rule(mark: int) -> Rule:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.model.finding import SEEN_IN_FIREWALL, Kind, Severity
+from lvsmarkd.model.plan import Owned, Part
 from lvsmarkd.model.report import NO_BACKEND, Fight, Mode, Report
 from lvsmarkd.model.rule import Plane, SetMark
 from lvsmarkd.model.service import Family
@@ -13,14 +14,16 @@ from lvsmarkd.model.snapshot import Chain, ForeignRule, Side
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Actor
 from lvsmarkd.telemetry.events import SINGLES, events_of
-from lvsmarkd.telemetry.lastknown import with_last_known
 from lvsmarkd.telemetry.message import Event, Message, Priority
+from lvsmarkd.telemetry.transition import Transition, transition, with_last_known
 from tests.harness.control import MAIL, WEB, Bench
 from tests.harness.paper import gone
+from tests.harness.values import key
 from tests.telemetry.reports import (
     MARKS,
     QUIET,
     VANDAL,
+    between,
     drifting,
     finding,
     left,
@@ -38,20 +41,23 @@ class Watched:
 
     def __init__(self, directory: Path) -> None:
         self.bench = Bench(directory)
-        self.before: Report | None = None
+        self.last: Transition | None = None
 
     def look(self, *actors: Actor, mode: Mode = Mode.ENFORCE) -> tuple[Message, ...]:
         report = self.bench.look(*actors, mode=mode)
         if report.latency is not None:
             report = replace(report, latency=0.0123)
-        told = events_of(self.before, report)
-        self.before = with_last_known(self.before, report)
-        return told
+        self.last = transition(self.last, report)
+        return events_of(self.last)
 
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Watched:
     return Watched(tmp_path)
+
+
+def told_of(before: Report | None, after: Report) -> tuple[Message, ...]:
+    return events_of(between(before, after))
 
 
 def events(messages: tuple[Message, ...]) -> list[Event]:
@@ -103,6 +109,61 @@ def test_an_altered_rule_is_told_with_both_readings(watched: Watched) -> None:
     assert told.fields["LVSMARKD_HAVE"].endswith("mark 1")
 
 
+def test_two_undoings_are_told_as_the_two_that_were_seen(watched: Watched) -> None:
+    watched.bench.conf.write_text(WEB.replace("tcp 80,443", "tcp 80 udp 443"))
+    watched.look()
+    gone, doubled = _chain(watched).rules
+    watched.bench.paper.damage(MARKS, rules=(doubled, doubled))
+    told = watched.look(VANDAL)
+    assert [(m.event, m.fields["LVSMARKD_KIND"]) for m in told] == [
+        (Event.REPAIRED, "missing"),
+        (Event.REPAIRED, "duplicate"),
+    ]
+    assert f"removed “{gone}”;" in told[0].text
+    assert f"put in “{doubled}” once more;" in told[1].text
+    assert all("changed" not in m.text for m in told)
+
+
+def test_what_the_configuration_asks_for_is_nobodys_doing(watched: Watched) -> None:
+    watched.bench.reconciler.linger = 0.0
+    watched.look()
+    [ours] = _chain(watched).rules
+    watched.bench.conf.write_text(WEB.replace("tcp 80,443", "tcp 8080"))
+    put_in = replace(ours, match=replace(ours.match, protocol=17))
+    watched.bench.paper.damage(MARKS, rules=(put_in, ours))
+    told = {m.event: m for m in watched.look(VANDAL)}
+    assert told[Event.APPLIED].text.startswith("1 rule added, 1 rule removed")
+    assert "changed" not in told[Event.REPAIRED].text
+    assert f"“{put_in}”" in told[Event.REPAIRED].text
+
+
+def test_a_rule_of_others_in_our_chain_is_told_as_that(watched: Watched) -> None:
+    watched.look()
+    watched.bench.paper.damage(MARKS, unknown_rules=("-j LOG; -j ACCEPT",))
+    [told] = watched.look(VANDAL)
+    assert "(pid 4711) put “-j LOG; -j ACCEPT” into our chain; repaired" in told.text
+    assert told.fields["LVSMARKD_HAVE"] == "-j LOG; -j ACCEPT"
+
+
+def test_what_ends_is_told_whole_whatever_it_quotes(watched: Watched) -> None:
+    watched.look()
+    comment = '-m comment --comment "web; do not touch" -j MARK --set-mark 5'
+    watched.bench.paper.damage(MARKS, unknown_rules=(comment,))
+    watched.look(mode=Mode.OBSERVE)
+    watched.bench.paper.damage(MARKS, unknown_rules=())
+    [told] = watched.look(mode=Mode.OBSERVE)
+    assert told.event is Event.DRIFT_OVER
+    assert comment in told.text
+
+
+def test_other_words_for_the_same_are_no_news() -> None:
+    for kind in Kind:
+        one, other = finding(kind, "so it is", "do this", 80), finding(kind, "thus it is", "", 80)
+        uncovered = (state(80, covered=False),)
+        before, after = (replace(left(f), services=uncovered) for f in (one, other))
+        assert told_of(before, after) == (), kind
+
+
 def test_a_doubled_rule_and_two_programs_of_which_nobody_knows_which(watched: Watched) -> None:
     watched.look()
     watched.bench.paper.damage(MARKS, rules=_chain(watched).rules * 2)
@@ -128,7 +189,7 @@ def test_a_chain_that_is_gone_is_told_with_each_service_it_served(watched: Watch
     watched.bench.paper.chains[MARKS] = Chain()
     told = watched.look(VANDAL)
     assert set(events(told)) == {Event.REPAIRED}
-    assert {m.mark for m in told} == {None, "25", "80"}
+    assert {m.service for m in told} == {None, key(25), key(80)}
 
 
 def test_drift_that_stays_is_told_once_and_its_repair_too(watched: Watched) -> None:
@@ -145,7 +206,7 @@ def test_drift_that_stays_is_told_once_and_its_repair_too(watched: Watched) -> N
 
 
 def test_drift_that_goes_by_itself_is_over() -> None:
-    [covered, over] = events_of(
+    [covered, over] = told_of(
         drifting(80), replace(QUIET, mode=Mode.OBSERVE, services=(state(80),))
     )
     assert (covered.event, over.event) == (Event.COVERED, Event.DRIFT_OVER)
@@ -176,13 +237,13 @@ def test_what_was_found_in_a_firewall_that_falls_silent_is_not_told_as_gone(
     lasting = replace(known, plane=Plane.PERMANENT)
     before = left(known, lasting)
     silent = left(unread())
-    told = events_of(before, silent)
+    told = told_of(before, silent)
     assert events(told)[0] is Event.BACKEND_LOST
     assert not [m for m in told[1:] if m.fields.get("LVSMARKD_PLANE") == Plane.RUNTIME]
     assert known in with_last_known(before, silent).left.findings
     assert lasting not in with_last_known(before, silent).left.findings
     back = with_last_known(before, silent)
-    assert [e for e in events(events_of(back, left(known))) if e is not Event.BACKEND_BACK] == []
+    assert [e for e in events(told_of(back, left(known))) if e is not Event.BACKEND_BACK] == []
 
 
 def test_what_a_former_firewall_has_is_unread_with_the_present_one() -> None:
@@ -194,8 +255,9 @@ def test_that_another_firewall_keeps_the_rules_is_told_once_it_does() -> None:
     before, told = QUIET, list[Message]()
     for name in ("iptables-nft", NO_BACKEND, "firewalld-nftables", "firewalld-nftables"):
         report = replace(QUIET, backend=name, backend_version="1")
-        told += events_of(before, report)
-        before = with_last_known(before, report)
+        step = between(before, report)
+        told += events_of(step)
+        before = step.after
     [changed] = told
     assert changed.event is Event.BACKEND_CHANGED
     assert "firewalld-nftables 1 keeps the rules from now on, and iptables-nft" in changed.text
@@ -264,9 +326,17 @@ def test_a_fight_is_told_when_it_begins_and_when_it_is_over(watched: Watched) ->
     assert events(watched.look()) == [Event.FIGHT_OVER]
 
 
+def test_what_is_undone_again_at_once_is_no_fight_yet(watched: Watched) -> None:
+    watched.look()
+    watched.bench.paper.damage(MARKS, rules=())
+    watched.bench.paper.before_read = lambda: watched.bench.paper.damage(MARKS, rules=())
+    [drift] = [m for m in watched.look(VANDAL) if m.event is Event.DRIFT_FOUND]
+    assert "fight" not in drift.text
+
+
 def test_a_fight_without_end_is_told_as_such() -> None:
-    fight = Fight("inet mark runtime: the jump", 3, float("inf"))
-    [told] = events_of(QUIET, replace(QUIET, fights=(fight,)))
+    fight = Fight(Owned(MARKS, Part.JUMP), 3, float("inf"))
+    [told] = told_of(QUIET, replace(QUIET, fights=(fight,)))
     assert "somebody undoes" in told.text
     assert "until it is resumed" in told.text
 
@@ -333,19 +403,19 @@ def test_a_bad_lvsmarkd_toml_is_told_with_its_place(watched: Watched) -> None:
 )
 def test_each_kind_of_finding_has_its_events(kind: Kind, comes: Event, goes: Event | None) -> None:
     there = left(finding(kind, "so it is", "do this", 80))
-    [told] = events_of(QUIET, there)
+    [told] = told_of(QUIET, there)
     assert (told.event, told.text) == (comes, "fwmark 80 inet: so it is; do this")
-    assert events_of(there, there) == ()
-    ended = events_of(there, QUIET)
+    assert told_of(there, there) == ()
+    ended = told_of(there, QUIET)
     assert events(ended) == ([goes] if goes else [])
     assert all(m.text == "fwmark 80 inet: no longer so: so it is" for m in ended)
 
 
 def test_a_stale_rule_that_is_held_is_a_note() -> None:
     held = replace(finding(Kind.STALE, "kept for now", mark=80), graded=Severity.NOTE)
-    [told] = events_of(QUIET, left(held))
+    [told] = told_of(QUIET, left(held))
     assert (told.event, told.priority) == (Event.STALE_HELD, Priority.NOTICE)
-    assert events_of(left(held), QUIET) == ()
+    assert told_of(left(held), QUIET) == ()
 
 
 def test_every_kind_of_finding_is_told_somehow() -> None:
@@ -353,12 +423,12 @@ def test_every_kind_of_finding_is_told_somehow() -> None:
         report = left(finding(kind, "so it is"))
         if kind is Kind.UNCOVERED:
             report = replace(report, services=(state(80, covered=False),))
-        assert events_of(QUIET, report), kind
+        assert told_of(QUIET, report), kind
 
 
 @pytest.mark.parametrize("count", [SINGLES, SINGLES + 1, 1000])
 def test_many_services_at_once_are_a_summary_and_a_few(count: int) -> None:
-    told = events_of(QUIET, undone(*range(1, count + 1)))
+    told = told_of(QUIET, undone(*range(1, count + 1)))
     assert len(told) == (count if count <= SINGLES else SINGLES + 1)
     if count == 1000:
         assert told[0].event is Event.REPAIRED
@@ -366,7 +436,7 @@ def test_many_services_at_once_are_a_summary_and_a_few(count: int) -> None:
             "repaired: 1,000 services, undone by iptables-nft -t mangle -F (pid 4711),"
             " repaired after 12 ms; the first 10 follow"
         )
-        assert told[0].mark is None
+        assert told[0].service is None
         assert told[0].fields["LVSMARKD_COUNT"] == "1000"
         assert told[0].fields["LVSMARKD_ACTOR_PID"] == "4711"
 
@@ -374,9 +444,9 @@ def test_many_services_at_once_are_a_summary_and_a_few(count: int) -> None:
 def test_a_thousand_uncovered_services_come_and_go_in_a_few_lines() -> None:
     marks = range(1, 1001)
     away = drifting(*marks)
-    assert len(events_of(replace(QUIET, mode=Mode.OBSERVE), away)) == 2 * (SINGLES + 1)
+    assert len(told_of(replace(QUIET, mode=Mode.OBSERVE), away)) == 2 * (SINGLES + 1)
     back = replace(undone(*marks), mode=Mode.OBSERVE)
-    assert len(events_of(away, back)) == 2 * (SINGLES + 1)
+    assert len(told_of(away, back)) == 2 * (SINGLES + 1)
 
 
 def _chain(watched: Watched) -> Chain:

@@ -29,9 +29,10 @@ class Terminal(io.StringIO):
         return True
 
 
-def message(text: str = "so it is", mark: int | None = 80) -> Message:
-    about = fields(None if mark is None else key(mark), kind="missing")
-    return Message(Event.REPAIRED, Priority.WARNING, text, about)
+def message(text: str = "so it is", mark: int | None = 80, about: str = "") -> Message:
+    service = None if mark is None else key(mark)
+    told = fields(service, kind="missing")
+    return Message(Event.REPAIRED, Priority.WARNING, text, told, service, about)
 
 
 class Heard:
@@ -139,9 +140,9 @@ def test_what_is_told_too_often_is_held_back_and_summed_up() -> None:
 def test_other_marks_and_other_matters_are_not_held_back() -> None:
     heard = Heard()
     heard.journal.tell([message()] * (MOST + 1))
-    heard.journal.tell([message(mark=81), message("the jump (pid 4711)", mark=None)])
+    heard.journal.tell([message(mark=81), message(mark=None, about="the jump")])
     assert len(heard.messages) == MOST + 2
-    heard.journal.tell([message(f"the jump (pid {pid})", mark=None) for pid in range(9)])
+    heard.journal.tell([message(f"by pid {n}", None, "the jump") for n in range(9)])
     assert len(heard.messages) == 2 * MOST + 1
 
 
@@ -157,7 +158,12 @@ def test_a_sink_that_fails_fails_nobody(error: Exception) -> None:
     def fail(_message: Message) -> None:
         raise error
 
-    Journal(fail).tell([message(), message()])
+    journal = Journal(fail)
+    journal.tell([message(), message()])
+    taken: list[Message] = []
+    journal.sink = taken.append
+    journal.tell([message(mark=81), message(mark=82)])
+    assert [each.fields.get("LVSMARKD_LOST") for each in taken] == ["2", None]
 
 
 def test_a_closed_stderr_fails_nobody() -> None:

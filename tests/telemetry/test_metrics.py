@@ -8,13 +8,14 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from lvsmarkd.model.finding import Kind
-from lvsmarkd.model.plan import AddRule, Plan
+from lvsmarkd.model.plan import AddRule, Owned, Part, Plan
 from lvsmarkd.model.report import Fight, Mode, Report, Result, ServiceState
 from lvsmarkd.model.rule import Plane
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.wake import Trigger
 from lvsmarkd.telemetry import series
 from lvsmarkd.telemetry.metrics import Metrics
+from lvsmarkd.telemetry.transition import Transition, transition
 from tests.harness.values import key
 from tests.telemetry.reports import (
     MARKS,
@@ -37,11 +38,13 @@ class Scraped:
 
     def __init__(self) -> None:
         self.now = 50.0
+        self.last: Transition | None = None
         self.metrics = Metrics("1.2.3", lambda: self.now, lambda: 900.0)
 
     def see(self, *reports: Report) -> None:
         for report in reports:
-            self.metrics.record(report)
+            self.last = transition(self.last, report)
+            self.metrics.record(self.last)
 
     def __call__(self, name: str, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(f"lvsmarkd_{name}", labels)
@@ -261,7 +264,7 @@ def test_a_crash_is_a_failure_too(scraped: Scraped) -> None:
 
 
 def test_a_fight_is_counted_when_it_begins(scraped: Scraped) -> None:
-    fight = Fight("inet mark runtime: the jump", 3, 1010.0)
+    fight = Fight(Owned(MARKS, Part.JUMP), 3, 1010.0)
     scraped.see(replace(QUIET, fights=(fight,)), replace(QUIET, fights=(fight,)))
     assert (scraped("fight_active"), scraped("fights_total")) == (1, 1)
     scraped.see(QUIET)

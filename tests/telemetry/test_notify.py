@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.model.finding import Kind
+from lvsmarkd.model.plan import Owned, Part
 from lvsmarkd.model.report import Fight, Mode, Report, Result
 from lvsmarkd.telemetry import notify
 from lvsmarkd.telemetry.notify import status_line, watchdog_interval
-from tests.telemetry.reports import QUIET, drifting, finding, left, state, undone
+from lvsmarkd.telemetry.transition import transition
+from tests.telemetry.reports import MARKS, QUIET, between, drifting, finding, left, state, undone
 
 
 @pytest.fixture
@@ -74,6 +76,7 @@ def test_the_interval_of_the_watchdog(environ: dict[str, str], interval: float |
     assert watchdog_interval(environ) == interval
 
 
+FIGHT = Fight(Owned(MARKS, Part.JUMP), 3, 1.0)
 TWO = replace(QUIET, services=(state(80), state(81)))
 
 
@@ -89,7 +92,7 @@ TWO = replace(QUIET, services=(state(80), state(81)))
             "failed (the lock is held): 2 services, 2 covered; iptables-nft",
         ),
         (
-            replace(TWO, result=Result.SUPPRESSED, fights=(Fight("x", 3, 1.0),)),
+            replace(TWO, result=Result.SUPPRESSED, fights=(FIGHT,)),
             "repairs held back: 2 services, 2 covered; iptables-nft; 1 fight going on",
         ),
         (
@@ -99,9 +102,9 @@ TWO = replace(QUIET, services=(state(80), state(81)))
     ],
 )
 def test_the_line_about_a_pass(report: Report, line: str) -> None:
-    assert status_line(report) == line
+    assert status_line(between(None, report)) == line
 
 
 def test_the_line_keeps_the_last_change_in_mind() -> None:
-    line = status_line(TWO, undone(80, 81, 82))
+    line = status_line(transition(between(None, undone(80, 81, 82)), TWO))
     assert line == "in sync: 2 services, 2 covered; iptables-nft; last change 3 repairs"

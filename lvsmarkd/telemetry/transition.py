@@ -1,12 +1,61 @@
-"""Unknown is not absent: a report filled in with what was last known."""
+"""From one pass to the next: made once per pass, told by journal, metrics and status.
 
-from collections.abc import Collection
-from dataclasses import replace
+Unknown is not absent: where a pass could not look, what was last known holds on.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from lvsmarkd.model.finding import SEEN_IN_FIREWALL, Finding
 from lvsmarkd.model.report import NO_BACKEND, Report, ServiceState
 from lvsmarkd.model.rule import Plane
 from lvsmarkd.model.service import Family
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """``before`` is None at the first pass. ``after`` is filled in with what was last known;
+    ``changed`` is the last report of a pass that wrote something.
+
+    ``came`` is left by this pass and was not by the one before; ``went`` was, and is not any
+    more. ``found`` was found by this pass and not left by the one before; ``mended`` was found
+    by it and is gone after what it wrote.
+    """
+
+    before: Report | None
+    after: Report
+    changed: Report | None = None
+    came: tuple[Finding, ...] = ()
+    went: tuple[Finding, ...] = ()
+    found: tuple[Finding, ...] = ()
+    mended: tuple[Finding, ...] = ()
+
+
+def transition(last: Transition | None, report: Report) -> Transition:
+    """The transition to the report of a pass, from where the last one led."""
+    before = last.after if last else None
+    after = with_last_known(before, report)
+    had = before.left.findings if before else ()
+    return Transition(
+        before,
+        after,
+        report if report.repairs or last is None else last.changed,
+        came=tuple(_beyond(after.left.findings, had)),
+        went=tuple(_beyond(had, after.left.findings)),
+        found=tuple(_beyond(after.found.findings, had)),
+        mended=tuple(_beyond(after.found.findings, after.left.findings)),
+    )
+
+
+def _beyond(findings: Iterable[Finding], known: Iterable[Finding]) -> Iterator[Finding]:
+    """The findings that are not among those known, each of which stands for one."""
+    left = Counter(finding.key for finding in known)
+    for finding in findings:
+        if left[finding.key]:
+            left[finding.key] -= 1
+        else:
+            yield finding
 
 
 def with_last_known(before: Report | None, after: Report) -> Report:

@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lvsmarkd.model.finding import DRIFT, Finding, FindingKey, Kind, Severity
+from lvsmarkd.model.finding import DRIFT, Finding, Kind, Severity
+from lvsmarkd.model.plan import Owned, Part
 from lvsmarkd.model.report import Mode, Report, Result
+from lvsmarkd.model.rule import Rule
 from lvsmarkd.telemetry.message import Event, Message, Priority, actor_fields, fields, listed
+from lvsmarkd.telemetry.transition import Transition
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,52 +47,55 @@ _COURSES = dict.fromkeys(DRIFT, _DRIFT) | {
 _CONFIGURATION = frozenset({Kind.REFUSED, Kind.PROBLEM, Kind.UNUSED})
 
 
-def came(before: Report | None, after: Report) -> Iterator[Message]:
+def came(transition: Transition) -> Iterator[Message]:
     """One message for each finding that the pass before did not leave."""
-    known = _keys(before)
-    for finding in after.left.findings:
+    report = transition.after
+    for finding in transition.came:
         course = _course(finding)
-        if course is None or finding.key in known:
+        if course is None:
             continue
-        actors = after.actors if course.by_somebody and before is not None else ()
+        actors = report.actors if course.by_somebody and transition.before is not None else ()
         seen = f"; seen at work: {listed(map(str, actors))}" if actors else ""
-        why = _why_left(finding, after) if finding.kind in DRIFT else ""
+        why = _why_left(finding, report) if finding.kind in DRIFT else ""
         yield Message(
             course.comes,
             Priority.of(finding.severity),
             f"{_about(finding)}{_place(finding)}{finding.message}{seen}{why}",
-            _fields(finding, after) | actor_fields(actors),
+            _fields(finding, report) | actor_fields(actors),
+            finding.service,
+            finding.key,
         )
 
 
-def went(before: Report | None, after: Report) -> Iterator[Message]:
-    """One message for each finding that is no more, unless a repair tells it."""
-    known = _keys(after)
-    touched = {(r.step.chain_key.plane, r.step.chain_key.family) for r in after.repairs}
-    for finding in before.left.findings if before else ():
+def went(transition: Transition) -> Iterator[Message]:
+    """One message for each finding that is no more, unless what mended it tells that."""
+    mended = {finding.key for finding in transition.mended if finding.kind in DRIFT}
+    for finding in transition.went:
         course = _course(finding)
-        if course is None or course.goes is None or finding.key in known:
-            continue
-        if finding.kind in DRIFT and (finding.plane, finding.family) in touched:
+        if course is None or course.goes is None or finding.key in mended:
             continue
         yield Message(
             course.goes,
             Priority.NOTICE,
-            f"{_about(finding)}no longer so: {_place(finding)}{_fact(finding)}",
-            _fields(finding, after),
+            f"{_about(finding)}no longer so: {_place(finding)}{finding.fact}",
+            _fields(finding, transition.after),
+            finding.service,
+            finding.key,
         )
 
 
+def owned_of(finding: Finding) -> Owned | None:
+    """The thing of ours that a finding is about, if it is about one."""
+    if finding.chain is None:
+        return None
+    if isinstance(finding.subject, Part):
+        return Owned(finding.chain, finding.subject)
+    return Owned(finding.chain, finding.rule) if isinstance(finding.rule, Rule) else None
+
+
 def _course(finding: Finding) -> _Course | None:
-    match finding:
-        case Finding(kind=Kind.STALE, severity=Severity.NOTE):
-            return _HELD
-        case _:
-            return _COURSES.get(finding.kind)
-
-
-def _keys(report: Report | None) -> frozenset[FindingKey]:
-    return frozenset(finding.key for finding in report.left.findings) if report else frozenset()
+    held = finding.kind is Kind.STALE and finding.severity is Severity.NOTE
+    return _HELD if held else _COURSES.get(finding.kind)
 
 
 def _about(finding: Finding) -> str:
@@ -97,41 +103,38 @@ def _about(finding: Finding) -> str:
 
 
 def _place(finding: Finding) -> str:
-    """Where to look, for findings about a file whose message does not say it."""
-    if finding.kind not in _CONFIGURATION or not finding.origins:
-        return ""
-    place = str(finding.origins[0])
-    return "" if place in finding.message else f"{place}: "
-
-
-def _fact(finding: Finding) -> str:
-    """The message without its advice, which does not hold any more."""
-    return finding.fact
+    """Where to look, for findings about a file."""
+    in_file = finding.kind in _CONFIGURATION and finding.origins
+    return f"{finding.origins[0]}: " if in_file else ""
 
 
 def _why_left(finding: Finding, report: Report) -> str:
     """Why drift was found and not repaired."""
     if report.mode is not Mode.ENFORCE:
         return f"; not repaired: the mode is {report.mode}"
-    match report.result:
-        case Result.ERROR:
-            return "; the repair failed"
-        case Result.SUPPRESSED:
-            refused = any(rule == finding.rule for rule, _ in report.rejected)
-            return "; it is refused" if refused else "; left alone for now: see the fight over it"
-        case _:
-            return ""
+    if report.result is Result.ERROR:
+        return "; the repair failed"
+    if any(rule == finding.rule for rule, _ in report.rejected):
+        return "; it is refused"
+    owned = owned_of(finding)
+    if any(fight.over == owned for fight in report.fights):
+        return "; left alone for now: see the fight over it"
+    return ""
+
+
+_WANTED = frozenset({Kind.MISSING, Kind.ALTERED, Kind.REJECTED})
+"""The kinds whose rule of ours should be there."""
 
 
 def _fields(finding: Finding, report: Report) -> dict[str, str]:
-    wanted = finding.kind in {Kind.MISSING, Kind.ALTERED, Kind.INFERRED, Kind.REJECTED}
+    wanted = isinstance(finding.rule, Rule) and finding.kind in _WANTED
     return fields(
         finding.service,
         family=finding.family,
         kind=finding.kind,
         plane=finding.plane,
         trigger=report.trigger,
-        want=finding.detail if wanted else "",
-        have="" if wanted else finding.detail,
+        want=finding.rule if wanted else finding.paste,
+        have=finding.instead if wanted else finding.rule,
         origin=finding.origins[0] if finding.origins else "",
     )

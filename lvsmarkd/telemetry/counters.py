@@ -1,4 +1,4 @@
-"""Packets marked per service: a counter that outlives those of the rules."""
+"""Counters that go on where what they count begins again: a repair, a rule that is put back."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,7 +8,31 @@ from lvsmarkd.model.service import Family, ServiceKey
 
 
 @dataclass(slots=True)
-class Packets:
+class Exposure:
+    """The time in which packets of some service went unmarked: a stopwatch that is read while it
+    runs. Times are monotonic seconds.
+    """
+
+    _total: float = 0.0
+    _since: float | None = None
+
+    def set(self, now: float, *, exposed: bool) -> None:
+        """Start it, or stop it."""
+        self._total = self.total(now)
+        self._since = now if exposed else None
+
+    def add(self, seconds: float) -> None:
+        """Add an exposure that began and ended within one pass."""
+        if self._since is None:
+            self._total += seconds
+
+    def total(self, now: float) -> float:
+        """All of it, up to now."""
+        return self._total + (0.0 if self._since is None else now - self._since)
+
+
+@dataclass(slots=True)
+class MarkedPackets:
     """Totals per service. They begin at what the rules show, so that a restart of the daemon
     goes unnoticed, and never fall.
     """
