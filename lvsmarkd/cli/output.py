@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from textwrap import indent
 from typing import Any
 
-from lvsmarkd.model.finding import Finding, Severity
+from lvsmarkd.model.finding import Severity
 from lvsmarkd.model.plan import Plan
+from lvsmarkd.telemetry.form import Form, finding_form
 
-_COLOURS = {Severity.CRITICAL: "31", Severity.WARNING: "33", Severity.NOTE: "36"}
+_COLOURS = {str(Severity.CRITICAL): "31", str(Severity.WARNING): "33", str(Severity.NOTE): "36"}
 
 
 def colourful() -> bool:
@@ -29,21 +30,23 @@ def print_json(form: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
     print(text.encode(errors="replace").decode())
 
 
-def print_findings(findings: Iterable[Finding]) -> None:
-    """Each finding: severity, kind, service, where; the sentence; the detail."""
+def print_findings(findings: Iterable[Form]) -> None:
+    """Each finding, in the form that JSON has and the daemon answers with: severity, kind,
+    service, where; the sentence; the rule and what to paste, unless the sentence quotes it.
+    """
     for finding in findings:
-        head = paint(f"{finding.severity}: {finding.kind}", _COLOURS[finding.severity])
-        about = str(finding.service or finding.family or "")
-        origins = ", ".join(map(str, finding.origins))
-        print("  ".join(filter(None, [head, about, origins])))
-        print(f"    {finding.message}")
-        if finding.detail not in finding.message:
-            print(indent(finding.detail, "    "))
+        head = paint(f"{finding['severity']}: {finding['kind']}", _COLOURS[finding["severity"]])
+        family = finding["family"] or ""
+        about = family if finding["mark"] is None else f"fwmark {finding['mark']} {family}"
+        print("  ".join(filter(None, [head, about, ", ".join(finding["origins"])])))
+        print(f"    {finding['message']}")
+        if finding["detail"] not in finding["message"]:
+            print(indent(finding["detail"], "    "))
 
 
 def print_plan(plan: Plan, scripts: Mapping[str, str]) -> None:
     """The findings, then the changes as a diff, then what each program would be given."""
-    print_findings(plan.findings)
+    print_findings(map(finding_form, plan.findings))
     if plan.findings and plan.steps:
         print()
     for line in str(plan).splitlines():

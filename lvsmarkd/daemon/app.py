@@ -9,7 +9,6 @@ from time import monotonic, time
 from typing import Any
 
 from lvsmarkd.daemon import control
-from lvsmarkd.daemon.form import report_form
 from lvsmarkd.daemon.loop import Loop, PassFailedError
 from lvsmarkd.daemon.paths import DaemonPaths
 from lvsmarkd.daemon.pause import Pause, since_boot
@@ -20,6 +19,7 @@ from lvsmarkd.model.report import Mode, Report
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.reconcile.inputs import InputReader
 from lvsmarkd.reconcile.reconciler import Reconciler
+from lvsmarkd.telemetry.form import report_form
 
 LONGEST_PAUSE = 366 * 86_400
 """Seconds. Longer than a year is without end."""

@@ -6,15 +6,15 @@ import sys
 from typing import Any
 
 from lvsmarkd.cli.commands.plan import exit_of
-from lvsmarkd.cli.commands.status import exit_of_answer, held_back, print_answered
+from lvsmarkd.cli.commands.status import exit_of_answer, held_back
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import print_findings, print_json, summary
 from lvsmarkd.cli.session import Session, cannot_lock, open_session
 from lvsmarkd.daemon import control
-from lvsmarkd.daemon.form import report_form
 from lvsmarkd.daemon.paths import LockedError, take_lock
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.reconcile.reconciler import Reconciler
+from lvsmarkd.telemetry.form import finding_form, report_form
 from lvsmarkd.telemetry.journal import under_journald
 from lvsmarkd.telemetry.logs import log_to
 
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> Exit:
             print(reason)
         for repair in report.repairs:
             print(repair.step)
-        print_findings(report.left.findings)
+        print_findings(map(finding_form, report.left.findings))
         done = f"{len(report.repairs)} change(s) made; " if report.repairs else ""
         print(f"failed: {report.error}" if report.error else done + summary(report.left))
     return Exit.ERROR if report.error else exit_of(report.left)
@@ -63,5 +63,5 @@ def _by_daemon(session: Session, options: argparse.Namespace, locked: LockedErro
             print(reason)
         for repair in answer["repairs"]:
             print(repair["text"])
-        print_answered(answer)
+        print_findings(answer["findings"])
     return exit_of_answer(answer)

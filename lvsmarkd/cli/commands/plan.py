@@ -5,12 +5,12 @@ import argparse
 from lvsmarkd.cli.exits import Exit
 from lvsmarkd.cli.output import print_json, print_plan
 from lvsmarkd.cli.session import open_session
-from lvsmarkd.daemon.form import plan_form
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.report import Mode
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.reconcile.reconciler import Reconciler
+from lvsmarkd.telemetry.form import plan_form
 
 
 def run(options: argparse.Namespace) -> Exit:

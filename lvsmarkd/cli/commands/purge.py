@@ -11,12 +11,12 @@ from lvsmarkd.backends.firewalld.files import kept_for_good
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import print_json
 from lvsmarkd.cli.session import cannot_lock, open_session
-from lvsmarkd.daemon.form import plan_form
 from lvsmarkd.daemon.paths import DaemonPaths, LockedError, paths_from_environment, take_lock
 from lvsmarkd.declarations.tables import BackendChoice
 from lvsmarkd.model.plan import Plan, Step
 from lvsmarkd.model.snapshot import Program
 from lvsmarkd.netfilter.errors import FirewallError
+from lvsmarkd.telemetry.form import plan_form
 
 
 def run(options: argparse.Namespace) -> Exit:

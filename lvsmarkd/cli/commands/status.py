@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lvsmarkd.cli.exits import CommandError, Exit
-from lvsmarkd.cli.output import paint, print_json
+from lvsmarkd.cli.output import paint, print_findings, print_json
 from lvsmarkd.daemon import control
 from lvsmarkd.daemon.paths import paths_from_environment
 
@@ -37,17 +37,6 @@ def exit_of_answer(answer: dict[str, Any]) -> Exit:
     return Exit.OK if answer["in_sync"] else Exit.DRIFT
 
 
-def print_answered(answer: dict[str, Any]) -> None:
-    """The findings of the daemon's answer."""
-    for finding in answer["findings"]:
-        service = f" fwmark {finding['mark']} {finding['family']}" if finding["mark"] else ""
-        where = "".join(f"  {origin}" for origin in finding["origins"])
-        print(f"  {finding['severity']}: {finding['kind']}{service}{where}")
-        print(f"      {finding['message']}")
-        if finding["detail"] not in finding["message"]:
-            print(f"      {finding['detail']}")
-
-
 def _print(answer: dict[str, Any]) -> None:
     when = datetime.fromtimestamp(answer["finished"], UTC).astimezone()
     mode = answer["mode"] + _until(answer)
@@ -65,7 +54,7 @@ def _print(answer: dict[str, Any]) -> None:
     for fight in answer["fights"]:
         by = ", ".join(fight["actors"]) or "an unknown program"
         print(f"  fight over “{fight['rule']}” with {by}: {fight['repairs']} repairs")
-    print_answered(answer)
+    print_findings(answer["findings"])
 
 
 def held_back(answer: dict[str, Any]) -> str:

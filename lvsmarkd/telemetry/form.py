@@ -17,6 +17,7 @@ from lvsmarkd.model.plan import (
 from lvsmarkd.model.qualifiers import Qualifier, kinds
 from lvsmarkd.model.report import Report, ServiceState
 from lvsmarkd.model.rule import Plane, Rule
+from lvsmarkd.model.rule_ref import RuleRef
 from lvsmarkd.model.service import Family
 
 Form = dict[str, Any]
@@ -32,8 +33,25 @@ def finding_form(finding: Finding) -> Form:
         "family": str(service.family) if service else finding.family and str(finding.family),
         "mark": service.mark if service else None,
         "message": finding.message,
+        "fact": finding.fact,
+        "advice": finding.advice,
         "detail": finding.detail,
+        "rule": None if finding.rule is None else _named_form(finding.rule),
+        "paste": finding.paste,
         "origins": [str(origin) for origin in finding.origins],
+    }
+
+
+def _named_form(rule: Rule | RuleRef) -> Form:
+    """The rule that a finding is about: one of ours, or where somebody else's stands."""
+    if isinstance(rule, Rule):
+        return {"own": True, "text": str(rule)}
+    return {
+        "own": False,
+        "table": rule.table or None,
+        "chain": rule.chain,
+        "line": rule.line or None,
+        "text": rule.text,
     }
 
 
