@@ -11,7 +11,6 @@ from lvsmarkd.declarations.annotation import parse
 from lvsmarkd.model.declaration import Declaration
 from lvsmarkd.model.keepalived import Annotation
 from lvsmarkd.model.origin import Problem
-from tests.declarations.render import annotation_text
 from tests.declarations.strategies import ORIGIN, declarations
 from tests.harness.values import qualified
 

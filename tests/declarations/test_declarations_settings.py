@@ -28,7 +28,6 @@ from lvsmarkd.declarations.tables import (
 from lvsmarkd.model.declaration import Declaration
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.report import Mode
-from tests.declarations.render import toml_text
 from tests.declarations.strategies import declarations
 from tests.declarations.toml_text import toml_text
 from tests.harness.values import qualified

@@ -3,14 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from lvsmarkd.model.observed import Chain
 
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind, Severity
-from lvsmarkd.model.ipvs import Loaded
+from lvsmarkd.model.ipvs import LoadedIpvs
 from lvsmarkd.model.plan import AddRule, Plan, RemoveChain, RemoveRule
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.runtime_state import RuntimeState
@@ -67,7 +66,7 @@ def test_rules_that_linger_linger_there_too() -> None:
 
 def leaving(mark: int) -> Desired:
     """Nothing is configured, and IPVS still has a service whose packets nobody knows."""
-    runtime_state = RuntimeState(kernel=Loaded(frozenset({key(mark)})))
+    runtime_state = RuntimeState(kernel=LoadedIpvs(frozenset({key(mark)})))
     return desired(reading(), Declared({}), Policy(limits=ONE_PORT), None, runtime_state)
 
 
