@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from math import inf
 from time import monotonic, time
 
 from lvsmarkd.backends.backend import Applied, Backend
@@ -66,6 +67,7 @@ class Reconciler:
     _last: bool | None = None
     _basis: tuple[Inputs, Policy] | None = None
     _reported: Report | None = None
+    _began: float = -inf
 
     def run(self, wakes: Iterable[Wake], mode: Callable[[], Mode]) -> Report:
         """One pass, for these reasons. Raises nothing that is the firewall's, a file's or the
@@ -73,7 +75,7 @@ class Reconciler:
 
         ``mode`` is asked once the settings are read: they may have just been saved with another.
         """
-        start = self.clock.monotonic()
+        start = self._began = self.clock.monotonic()
         reasons = tuple(wakes) or (Wake(Trigger.TIMER),)
         try:
             self._reported = self._pass(reasons, mode, start)
@@ -159,12 +161,14 @@ class Reconciler:
     def next_due(self) -> float | None:
         """When (monotonic) something that was put off is due: a lingering rule, a fight, a
         rule that the kernel refused.
+
+        What came due while the last pass ran is due still: that pass judged by its beginning.
         """
-        now = self.clock.monotonic()
+        judged = self._began
         dues = (
-            self._applied.next_due(now, self.linger),
-            self.fights.next_due(now),
-            self.quarantine.next_due(now),
+            self._applied.next_due(judged, self.linger),
+            self.fights.next_due(judged),
+            self.quarantine.next_due(judged),
         )
         return min((due for due in dues if due is not None), default=None)
 

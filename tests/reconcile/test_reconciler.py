@@ -81,6 +81,39 @@ def test_a_service_that_left_keeps_its_rules_for_the_linger_time(bench: Bench) -
     assert bench.reconciler.next_due() is None
 
 
+def test_a_linger_that_ends_while_a_pass_runs_is_due_at_its_end(bench: Bench) -> None:
+    """As it happens where files are saved again and again: no later event may come."""
+    bench.conf.write_text(WEB + MAIL)
+    bench.look()
+    bench.conf.write_text(WEB)
+    bench.look()
+    due = bench.now + 5
+
+    def takes_long() -> None:
+        bench.now += 1
+
+    bench.now = due - 0.5
+    bench.paper.before_read = takes_long
+    bench.look()
+    assert bench.rules() == {25, 80}
+    assert bench.reconciler.next_due() == due
+    bench.paper.before_read = lambda: None
+    bench.look()
+    assert bench.rules() == {80}
+    assert bench.reconciler.next_due() is None
+
+
+def test_a_rule_that_may_not_be_removed_when_it_is_due_asks_for_no_pass(bench: Bench) -> None:
+    bench.conf.write_text(WEB + MAIL)
+    bench.look()
+    bench.conf.write_text(WEB)
+    bench.look(mode=Mode.OBSERVE)
+    bench.now += 6
+    bench.look(mode=Mode.OBSERVE)
+    assert bench.rules() == {25, 80}
+    assert bench.reconciler.next_due() is None
+
+
 def test_a_service_that_comes_back_in_time_is_never_without_its_rules(bench: Bench) -> None:
     bench.conf.write_text(WEB + MAIL)
     bench.look()
