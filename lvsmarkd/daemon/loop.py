@@ -121,7 +121,7 @@ class Loop:
             raise
         except Exception as error:  # noqa: BLE001 - the loop never dies of a pass
             self.crashed(error)
-            self._backoff = self._backoff.failed(monotonic())
+            self._failed(monotonic())
             return None
         finally:
             self._busy_since = None
@@ -137,6 +137,13 @@ class Loop:
         if report.repairs:
             self._looks = [now + seconds for seconds in RECHECKS]
         if report.result is Result.ERROR or report.blind:
-            self._backoff = self._backoff.failed(now)
+            self._failed(now)
         else:
             self._backoff = self._backoff.over()
+
+    def _failed(self, now: float) -> None:
+        """Wait longer where it was due. A pass that something else woke in between may fail as
+        often as it likes: else a storm of events would put the next try off.
+        """
+        if self._backoff.due(now):
+            self._backoff = self._backoff.failed(now)

@@ -111,6 +111,20 @@ def test_an_event_during_a_pass_leads_to_another_pass() -> None:
     assert [w.trigger for w in run(script, play).passes[1][1]] == [Trigger.FILE]
 
 
+def test_wakes_while_passes_fail_do_not_put_the_next_try_off() -> None:
+    def play(_number: int) -> Report:
+        return replace(QUIET, result=Result.ERROR)
+
+    async def script(stage: Played) -> None:
+        for number in range(1, 6):
+            stage.loop.wake(Wake(Trigger.NETLINK))
+            await passes(stage, number)
+        await asyncio.sleep(1.3)
+
+    tries = [at for at, wakes in run(script, play).passes if wakes[0].trigger is Trigger.RECHECK]
+    assert len(tries) == 1
+
+
 def test_passes_that_raise_after_a_repair_are_tried_again_with_growing_delay() -> None:
     def play(number: int) -> Report:
         if number == 1:
