@@ -117,6 +117,13 @@ def _finding(notice: Notice, snapshot: Snapshot) -> Finding:  # noqa: C901, PLR0
                 "move them to one variant",
                 subject=names,
             )
+        case NoticeKind.TABLE_UNREAD:
+            return _of(
+                notice,
+                Kind.UNKNOWN,
+                "firewalld's table in the kernel could not be read, so what it marks after our"
+                f" rules is taken to be as it was seen last: {notice.reason}",
+            )
         case NoticeKind.FIREWALLD_BESIDE:
             return _of(
                 notice,

@@ -43,6 +43,8 @@ class NoticeKind(Enum):
     OTHER_VARIANT = auto()
     """Rules, ``count`` of them, in a table of the other variant of iptables. ``names``: variant
     and table. ``family``."""
+    TABLE_UNREAD = auto()
+    """firewalld's table, which is met after iptables, could not be read: ``reason``."""
     FIREWALLD_BESIDE = auto()
     """firewalld runs, and iptables keeps our rules."""
 

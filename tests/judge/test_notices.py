@@ -18,6 +18,7 @@ FOUND = [
     (Notice(NoticeKind.FAILED, "it failed"), "critical: broken: it failed"),
     (Notice(NoticeKind.PANIC, "it panics"), "critical: broken: it panics"),
     (Notice(NoticeKind.KERNEL_UNSEEN, "no nft"), "note: unseen: whether the kernel has what"),
+    (Notice(NoticeKind.TABLE_UNREAD, "nft failed"), "warning: unknown: firewalld's table in the"),
     (Notice(NoticeKind.DROPPING), "critical: broken: a reload of firewalld failed and left it"),
     (Notice(NoticeKind.FLUSHED), "critical: broken: firewalld's tables are not in the kernel"),
     (

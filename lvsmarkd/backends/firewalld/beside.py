@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lvsmarkd.backends.backend import Applied, CommandBackend
@@ -23,6 +23,7 @@ from lvsmarkd.model.notice import Notice, NoticeKind
 from lvsmarkd.model.plan import Plan, RemoveRule, Step
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import ForeignRule, Side, Snapshot
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.netfilter.program import WRITE_TIMEOUT, OnSpawn, run, search_path
 
@@ -42,15 +43,26 @@ class BesideFirewalld:
     runs: Callable[[], bool] = lambda: False
     clears: bool = False
     on_spawn: OnSpawn = lambda _pid: None
+    _known: "_Objects" = field(default_factory=list)
+    """Firewalld's table as it was read last."""
 
     def read(self) -> Snapshot:
         """Read iptables, and what firewalld's table does after it."""
-        seen, objects, runs = self.inner.read(), _table(), self.runs()
+        seen, table, runs = self.inner.read(), _table(), self.runs()
+        notices = (_BOTH,) if runs else ()
+        if isinstance(table, Unknown):
+            notices = (
+                *notices,
+                Notice(NoticeKind.TABLE_UNREAD, table.reason),
+            )  # and what was seen last is taken for it
+        else:
+            self._known = table
+        objects = self._known
         return replace(
             seen,
             chains={**seen.chains, **chains_of(self._left(seen, objects, runs=runs))},
             foreign=(*seen.foreign, *_after(objects)),
-            notices=(*seen.notices, _BOTH) if runs else seen.notices,
+            notices=(*seen.notices, *notices),
         )
 
     def apply(self, plan: Plan) -> Applied:
@@ -82,7 +94,7 @@ class BesideFirewalld:
     def purge(self) -> Plan:
         """Remove what is ours from iptables, and what is left of it in firewalld's tables."""
         done = self.inner.purge()
-        steps = tuple(
+        steps: tuple[Step, ...] = tuple(
             RemoveRule(chain_key, rule)
             for chain_key, chain in chains_of(self._leftovers()).items()
             for rule in chain.rules
@@ -91,7 +103,13 @@ class BesideFirewalld:
         return Plan(steps=(*done.steps, *steps))
 
     def _leftovers(self) -> tuple[Leftover, ...]:
-        return self._left(self.inner.read(), _table(), runs=self.runs())
+        """Raises FirewallError (GONE) where that cannot be seen: nobody may say there is none."""
+        table = _table()
+        if isinstance(table, Unknown):
+            raise FirewallError(
+                Trouble.GONE, f"what firewalld left of ours could not be read: {table.reason}"
+            )
+        return self._left(self.inner.read(), table, runs=self.runs())
 
     def _left(self, seen: Snapshot, objects: "_Objects", *, runs: bool) -> tuple[Leftover, ...]:
         if runs or not self.clears:
@@ -133,16 +151,37 @@ def _restore(family: Family) -> list[str]:
     return [tools.restore, "--noflush", "-w", str(LOCK_SECONDS)]
 
 
-def _table() -> _Objects:
-    """Firewalld's table as nft prints it; nothing where there is none to be seen."""
+def _table() -> "_Objects | Unknown":
+    """Firewalld's table as nft prints it; nothing where there is none."""
     nft = _nft()
     if nft is None:
+        return []  # who has no nft has no firewalld that uses it
+    # Whether it is there, the list of tables tells; a failure to list the table itself tells not.
+    tables = _listed(nft, "tables")
+    if isinstance(tables, Unknown):
+        return tables
+    if not any(_is_firewallds(each.get("table")) for each in tables):
         return []
+    return _listed(nft, "table", "inet", TABLE)
+
+
+def _is_firewallds(table: object) -> bool:
+    return isinstance(table, dict) and (table.get("family"), table.get("name")) == ("inet", TABLE)
+
+
+def _listed(nft: str, *what: str) -> "_Objects | Unknown":
     try:
-        answer = run([nft, "-j", "-t", "list", "table", "inet", TABLE])
-        objects = json.loads(answer.output)["nftables"] if answer.status == 0 else []
-    except (FirewallError, ValueError, KeyError, TypeError):
-        return []
+        answer = run([nft, "-j", "-t", "list", *what])
+        if answer.status != 0:
+            said = " ".join(answer.error.split()) or f"exit status {answer.status}"
+            return Unknown(f"nft list {' '.join(what)} failed: {said}")
+        objects = json.loads(answer.output)["nftables"]
+    except FirewallError as error:
+        return Unknown(str(error))
+    except (ValueError, KeyError, TypeError):
+        objects = None
+    if not isinstance(objects, list):
+        return Unknown(f"nft list {' '.join(what)} printed what was not understood")
     return [each for each in objects if isinstance(each, dict)]
 
 

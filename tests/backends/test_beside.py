@@ -1,0 +1,116 @@
+"""iptables beside what firewalld left, where nft does not tell what that is."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lvsmarkd.backends.firewalld.beside import BesideFirewalld
+from lvsmarkd.backends.firewalld.kernel import TABLE
+from lvsmarkd.backends.firewalld.rules_behind_ours import OUR_CHAIN
+from lvsmarkd.model.notice import NoticeKind
+from lvsmarkd.model.plan import Plan
+from lvsmarkd.model.rule import Plane
+from lvsmarkd.model.snapshot import Snapshot
+from lvsmarkd.netfilter.errors import FirewallError, Trouble
+from tests.harness.paper import PaperFirewall
+
+TABLES = [{"metainfo": {"version": "1.0.9"}}, {"table": {"family": "inet", "name": TABLE}}]
+EXPRESSION = [
+    {
+        "match": {
+            "op": "==",
+            "left": {"payload": {"protocol": "ip", "field": "daddr"}},
+            "right": "192.0.2.10",
+        }
+    },
+    {
+        "match": {
+            "op": "==",
+            "left": {"payload": {"protocol": "tcp", "field": "dport"}},
+            "right": 80,
+        }
+    },
+    {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 80}},
+]
+RULES = [{"rule": {"family": "inet", "chain": OUR_CHAIN, "handle": 7, "expr": EXPRESSION}}]
+
+
+class Nft:
+    """A program in nft's place: prints what it is told to, or fails."""
+
+    def __init__(self, directory: Path) -> None:
+        self.tables, self.table, self.program = (
+            directory / "tables",
+            directory / "table",
+            directory / "nft",
+        )
+        self.program.write_text(
+            f'#!/bin/sh\ncase "$*" in *tables) cat {self.tables};; *) cat {self.table};; esac\n'
+        )
+        self.program.chmod(0o755)
+        self.says(TABLES, RULES)
+
+    def says(self, tables: object, table: object) -> None:
+        """What it prints from now on; None: it fails."""
+        for file, objects in ((self.tables, tables), (self.table, table)):
+            file.unlink(missing_ok=True)
+            if objects is not None:
+                file.write_text(json.dumps({"nftables": objects}))
+
+
+@pytest.fixture
+def nft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nft:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return Nft(tmp_path)
+
+
+@pytest.fixture
+def backend() -> BesideFirewalld:
+    return BesideFirewalld(PaperFirewall(), clears=True)
+
+
+def left(seen: Snapshot) -> list[str]:
+    return [
+        str(rule)
+        for key, chain in seen.chains.items()
+        if key.plane is Plane.FORMER
+        for rule in getattr(chain, "rules", ())
+    ]
+
+
+def kinds(seen: Snapshot) -> list[NoticeKind]:
+    return [notice.kind for notice in seen.notices]
+
+
+@pytest.mark.parametrize("answers", [(None, None), (TABLES, None), (TABLES, "nonsense")])
+def test_what_was_seen_last_stands_while_nft_fails_and_that_is_said(
+    nft: Nft, backend: BesideFirewalld, answers: tuple[object, object]
+) -> None:
+    before = backend.read()
+    assert len(left(before)) == 1
+    assert kinds(before) == []
+    nft.says(*answers)
+    seen = backend.read()
+    assert left(seen) == left(before)
+    assert seen.foreign == before.foreign
+    assert kinds(seen) == [NoticeKind.TABLE_UNREAD]
+    nft.says(TABLES, [])
+    assert left(backend.read()) == []
+    assert kinds(backend.read()) == []
+
+
+def test_a_table_that_is_not_there_is_not_there(nft: Nft, backend: BesideFirewalld) -> None:
+    nft.says(TABLES[:1], None)
+    assert left(backend.read()) == []
+    assert kinds(backend.read()) == []
+    assert backend.purge() == Plan()
+
+
+def test_no_purge_says_that_all_is_gone_where_it_could_not_look(
+    nft: Nft, backend: BesideFirewalld
+) -> None:
+    nft.says(TABLES, None)
+    with pytest.raises(FirewallError, match="could not be read") as failed:
+        backend.purge()
+    assert failed.value.trouble is Trouble.GONE
