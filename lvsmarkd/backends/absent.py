@@ -1,8 +1,9 @@
 """What is seen where a firewall should keep the rules, and neither it nor its rules are there."""
 
+from lvsmarkd.model.firewall import NO_FIREWALL, FirewallIdentity
 from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
 from lvsmarkd.model.notice import Notice, NoticeKind
-from lvsmarkd.model.snapshot import NO_FIREWALL, FirewallIdentity, Snapshot
+from lvsmarkd.model.snapshot import Snapshot
 
 
 def down(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lvsmarkd.backends.backend import CommandBackend
+from lvsmarkd.backends.handover import Handover
 from lvsmarkd.backends.iptables.backend import IptablesBackend
 from lvsmarkd.backends.iptables.backup import Backup
 from lvsmarkd.backends.iptables.toolset import detect
@@ -71,19 +72,29 @@ def choose(
     def iptables() -> CommandBackend:
         return IptablesBackend(detect(), Backup(backups), at_end, on_spawn)
 
+    def iptables_if_any() -> CommandBackend | None:
+        try:
+            return iptables()
+        except FirewallError:
+            return None  # no iptables here: nobody has rules in it
+
     if name != BackendChoice.FIREWALLD and not has_firewalld():
         return iptables()
-    from lvsmarkd.backends.firewalld.adapter import BusFirewalld  # noqa: PLC0415 - slow to import
-    from lvsmarkd.backends.firewalld.beside import BesideFirewalld  # noqa: PLC0415 - the same
-    from lvsmarkd.backends.firewalld.opening import open_firewalld  # noqa: PLC0415 - the same
+    from lvsmarkd.backends.firewalld import adapter, beside, opening  # noqa: PLC0415 - slow to import
     from lvsmarkd.backends.firewalld.presence import Presence  # noqa: PLC0415 - the same
 
-    way = presence or Presence(BusFirewalld())
+    way = presence or Presence(adapter.BusFirewalld())
+    either = name == BackendChoice.AUTO  # else the operator wants the other one left alone
     if is_firewalld(name, way):
-        return open_firewalld(settings.firewalld, backups, iptables, way.firewalld)
-    clears = name == BackendChoice.AUTO  # else the operator wants firewalld left alone
-    if presence is not None:
-        return BesideFirewalld(iptables(), presence.here, clears, on_spawn)
-    runs = way.here()  # for one command, which looks once; nobody is left who would hang up
-    way.firewalld.close()
-    return BesideFirewalld(iptables(), lambda: runs, clears, on_spawn)
+        firewalld = way.firewalld
+        kept = opening.open_firewalld(settings.firewalld, backups, iptables_if_any, firewalld)
+        return Handover(kept, iptables_if_any, lambda: firewalld.here() is True, either)
+    runs = way.here
+    if presence is None:  # for one command, which looks once; nobody is left who would hang up
+        ran = way.here()
+        way.firewalld.close()
+        runs = lambda: ran  # noqa: E731
+    kept = beside.BesideFirewalld(iptables(), runs, either)
+    if not either:
+        return kept
+    return Handover(kept, lambda: beside.EndedFirewalld(iptables(), runs, on_spawn))

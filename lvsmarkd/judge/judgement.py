@@ -39,7 +39,6 @@ def judge(
     diffs = [
         judge_chain(chain_key, desired, snapshot, history=history)
         for chain_key in sorted(snapshot.chains)
-        if chain_key.plane is not Plane.FORMER
     ]
     diffs += left_by_ended(desired, snapshot, history)
     cleanups = list(cleanup_of_previous(desired, snapshot, history))
@@ -137,15 +136,12 @@ def held_up(key: ServiceKey, desired: Desired, snapshot: Snapshot) -> bool:
     """
     if not (key.mark in desired.frozen_marks or desired.leaving(key)):
         return False
-    # What the former firewall still has marks packets too.
-    chains = (
-        snapshot.chains.get(ChainKey(plane, key.family, Hook.PREROUTING))
-        for plane in (Plane.RUNTIME, Plane.FORMER)
-    )
+    where = (Plane.RUNTIME, key.family, Hook.PREROUTING)
     return any(
         rule.service == key and rule not in desired.rules
-        for chain in chains
-        if isinstance(chain, Chain) and chain.jumps
+        # What a previous firewall still has marks packets too.
+        for at, chain in snapshot.held.items()
+        if (at.plane, at.family, at.hook) == where and isinstance(chain, Chain) and chain.jumps
         for rule in chain.rules
     )
 

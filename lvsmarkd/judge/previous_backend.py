@@ -13,16 +13,15 @@ from lvsmarkd.model.snapshot import Chain, Snapshot
 def cleanup_of_previous(
     desired: Desired, snapshot: Snapshot, history: History
 ) -> Iterator[ChainDiff]:
-    """What is left in the former firewall, and the steps that take it away.
+    """What is left in a previous firewall, and the steps that take it away.
 
     They are for when nothing else is to be done. A chain stays for as long as the present
     firewall lacks a rule that is wanted, or that would not be taken away if it stood there.
     """
-    for chain_key, chain in snapshot.chains.items():
-        if chain_key.plane is Plane.FORMER and isinstance(chain, Chain) and not chain.left:
-            needed = _needed(chain_key, chain, desired, snapshot, history)
-            steps = () if needed else (RemoveChain(chain_key, chain.jumps, chain.rules),)
-            yield ChainDiff((_finding(chain_key, chain, needed=needed),), steps)
+    for chain_key, chain in _chains(snapshot, ended=False):
+        needed = _needed(chain_key, chain, desired, snapshot, history)
+        steps = () if needed else (RemoveChain(chain_key, chain.jumps, chain.rules),)
+        yield ChainDiff((_finding(chain_key, chain, needed=needed),), steps)
 
 
 def left_by_ended(desired: Desired, snapshot: Snapshot, history: History) -> Iterator[ChainDiff]:
@@ -31,9 +30,7 @@ def left_by_ended(desired: Desired, snapshot: Snapshot, history: History) -> Ite
     It does not wait for anything: packets meet it beside the rules of the present firewall, and
     it may overrule them.
     """
-    for chain_key, chain in snapshot.chains.items():
-        if chain_key.plane is not Plane.FORMER or not isinstance(chain, Chain) or not chain.left:
-            continue
+    for chain_key, chain in _chains(snapshot, ended=True):
         want = [
             r for r in desired.rules if (r.family, r.hook) == (chain_key.family, chain_key.hook)
         ]
@@ -42,6 +39,12 @@ def left_by_ended(desired: Desired, snapshot: Snapshot, history: History) -> Ite
                 yield ChainDiff(
                     (_outlived(chain_key, chain, rule),), (RemoveRule(chain_key, rule),)
                 )
+
+
+def _chains(snapshot: Snapshot, *, ended: bool) -> Iterator[tuple[ChainKey, Chain]]:
+    for each in snapshot.previous:
+        if each.ended is ended:
+            yield from each.chains.items()
 
 
 def _outlived(chain_key: ChainKey, chain: Chain, rule: Rule) -> Finding:

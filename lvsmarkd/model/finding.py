@@ -157,6 +157,11 @@ class Finding:
         return self.graded or self.kind.severity
 
     @property
+    def plane_name(self) -> str:
+        """The plane as users read it."""
+        return str(self.plane) if self.chain is None else self.chain.plane_name
+
+    @property
     def message(self) -> str:
         """The sentence that people read: what is so, and what to do."""
         return f"{self.fact}; {self.advice}" if self.advice else self.fact

@@ -3,19 +3,16 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from lvsmarkd.model.firewall import Program
 from lvsmarkd.model.packets import EVERYWHERE, Packets
 from lvsmarkd.model.service import MAX_MARK, Family, ServiceKey
 
 
 class Plane(StrEnum):
-    """``runtime``: what packets meet now. ``permanent``: what the next reload or boot brings.
-    ``former``: what another firewall still has from the time when it kept our rules, and packets
-    meet as well.
-    """
+    """``runtime``: what packets meet now. ``permanent``: what the next reload or boot brings."""
 
     RUNTIME = "runtime"
     PERMANENT = "permanent"
-    FORMER = "former"
 
 
 class Hook(StrEnum):
@@ -31,14 +28,28 @@ class Hook(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class ChainKey:
-    """Names one chain of ours: at one hook, of one family, in one plane."""
+    """Names one chain of ours: at one hook, of one family, in one plane.
+
+    ``previous`` is the program that holds it, where that is another one than keeps the rules now.
+    """
 
     plane: Plane
     family: Family
     hook: Hook
+    previous: Program = Program.NONE
+
+    @property
+    def of_previous(self) -> bool:
+        """Whether another firewall holds it, from the time when it kept our rules."""
+        return self.previous is not Program.NONE
+
+    @property
+    def plane_name(self) -> str:
+        """The plane as users read it: what another firewall still holds is ``former``."""
+        return "former" if self.of_previous else str(self.plane)
 
     def __str__(self) -> str:
-        return f"{self.family} {self.hook} {self.plane}"
+        return f"{self.family} {self.hook} {self.plane_name}"
 
 
 @dataclass(frozen=True, slots=True)

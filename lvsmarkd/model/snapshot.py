@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lvsmarkd.model.firewall import NO_FIREWALL, FirewallIdentity
 from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
 from lvsmarkd.model.notice import Notice
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
@@ -26,8 +27,6 @@ class Chain:
     ``container`` names what holds our rules where that is no chain of their own, but something
     that all chains of the plane share (a policy of firewalld's, zones): it is not made for one
     chain nor removed with it. ``fault`` says what is wrong with it where ``jumps`` is 0.
-    ``left`` says that a firewall which has ended left it behind, and will look for its rules
-    there if it was only out of reach: those that are wanted stay.
     """
 
     exists: bool = False
@@ -38,7 +37,6 @@ class Chain:
     partial: tuple[Rule, ...] = ()
     container: str = ""
     fault: str = ""
-    left: bool = False
 
 
 class Side(StrEnum):
@@ -141,32 +139,17 @@ class ForeignRule:
         )
 
 
-class Program(StrEnum):
-    """A program that keeps a host's firewall. The names are a contract: reports begin with them."""
-
-    NONE = "none"
-    """There is no firewall to ask."""
-    IPTABLES = "iptables"
-    FIREWALLD = "firewalld"
-
-
 @dataclass(frozen=True, slots=True)
-class FirewallIdentity:
-    """Which firewall it is: ``variant`` is ``nft`` or ``legacy`` of iptables, and of firewalld
-    the backend that it has itself, where that is known.
+class PreviousRules:
+    """What a firewall still holds of ours from the time when it kept our rules: packets meet it as
+    well. It is cleaned up by the means of that firewall.
     """
 
-    program: Program
-    variant: str = ""
-    version: str = ""
-
-    @property
-    def name(self) -> str:
-        """As metrics and reports name it: ``iptables-nft``, ``firewalld-nftables``."""
-        return "-".join(filter(None, (self.program, self.variant)))
-
-
-NO_FIREWALL = FirewallIdentity(Program.NONE)
+    chains: Mapping[ChainKey, Chain]
+    """By keys that name the program."""
+    ended: bool = False
+    """It has ended, and will look for its rules there if it was only out of reach: those that are
+    wanted stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +172,15 @@ class Snapshot:
     """Which one keeps the rules."""
     limits: Limits = DEFAULT_LIMITS
     """What its rules can say."""
+    previous: tuple[PreviousRules, ...] = ()
+    """Our own rules that other firewalls still hold."""
+
+    @property
+    def held(self) -> Mapping[ChainKey, Chain | Unknown]:
+        """All chains that hold, or may hold, rules of ours: those of other firewalls too."""
+        if not self.previous:
+            return self.chains
+        return dict(self.chains) | {k: c for each in self.previous for k, c in each.chains.items()}
 
     @property
     def whole(self) -> bool:

@@ -26,7 +26,7 @@ class AppliedState:
     def notice(self, wanted: Desired, seen: Snapshot, now: float) -> None:
         """Start the clock for rules that serve nothing now; forget it for all others."""
         there = {rule for _, rule in rules_of(seen)}
-        for chain in seen.chains.values():
+        for chain in seen.held.values():
             if isinstance(chain, Chain):
                 there.update(chain.partial)
         unwanted = there - wanted.rules
@@ -56,7 +56,7 @@ class AppliedState:
         }
         self._jumped = jumped | {
             chain_key
-            for chain_key, chain in seen.chains.items()
+            for chain_key, chain in seen.held.items()
             # What holds many chains' rules is known to be ours only by a rule of ours.
             if isinstance(chain, Chain) and chain.jumps and (chain.rules or not chain.container)
         }
@@ -90,7 +90,7 @@ class AppliedState:
 
 def rules_of(seen: Snapshot) -> Iterator[tuple[ChainKey, Rule]]:
     """The rules of ours that are there, with their chains."""
-    for chain_key, chain in seen.chains.items():
+    for chain_key, chain in seen.held.items():
         if isinstance(chain, Chain):
             for rule in chain.rules:
                 yield chain_key, rule

@@ -12,11 +12,12 @@ from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.judge.refusals import refused_settings, rejected_rules
 from lvsmarkd.model.finding import Kind
+from lvsmarkd.model.firewall import FirewallIdentity
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.plan import AddRule, Plan, ReplaceChain, Step, owned_by
 from lvsmarkd.model.report import NO_BACKEND, Cause, Mode, Repair, Report, Result
 from lvsmarkd.model.shortage import is_shortage, shortage_sentence
-from lvsmarkd.model.snapshot import FirewallIdentity, Snapshot
+from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.model.wake import Actor, Trigger, Wake
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.reconcile.applied_state import AppliedState, rules_of

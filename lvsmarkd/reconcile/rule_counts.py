@@ -61,7 +61,7 @@ class RuleCounts:
         )
 
     def _planes(self) -> list[Plane]:
-        planes = {chain_key.plane for chain_key in self.seen.chains} - {Plane.FORMER}
+        planes = {chain_key.plane for chain_key in self.seen.chains}
         return sorted(planes | {Plane.RUNTIME})
 
     def _packets(self) -> Counter[ServiceKey]:

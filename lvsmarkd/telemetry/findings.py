@@ -132,7 +132,7 @@ def _fields(finding: Finding, report: Report) -> dict[str, str]:
         finding.service,
         family=finding.family,
         kind=finding.kind,
-        plane=finding.plane,
+        plane=finding.plane_name,
         trigger=report.trigger,
         want=finding.rule if wanted else finding.paste,
         have=finding.instead if wanted else finding.rule,

@@ -29,7 +29,7 @@ def finding_form(finding: Finding) -> Form:
     return {
         "kind": str(finding.kind),
         "severity": str(finding.severity),
-        "plane": str(finding.plane),
+        "plane": finding.plane_name,
         "family": str(service.family) if service else finding.family and str(finding.family),
         "mark": service.mark if service else None,
         "message": finding.message,
@@ -58,7 +58,7 @@ def _named_form(rule: Rule | RuleRef) -> Form:
 def step_form(step: Step) -> Form:
     """One step: what is done, where, to which rules."""
     form: Form = {
-        "plane": str(step.chain_key.plane),
+        "plane": step.chain_key.plane_name,
         "family": str(step.chain_key.family),
         "place": str(step.chain_key.hook),
         "text": str(step),

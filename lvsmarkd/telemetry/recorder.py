@@ -128,7 +128,7 @@ class MetricsRecorder:
             self.samples.observe(s.REPAIR_LATENCY, after.latency)
 
     def _step(self, step: Step, cause: Cause, outcome: str) -> None:
-        self.samples.add(s.REPAIRS, _ACTIONS[type(step)], step.chain_key.plane, cause, outcome)
+        self.samples.add(s.REPAIRS, _ACTIONS[type(step)], step.chain_key.plane_name, cause, outcome)
 
     def _fights(self, before: Report | None, after: Report) -> None:
         self.samples.put(s.FIGHT_ACTIVE, bool(after.fights))

@@ -118,7 +118,7 @@ def _message(report: Report, deed: _Deed, findings: list[Finding]) -> Message:
             deed.service,
             family=deed.chain_key.family,
             kind=deed.kind,
-            plane=deed.chain_key.plane,
+            plane=deed.chain_key.plane_name,
             trigger=report.trigger,
             cause=Cause.DRIFT,
             want="\n".join(map(str, want)),

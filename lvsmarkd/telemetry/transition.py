@@ -69,9 +69,7 @@ def with_last_known(before: Report | None, after: Report) -> Report:
         return after
     if after.backend == NO_BACKEND:
         after = replace(after, backend=before.backend, backend_version=before.backend_version)
-    unread = after.unread - {
-        (r.step.chain_key.plane, r.step.chain_key.family) for r in after.repairs
-    }
+    unread = after.unread - _touched(after)
     seen = {finding.key for finding in after.left.findings}
     kept = tuple(
         finding
@@ -88,13 +86,18 @@ def with_last_known(before: Report | None, after: Report) -> Report:
     return replace(after, left=left, services=services)
 
 
+def _touched(report: Report) -> set[tuple[Plane, Family]]:
+    """What a pass has changed in the firewall that keeps the rules."""
+    keys = (repair.step.chain_key for repair in report.repairs)
+    return {(key.plane, key.family) for key in keys if not key.of_previous}
+
+
 def _is_unread(finding: Finding, unread: Collection[tuple[Plane, Family]]) -> bool:
     """Whether where it was found could not be looked at. What is about no family is about all;
-    what a former firewall has is looked at with what the present one has.
+    what a previous firewall has is looked at with what the present one has.
     """
-    plane = Plane.RUNTIME if finding.plane is Plane.FORMER else finding.plane
     families = tuple(Family) if finding.family is None else (finding.family,)
-    return any((plane, family) in unread for family in families)
+    return any((finding.plane, family) in unread for family in families)
 
 
 def _filled_in(state: ServiceState, before: ServiceState | None) -> ServiceState:

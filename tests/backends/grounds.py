@@ -16,6 +16,7 @@ from lvsmarkd.backends.firewalld.backend import FirewalldBackend
 from lvsmarkd.backends.firewalld.backup import Backup
 from lvsmarkd.backends.firewalld.boot import Boot
 from lvsmarkd.backends.firewalld.reader import Choices
+from lvsmarkd.backends.handover import Handover
 from lvsmarkd.backends.iptables.backend import IptablesBackend
 from lvsmarkd.backends.iptables.backup import Backup as IptablesBackup
 from lvsmarkd.backends.iptables.toolset import detect
@@ -275,7 +276,7 @@ def firewalld_ground(
             iptables=iptables,
             boot=Boot(lambda: "enabled"),
         )
-        yield FirewalldGround(bed, backend, placement)
+        yield FirewalldGround(bed, Handover(backend, iptables), placement)
 
 
 def web(ground: FirewalldGround) -> Desired:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from lvsmarkd.backends.firewalld.beside import BesideFirewalld
+from lvsmarkd.backends.firewalld.beside import BesideFirewalld, EndedFirewalld
 from lvsmarkd.backends.firewalld.kernel import TABLE
 from lvsmarkd.backends.firewalld.rules_behind_ours import OUR_CHAIN
+from lvsmarkd.backends.handover import Handover
 from lvsmarkd.model.notice import NoticeKind
 from lvsmarkd.model.plan import Plan
-from lvsmarkd.model.rule import Plane
 from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from tests.harness.paper import PaperFirewall
@@ -66,17 +66,14 @@ def nft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nft:
 
 
 @pytest.fixture
-def backend() -> BesideFirewalld:
-    return BesideFirewalld(PaperFirewall(), clears=True)
+def backend() -> Handover:
+    paper = PaperFirewall()
+    return Handover(BesideFirewalld(paper, clears=True), lambda: EndedFirewalld(paper))
 
 
 def left(seen: Snapshot) -> list[str]:
-    return [
-        str(rule)
-        for key, chain in seen.chains.items()
-        if key.plane is Plane.FORMER
-        for rule in getattr(chain, "rules", ())
-    ]
+    chains = (chain for each in seen.previous for chain in each.chains.values())
+    return [str(rule) for chain in chains for rule in chain.rules]
 
 
 def kinds(seen: Snapshot) -> list[NoticeKind]:
@@ -85,7 +82,7 @@ def kinds(seen: Snapshot) -> list[NoticeKind]:
 
 @pytest.mark.parametrize("answers", [(None, None), (TABLES, None), (TABLES, "nonsense")])
 def test_what_was_seen_last_stands_while_nft_fails_and_that_is_said(
-    nft: Nft, backend: BesideFirewalld, answers: tuple[object, object]
+    nft: Nft, backend: Handover, answers: tuple[object, object]
 ) -> None:
     before = backend.read()
     assert len(left(before)) == 1
@@ -100,7 +97,7 @@ def test_what_was_seen_last_stands_while_nft_fails_and_that_is_said(
     assert kinds(backend.read()) == []
 
 
-def test_a_table_that_is_not_there_is_not_there(nft: Nft, backend: BesideFirewalld) -> None:
+def test_a_table_that_is_not_there_is_not_there(nft: Nft, backend: Handover) -> None:
     nft.says(TABLES[:1], None)
     assert left(backend.read()) == []
     assert kinds(backend.read()) == []
@@ -108,7 +105,7 @@ def test_a_table_that_is_not_there_is_not_there(nft: Nft, backend: BesideFirewal
 
 
 def test_no_purge_says_that_all_is_gone_where_it_could_not_look(
-    nft: Nft, backend: BesideFirewalld
+    nft: Nft, backend: Handover
 ) -> None:
     nft.says(TABLES, None)
     with pytest.raises(FirewallError, match="could not be read") as failed:

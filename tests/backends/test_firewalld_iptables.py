@@ -10,6 +10,7 @@ from lvsmarkd.backends.firewalld.flushed import saved_rules, wiped
 from lvsmarkd.backends.firewalld.listing import read_runtime
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.finding import Kind, Severity
+from lvsmarkd.model.firewall import Program
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
 from tests.backends.grounds import FirewalldGround, plan, web
@@ -19,7 +20,7 @@ from tests.harness.values import carry_out, key
 
 pytestmark = pytest.mark.netns
 
-FORMER = ChainKey(Plane.FORMER, Family.INET, Hook.PREROUTING)
+FORMER = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING, Program.IPTABLES)
 BY_HAND = (
     "iptables -t mangle -A PREROUTING -d 192.0.2.99/32 -j MARK --set-xmark 0x7/0xffffffff",
     "ip6tables -t nat -A POSTROUTING -o eth9 -j MASQUERADE",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from lvsmarkd.backends.backend import Applied
+from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
 from lvsmarkd.model.plan import (
     AddRule,
@@ -20,7 +21,7 @@ from lvsmarkd.model.plan import (
 )
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import Chain, FirewallIdentity, ForeignRule, Program, Snapshot
+from lvsmarkd.model.snapshot import Chain, ForeignRule, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
 

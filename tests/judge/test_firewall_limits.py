@@ -8,12 +8,13 @@ from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind, Severity
+from lvsmarkd.model.firewall import Program
 from lvsmarkd.model.keepalived import Completeness
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.plan import AddRule
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import Chain, Snapshot
+from lvsmarkd.model.snapshot import Chain, PreviousRules, Snapshot
 from tests.harness.values import (
     HERE,
     RICH_RULES,
@@ -27,7 +28,8 @@ from tests.harness.values import (
 )
 
 RICH = Policy(limits=RICH_RULES)
-NOW, THEN, PAST = (ChainKey(plane, Family.INET, Hook.PREROUTING) for plane in Plane)
+NOW, THEN = (ChainKey(plane, Family.INET, Hook.PREROUTING) for plane in Plane)
+PAST = replace(NOW, previous=Program.IPTABLES)
 PLAIN = flow("192.0.2.10", 80)
 MAC, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02"
 BEYOND = [
@@ -99,7 +101,7 @@ def test_the_rules_stay_in_the_firewall_that_could_hold_them(completeness: Compl
     mail = replace(HELD, rules=tuple(r for r in now.rules if r.hook is Hook.PREROUTING))
     for each in (now, again):
         assert {rule.mark for rule in each.rules} == {25}
-        seen = Snapshot({NOW: mail, THEN: mail, PAST: past})
+        seen = Snapshot({NOW: mail, THEN: mail}, previous=(PreviousRules({PAST: past}),))
         assert judge(each, seen).steps == ()
         assert covered(each, seen) == {key(80): True, key(25): True}
     back = desired(read, Declared(declare(80, *BEYOND) | MAIL), Policy(), again)

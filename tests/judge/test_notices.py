@@ -4,11 +4,12 @@ import pytest
 
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.finding import Kind, Severity
+from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.notice import Notice, NoticeKind
 from lvsmarkd.model.rule import Plane
 from lvsmarkd.model.rule_ref import Keeper, RuleRef
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import FirewallIdentity, Program, Snapshot
+from lvsmarkd.model.snapshot import Snapshot
 from tests.harness.values import want
 
 IPTABLES = FirewallIdentity(Program.IPTABLES, "nft", "1.8.9")

@@ -6,11 +6,11 @@ import pytest
 
 from lvsmarkd.backends.selector import BackendSelector
 from lvsmarkd.model.finding import Kind
+from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.report import Cause, Mode, Result
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import FirewallIdentity, Program
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Actor
 from lvsmarkd.netfilter.errors import Trouble

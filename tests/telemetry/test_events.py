@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.model.finding import SEEN_IN_FIREWALL, Kind, Severity
+from lvsmarkd.model.firewall import Program
 from lvsmarkd.model.plan import Owned, Part
 from lvsmarkd.model.report import NO_BACKEND, Fight, Mode, Report
-from lvsmarkd.model.rule import Plane, SetMark
+from lvsmarkd.model.rule import ChainKey, Hook, Plane, SetMark
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Chain, ForeignRule, Side
 from lvsmarkd.model.unknown import Unknown
@@ -247,7 +248,8 @@ def test_what_was_found_in_a_firewall_that_falls_silent_is_not_told_as_gone(
 
 
 def test_what_a_former_firewall_has_is_unread_with_the_present_one() -> None:
-    former = replace(finding(Kind.MIXED, "it is there"), plane=Plane.FORMER)
+    chain = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING, Program.IPTABLES)
+    former = replace(finding(Kind.MIXED, "it is there"), chain=chain)
     assert former in with_last_known(left(former), left(unread())).left.findings
 
 

@@ -6,7 +6,7 @@ from math import inf
 from time import monotonic
 
 from lvsmarkd.backends.absent import down
-from lvsmarkd.backends.backend import Applied, CommandBackend
+from lvsmarkd.backends.backend import Applied, Backend
 from lvsmarkd.backends.firewalld.apply import Application, renderable
 from lvsmarkd.backends.firewalld.backup import Backup
 from lvsmarkd.backends.firewalld.boot import Boot
@@ -20,7 +20,6 @@ from lvsmarkd.backends.firewalld.kernel import Kernel, is_in_kernel
 from lvsmarkd.backends.firewalld.listing import Listing
 from lvsmarkd.backends.firewalld.notices import not_entered, notices_of, notices_of_state
 from lvsmarkd.backends.firewalld.own_rules import OUR_POLICY
-from lvsmarkd.backends.firewalld.previous_backend import parted, previous_chains
 from lvsmarkd.backends.firewalld.purge import purge
 from lvsmarkd.backends.firewalld.reader import Choices, FirewalldReader, FirewalldState, unknown
 from lvsmarkd.backends.firewalld.reload import Reloader
@@ -35,11 +34,13 @@ from lvsmarkd.backends.firewalld.states import (
 )
 from lvsmarkd.backends.firewalld.unmended import Unmended
 from lvsmarkd.backends.firewalld.unsaved import ReloadImpact
+from lvsmarkd.backends.handover import left_in_iptables
+from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.notice import Notice
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import Plane
-from lvsmarkd.model.snapshot import FirewallIdentity, ForeignRule, Program, Snapshot
+from lvsmarkd.model.snapshot import ForeignRule, Snapshot
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 
 LIMITS = Limits(max_ports_per_rule=1, can_match_interface=False, max_excluded_macs=1)
@@ -61,7 +62,7 @@ class FirewalldBackend:
     backup: Backup
     choices: Choices
     version: str
-    iptables: Callable[[], CommandBackend | None] = lambda: None
+    iptables: Callable[[], Backend | None] = lambda: None
     boot: Boot = field(default_factory=Boot)
     _variant: str = ""
     _reader: FirewalldReader = field(init=False)
@@ -81,7 +82,7 @@ class FirewalldBackend:
         backup: Backup,
         choices: Choices,
         *,
-        iptables: Callable[[], CommandBackend | None] = lambda: None,
+        iptables: Callable[[], Backend | None] = lambda: None,
         boot: Boot | None = None,
     ) -> "FirewalldBackend":
         """A backend for the firewalld that runs.
@@ -122,9 +123,8 @@ class FirewalldBackend:
             not_at_boot=self.boot.trouble(),
             hindrance=hindrance,
         )
-        former = dict(previous_chains(iptables)) if iptables is not None else {}
         return Snapshot(
-            state_seen.chains() | former,
+            state_seen.chains(),
             foreign,
             iptables.dropping_families if iptables is not None else frozenset(),
             tuple(notices),
@@ -132,6 +132,7 @@ class FirewalldBackend:
             "no packet enters by the zones that hold our rules" if not_entered(state_seen) else "",
             self._identity,
             LIMITS,
+            (left_in_iptables(iptables),) if iptables is not None else (),
         )
 
     def apply(self, plan: Plan) -> Applied:
@@ -140,21 +141,6 @@ class FirewalldBackend:
         Errors: BUSY (panic mode, no answer in time), GONE, REJECTED (firewalld does not come back
         healthy from a reload).
         """
-        plan, past = parted(plan)
-        applied = self._apply(plan) if plan.steps else Applied()
-        if past.steps and (iptables := self._backend_of_iptables()) is not None:
-            if not self.firewalld.here():
-                error = FirewallError(Trouble.BUSY, "firewalld has just ended: planned anew")
-                return replace(applied, error=applied.error or error)
-            cleaned = iptables.apply(past)
-            return replace(applied, error=applied.error or cleaned.error)
-        return applied
-
-    def close(self) -> None:
-        """Hang up."""
-        self.firewalld.close()
-
-    def _apply(self, plan: Plan) -> Applied:
         if plan.requested:
             self._unmended.reset_backoff()
         try:
@@ -179,10 +165,13 @@ class FirewalldBackend:
             return Applied(application.refused(), error)
         return Applied(application.refused())
 
+    def close(self) -> None:
+        """Hang up."""
+        self.firewalld.close()
+
     def script(self, plan: Plan) -> dict[str, str]:
         """What would be written, in firewall-cmd's words. Raises FirewallError."""
         state_seen = self._state_seen(write=False)
-        plan, past = parted(plan)
         by_chain, _ = renderable(plan.by_chain())
         reloader = self._reloader(state_seen)
         application = Application(self.firewalld, reloader, self._reader, self._unmended)
@@ -203,8 +192,6 @@ class FirewalldBackend:
                 lines = [f"# {why}; {reloader.cost}", "firewall-cmd --reload"]
             if lines:
                 texts[f"firewall-cmd ({plane})"] = "".join(f"{line}\n" for line in lines)
-        if past.steps and (iptables := self._backend_of_iptables()) is not None:
-            texts |= iptables.script(past)
         return texts
 
     def purge(self) -> Plan:
@@ -260,14 +247,8 @@ class FirewalldBackend:
             raise failure(error, "firewalld is read") from error
 
     def _iptables(self) -> Snapshot | None:
-        backend = self._backend_of_iptables()
+        backend = self.iptables()
         return None if backend is None else backend.read()
-
-    def _backend_of_iptables(self) -> CommandBackend | None:
-        try:
-            return self.iptables()
-        except FirewallError:
-            return None  # no iptables here: nobody has rules in it
 
     def _foreign(
         self, state_seen: FirewalldState, iptables: Snapshot | None

@@ -2,11 +2,11 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lvsmarkd.backends.backend import Applied, CommandBackend
+from lvsmarkd.backends.backend import Applied, Backend, CommandBackend
 from lvsmarkd.backends.firewalld.direct import Natives
 from lvsmarkd.backends.firewalld.kernel import TABLE
 from lvsmarkd.backends.firewalld.leftover import (
@@ -16,18 +16,23 @@ from lvsmarkd.backends.firewalld.leftover import (
     in_nftables,
     removals,
 )
-from lvsmarkd.backends.firewalld.previous_backend import parted
 from lvsmarkd.backends.iptables.backend import LOCK_SECONDS
 from lvsmarkd.backends.iptables.toolset import detect
+from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.notice import Notice, NoticeKind
 from lvsmarkd.model.plan import Plan, RemoveRule, Step
+from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import ForeignRule, Side, Snapshot
+from lvsmarkd.model.snapshot import ForeignRule, PreviousRules, Side, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.netfilter.program import WRITE_TIMEOUT, OnSpawn, run, search_path
 
 _BOTH = Notice(NoticeKind.FIREWALLD_BESIDE)
+_IDENTITY = FirewallIdentity(Program.FIREWALLD)
+_CHAIN_KEYS = tuple(
+    ChainKey(Plane.RUNTIME, family, Hook.PREROUTING, Program.FIREWALLD) for family in Family
+)
 
 
 @dataclass(slots=True)
@@ -36,13 +41,12 @@ class BesideFirewalld:
     met after those of iptables, and outlive a firewalld that is killed or loses its bus.
 
     ``runs`` says whether it keeps a firewall here besides, which is reported. Where it does not,
-    and ``clears`` says so, what is left of ours in its tables is a chain of the plane ``former``.
+    and ``clears`` says so, what is left of ours in its tables is told: see EndedFirewalld.
     """
 
     inner: CommandBackend
     runs: Callable[[], bool] = lambda: False
     clears: bool = False
-    on_spawn: OnSpawn = lambda _pid: None
     _known: "_Objects" = field(default_factory=list)
     """Firewalld's table as it was read last."""
 
@@ -50,78 +54,96 @@ class BesideFirewalld:
         """Read iptables, and what firewalld's table does after it."""
         seen, table, runs = self.inner.read(), _table(), self.runs()
         notices = (_BOTH,) if runs else ()
-        if isinstance(table, Unknown):
-            notices = (
-                *notices,
-                Notice(NoticeKind.TABLE_UNREAD, table.reason),
-            )  # and what was seen last is taken for it
+        if isinstance(table, Unknown):  # and what was seen last is taken for it
+            notices = (*notices, Notice(NoticeKind.TABLE_UNREAD, table.reason))
         else:
             self._known = table
-        objects = self._known
+        left = () if runs or not self.clears else _left(seen, self._known)
         return replace(
             seen,
-            chains={**seen.chains, **chains_of(self._left(seen, objects, runs=runs))},
-            foreign=(*seen.foreign, *_after(objects)),
+            foreign=(*seen.foreign, *_after(self._known)),
             notices=(*seen.notices, *notices),
+            previous=(PreviousRules(chains_of(left), ended=True),) if left else (),
         )
 
     def apply(self, plan: Plan) -> Applied:
-        """Write to iptables, and take away what is left in firewalld's tables."""
-        present, past = parted(plan)
-        applied = self.inner.apply(present) if present.steps else Applied()
-        try:
-            self._remove(past.steps)
-        except FirewallError as error:
-            return replace(applied, error=applied.error or error)
-        return applied
+        """As iptables."""
+        return self.inner.apply(plan)
 
     def close(self) -> None:
         """As iptables."""
         self.inner.close()
 
     def script(self, plan: Plan) -> dict[str, str]:
-        """What would be written."""
-        present, past = parted(plan)
-        texts = dict(self.inner.script(present))
-        if past.steps:
-            native, by_family = removals(past.steps, self._leftovers())
-            texts |= {"nft -f -": native} if native else {}
-            for family, text in by_family.items():
-                name = f"{_restore(family)[0]} --noflush, for what firewalld left"
-                texts[name] = text
+        """As iptables."""
+        return self.inner.script(plan)
+
+    def purge(self) -> Plan:
+        """As iptables."""
+        return self.inner.purge()
+
+
+@dataclass(slots=True)
+class EndedFirewalld:
+    """What a firewalld that has ended left of ours, in its native table and, as ``iptables`` lists
+    it, in its chains there. Where it ``runs`` there is nothing of that kind.
+    """
+
+    iptables: Backend
+    runs: Callable[[], bool] = lambda: False
+    on_spawn: OnSpawn = lambda _pid: None
+
+    def read(self) -> Snapshot:
+        """What is left."""
+        try:
+            return Snapshot(chains_of(self._leftovers()), firewall=_IDENTITY)
+        except FirewallError as error:
+            return Snapshot(dict.fromkeys(_CHAIN_KEYS, Unknown(str(error))), firewall=_IDENTITY)
+
+    def apply(self, plan: Plan) -> Applied:
+        """Take rules away, by what is there now: one that has begun anew numbers them anew."""
+        try:
+            self._remove(plan.steps)
+        except FirewallError as error:
+            return Applied(error=error)
+        return Applied()
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    def script(self, plan: Plan) -> dict[str, str]:
+        """What nft and iptables-restore would be given to read. Raises FirewallError."""
+        native, by_family = removals(plan.steps, self._leftovers())
+        texts = {"nft -f -": native} if native else {}
+        for family, text in by_family.items():
+            texts[f"{_restore(family)[0]} --noflush, for what firewalld left"] = text
         return texts
 
     def purge(self) -> Plan:
-        """Remove what is ours from iptables, and what is left of it in firewalld's tables."""
-        done = self.inner.purge()
-        steps: tuple[Step, ...] = tuple(
+        """Take all of it away. Raises FirewallError."""
+        steps = tuple(
             RemoveRule(chain_key, rule)
             for chain_key, chain in chains_of(self._leftovers()).items()
             for rule in chain.rules
         )
         self._remove(steps)
-        return Plan(steps=(*done.steps, *steps))
+        return Plan(steps=steps)
 
     def _leftovers(self) -> tuple[Leftover, ...]:
         """Raises FirewallError (GONE) where that cannot be seen: nobody may say there is none."""
+        if self.runs():
+            return ()
         table = _table()
         if isinstance(table, Unknown):
             raise FirewallError(
                 Trouble.GONE, f"what firewalld left of ours could not be read: {table.reason}"
             )
-        return self._left(self.inner.read(), table, runs=self.runs())
+        return _left(self.iptables.read(), table)
 
-    def _left(self, seen: Snapshot, objects: "_Objects", *, runs: bool) -> tuple[Leftover, ...]:
-        if runs or not self.clears:
-            return ()
-        return (*in_nftables(objects), *in_iptables(seen.foreign))
-
-    def _remove(self, steps: Iterable[Step]) -> None:
-        """By what is there now: a firewalld that has begun anew numbers its rules anew."""
-        gone = tuple(steps)
-        if not gone:
+    def _remove(self, steps: tuple[Step, ...]) -> None:
+        if not steps:
             return
-        native, by_family = removals(gone, self._leftovers())
+        native, by_family = removals(steps, self._leftovers())
         if native and (nft := _nft()) is not None:
             self._write([nft, "-f", "-"], native)
         for family, text in by_family.items():
@@ -183,6 +205,10 @@ def _listed(nft: str, *what: str) -> "_Objects | Unknown":
     if not isinstance(objects, list):
         return Unknown(f"nft list {' '.join(what)} printed what was not understood")
     return [each for each in objects if isinstance(each, dict)]
+
+
+def _left(seen: Snapshot, objects: _Objects) -> tuple[Leftover, ...]:
+    return (*in_nftables(objects), *in_iptables(seen.foreign))
 
 
 def _after(objects: _Objects) -> Iterator[ForeignRule]:

@@ -14,6 +14,7 @@ from lvsmarkd.backends.firewalld.own import POLICY
 from lvsmarkd.backends.firewalld.rules_behind_ours import OUR_CHAIN
 from lvsmarkd.backends.iptables.script import nameless_text
 from lvsmarkd.backends.iptables.syntax import read_rule, set_mark_of
+from lvsmarkd.model.firewall import Program
 from lvsmarkd.model.plan import RemoveRule, Step
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.service import MAX_MARK, Family
@@ -70,12 +71,11 @@ def chains_of(left: Iterable[Leftover]) -> dict[ChainKey, Chain]:
     chains = {}
     for family, own in rules.items():
         tables = ", ".join(sorted(set(own.values())))
-        chains[ChainKey(Plane.FORMER, family, Hook.PREROUTING)] = Chain(
+        chains[ChainKey(Plane.RUNTIME, family, Hook.PREROUTING, Program.FIREWALLD)] = Chain(
             exists=True,
             jumps=1,
             rules=tuple(own),
             container=f"firewalld's leftover policy {POLICY} ({tables})",
-            left=True,
         )
     return chains
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from lvsmarkd.backends.backend import CommandBackend
+from lvsmarkd.backends.backend import Backend, CommandBackend
 from lvsmarkd.backends.firewalld.backend import FirewalldBackend
 from lvsmarkd.backends.firewalld.backup import Backup
 from lvsmarkd.backends.firewalld.calls import Firewalld
@@ -15,7 +15,7 @@ from lvsmarkd.declarations.tables import Placement
 def open_firewalld(
     settings: Settings,
     backups: Path,
-    iptables: Callable[[], CommandBackend],
+    iptables: Callable[[], Backend | None],
     firewalld: Firewalld,
 ) -> CommandBackend:
     """A backend for the firewalld that runs.

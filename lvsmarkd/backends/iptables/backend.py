@@ -15,20 +15,14 @@ from lvsmarkd.backends.iptables.script import deletion, of_table, script
 from lvsmarkd.backends.iptables.syntax import Syntax, read_rule
 from lvsmarkd.backends.iptables.toolset import Tools, Toolset, Variant, tools_of
 from lvsmarkd.backends.iptables.walk import Walk
+from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.notice import Notice, NoticeKind
 from lvsmarkd.model.plan import Plan, RemoveChain, Step
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.shortage import is_shortage, shortage_sentence
-from lvsmarkd.model.snapshot import (
-    Chain,
-    FirewallIdentity,
-    ForeignRule,
-    Program,
-    SetsUnknownMark,
-    Snapshot,
-)
+from lvsmarkd.model.snapshot import Chain, ForeignRule, SetsUnknownMark, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.netfilter.program import WRITE_TIMEOUT, Completed, OnSpawn, run

@@ -2,19 +2,15 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
 
-from lvsmarkd.backends.backend import CommandBackend
 from lvsmarkd.backends.choose import choose
 from lvsmarkd.backends.firewalld.files import kept_for_good
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import print_json
 from lvsmarkd.cli.session import cannot_lock, open_session
-from lvsmarkd.daemon.paths import DaemonPaths, LockedError, paths_from_environment, take_lock
+from lvsmarkd.daemon.paths import LockedError, paths_from_environment, take_lock
 from lvsmarkd.declarations.tables import BackendChoice
-from lvsmarkd.model.plan import Plan, Step
-from lvsmarkd.model.snapshot import Program
+from lvsmarkd.model.firewall import Program
 from lvsmarkd.netfilter.errors import FirewallError
 from lvsmarkd.telemetry.form import plan_form
 
@@ -31,41 +27,26 @@ def run(options: argparse.Namespace) -> Exit:
         raise CommandError(f"{error}; stop it first: systemctl stop lvsmarkd") from error
     except OSError as error:
         raise cannot_lock(paths, error) from error
-    steps: list[Step] = []
     name = _name(options)
     try:
-        backends = list(_backends(name, paths))
-        for backend in backends:
-            steps += backend.purge().steps
+        backend = choose(name, state_directory=paths.state)
+        by_firewalld = backend.read().firewall.program is Program.FIREWALLD
+        done = backend.purge()
     except FirewallError as error:
         kept = _kept(name)
         raise CommandError(f"{error}; {kept}" if kept else str(error)) from error
-    done = Plan(steps=tuple(steps))
     if options.json:
         print_json(plan_form(done))
     else:
         print(done if done.steps else "there is nothing of lvsmarkd to remove")
-    if not _of_firewalld(backends[0]) and (kept := _kept(name)):
+    if not by_firewalld and (kept := _kept(name)):
         raise CommandError(kept)
     return Exit.OK
-
-
-def _backends(name: str, paths: DaemonPaths) -> Iterator[CommandBackend]:
-    """The firewalls to remove our rules from: all that may have some, where none is named."""
-    chosen = choose(name, state_directory=paths.state)
-    yield chosen
-    if name == BackendChoice.AUTO and _of_firewalld(chosen):
-        with suppress(FirewallError):  # no iptables here: nothing of ours is in it
-            yield choose(BackendChoice.IPTABLES, state_directory=paths.state)
 
 
 def _kept(name: str) -> str:
     """What a firewalld that does not run keeps for good, where it was asked to forget it, too."""
     return "" if name == BackendChoice.IPTABLES else kept_for_good()
-
-
-def _of_firewalld(backend: CommandBackend) -> bool:
-    return backend.read().firewall.program is Program.FIREWALLD
 
 
 def _name(options: argparse.Namespace) -> str:
