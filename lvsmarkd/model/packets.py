@@ -23,7 +23,7 @@ EVERYWHERE: dict[Family, Network] = {
 """Every destination of a family."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Packets:
     """The packets that all of this holds for; what is None or empty does not limit them.
 
