@@ -15,12 +15,11 @@ import pytest
 from lvsmarkd.backends.firewalld import qualifiers as rich_qualifiers
 from lvsmarkd.backends.firewalld.expression import read_expression
 from lvsmarkd.backends.firewalld.own import UnrenderableError, own_rule, rich_text
-from lvsmarkd.backends.firewalld.qualifiers import RichElement
+from lvsmarkd.backends.firewalld.qualifiers import RichElement, rich_rule_limits
 from lvsmarkd.backends.firewalld.rich import RichRule, read_rich_rule
 from lvsmarkd.backends.iptables import chains
 from lvsmarkd.backends.iptables.script import rule_text
 from lvsmarkd.backends.iptables.syntax import read_rule
-from lvsmarkd.daemon.form import plan_form
 from lvsmarkd.declarations.annotation import parse
 from lvsmarkd.declarations.resolve import resolve
 from lvsmarkd.declarations.settings import ConfigError, load
@@ -31,16 +30,18 @@ from lvsmarkd.judge.watched import advice
 from lvsmarkd.model import qualifiers
 from lvsmarkd.model.declaration import Declaration, Declared, DeclaredFlow
 from lvsmarkd.model.keepalived import Annotation
-from lvsmarkd.model.observed import ForeignRule, Observed, Side
+from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.qualifiers import InInterface, NotFromMac, OwnPackets, Qualifier
 from lvsmarkd.model.refusal import RefusalError
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import ForeignRule, Side, Snapshot
 from lvsmarkd.netfilter import iptables_qualifiers, nft_qualifiers
 from lvsmarkd.netfilter.iptables_qualifiers import IptablesOption
 from lvsmarkd.netfilter.nft_qualifiers import NftMatch
+from lvsmarkd.telemetry.form import plan_form
 from tests.declarations.toml_text import toml_text
 from tests.harness.paper import PaperFirewall
 from tests.harness.values import HERE, declare, flow, key, packets, reading, service, want
@@ -199,7 +200,7 @@ def test_flows_are_united_and_told_apart_by_it() -> None:
 @EACH
 def test_each_rule_has_it(qualifier: Qualifier) -> None:
     declared = [DeclaredFlow(flow=qualified(qualifier), accept=True, origin=HERE)]
-    own = list(rules_of(key(80), declared, slots=15, local=False))
+    own = list(rules_of(key(80), declared, max_ports_per_rule=15, local=False))
     assert {rule.hook for rule in own} == {Hook.PREROUTING, Hook.INPUT}
     assert {rule.match for rule in own} == {qualified(qualifier)}
     assert all(str(qualifier) in str(rule) for rule in own)
@@ -242,6 +243,17 @@ def test_what_stands_in_no_table_is_refused_and_not_left_out(
             rule_text(rule)
         with pytest.raises(UnrenderableError, match=r"sent-from 10.*leave it out"):
             rich_text(rule)
+    for limits in (Limits(max_values=iptables_qualifiers.max_values()), rich_rule_limits()):
+        refused = desired(
+            reading(service(80)),
+            Declared(declare(80, qualified(MADE_UP))),
+            Policy(limits=limits),
+        )
+        assert refused.rules == frozenset()
+        assert [problem.message for problem in refused.problems] == [
+            "found sent-from 10.0.0.0/8, and the firewall that keeps the rules cannot look at it:"
+            ' leave it out, or set backend = "iptables" under [firewall]'
+        ]
     both = replace(PLAIN, qualifiers=(NotFromMac.of("52:54:00:00:00:01"), MADE_UP))
     with pytest.raises(ValueError, match="an unknown qualifier"):
         replace(both, qualifiers=(_Unknown.of("10.0.0.0/8"), MADE_UP))
@@ -297,7 +309,7 @@ def theirs(*path: Packets, mark: int = 80) -> ForeignRule:
 def test_what_to_paste_has_it(qualifier: Qualifier) -> None:
     undeclared = desired(reading(service(80)), Declared(), Policy())
     for path in ((qualified(qualifier),), (packets(None, 6), qualified(qualifier))):
-        seen = Observed(PaperFirewall().chains, (theirs(*path),))
+        seen = Snapshot(PaperFirewall().chains, (theirs(*path),))
         text = f"# lvsmarkd: fwmark 80 to 192.0.2.10 tcp 80 {qualifier}"
         assert advice(key(80), undeclared, seen) == text
 
@@ -306,7 +318,7 @@ def test_destinations_are_not_declared_together_where_it_differs() -> None:
     undeclared = desired(reading(service(80)), Declared(), Policy())
     networks = ("10.0.0.0/8", "9.0.0.0/8")
     each = [theirs(qualified(From.of(network))) for network in networks]
-    seen = Observed(PaperFirewall().chains, tuple(each))
+    seen = Snapshot(PaperFirewall().chains, tuple(each))
     lines = (advice(key(80), undeclared, seen) or "").splitlines()
     assert [line.partition(" sent-from ")[2] for line in lines] == list(networks)
 
@@ -331,17 +343,17 @@ def test_what_rules_of_others_take_is_told_by_it() -> None:
 def test_a_rule_without_it_is_not_the_rule(qualifier: Qualifier) -> None:
     """The drift that matters most: more packets get the mark."""
     paper = PaperFirewall()
-    paper.apply(judge(want(declare(80, PLAIN, accept=True)), paper.observe()))
-    plan = judge(wish(qualifier), paper.observe())
+    paper.apply(judge(want(declare(80, PLAIN, accept=True)), paper.read()))
+    plan = judge(wish(qualifier), paper.read())
     assert {str(finding.kind) for finding in plan.findings} <= {"missing", "altered", "stale"}
-    assert not all(covered(wish(qualifier), paper.observe()).values())
+    assert not all(covered(wish(qualifier), paper.read()).values())
     paper.apply(plan)
-    assert judge(wish(qualifier), paper.observe()).steps == ()
+    assert judge(wish(qualifier), paper.read()).steps == ()
 
 
 @EACH
 def test_plan_json_and_checksum_tell_it(qualifier: Qualifier) -> None:
-    plan = judge(wish(qualifier), PaperFirewall().observe())
+    plan = judge(wish(qualifier), PaperFirewall().read())
     assert str(plan).count(str(qualifier)) == len(rules(qualifier))
     form = plan_form(plan)
     told = [rule[qualifier.key()] for step in form["steps"] for rule in step.get("rules", ())]

@@ -23,7 +23,6 @@ from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.protocols import AH_PROTOCOL, VRRP_PROTOCOL
-from lvsmarkd.model.qualifiers import InInterface, NotFromMac
 from lvsmarkd.model.rule import Accept, Hook, Rule
 from lvsmarkd.model.runtime_state import UNASKED, RuntimeState
 from lvsmarkd.model.service import Family, Service, ServiceKey
@@ -51,14 +50,10 @@ class Policy:
     def refusal(self, flow: Packets) -> str:
         """Why the firewall cannot hold a flow, and what to do; empty where it can."""
         remedy = 'or set backend = "iptables" under [firewall]'
-        most = {
-            InInterface: None if self.limits.can_match_interface else 0,
-            NotFromMac: self.limits.max_excluded_macs,
-        }
         for each in flow.qualifiers:
-            known = most.get(type(each))
-            if known is not None and len(each.values) > known:
-                return f"{each.beyond(known)}, {remedy}"
+            most = self.limits.max_values.get(type(each))
+            if most is not None and len(each.values) > most:
+                return f"{each.beyond(most)}, {remedy}"
         return ""
 
 

@@ -1,6 +1,9 @@
 """What the rules of a firewall can say, and where our jump stands in it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lvsmarkd.model.qualifiers import Qualifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,10 +15,10 @@ class Limits:
 
     max_ports_per_rule: int = 15
     """A range counts two. 15 is iptables' multiport (measured: 16 are refused)."""
-    can_match_interface: bool = True
-    """Whether a rule may name the interface by which packets come in."""
-    max_excluded_macs: int | None = None
-    """How many senders' MACs a rule may leave out; None: any number."""
+    max_values: Mapping[type[Qualifier], int] = field(default_factory=dict)
+    """How many values a qualifier of a kind may have in one rule, 0 where no rule can say it. Any
+    number, where its kind is not here.
+    """
     jump_at_end: bool = False
     """Whether our jump belongs at the end of its hook, not at its head."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lvsmarkd.model.qualifiers import InInterface, NotFromMac, Qualifier
+from lvsmarkd.model.qualifiers import InInterface, NotFromMac, Qualifier, kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,11 @@ OPTIONS: dict[type[Qualifier], IptablesOption] = {
     NotFromMac: IptablesOption("--mac-source", _sender, module="mac", negated=True),
 }
 """All that iptables can say. A kind that is not here can be held by no rule of iptables'."""
+
+
+def max_values() -> dict[type[Qualifier], int]:
+    """For the limits of iptables: no rule of its can say what is not in the table."""
+    return {kind: 0 for kind in kinds() if kind not in OPTIONS}
 
 
 def option_of(qualifier: Qualifier) -> IptablesOption:

@@ -7,11 +7,11 @@ kernel: files, declarations, what must hold, the judgement, and the text that a 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from lvsmarkd.backends.firewalld.backend import LIMITS
 from lvsmarkd.backends.firewalld.changes import change_of
 from lvsmarkd.backends.firewalld.commands import commands
 from lvsmarkd.backends.firewalld.listing import Listing
 from lvsmarkd.backends.firewalld.own_rules import OwnRules, chain_of, own_rules
+from lvsmarkd.backends.firewalld.qualifiers import rich_rule_limits
 from lvsmarkd.backends.firewalld.reader import CHAIN_KEYS as FIREWALLD_CHAINS
 from lvsmarkd.backends.iptables.chains import TABLES
 from lvsmarkd.backends.iptables.script import of_table, script
@@ -37,7 +37,7 @@ def rendered(directory: Path) -> dict[str, str]:
     inputs = reader.gather()
     firewall = reader.loaded.settings.firewall
     by_firewalld = firewall.backend is BackendChoice.FIREWALLD
-    policy = reader.policy(LIMITS if by_firewalld else DEFAULT_LIMITS)
+    policy = reader.policy(rich_rule_limits() if by_firewalld else DEFAULT_LIMITS)
     wanted = desired(inputs.reading, inputs.declared, policy)
     if by_firewalld:
         planes = {plane: _nothing_of_ours(plane, firewall) for plane in _PLANES}

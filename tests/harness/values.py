@@ -18,7 +18,7 @@ from lvsmarkd.model.service import Family, Service, ServiceKey
 
 HERE = Origin("/etc/keepalived/keepalived.conf", 7)
 ONE_PORT = Limits(max_ports_per_rule=1)
-RICH_RULES = Limits(max_ports_per_rule=1, can_match_interface=False, max_excluded_macs=1)
+RICH_RULES = Limits(max_ports_per_rule=1, max_values={InInterface: 0, NotFromMac: 1})
 
 
 def carry_out(backend: Backend, plan: Plan) -> Applied:

@@ -8,6 +8,7 @@ from lvsmarkd.backends.selector import BackendSelector
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.limits import Limits
+from lvsmarkd.model.qualifiers import InInterface
 from lvsmarkd.model.report import Cause, Mode, Result
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
@@ -194,7 +195,7 @@ def test_a_refused_declaration_at_a_cold_start_leaves_its_rules_as_they_are(benc
 def test_a_declaration_that_the_firewall_cannot_hold_leaves_the_last_good_one_in_force(
     bench: Bench,
 ) -> None:
-    bench.paper.limits = Limits(can_match_interface=False)
+    bench.paper.limits = Limits(max_values={InInterface: 0})
     bench.look()
     before = dict(bench.paper.chains)
     bench.conf.write_text(WEB.replace("tcp 80,443", "tcp 80,443 in-interface vip0"))

@@ -21,6 +21,7 @@ from lvsmarkd.backends.firewalld.listing import Listing
 from lvsmarkd.backends.firewalld.notices import not_entered, notices_of, notices_of_state
 from lvsmarkd.backends.firewalld.own_rules import OUR_POLICY
 from lvsmarkd.backends.firewalld.purge import purge
+from lvsmarkd.backends.firewalld.qualifiers import rich_rule_limits
 from lvsmarkd.backends.firewalld.reader import Choices, FirewalldReader, FirewalldState, unknown
 from lvsmarkd.backends.firewalld.reload import Reloader
 from lvsmarkd.backends.firewalld.rules_behind_ours import foreign as behind_ours
@@ -36,16 +37,12 @@ from lvsmarkd.backends.firewalld.unmended import Unmended
 from lvsmarkd.backends.firewalld.unsaved import ReloadImpact
 from lvsmarkd.backends.handover import left_in_iptables
 from lvsmarkd.model.firewall import FirewallIdentity, Program
-from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.notice import Notice
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import Plane
 from lvsmarkd.model.snapshot import ForeignRule, Snapshot
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 
-LIMITS = Limits(max_ports_per_rule=1, can_match_interface=False, max_excluded_macs=1)
-"""A rich rule names one port or one range of ports, no interface, and leaves out one sender: see
-own.py."""
 FRESH = 1.0
 """Seconds for which what was seen may be written by."""
 
@@ -106,7 +103,7 @@ class FirewalldBackend:
         state = self.firewalld.state()
         if not state.readable:
             if state in ABSENT and not is_in_kernel():
-                return down(SENTENCES[state], self._identity, LIMITS)
+                return down(SENTENCES[state], self._identity, rich_rule_limits())
             return self._unread(SENTENCES[state], notices_of_state(state))
         try:
             state_seen = self._reader.look(state)
@@ -131,7 +128,7 @@ class FirewalldBackend:
             iptables.names if iptables is not None else frozenset(),
             "no packet enters by the zones that hold our rules" if not_entered(state_seen) else "",
             self._identity,
-            LIMITS,
+            rich_rule_limits(),
             (left_in_iptables(iptables),) if iptables is not None else (),
         )
 
@@ -218,7 +215,10 @@ class FirewalldBackend:
 
     def _unread(self, reason: str, notices: Iterable[Notice] = ()) -> Snapshot:
         return Snapshot(
-            unknown(reason), notices=tuple(notices), firewall=self._identity, limits=LIMITS
+            unknown(reason),
+            notices=tuple(notices),
+            firewall=self._identity,
+            limits=rich_rule_limits(),
         )
 
     def _seen_just_now(self) -> FirewalldState | None:

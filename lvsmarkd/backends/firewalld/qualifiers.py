@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lvsmarkd.backends.firewalld.rich import RichRule
-from lvsmarkd.model.qualifiers import NotFromMac, Qualifier
+from lvsmarkd.model.limits import Limits
+from lvsmarkd.model.qualifiers import NotFromMac, Qualifier, kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +33,25 @@ ELEMENTS: dict[type[Qualifier], RichElement] = {
 """All that a rich rule can say. It cannot name an interface: zones stand for these."""
 
 
+def rich_rule_limits() -> Limits:
+    """What rich rules can say: one port or one range of ports, and what is in the table."""
+    return Limits(
+        max_ports_per_rule=1,
+        max_values={kind: _most(kind) for kind in kinds()},
+    )
+
+
+def _most(kind: type[Qualifier]) -> int:
+    return ELEMENTS[kind].most if kind in ELEMENTS else 0
+
+
 def element_words(qualifiers: tuple[Qualifier, ...]) -> list[str]:
     """What to write. Raises ValueError for what a rich rule cannot say, with what to do."""
     words: list[str] = []
     for each in qualifiers:
-        element = ELEMENTS.get(type(each))
-        most = 0 if element is None else element.most
-        if element is None or len(each.values) > most:
+        if len(each.values) > (most := _most(type(each))):
             raise ValueError(f"{each.beyond(most)}, or use the iptables backend")
-        words += map(element.words, each.values)
+        words += map(ELEMENTS[type(each)].words, each.values)
     if len(words) > 1:
         raise ValueError(
             f"a rich rule has one source, not both of {' and '.join(map(str, qualifiers))}:"

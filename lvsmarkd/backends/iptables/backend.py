@@ -25,6 +25,7 @@ from lvsmarkd.model.shortage import is_shortage, shortage_sentence
 from lvsmarkd.model.snapshot import Chain, ForeignRule, SetsUnknownMark, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
+from lvsmarkd.netfilter.iptables_qualifiers import max_values
 from lvsmarkd.netfilter.program import WRITE_TIMEOUT, Completed, OnSpawn, run
 
 LOCK_SECONDS = 5
@@ -91,7 +92,7 @@ class IptablesBackend:
             notices,
             names,
             firewall=self._identity,
-            limits=Limits(jump_at_end=self.jump_at_end),
+            limits=Limits(max_values=max_values(), jump_at_end=self.jump_at_end),
         )
 
     def apply(self, plan: Plan) -> Applied:
