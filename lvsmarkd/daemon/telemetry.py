@@ -42,7 +42,7 @@ class Telemetry:
     def __init__(self, resync_seconds: Callable[[], float]) -> None:
         self.metrics = Metrics()
         self._resync_seconds = resync_seconds
-        self._journal = Journal()
+        self._journal = Journal(on_lost=self.metrics.message_lost)
         self._transition: Transition | None = None
         self._servers: http.Servers | None = None
         self._addresses: tuple[http.Address, ...] = ()

@@ -1,5 +1,6 @@
 """Where messages go: journald with all their fields, else stderr in the same words."""
 
+import contextlib
 import os
 import sys
 import time
@@ -25,8 +26,15 @@ _COLOURS = {
 _PLAIN = "\033[0m"
 
 
+class NotTakenError(Exception):
+    """Journald is not there, or does not read."""
+
+    def __str__(self) -> str:
+        return "journald does not take them"
+
+
 def to_journald(journald: Journald) -> Sink:
-    """Send to journald, with all fields."""
+    """Send to journald, with all fields. What it returns raises NotTakenError."""
 
     def send(message: Message) -> None:
         journald.send(
@@ -38,6 +46,8 @@ def to_journald(journald: Journald) -> Sink:
                 **message.fields,
             }
         )
+        if journald.lost:
+            raise NotTakenError
 
     return send
 
@@ -92,6 +102,8 @@ class Journal:
 
     sink: Sink = field(default_factory=choose_sink)
     monotonic: Callable[[], float] = time.monotonic
+    on_lost: Callable[[], None] = lambda: None
+    """Hears of each message that the sink did not take, for a metric."""
     lost: int = 0
     """Messages since the last one that the sink took."""
     _said: dict[Hashable, _Said] = field(default_factory=dict)
@@ -123,8 +135,11 @@ class Journal:
         more = {"LVSMARKD_LOST": str(self.lost)} if self.lost else {}
         try:
             self.sink(replace(message, fields={**message.fields, **more}))
-        except Exception:  # noqa: BLE001 - there is nowhere left to tell it: the next one does
+        except Exception as error:  # noqa: BLE001 - there is hardly anywhere left to tell it
+            if not self.lost:
+                _say_lost(error)
             self.lost += 1
+            self.on_lost()
         else:
             self.lost = 0
 
@@ -135,3 +150,11 @@ def _late(message: Message, suppressed: int) -> Message:
         text=f"{message.text} (the last of {suppressed:,} like it that were held back)",
         fields={**message.fields, "LVSMARKD_SUPPRESSED": str(suppressed)},
     )
+
+
+def _say_lost(error: Exception) -> None:
+    """One line where nothing else is left; the next message that is taken tells their number."""
+    why = str(error) or type(error).__name__
+    with contextlib.suppress(Exception):  # stderr may be what fails
+        sys.stderr.write(f"warning: messages for the journal are lost: {why}\n")
+        sys.stderr.flush()

@@ -40,6 +40,7 @@ class Metrics(Collector):
         self._samples.put(s.CONFIG_TIME, epoch())
         self._samples.put(s.LAST_QUEUED, 0)
         self._samples.add(s.CRASHES, amount=0)
+        self._samples.add(s.LOST, amount=0)
         for trigger in Trigger:
             self._samples.add(s.WAKES, trigger, amount=0)
         self.registry = CollectorRegistry()
@@ -67,6 +68,11 @@ class Metrics(Collector):
         with self._lock:
             self._samples.add(s.CRASHES)
             self._samples.add(s.FAILURES)
+
+    def message_lost(self) -> None:
+        """The journal did not take a message."""
+        with self._lock:
+            self._samples.add(s.LOST)
 
     def wake(self, trigger: Trigger) -> None:
         """There is a reason to look."""

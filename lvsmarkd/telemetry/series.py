@@ -131,6 +131,7 @@ LAST_SUCCESS = _gauge(
 )
 FAILURES = _gauge("reconcile_consecutive_failures", "Passes in a row that ended in an error.")
 CRASHES = _counter("reconcile_crashes_total", "Passes that a bug of lvsmarkd ended.")
+LOST = _counter("journal_lost_total", "Messages that the journal did not take.")
 WAKES = _counter("wakes_total", "Reasons to look; a pass may serve many.", "trigger")
 CALLS = _counter(
     "backend_calls_total", "Calls of the firewall: ok, busy, rejected or error.",

@@ -166,6 +166,36 @@ def test_a_sink_that_fails_fails_nobody(error: Exception) -> None:
     assert [each.fields.get("LVSMARKD_LOST") for each in taken] == ["2", None]
 
 
+def test_what_a_sink_does_not_take_is_counted_and_told_once_on_stderr(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def fail(_message: Message) -> None:
+        raise OSError("no space left")
+
+    lost: list[int] = []
+    journal = Journal(fail, on_lost=lambda: lost.append(1))
+    journal.tell([message(), message(), message()])
+    assert len(lost) == 3
+    assert capfd.readouterr().err == ("warning: messages for the journal are lost: no space left\n")
+    journal.sink = lambda _message: None
+    journal.tell([message(mark=81)])
+    journal.sink = fail
+    journal.tell([message(mark=82)])
+    assert capfd.readouterr().err.count("are lost") == 1
+
+
+def test_what_journald_does_not_take_is_counted_too(tmp_path: Path) -> None:
+    lost: list[int] = []
+    with closing(Journald(tmp_path / "nobody")) as journald:
+        journal = Journal(to_journald(journald), on_lost=lambda: lost.append(1))
+        journal.tell([message(), message(mark=81)])
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as reader:
+            reader.bind(str(tmp_path / "nobody"))
+            journal.tell([message(mark=82)])
+            assert b"LVSMARKD_LOST=2" in reader.recv(65536).splitlines()
+    assert len(lost) == 2
+
+
 def test_a_closed_stderr_fails_nobody() -> None:
     stream = io.StringIO()
     sink = to_stream(stream)

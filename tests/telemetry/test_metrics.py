@@ -80,7 +80,7 @@ def test_every_series_is_served_once_with_its_help_and_labels(scraped: Scraped) 
 
 def test_the_names_are_unique_and_follow_the_conventions() -> None:
     names = [each.name for each in series.ALL]
-    assert len(names) == len(set(names)) == 38
+    assert len(names) == len(set(names)) == 39
     for each in series.ALL:
         assert each.name.endswith("_total") is (each.type is series.Type.COUNTER)
         assert not {"actor", "rule", "destination"} & set(each.labels)
@@ -287,6 +287,9 @@ def test_what_the_daemon_tells_beside_passes(scraped: Scraped) -> None:
     metrics = scraped.metrics
     metrics.wake(Trigger.NETLINK)
     metrics.queued(1234.5)
+    assert scraped("journal_lost_total") == 0
+    metrics.message_lost()
+    assert scraped("journal_lost_total") == 1
     metrics.watcher_up("nftables", True)
     assert scraped("watch_overruns_total", watcher="nftables") == 0
     metrics.watch_event("nftables")
