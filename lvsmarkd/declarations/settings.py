@@ -93,14 +93,19 @@ def load(path: Path, *, required: bool) -> Loaded:
     # What is checked converts; if it did not, this would be a fault of ours, to be seen.
     whole = msgspec.convert(merged, document_table())
     listen = tuple(dict.fromkeys(map(listening, whole.metrics.listen)))
-    absolute = path.absolute()
     return Loaded(
         Settings(whole.keepalived, whole.firewall, whole.daemon, Metrics(listen)),
         tuple(_declarations(documents, refused.keys())),
         tuple(problem for bad in refused.values() for problem in bad),
         tuple(documents),
-        (glob.escape(str(absolute)), f"{glob.escape(str(absolute.parent))}/{DROP_INS}/*.toml"),
+        lookups_of(path),
     )
+
+
+def lookups_of(path: Path) -> tuple[str, ...]:
+    """The absolute glob patterns of the files that ``load`` reads for a path."""
+    absolute = path.absolute()
+    return (glob.escape(str(absolute)), f"{glob.escape(str(absolute.parent))}/{DROP_INS}/*.toml")
 
 
 _Documents = dict[str, Toml]

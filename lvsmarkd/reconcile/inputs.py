@@ -12,7 +12,7 @@ from time import time, time_ns
 from lvsmarkd.declarations import settings as lvsmarkd_toml
 from lvsmarkd.declarations.annotation import parse
 from lvsmarkd.declarations.resolve import resolve
-from lvsmarkd.declarations.settings import ConfigError, load
+from lvsmarkd.declarations.settings import ConfigError, load, lookups_of
 from lvsmarkd.declarations.tables import Undeclared
 from lvsmarkd.judge.desired import Policy
 from lvsmarkd.keepalived import changed_since, fingerprint, read
@@ -97,9 +97,13 @@ class InputReader:
         Raises ConfigError if it cannot be followed: a daemon that starts on a guess may do
         what its operator forbade.
         """
-        loaded = load(where.config or DEFAULT_CONFIG, required=where.config is not None)
+        path = where.config or DEFAULT_CONFIG
+        # Before they are read, as in reload().
+        before = stamps_of([str(path)], lookups_of(path))
+        loaded = load(path, required=where.config is not None)
         inputs = cls(where, loaded)
-        inputs._stamps = stamps_of(loaded.files, loaded.lookups)
+        now = stamps_of(loaded.files, loaded.lookups)
+        inputs._stamps = {file: before.get(file) for file in now}
         return inputs
 
     def reload(self) -> bool:
@@ -122,7 +126,7 @@ class InputReader:
             if not vanished:
                 self.loaded = loaded
                 now = stamps_of(loaded.files, loaded.lookups)
-                self._stamps = {file: before.get(file, stamp) for file, stamp in now.items()}
+                self._stamps = {file: before.get(file) for file in now}
         self._inputs = None
         self.on_reload(not self._refused, time())
         return not self._refused
