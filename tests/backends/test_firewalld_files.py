@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from lvsmarkd.backends.firewalld.files import kept_for_good
+import pytest
+
+from lvsmarkd.backends.firewalld.files import broken_policy, kept_for_good
 
 RULE = '<zone><rule priority="{}" family="ipv4"><mark set="80"/></rule></zone>'
 
@@ -18,3 +20,23 @@ def test_the_policy_and_the_zones_that_have_rules_of_ours_are_named(tmp_path: Pa
     assert "dmz" not in kept_for_good(tmp_path)
     (tmp_path / "policies/lvsmarkd.xml").write_text("<policy/>")
     assert "--delete-policy=lvsmarkd" in kept_for_good(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('<?xml version="1.0"?>\n<policy target="CONTINUE"><short>x</short></policy>', ""),
+        ("<policy><broken", "is broken (unclosed token"),
+        ("", "is broken (no element found"),
+        ("<policy/>", "is broken (it is no policy with a target)"),
+        ('<zone target="CONTINUE"/>', "is broken (it is no policy with a target)"),
+    ],
+)
+def test_a_file_of_our_policy_that_firewalld_cannot_load_is_told(
+    tmp_path: Path, content: str, said: str
+) -> None:
+    assert broken_policy(tmp_path) == ""
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "lvsmarkd.xml").write_text(content)
+    assert said in broken_policy(tmp_path)
+    assert bool(said) is bool(broken_policy(tmp_path))

@@ -10,6 +10,7 @@ from lvsmarkd.backends.backend import CommandBackend
 from lvsmarkd.backends.selector import BackendSelector
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.report import Cause, Result
+from lvsmarkd.model.rule import Plane
 from tests.backends.grounds import OURS, FirewalldGround, firewalld_ground
 from tests.harness.control import Bench
 from tests.harness.firewalld import RealFirewalld
@@ -68,4 +69,27 @@ def test_passes_mend_what_is_undone_and_end_in_sync(
     bench.look()
     assert OURS not in bed.cmd(where, "--list-rich-rules", check=False)
     assert "lvsmarkd" not in bed.cmd("--permanent", "--get-policies")
+    assert bench.look().repairs == ()
+
+
+@pytest.mark.parametrize("content", ["<policy><broken", "", '<?xml version="1.0"?><policy/>'])
+def test_a_broken_file_of_our_policy_is_told_and_written_anew_before_anybody_reloads(
+    real_firewalld: RealFirewalld, tmp_path: Path, opened: ExitStack, content: str
+) -> None:
+    bed = real_firewalld
+    ground = opened.enter_context(firewalld_ground(bed, tmp_path / "state", "policy"))
+    bench = Bench(tmp_path)
+    bench.reconciler.backend = ground.backend
+    bench.look()
+    assert bench.look().repairs == ()
+    file = bed.etc / "policies" / "lvsmarkd.xml"
+    file.write_text(content)
+    report = bench.look()
+    assert any(str(file) in finding.message for finding in report.found.findings)
+    assert {repair.step.chain_key.plane for repair in report.repairs} == {Plane.PERMANENT}
+    assert bench.look().repairs == ()
+    bed.cmd("--reload")
+    bed.stop()
+    bed.start()
+    assert OURS in bed.cmd("--policy=lvsmarkd", "--list-rich-rules")
     assert bench.look().repairs == ()

@@ -70,7 +70,7 @@ class FirewalldBackend:
         choices = self.choices
         if choices.by_policy and not has_policies(self.version):
             choices = replace(choices, by_policy=False)
-        self._reader = FirewalldReader(self.firewalld, choices)
+        self._reader = FirewalldReader(self.firewalld, choices, self.backup.etc)
 
     @classmethod
     def open(

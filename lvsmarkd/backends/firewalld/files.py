@@ -1,7 +1,8 @@
-"""What firewalld's own files have of ours, for when it does not run and cannot be asked."""
+"""What firewalld's own files have of ours, where it cannot be asked, or does not know."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from xml.parsers.expat import ExpatError, ParserCreate
 
 from lvsmarkd.backends.firewalld.backup import ETC
 from lvsmarkd.backends.firewalld.own import POLICY, PRIORITY
@@ -34,3 +35,28 @@ def _commands(etc: Path) -> Iterator[str]:
                 f"firewall-offline-cmd --zone={file.stem} --remove-rich-rule='…' for each of"
                 f" priority {PRIORITY} that --list-rich-rules shows"
             )
+
+
+def broken_policy(etc: Path = ETC) -> str:
+    """What is wrong with the file of our policy, as a clause that names it; empty where nothing is
+    known to be.
+
+    firewalld goes on with what it read before, and lists that: its next reload fails over the
+    file, and its next start falls back to the stock configuration (2.3, measured).
+    """
+    path = etc / "policies" / f"{POLICY}.xml"
+    try:
+        text = path.read_bytes()
+    except OSError:
+        return ""  # not there, which firewalld knows of, or not to be read
+    root: list[tuple[str, dict[str, str]]] = []
+    parser = ParserCreate()
+    parser.StartElementHandler = lambda name, found: None if root else root.append((name, found))
+    try:
+        parser.Parse(text, True)  # noqa: FBT003 - all of it
+    except ExpatError as error:
+        return f"its file {path} is broken ({error})"
+    name, attributes = root[0]
+    if name != "policy" or "target" not in attributes:
+        return f"its file {path} is broken (it is no policy with a target)"
+    return ""

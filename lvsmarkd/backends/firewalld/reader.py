@@ -1,9 +1,11 @@
 """One look at firewalld and at the kernel: all that the backend judges and writes by."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
+from pathlib import Path
 
+from lvsmarkd.backends.firewalld.backup import ETC
 from lvsmarkd.backends.firewalld.calls import (
     CONFIG_PATH,
     BusError,
@@ -12,9 +14,11 @@ from lvsmarkd.backends.firewalld.calls import (
     Interface,
     State,
 )
+from lvsmarkd.backends.firewalld.files import broken_policy
 from lvsmarkd.backends.firewalld.kernel import NFTABLES, Kernel, read_kernel
 from lvsmarkd.backends.firewalld.listing import Listing, read_permanent, read_runtime
 from lvsmarkd.backends.firewalld.own_rules import (
+    OUR_POLICY,
     Container,
     ContainerKind,
     Marks,
@@ -153,6 +157,8 @@ class FirewalldReader:
 
     firewalld: Firewalld
     choices: Choices
+    etc: Path = ETC
+    """firewalld's configuration, where its files are."""
     marks: Marks = field(default_factory=dict)
 
     def look(self, state: State) -> FirewalldState:
@@ -186,6 +192,11 @@ class FirewalldReader:
             for listing in (runtime, permanent)
             if isinstance(listing, Listing)
         }
+        permanently = own.get(Plane.PERMANENT)
+        if permanently is not None and permanently.targets == (OUR_POLICY,):
+            # What firewalld lists is not what its next reload or start finds.
+            fault = permanently.fault or (permanently.policy_is_there and broken_policy(self.etc))
+            own[Plane.PERMANENT] = replace(permanently, fault=fault or "")
         backend, kernel = self._kernel()
         return FirewalldState(state, runtime, permanent, own, kernel, backend, links_up())
 
