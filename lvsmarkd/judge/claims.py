@@ -51,7 +51,7 @@ def _words(mark: int, claim: MarkClaim) -> tuple[str, str]:
             fact = (
                 f"{who} uses {claim}, and mark {mark} has {mark & claim.mask:#x} of them: it may"
                 " take these packets for its own, and once it changes a bit IPVS does not know"
-                " them"
+                " the packets any more"
             )
             return fact, "choose a mark without these bits"
     return fact, "choose another mark"

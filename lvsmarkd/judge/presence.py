@@ -6,9 +6,8 @@ from lvsmarkd.judge.desired import Desired
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.ipvs import in_ipvs
 from lvsmarkd.model.running import RunningKeepalived, Stopped
-from lvsmarkd.model.runtime_state import RuntimeState
+from lvsmarkd.model.runtime_state import RuntimeState, Source
 from lvsmarkd.model.service import Family, ServiceKey
-from lvsmarkd.model.unknown import Unknown
 
 _MOVE = "run lvsmarkd in that one (NetworkNamespacePath= in its unit)"
 
@@ -19,8 +18,7 @@ def presence(desired: Desired) -> Iterator[Finding]:
     """
     runtime_state = desired.runtime_state
     yield from _places(desired, runtime_state)
-    for reason in _unseen(runtime_state):
-        yield Finding(Kind.UNSEEN, reason, subject=reason)
+    yield from _unseen(runtime_state)
     if runtime_state.kernel is None or _elsewhere(runtime_state):
         return
     for key in sorted(desired.services):
@@ -59,10 +57,16 @@ def _elsewhere(runtime_state: RuntimeState) -> bool:
     )
 
 
-def _unseen(runtime_state: RuntimeState) -> Iterator[str]:
-    if isinstance(runtime_state.running, Unknown):
-        yield runtime_state.running.reason
-    yield from runtime_state.unseen
+def _unseen(runtime_state: RuntimeState) -> Iterator[Finding]:
+    running = runtime_state.running
+    for source in sorted(runtime_state.unseen, key=list(Source).index):
+        fact, advice = runtime_state.unseen[source].reason, ""
+        if source is Source.COPY and isinstance(running, RunningKeepalived):
+            fact = f"what keepalived (pid {running.pid}) has read last {fact}"
+            advice = "the file is taken for it"
+            if running.elsewhere is None:
+                advice += ", nor can it be seen whether it is in this network namespace"
+        yield Finding(Kind.UNSEEN, fact, advice, subject=source)
 
 
 def _runs(runtime_state: RuntimeState) -> bool:
@@ -82,13 +86,15 @@ def _unloaded(key: ServiceKey, desired: Desired, runtime_state: RuntimeState) ->
     read = _has_read(key, runtime_state)
     if read:
         fact = (
-            "keepalived has read it, and IPVS has no such service, so nothing is balanced: it"
-            " starts or stops just now, or could not set it up"
+            "keepalived has read this service, and IPVS does not have it, so nothing is balanced:"
+            " keepalived starts or stops just now, or could not set it up"
         )
         advice = "see keepalived's journal"
     else:
-        fact = "IPVS does not have it: keepalived reads its file when it is reloaded"
-        advice = "its rules are there already" if desired.flows[key] else ""
+        fact = "IPVS does not have this service yet"
+        advice = "reload keepalived, so that it reads its file" + (
+            "; its rules are there already" if desired.flows[key] else ""
+        )
     return Finding(
         Kind.UNLOADED,
         fact,
@@ -110,20 +116,20 @@ def _leftover(key: ServiceKey, desired: Desired, runtime_state: RuntimeState) ->
     )
     if foundling:
         fact = (
-            "IPVS has it, and keepalived neither configures it nor has read it, so that nobody"
-            " will remove it"
+            "IPVS has this service, and keepalived neither configures it nor has read it, so that"
+            " nobody will remove it"
         )
     elif stopped:
         fact = (
-            "IPVS still has it, and keepalived.conf does not; keepalived is not running, so that"
-            " nobody will remove it"
+            "IPVS still has this service, keepalived.conf does not hold it, and keepalived is not"
+            " running, so that nobody will remove it"
         )
     else:
-        fact = (
-            "IPVS still has it, and keepalived.conf does not: its rules stay until it is gone from"
-            " IPVS too, which a reload of keepalived brings about"
+        fact = "IPVS still has this service, and keepalived.conf does not hold it"
+        advice = (
+            "its rules stay until it is gone from IPVS too, which a reload of keepalived brings"
+            " about"
         )
-        advice = ""
     return Finding(
         Kind.LEFTOVER,
         fact,

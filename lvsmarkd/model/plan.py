@@ -43,8 +43,8 @@ class ReplaceChain:
 
     def __str__(self) -> str:
         count = f"{len(self.rules)} rule{'' if len(self.rules) == 1 else 's'}"
-        what = f"{self.container}, with just" if self.container else "the chain anew, with"
-        lines = [f"= {self.chain_key}: {what} {count}"]
+        what = self.container or ("our chain, new" if self.fresh else "our chain, emptied first")
+        lines = [f"= {self.chain_key}: {what}, with just {count}"]
         return "\n".join(lines + [f"+ {self.chain_key}: {rule}" for rule in self.rules])
 
 

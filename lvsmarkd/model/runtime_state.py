@@ -1,11 +1,23 @@
 """What is known of keepalived beside its files: its process, what it has read, the kernel."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
 
 from lvsmarkd.model.claim import MarkClaim
 from lvsmarkd.model.ipvs import KernelServices
 from lvsmarkd.model.keepalived import Reading
 from lvsmarkd.model.running import Running
+from lvsmarkd.model.unknown import Unknown
+
+
+class Source(Enum):
+    """What is looked at beside the files."""
+
+    PROCESS = "keepalived's process"
+    COPY = "what keepalived has read last"
+    POLICY_ROUTING = "policy routing"
+    IPVS = "IPVS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +26,8 @@ class RuntimeState:
 
     ``copy`` is what the running keepalived has read last. ``kernel`` are the services in IPVS,
     ``claims`` are others' uses of marks. ``ipvs_here`` says whether the network namespace that
-    keepalived.conf names for IPVS is ours; None where it names none. ``unseen`` are sentences
-    about what could not be seen.
+    keepalived.conf names for IPVS is ours; None where it names none. ``unseen`` is what could
+    not be seen, and why.
     """
 
     running: Running | None = None
@@ -23,7 +35,7 @@ class RuntimeState:
     kernel: KernelServices | None = None
     claims: tuple[MarkClaim, ...] = ()
     ipvs_here: bool | None = None
-    unseen: tuple[str, ...] = ()
+    unseen: Mapping[Source, Unknown] = field(default_factory=dict)
 
 
 UNASKED = RuntimeState()

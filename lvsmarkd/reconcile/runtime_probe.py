@@ -14,7 +14,7 @@ from lvsmarkd.model.claim import MarkClaim
 from lvsmarkd.model.ipvs import KernelServices
 from lvsmarkd.model.keepalived import Reading
 from lvsmarkd.model.running import Running, RunningKeepalived, Stopped, Version
-from lvsmarkd.model.runtime_state import RuntimeState
+from lvsmarkd.model.runtime_state import RuntimeState, Source
 from lvsmarkd.model.unknown import Unknown
 
 _NAMED_NAMESPACES = Path("/run/netns")
@@ -45,32 +45,26 @@ class RuntimeProbe:
         that runs on another file is not the one that is meant.
         """
         running: Running | None = self._process()
-        unseen = []
+        unseen: dict[Source, Unknown] = {}
         copy: Reading | None = None
         if named is not None and not _runs_on(running, named):
             running = None
         if isinstance(running, RunningKeepalived):
             found = self._copy_of(running)
             if isinstance(found, Unknown):
-                also = (
-                    ", nor can it be seen whether it is in this network namespace"
-                    if running.elsewhere is None
-                    else ""
-                )
-                unseen.append(
-                    f"what keepalived (pid {running.pid}) has read last {found.reason}; the file"
-                    f" is taken for it{also}"
-                )
+                unseen[Source.COPY] = found
             else:
                 copy = found
         claims = self.rules()
         if isinstance(claims, Unknown):
-            unseen.append(claims.reason)
+            unseen[Source.POLICY_ROUTING] = claims
             claims = ()
         kernel = self.kernel()
         if isinstance(kernel, Unknown):
-            unseen.append(kernel.reason)
-        return RuntimeState(running, copy, kernel, claims, unseen=tuple(unseen))
+            unseen[Source.IPVS] = kernel
+        if isinstance(running, Unknown):
+            unseen[Source.PROCESS] = running
+        return RuntimeState(running, copy, kernel, claims, unseen=unseen)
 
     def version(self, running: Running | None) -> Version | None:
         """The running keepalived's version, else that of the installed one, if any."""

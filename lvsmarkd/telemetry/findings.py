@@ -77,7 +77,7 @@ def went(transition: Transition) -> Iterator[Message]:
         yield Message(
             course.goes,
             Priority.NOTICE,
-            f"{_about(finding)}no longer so: {_place(finding)}{finding.fact}",
+            f"{_about(finding)}no longer the case: {_place(finding)}“{finding.fact}”",
             _fields(finding, transition.after),
             finding.service,
             finding.key,

@@ -23,7 +23,9 @@ def stopped() -> Message:
 def reloaded() -> Message:
     """A reload was asked for."""
     return Message(
-        Event.RELOADED, Priority.INFO, "lvsmarkd.toml and keepalived.conf are read again, as asked"
+        Event.RELOADED,
+        Priority.INFO,
+        "asked to reload: lvsmarkd.toml and keepalived.conf are read again now",
     )
 
 

@@ -100,7 +100,7 @@ def test_rules_come_before_the_service_and_go_after_it(director: Director) -> No
     assert director.marks() == {80, 25}
     [unloaded] = found(report, Kind.UNLOADED)
     assert (unloaded.service, unloaded.severity) == (key(25), Severity.NOTE)
-    assert "when it is reloaded" in unloaded.message
+    assert "IPVS does not have this service yet; reload keepalived" in unloaded.message
 
     director.reloads()
     assert found(director.look(), Kind.UNLOADED) == []

@@ -211,7 +211,7 @@ def test_drift_that_goes_by_itself_is_over() -> None:
         drifting(80), replace(QUIET, mode=Mode.OBSERVE, services=(state(80),))
     )
     assert (covered.event, over.event) == (Event.COVERED, Event.DRIFT_OVER)
-    assert over.text.startswith("fwmark 80 inet: no longer so: the rule “")
+    assert over.text.startswith("fwmark 80 inet: no longer the case: “the rule “")
 
 
 def test_what_cannot_be_read_is_told_as_that_and_not_as_gone(watched: Watched) -> None:
@@ -410,7 +410,7 @@ def test_each_kind_of_finding_has_its_events(kind: Kind, comes: Event, goes: Eve
     assert told_of(there, there) == ()
     ended = told_of(there, QUIET)
     assert events(ended) == ([goes] if goes else [])
-    assert all(m.text == "fwmark 80 inet: no longer so: so it is" for m in ended)
+    assert all(m.text == "fwmark 80 inet: no longer the case: “so it is”" for m in ended)
 
 
 def test_a_stale_rule_that_is_held_is_a_note() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from lvsmarkd.backends.backend import Backend
 from lvsmarkd.cli.exits import CommandError, Exit
-from lvsmarkd.cli.output import paint, print_json
+from lvsmarkd.cli.output import paint, print_findings, print_json
 from lvsmarkd.cli.session import Session, open_session
 from lvsmarkd.judge.desired import Coverage, Desired, desired
 from lvsmarkd.judge.judgement import covered
@@ -20,6 +20,7 @@ from lvsmarkd.model.running import Version
 from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.reconcile.inputs import Inputs
+from lvsmarkd.telemetry.form import finding_form
 
 States = dict[ServiceKey, bool | None]
 
@@ -158,6 +159,7 @@ def _print(wanted: Desired, states: States, seen: Snapshot) -> None:
                 print(f"    in doubt: {doubt}")
     for finding in presence(wanted):
         if finding.severity is not Severity.NOTE:
-            print(f"\n{paint(finding.severity, '31')}: {finding.message}")
+            print()
+            print_findings([finding_form(finding)])
     for problem in _sorted(wanted.problems):
         print(f"\n{paint('problem', '33')}: {problem}")
