@@ -34,7 +34,7 @@ def resolve(
     for instance in instances:
         vips[instance.name] = vips.get(instance.name, ()) + instance.vips
     problems: list[Problem] = []
-    claims: list[_Claim] = []
+    claims: list[_FlowClaim] = []
     spelt_out: set[ServiceKey] = set()
     for declaration in declarations:
         networks: list[Network] = []
@@ -58,7 +58,7 @@ def resolve(
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
+class _FlowClaim:
     """One flow of one declaration."""
 
     key: ServiceKey
@@ -103,7 +103,7 @@ def _unknown(name: str, known: Iterable[str]) -> RefusalError:
     return RefusalError(name, expected, f"did you mean {near}?" if near else lookup)
 
 
-def _claims(declaration: Declaration, networks: Iterable[Network]) -> Iterator[_Claim]:
+def _claims(declaration: Declaration, networks: Iterable[Network]) -> Iterator[_FlowClaim]:
     parts = [
         Packets(
             protocol=int(each.transport),
@@ -119,13 +119,13 @@ def _claims(declaration: Declaration, networks: Iterable[Network]) -> Iterator[_
                 accept=declaration.accept,
                 origin=declaration.origin,
             )
-            yield _Claim(ServiceKey(Family.of(network), declaration.mark), declared)
+            yield _FlowClaim(ServiceKey(Family.of(network), declaration.mark), declared)
 
 
-def _conflicts(claims: Sequence[_Claim]) -> list[Problem]:
+def _conflicts(claims: Sequence[_FlowClaim]) -> list[Problem]:
     """One problem for each two marks that claim the same packets."""
     lanes = Lanes((claim.declared.flow, claim) for claim in claims)
-    found: dict[tuple[int, int], tuple[_Claim, _Claim]] = {}
+    found: dict[tuple[int, int], tuple[_FlowClaim, _FlowClaim]] = {}
     for claim in claims:
         for _, other in lanes.around(claim.declared.flow):
             if other.mark != claim.mark:

@@ -10,7 +10,7 @@ from lvsmarkd.model.service import Service
 def overlaps(services: Iterable[Service], claims: Iterable[MarkClaim]) -> tuple[Finding, ...]:
     """Every service whose mark concerns somebody else: whom, and what becomes of its packets.
 
-    A warning; a note where the claim on the mark is meant (see `Claim`).
+    A warning; a note where the claim on the mark is meant (see `MarkClaim`).
     """
     known = tuple(dict.fromkeys(claims))
     return tuple(finding for service in services for finding in _of(service, known))

@@ -217,8 +217,8 @@ def _uncovered(key: ServiceKey, desired: Desired) -> Finding:
 
 def _balancer(key: ServiceKey, desired: Desired) -> str:
     kernel = desired.runtime_state.kernel
-    frozen_marks = kernel is not None and in_ipvs(kernel, key)
-    return "IPVS" if frozen_marks else "the running keepalived"
+    loaded = kernel is not None and in_ipvs(kernel, key)
+    return "IPVS" if loaded else "the running keepalived"
 
 
 def _nowhere(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:

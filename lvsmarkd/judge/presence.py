@@ -22,11 +22,11 @@ def presence(desired: Desired) -> Iterator[Finding]:
     if runtime_state.kernel is None or _elsewhere(runtime_state):
         return
     for key in sorted(desired.services):
-        frozen_marks = in_ipvs(runtime_state.kernel, key)
+        loaded = in_ipvs(runtime_state.kernel, key)
         if key in desired.configured:
-            if frozen_marks is False and _runs(runtime_state):
+            if loaded is False and _runs(runtime_state):
                 yield _unloaded(key, desired, runtime_state)
-        elif frozen_marks and desired.removable:  # else nobody knows what the file holds
+        elif loaded and desired.removable:  # else nobody knows what the file holds
             yield _leftover(key, desired, runtime_state)
 
 
