@@ -56,13 +56,13 @@ def _host_flow(vip: Address, port: int) -> Packets:
     )
 
 
-MarkedPackets = tuple[int, Packets]
+PacketsOfMark = tuple[int, Packets]
 """A flow that a mark has."""
 
 
 def claims_at(
-    instances: Iterable[VrrpInstance], declared: Iterable[MarkedPackets]
-) -> dict[Address, tuple[MarkedPackets, ...]]:
+    instances: Iterable[VrrpInstance], declared: Iterable[PacketsOfMark]
+) -> dict[Address, tuple[PacketsOfMark, ...]]:
     """For each VIP the flows that it is a destination of."""
     declared = tuple(declared)
     return {
@@ -79,7 +79,7 @@ def claims_at(
 def suggest(
     service: Service,
     instances: Iterable[VrrpInstance],
-    declared: Mapping[Address, Iterable[MarkedPackets]] = MappingProxyType({}),
+    declared: Mapping[Address, Iterable[PacketsOfMark]] = MappingProxyType({}),
 ) -> Suggestion:
     """VIPs of the service's family by ports of its real servers.
 
@@ -125,7 +125,7 @@ def _doubted(suggestion: Suggestion, guessed: Mapping[tuple[Address, int], set[i
     return replace(suggestion, doubts=(*suggestion.doubts, f"{_named(rivals)} these packets too"))
 
 
-def _rivals(service: Service, vip: Address, claimed: Iterable[MarkedPackets]) -> frozenset[int]:
+def _rivals(service: Service, vip: Address, claimed: Iterable[PacketsOfMark]) -> frozenset[int]:
     """The other marks that claim some packet to this address and the service's ports."""
     return frozenset(
         mark

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-Version = tuple[int, int, int]
+from lvsmarkd.model.running import Version
 
 REFERENCE: Version = (2, 2, 7)
 """Taken where no keepalived can be asked: what Debian 12 has."""
