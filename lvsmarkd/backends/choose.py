@@ -1,6 +1,7 @@
 """Which backend keeps the rules on this host."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,21 +81,38 @@ def choose(
 
     if name != BackendChoice.FIREWALLD and not has_firewalld():
         return iptables()
-    from lvsmarkd.backends.firewalld import adapter, beside, opening  # noqa: PLC0415 - slow to import
-    from lvsmarkd.backends.firewalld.presence import Presence  # noqa: PLC0415 - the same
+    from lvsmarkd.backends.firewalld.presence import (  # noqa: PLC0415 - slow to import
+        Presence,
+        bus_may_be_there,
+    )
 
-    way = presence or Presence(adapter.BusFirewalld())
+    way = presence
+    if way is None and (name == BackendChoice.FIREWALLD or bus_may_be_there()):
+        from lvsmarkd.backends.firewalld.adapter import BusFirewalld  # noqa: PLC0415 - the same
+
+        way = Presence(BusFirewalld())
     either = name == BackendChoice.AUTO  # else the operator wants the other one left alone
-    if is_firewalld(name, way):
+    if way is not None and is_firewalld(name, way):
+        from lvsmarkd.backends.firewalld.opening import open_firewalld  # noqa: PLC0415 - the same
+
         firewalld = way.firewalld
-        kept = opening.open_firewalld(settings.firewalld, backups, iptables_if_any, firewalld)
+        kept = open_firewalld(settings.firewalld, backups, iptables_if_any, firewalld)
         return Handover(kept, iptables_if_any, lambda: firewalld.here() is True, either)
-    runs = way.here
-    if presence is None:  # for one command, which looks once; nobody is left who would hang up
-        ran = way.here()
-        way.firewalld.close()
-        runs = lambda: ran  # noqa: E731
-    kept = beside.BesideFirewalld(iptables(), runs, either)
+    from lvsmarkd.backends.firewalld import beside  # noqa: PLC0415 - the same
+
+    runs = _runs(way, once=presence is None)
+    iptables_beside = beside.BesideFirewalld(iptables(), runs, either)
     if not either:
-        return kept
-    return Handover(kept, lambda: beside.EndedFirewalld(iptables(), runs, on_spawn))
+        return iptables_beside
+    return Handover(iptables_beside, lambda: beside.EndedFirewalld(iptables(), runs, on_spawn))
+
+
+def _runs(way: "Presence | None", *, once: bool) -> Callable[[], bool]:
+    """Whether firewalld runs: asked anew each time, or ``once`` for a command, which hangs up."""
+    if way is None:
+        return lambda: False
+    if not once:
+        return way.here
+    ran = way.here()
+    way.firewalld.close()
+    return lambda: ran

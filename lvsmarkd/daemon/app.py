@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from time import monotonic, time
 from typing import Any
 
-from lvsmarkd.daemon import control
+from lvsmarkd.daemon import control_server
+from lvsmarkd.daemon.control import Answer
 from lvsmarkd.daemon.loop import Loop, PassFailedError
 from lvsmarkd.daemon.paths import DaemonPaths
 from lvsmarkd.daemon.pause import Pause, since_boot
@@ -87,7 +88,7 @@ class App:
             now = since_boot()
             if self.pause.active(now):
                 self.pause.begin(now, self.pause.left(now))
-        self._server = await control.serve(self.paths.socket, self._answer)
+        self._server = await control_server.serve(self.paths.socket, self._answer)
 
     def _pass(self, wakes: Sequence[Wake]) -> Report:
         """In the thread of the passes."""
@@ -134,7 +135,7 @@ class App:
             await self.loop.pass_now(Wake(Trigger.SIGNAL))
         self.voice.reload_ended()
 
-    async def _answer(self, request: dict[str, Any]) -> control.Answer:
+    async def _answer(self, request: dict[str, Any]) -> Answer:
         match request.get("command"):
             case "status" if self._last is not None:
                 return self._status(self._last)
@@ -150,7 +151,7 @@ class App:
             case other:
                 return {"error": f"no such command: {other!r}"}
 
-    async def _pause(self, seconds: object) -> control.Answer:
+    async def _pause(self, seconds: object) -> Answer:
         if seconds is not None and not (
             isinstance(seconds, int | float) and 0 < seconds <= LONGEST_PAUSE
         ):
@@ -161,7 +162,7 @@ class App:
             return {"error": f"the pause cannot be kept at {self.pause.path}: {error.strerror}"}
         return self._status(await self.loop.pass_now(Wake(Trigger.CONTROL)))
 
-    def _status(self, report: Report) -> control.Answer:
+    def _status(self, report: Report) -> Answer:
         left = self.pause.left(since_boot())
         shown = None if left is None else time() + left
         return {**report_form(report), "paused_until": shown}

@@ -9,10 +9,9 @@ import errno
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from threading import Thread
 from typing import TYPE_CHECKING
-
-from prometheus_client import make_wsgi_app
 
 from lvsmarkd.telemetry.metrics import Metrics
 from lvsmarkd.telemetry.server import Server
@@ -113,7 +112,7 @@ def start(
 
 def application(metrics: Metrics, health: Health) -> "WSGIApplication":
     """The pages."""
-    exposition: WSGIApplication = make_wsgi_app(metrics.registry)
+    exposition = cache(lambda: _exposition(metrics))
 
     def pages(environ: "WSGIEnvironment", respond: "StartResponse") -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -124,7 +123,7 @@ def application(metrics: Metrics, health: Health) -> "WSGIApplication":
         try:
             match path:
                 case "/metrics":
-                    body = _exposed(exposition, environ, respond)
+                    body = _exposed(exposition(), environ, respond)
                 case "/healthz":
                     well, sentence = health()
                     body = _text(
@@ -156,6 +155,15 @@ def _exposed(
         plain = {name: value for name, value in environ.items() if name not in _ASKED}
         exposition(plain, lambda *_: lambda _body: None)
         return _text(respond, "400 Bad Request", "the query or a header is not understood\n")
+
+
+def _exposition(metrics: Metrics) -> "WSGIApplication":
+    from prometheus_client import make_wsgi_app  # noqa: PLC0415 - see exposition.py
+
+    from lvsmarkd.telemetry.exposition import registry_of  # noqa: PLC0415 - the same
+
+    app: WSGIApplication = make_wsgi_app(registry_of(metrics))
+    return app
 
 
 def without_bodies(app: "WSGIApplication") -> "WSGIApplication":

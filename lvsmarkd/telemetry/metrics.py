@@ -4,10 +4,7 @@ import platform
 import time
 from collections.abc import Callable
 from threading import Lock
-
-from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
+from typing import TypeVar
 
 from lvsmarkd import __version__
 from lvsmarkd.model.wake import Trigger
@@ -16,9 +13,11 @@ from lvsmarkd.telemetry.recorder import MetricsRecorder
 from lvsmarkd.telemetry.samples import SampleStore
 from lvsmarkd.telemetry.transition import Transition
 
+T = TypeVar("T")
 
-class Metrics(Collector):
-    """All figures, in a ``registry`` of their own. Every method may be called from any thread.
+
+class Metrics:
+    """All figures. Every method may be called from any thread.
 
     A service that left takes its series along.
     """
@@ -43,20 +42,12 @@ class Metrics(Collector):
         self._samples.add(s.LOST, amount=0)
         for trigger in Trigger:
             self._samples.add(s.WAKES, trigger, amount=0)
-        self.registry = CollectorRegistry()
-        self.registry.register(self)
-        ProcessCollector(registry=self.registry)
 
-    def describe(self) -> list[Metric]:
-        """The names, by which the registry finds what a ``name[]`` query asks for."""
-        empty = SampleStore()
-        return [empty.family(series) for series in s.ALL]
-
-    def collect(self) -> list[Metric]:
-        """All samples of one moment."""
+    def scrape(self, take: Callable[[SampleStore], T]) -> T:
+        """What is taken of all samples of one moment."""
         with self._lock:
             self._samples.put(s.EXPOSED, self._recorder.exposure.total(self._monotonic()))
-            return [self._samples.family(series) for series in s.ALL]
+            return take(self._samples)
 
     def record(self, transition: Transition) -> None:
         """A pass ended."""

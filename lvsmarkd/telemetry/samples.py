@@ -1,31 +1,22 @@
-"""The figures behind the series, and how Prometheus is told them.
+"""The figures behind the series.
 
-Figures are kept here and turned into samples at the scrape, instead of in the client
+They are kept here and turned into samples at the scrape, instead of in the client
 library's instruments: a pass changes hundreds of them, and a scrape must see all of it or
 nothing, never a service that has just been cleared and not yet been set again.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate
 
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-)
-from prometheus_client.metrics_core import Metric
-from prometheus_client.utils import floatToGoString
-
-from lvsmarkd.telemetry.series import Series, Type
+from lvsmarkd.telemetry.series import Series
 
 Labels = tuple[str, ...]
 """Values of the labels, in the order of the series' names for them."""
 
 
 @dataclass(slots=True)
-class _Distribution:
+class Distribution:
     """Observations per bucket (not cumulated; the last one is +Inf) and their sum."""
 
     counts: list[int]
@@ -37,7 +28,7 @@ class SampleStore:
     """Not thread-safe: whoever holds it also holds the lock."""
 
     _values: dict[Series, dict[Labels, float]] = field(default_factory=dict)
-    _observed: dict[Series, dict[Labels, _Distribution]] = field(default_factory=dict)
+    _observed: dict[Series, dict[Labels, Distribution]] = field(default_factory=dict)
 
     def put(self, series: Series, value: float, *labels: str) -> None:
         """Set one value."""
@@ -56,7 +47,7 @@ class SampleStore:
         """Take one observation into a histogram."""
         known = self._observed.setdefault(series, {})
         if labels not in known:
-            known[labels] = _Distribution([0] * (len(series.buckets) + 1))
+            known[labels] = Distribution([0] * (len(series.buckets) + 1))
         known[labels].counts[bisect_left(series.buckets, value)] += 1
         known[labels].total += value
 
@@ -68,26 +59,10 @@ class SampleStore:
         """All label values that a series has a value for."""
         return tuple(self._values.get(series, {}))
 
-    def family(self, series: Series) -> Metric:
-        """One series as Prometheus takes it, with all its samples."""
-        match series.type:
-            case Type.GAUGE:
-                gauge = GaugeMetricFamily(series.name, series.help, labels=series.labels)
-                for labels, value in self._values.get(series, {}).items():
-                    gauge.add_metric(labels, value)
-                return gauge
-            case Type.COUNTER:
-                counter = CounterMetricFamily(series.name, series.help, labels=series.labels)
-                for labels, value in self._values.get(series, {}).items():
-                    counter.add_metric(labels, value)
-                return counter
-            case Type.HISTOGRAM:
-                histogram = HistogramMetricFamily(series.name, series.help, labels=series.labels)
-                for labels, seen in self._observed.get(series, {}).items():
-                    histogram.add_metric(labels, list(_cumulated(series, seen)), seen.total)
-                return histogram
+    def values(self, series: Series) -> Mapping[Labels, float]:
+        """All values of a series."""
+        return self._values.get(series, {})
 
-
-def _cumulated(series: Series, seen: _Distribution) -> Iterator[tuple[str, float]]:
-    bounds = [*map(floatToGoString, series.buckets), "+Inf"]
-    yield from zip(bounds, accumulate(seen.counts), strict=True)
+    def distributions(self, series: Series) -> Mapping[Labels, Distribution]:
+        """All that was observed of a histogram."""
+        return self._observed.get(series, {})

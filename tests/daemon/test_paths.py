@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lvsmarkd.daemon import control
+from lvsmarkd.daemon import control, control_server
 from lvsmarkd.daemon.paths import LockedError, paths_from_environment, take_lock
 from lvsmarkd.daemon.pause import Pause
 
@@ -118,7 +118,7 @@ def test_question_and_answer_over_a_socket_of_roots_own(tmp_path: Path) -> None:
     path.write_text("left by a daemon that was killed")
 
     async def play() -> None:
-        server = await control.serve(path, echo)
+        server = await control_server.serve(path, echo)
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         answer = await asyncio.to_thread(control.ask, path, {"command": "status"})
         assert answer == {"you said": {"command": "status"}}
@@ -132,7 +132,7 @@ def test_nonsense_at_the_socket_harms_nobody(tmp_path: Path, line: bytes) -> Non
     path = tmp_path / "control.sock"
 
     async def play() -> None:
-        server = await control.serve(path, echo)
+        server = await control_server.serve(path, echo)
         reader, writer = await asyncio.open_unix_connection(path)
         writer.write(line)
         writer.write_eof()

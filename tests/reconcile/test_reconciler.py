@@ -15,6 +15,7 @@ from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Actor
 from lvsmarkd.netfilter.errors import Trouble
+from lvsmarkd.telemetry.exposition import registry_of
 from lvsmarkd.telemetry.metrics import Metrics
 from lvsmarkd.telemetry.transition import transition
 from tests.harness.control import MAIL, WEB, Bench
@@ -324,7 +325,7 @@ def test_a_rule_that_the_firewall_refuses_is_no_problem_of_the_configuration(
         assert report.configuration_problems == ()
         metrics = Metrics()
         metrics.record(transition(None, report))
-        figure = metrics.registry.get_sample_value
+        figure = registry_of(metrics).get_sample_value
         assert figure("lvsmarkd_keepalived_config_problems") == 0
     assert figure("lvsmarkd_findings", {"kind": "refused", "severity": "critical"}) == 1
 

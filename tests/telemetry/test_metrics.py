@@ -14,6 +14,7 @@ from lvsmarkd.model.rule import Plane
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.wake import Trigger
 from lvsmarkd.telemetry import series
+from lvsmarkd.telemetry.exposition import registry_of
 from lvsmarkd.telemetry.metrics import Metrics
 from lvsmarkd.telemetry.transition import Transition, transition
 from tests.harness.values import key
@@ -47,7 +48,7 @@ class Scraped:
             self.metrics.record(self.last)
 
     def __call__(self, name: str, **labels: str) -> float | None:
-        return self.metrics.registry.get_sample_value(f"lvsmarkd_{name}", labels)
+        return registry_of(self.metrics).get_sample_value(f"lvsmarkd_{name}", labels)
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_every_series_is_served_once_with_its_help_and_labels(scraped: Scraped) 
     scraped.see(left(finding(Kind.ORPHAN, "sets 5")), whole)
     scraped.metrics.backend_call("observe", "ok", 0.003)
     scraped.metrics.watcher_up("nftables", True)
-    text = generate_latest(scraped.metrics.registry).decode()
+    text = generate_latest(registry_of(scraped.metrics)).decode()
     served = {family.name: family for family in text_string_to_metric_families(text)}
     for each in series.ALL:
         family = served[each.name.removesuffix("_total")]
