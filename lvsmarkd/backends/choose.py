@@ -81,8 +81,8 @@ def choose(
 
     if name != BackendChoice.FIREWALLD and not has_firewalld():
         return iptables()
-    from lvsmarkd.backends.firewalld.presence import (  # noqa: PLC0415 - slow to import
-        Presence,
+    from lvsmarkd.backends.firewalld.presence import Presence  # noqa: PLC0415 - slow to import
+    from lvsmarkd.backends.firewalld.system_bus import (  # noqa: PLC0415 - the same
         bus_may_be_there,
     )
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 _LONGEST_SHOWN = 80
 _LARGEST_SHOWN = 10**30
@@ -45,6 +44,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that ``word`` is probably a misspelling of."""
     if len(word) > _LONGEST_SHOWN:
         return None
+    from difflib import get_close_matches  # noqa: PLC0415 - seldom needed
+
     folded = {_folded(each): each for each in known}
     close = get_close_matches(_folded(word), folded, n=1, cutoff=0.6)
     return folded[close[0]] if close else None

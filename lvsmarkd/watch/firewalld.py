@@ -18,6 +18,7 @@ from lvsmarkd.backends.firewalld.calls import (
     Interface,
     Request,
 )
+from lvsmarkd.backends.firewalld.system_bus import connect
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.watch.source import SourceFailedError, SourceHealth
 
@@ -75,14 +76,10 @@ class FirewalldEvents:
 
     async def run(self, wake: Callable[[Wake], None]) -> None:
         """Wake until cancelled. Raises SourceFailedError where there is no bus (any more)."""
-        from lvsmarkd.backends.firewalld.bus import (  # noqa: PLC0415 - hosts without firewalld need no D-Bus
-            Connection,
-        )
-
         connection = None
         while connection is None:
             try:
-                connection = await Connection.open()
+                connection = await connect()
             except BusError as error:
                 if self.expected:
                     raise SourceFailedError(str(error)) from error

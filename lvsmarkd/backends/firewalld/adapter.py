@@ -22,6 +22,7 @@ from lvsmarkd.backends.firewalld.calls import (
     Request,
     State,
 )
+from lvsmarkd.backends.firewalld.system_bus import connect
 from lvsmarkd.kernel.network import same_network
 from lvsmarkd.model.backoff import Backoff
 
@@ -252,12 +253,8 @@ class _Line:
         return await asyncio.shield(self._dial)
 
     async def _open(self) -> "Connection":
-        from lvsmarkd.backends.firewalld.bus import (  # noqa: PLC0415 - hosts without firewalld need no D-Bus
-            Connection,
-        )
-
         try:
-            self._connection = await Connection.open()
+            self._connection = await connect()
         except BusError as error:
             self._backoff, self._trouble = self._backoff.failed(self.clock()), str(error)
             raise

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -75,6 +74,8 @@ class Backup:
         """Firewalld's directory as a whole in a tar, or why there is none: a part of it, unpacked
         some day, would pass for all of it.
         """
+        import tarfile  # noqa: PLC0415 - once in a director's life
+
         content = io.BytesIO()
         try:
             with tarfile.open(fileobj=content, mode="w") as tar:

@@ -1,6 +1,5 @@
 """Whether firewalld is here, asked so that a bus that hangs holds nobody up."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
@@ -11,24 +10,6 @@ from lvsmarkd.model.backoff import Backoff
 DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds in which a bus that did not answer is not asked again, after the first time in a row, the
 second, and so on. The last one repeats."""
-_USUAL = "unix:path=/var/run/dbus/system_bus_socket"
-
-
-def bus_may_be_there() -> bool:
-    """Whether it is worth it to ask the system bus for anything: else its socket is not there, and
-    what speaks to it need not be imported.
-    """
-    address = os.environ.get("DBUS_SYSTEM_BUS_ADDRESS") or _USUAL
-    path = address.removeprefix("unix:path=")
-    if path == address or not path.isprintable() or any(letter in path for letter in ",;%"):
-        return True  # of several addresses, and of other kinds, only a try tells
-    try:
-        os.stat(path)  # noqa: PTH116 - what cannot be seen is to be told from what is not there
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
-    return True
 
 
 @dataclass(slots=True)
