@@ -9,7 +9,7 @@ here=$(dirname "$0")
 library=$root/usr/lib/lvsmarkd
 : "${PYTHON:=python3}"
 # Which and why: docs/decisions/0009-packages.md
-own="msgspec pyroute2 tabulate watchdog"
+own="msgspec pyroute2 watchdog"
 case $2 in
     debian) ;;
     all) own="$own dbus-next prometheus-client systemd-python" ;;

@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from textwrap import indent
 from typing import Any
 
@@ -12,6 +14,7 @@ from lvsmarkd.model.plan import Plan
 from lvsmarkd.telemetry.form import Form, finding_form
 
 _COLOURS = {str(Severity.CRITICAL): "31", str(Severity.WARNING): "33", str(Severity.NOTE): "36"}
+_PAINT = re.compile(r"\x1b\[\d*m")
 
 
 def colourful() -> bool:
@@ -22,6 +25,26 @@ def colourful() -> bool:
 def paint(text: str, colour: str) -> str:
     """The text in an ANSI colour, where colours are wanted."""
     return f"\x1b[{colour}m{text}\x1b[0m" if colourful() else text
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table, whose cells may have several; the first column is of numbers."""
+    cells = [[cell.split("\n") for cell in row] for row in (head, *rows)]
+    widths = [
+        max(_width(line) for cell in column for line in cell) for column in zip(*cells, strict=True)
+    ]
+    for row in cells:
+        for first, *others in zip_longest(*row, fillvalue=""):
+            padded = (
+                line + " " * (width - _width(line))
+                for line, width in zip(others, widths[1:], strict=True)
+            )
+            yield "  ".join([first.rjust(widths[0]), *padded]).rstrip()
+
+
+def _width(line: str) -> int:
+    """Characters that are seen."""
+    return len(_PAINT.sub("", line))
 
 
 def print_json(form: Any) -> None:  # noqa: ANN401 - whatever JSON can hold

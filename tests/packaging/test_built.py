@@ -104,7 +104,7 @@ def test_names_of_files_are_completed(deb: Path, tmp_path: Path) -> None:
 def test_the_rpm_has_all_its_parts_and_every_library(rpm: Path) -> None:
     listed = set(run("rpm", "-qpl", str(rpm)).splitlines())
     assert set(PARTS) <= listed
-    for library in ("dbus_next", "msgspec", "prometheus_client", "systemd", "tabulate", "watchdog"):
+    for library in ("dbus_next", "msgspec", "prometheus_client", "systemd", "watchdog"):
         assert f"/usr/lib/lvsmarkd/{library}" in listed
     wanted = run("rpm", "-qp", "--requires", str(rpm)).splitlines()
     assert not [line for line in wanted if "dist(" in line]

@@ -6,7 +6,7 @@ from typing import Any
 
 from lvsmarkd.backends.backend import Backend
 from lvsmarkd.cli.exits import CommandError, Exit
-from lvsmarkd.cli.output import paint, print_findings, print_json
+from lvsmarkd.cli.output import paint, print_findings, print_json, table
 from lvsmarkd.cli.session import Session, open_session
 from lvsmarkd.judge.desired import Coverage, Desired, desired
 from lvsmarkd.judge.judgement import covered
@@ -128,14 +128,12 @@ def _flows(key: ServiceKey, wanted: Desired, seen: Snapshot) -> str:
 
 
 def _print(wanted: Desired, states: States, seen: Snapshot) -> None:
-    from tabulate import tabulate  # noqa: PLC0415 - only for people, and slow to import
-
     words = {True: paint("yes", "32"), False: paint("NO", "31"), None: "unknown"}
     loaded = {True: "yes", False: "no", None: "-"}
     rows = [
         (
-            key.mark,
-            key.family,
+            str(key.mark),
+            str(key.family),
             words[states[key]],
             loaded[_loaded(key, wanted)],
             _coverage(key, wanted, states),
@@ -145,11 +143,8 @@ def _print(wanted: Desired, states: States, seen: Snapshot) -> None:
         for key in sorted(wanted.services)
     ]
     if rows:
-        print(
-            tabulate(
-                rows, ["mark", "family", "covered", "in IPVS", "by", "flows", "where"], "plain"
-            )
-        )
+        head = ["mark", "family", "covered", "in IPVS", "by", "flows", "where"]
+        print(*table(head, rows), sep="\n")
     else:
         print("keepalived uses no mark")
     for key, suggestion in wanted.suggestions.items():
