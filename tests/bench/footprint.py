@@ -1,6 +1,8 @@
-"""A pass that changes nothing, and what the idle daemon costs."""
+"""A pass that changes nothing, what a start costs, and what the idle daemon does."""
 
 import os
+import statistics
+import sys
 import time
 
 from lvsmarkd.backends.choose import choose
@@ -9,7 +11,7 @@ from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.reconcile.inputs import InputPaths, InputReader
 from lvsmarkd.reconcile.reconciler import Reconciler
 from tests.bench.ground import fresh, line, services, timed
-from tests.bench.processes import cpu, memory
+from tests.bench.processes import cpu, cpu_of, memory
 from tests.harness.daemon import Daemon
 from tests.harness.netns import run as tool
 
@@ -42,6 +44,40 @@ def _saves() -> None:
             tool(program, "-c", "-t", table)
 
 
+def start() -> None:
+    """CPU of `lvsmarkd marks`, and time and CPU of a daemon up to READY, beside those of a Python
+    that does nothing.
+    """
+    # As installed: nobody compiles the modules anew with each start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    directory = fresh()
+    conf = directory / "keepalived.conf"
+    conf.write_text(services(10))
+    python = sys.executable
+    marks = (python, "-m", "lvsmarkd", "marks", "--keepalived-conf", str(conf))
+    cpu_of(*marks)
+    bare = [cpu_of(python, "-c", "") for _ in range(RUNS)]
+    waits = [timed(lambda: cpu_of(python, "-c", "")) for _ in range(RUNS)]
+    listed = [cpu_of(*marks) for _ in range(RUNS)]
+    times, work = zip(*(_to_ready() for _ in range(RUNS // 3)), strict=True)
+    base, wait = statistics.median(bare), statistics.median(waits)
+    print(f"\n10 services, {RUNS} runs, iptables-nft{'median ms':>48} {'p99 ms':>9}")
+    print(line("CPU of a Python that does nothing (the floor)", bare, base))
+    print(line("CPU of lvsmarkd marks --keepalived-conf, its children too", listed, base))
+    print(line("CPU of a daemon up to READY", list(work), base))
+    print(line("time from the start of the daemon to READY", list(times), wait))
+
+
+def _to_ready() -> tuple[float, float]:
+    directory = fresh()
+    with Daemon(directory, metrics=10965, MALLOC_ARENA_MAX="1") as daemon:
+        daemon.conf.write_text(services(10))
+        seconds = timed(daemon.start)
+        used = cpu(daemon.process.pid)
+        daemon.stop()
+    return seconds, used
+
+
 def idle(count: int) -> None:
     """CPU, children included, and memory of a daemon that has nothing to do."""
     directory = fresh()
@@ -51,6 +87,7 @@ def idle(count: int) -> None:
         daemon.start()
         time.sleep(35)  # the looks after the first write are over
         pid = daemon.process.pid
+        daemon.page()  # the first scrape imports what the next ones use
         before = cpu(pid)
         time.sleep(IDLE)
         used = cpu(pid) - before
@@ -62,8 +99,9 @@ def idle(count: int) -> None:
 
 
 def main() -> None:
-    """Both."""
+    """All of it."""
     quiet_pass()
+    start()
     print()
     for count in (10, SERVICES):
         idle(count)
