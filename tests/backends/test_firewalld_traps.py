@@ -73,7 +73,7 @@ def plan(ground: FirewalldGround, wish: Desired) -> Plan:
     return judge(wish, ground.backend.read())
 
 
-def bisect_rejected(ground: FirewalldGround, wish: Desired) -> Plan:
+def settle(ground: FirewalldGround, wish: Desired) -> Plan:
     """Apply what is to be done; gives the plan that is left."""
     carry_out(ground.backend, plan(ground, wish))
     return plan(ground, wish)
@@ -100,13 +100,13 @@ def cable(name: str, zone: str = "") -> None:
 def test_after_a_flush_one_reload_would_leave_everything_dropped(make: Make) -> None:
     ground = make()
     wish = web(ground)
-    bisect_rejected(ground, wish)
+    settle(ground, wish)
     run("nft", "flush", "ruleset")
     assert f'"{OURS}"'[1:-1] in ground.bed.cmd("--policy=lvsmarkd", "--list-rich-rules")
     harm = plan(ground, wish)
     assert {f.kind for f in harm.findings} >= {Kind.MISSING, Kind.BROKEN}
     assert is_covered(ground, wish) is False
-    assert bisect_rejected(ground, wish).steps == ()
+    assert settle(ground, wish).steps == ()
     assert is_covered(ground, wish) is True
     assert "firewalld_policy_drop" not in run("nft", "list", "tables")
 
@@ -115,13 +115,13 @@ def test_after_a_flush_one_reload_would_leave_everything_dropped(make: Make) -> 
 def test_a_reload_of_somebody_elses_that_failed_is_found_and_mended(make: Make) -> None:
     ground = make()
     wish = web(ground)
-    bisect_rejected(ground, wish)
+    settle(ground, wish)
     run("nft", "flush", "ruleset")
     assert "COMMAND_FAILED" in _complaint(ground.bed, "--reload")
     assert "firewalld_policy_drop" in run("nft", "list", "tables")
     broken = found(ground, wish, Kind.BROKEN)
     assert "dropping every new connection" in broken[0].message
-    assert bisect_rejected(ground, wish).steps == ()
+    assert settle(ground, wish).steps == ()
     assert "firewalld_policy_drop" not in run("nft", "list", "tables")
     assert found(ground, wish, Kind.BROKEN) == []
 
@@ -137,7 +137,7 @@ def test_a_rule_that_only_the_kernel_lost_waits_where_a_reload_would_harm_others
 ) -> None:
     ground = make()
     wish = web(ground)
-    bisect_rejected(ground, wish)
+    settle(ground, wish)
     ground.bed.cmd("--zone=public", f"--add-rich-rule={STRANGER}")
     before = ground.foreign()
     ground.delete_in_kernel()
@@ -149,17 +149,17 @@ def test_a_rule_that_only_the_kernel_lost_waits_where_a_reload_would_harm_others
     assert broken[0].severity is Severity.CRITICAL
     assert "zone public: rich rules" in broken[0].message
     ground.bed.cmd("--permanent", "--zone=public", f"--add-rich-rule={STRANGER}")
-    assert bisect_rejected(ground, wish).steps == ()
+    assert settle(ground, wish).steps == ()
     assert is_covered(ground, wish) is True
 
 
 def test_with_when_needed_it_is_reloaded_all_the_same(make: Make) -> None:
     ground = make(reload=Reload.WHEN_NEEDED)
     wish = web(ground)
-    bisect_rejected(ground, wish)
+    settle(ground, wish)
     ground.bed.cmd("--zone=public", f"--add-rich-rule={STRANGER}")
     ground.delete_in_kernel()
-    assert bisect_rejected(ground, wish).steps == ()
+    assert settle(ground, wish).steps == ()
     assert is_covered(ground, wish) is True
 
 
@@ -179,7 +179,7 @@ def test_without_a_reload_zones_hold_the_rules_until_there_is_one(
     bed.cmd("--zone=internal", "--add-interface=e1")
     wish = web(ground)
     before = ground.foreign()
-    assert bisect_rejected(ground, wish).steps == ()
+    assert settle(ground, wish).steps == ()
     assert ground.foreign() == before
     assert is_covered(ground, wish) is True
     for zone in ("public", "internal"):
@@ -197,12 +197,12 @@ def test_without_a_reload_zones_hold_the_rules_until_there_is_one(
 def test_what_somebody_made_permanent_of_it_is_cleared_away(make: Make) -> None:
     ground = make(reload=Reload.NEVER)
     wish = web(ground)
-    bisect_rejected(ground, wish)
+    settle(ground, wish)
     ground.bed.cmd("--runtime-to-permanent")
     ground.bed.cmd("--reload")
     assert OURS in ground.bed.cmd("--permanent", "--zone=public", "--list-rich-rules")
     assert Kind.DUPLICATE in {f.kind for f in plan(ground, wish).findings}
-    assert bisect_rejected(ground, wish).steps == ()
+    assert settle(ground, wish).steps == ()
     assert OURS not in ground.bed.cmd("--permanent", "--zone=public", "--list-rich-rules")
     assert OURS not in ground.bed.cmd("--zone=public", "--list-rich-rules")
     assert is_covered(ground, wish) is True
@@ -211,11 +211,11 @@ def test_what_somebody_made_permanent_of_it_is_cleared_away(make: Make) -> None:
 @only_nftables
 def test_small_changes_reload_nothing(make: Make) -> None:
     ground = make()
-    bisect_rejected(ground, web(ground))
+    settle(ground, web(ground))
     ground.bed.cmd("--zone=public", f"--add-rich-rule={STRANGER}")
     more = want(WEB, declare(81, flow("192.0.2.81", 81), accept=True), policy=ground.policy)
-    assert bisect_rejected(ground, more).steps == ()
-    assert bisect_rejected(ground, web(ground)).steps == ()
+    assert settle(ground, more).steps == ()
+    assert settle(ground, web(ground)).steps == ()
     assert "203.0.113.9" in ground.bed.cmd("--zone=public", "--list-rich-rules")
 
 
@@ -223,7 +223,7 @@ def test_small_changes_reload_nothing(make: Make) -> None:
 def test_somebodys_reload_brings_everything_again(make: Make) -> None:
     ground = make()
     wish = web(ground, accept=True)
-    bisect_rejected(ground, wish)
+    settle(ground, wish)
     ground.bed.cmd("--complete-reload")
     assert plan(ground, wish).steps == ()
     ground.bed.stop()
@@ -236,14 +236,14 @@ def test_somebodys_reload_brings_everything_again(make: Make) -> None:
 def test_in_a_zone_what_was_not_permanent_comes_back_after_a_reload(make: Make) -> None:
     ground = make("zone")
     wish = web(ground)
-    bisect_rejected(ground, wish)
+    settle(ground, wish)
     ground.bed.cmd("--permanent", "--zone=public", f"--remove-rich-rule={OURS}")
     planes = {step.chain_key.plane for step in plan(ground, wish).steps}
     assert planes == {Plane.PERMANENT}
     ground.bed.cmd("--reload")
     assert {step.chain_key.plane for step in plan(ground, wish).steps} == set(PLANES)
     assert is_covered(ground, wish) is False
-    assert bisect_rejected(ground, wish).steps == ()
+    assert settle(ground, wish).steps == ()
 
 
 # States.
@@ -259,14 +259,14 @@ def test_in_panic_mode_nothing_is_written_and_the_finding_says_so(make: Make) ->
         carry_out(ground.backend, plan(ground, wish))
     assert caught.value.trouble is Trouble.BUSY
     ground.bed.cmd("--panic-off")
-    assert bisect_rejected(ground, wish).steps == ()
+    assert settle(ground, wish).steps == ()
 
 
 @only_nftables
 def test_a_firewalld_that_is_gone_is_unknown_and_nothing_is_planned(make: Make) -> None:
     ground = make()
     wish = web(ground)
-    bisect_rejected(ground, wish)
+    settle(ground, wish)
     ground.bed.kill()
     seen = ground.backend.read()
     assert set(seen.chains) == set(CHAIN_KEYS)
@@ -287,20 +287,20 @@ def test_in_a_zone_traffic_by_another_zone_is_a_finding_that_names_it(make: Make
     bed.cmd("--zone=internal", "--add-interface=e1")
     bed.cmd("--zone=dmz", "--add-source=10.9.0.0/16")
     wish = web(ground)
-    bisect_rejected(ground, wish)
+    settle(ground, wish)
     messages = " ".join(f.message for f in found(ground, wish, Kind.BYPASSED))
     assert "interface e1 are in firewalld's zone internal" in messages
     assert "source 10.9.0.0/16 are in firewalld's zone dmz" in messages
     both = make("zone", zones=("public", "internal", "dmz"))
-    assert bisect_rejected(both, wish).steps == ()
+    assert settle(both, wish).steps == ()
     assert found(both, wish, Kind.BYPASSED) == []
     for zone in ("public", "internal", "dmz"):
         assert OURS in bed.cmd(f"--zone={zone}", "--list-rich-rules")
     bed.cmd("--zone=dmz", f"--remove-rich-rule={OURS}")
     assert is_covered(both, wish) is False
-    assert bisect_rejected(both, wish).steps == ()
+    assert settle(both, wish).steps == ()
     # The zone is named no more: its rules go.
-    assert bisect_rejected(ground, wish).steps == ()
+    assert settle(ground, wish).steps == ()
     assert OURS not in bed.cmd("--zone=internal", "--list-rich-rules")
     assert OURS not in bed.cmd("--permanent", "--zone=internal", "--list-rich-rules")
 
@@ -309,10 +309,10 @@ def test_in_a_zone_traffic_by_another_zone_is_a_finding_that_names_it(make: Make
 def test_rules_follow_the_default_zone(make: Make) -> None:
     ground = make("zone")
     wish = web(ground)
-    bisect_rejected(ground, wish)
+    settle(ground, wish)
     ground.bed.cmd("--set-default-zone=external")
     assert is_covered(ground, wish) is False
-    assert bisect_rejected(ground, wish).steps == ()
+    assert settle(ground, wish).steps == ()
     assert is_covered(ground, wish) is True
     assert OURS not in ground.bed.cmd("--zone=public", "--list-rich-rules")
 
@@ -339,21 +339,21 @@ def test_a_zone_that_is_only_not_loaded_yet_has_its_permanent_rules(make: Make) 
     carry_out(ground.backend, judge(wish, ground.backend.read()))
     assert OURS in ground.bed.cmd("--permanent", "--zone=new", "--list-rich-rules")
     assert is_covered(ground, wish) is False
-    assert bisect_rejected(ground, wish).steps == ()
+    assert settle(ground, wish).steps == ()
 
 
 def test_a_marked_flow_that_the_zone_refuses_is_unaccepted_until_it_is_accepted(
     make: Make,
 ) -> None:
     ground = make()
-    bisect_rejected(ground, web(ground))
+    settle(ground, web(ground))
     refused = found(ground, web(ground), Kind.UNACCEPTED)
     assert "zone public, target default" in refused[0].message
     assert "add `accept`" in refused[0].message
     ground.bed.cmd("--zone=public", "--add-service=http")
     assert found(ground, web(ground), Kind.UNACCEPTED) == []
     ground.bed.cmd("--zone=public", "--remove-service=http")
-    bisect_rejected(ground, web(ground, accept=True))
+    settle(ground, web(ground, accept=True))
     assert found(ground, web(ground, accept=True), Kind.UNACCEPTED) == []
     # What the operator refuses himself is not overruled.
     ground.bed.cmd(
@@ -399,7 +399,7 @@ def test_marks_of_others_are_watched_in_both_planes(
     assert bool(found(ground, wish, Kind.UNCOVERED)) is not permanent
     if permanent:
         # Declared now, beside it: nobody is in anybody's way.
-        assert bisect_rejected(ground, web(ground)).steps == ()
+        assert settle(ground, web(ground)).steps == ()
         assert found(ground, web(ground), Kind.CONFLICT) == []
 
 
@@ -407,7 +407,7 @@ def test_marks_of_others_are_watched_in_both_planes(
 def test_marks_of_others_that_come_after_ours_are_conflicts(make: Make) -> None:
     ground = make("zone")
     wish = web(ground)
-    bisect_rejected(ground, wish)
+    settle(ground, wish)
     bed = ground.bed
     bed.cmd("--permanent", "--new-policy=late")
     for option in ("--add-ingress-zone=ANY", "--add-egress-zone=HOST", "--set-priority=5"):
@@ -427,7 +427,7 @@ def test_marks_of_others_that_come_after_ours_are_conflicts(make: Make) -> None:
     assert is_covered(ground, wish) is False
     # The policy comes last of all.
     by_policy = make("policy")
-    assert bisect_rejected(by_policy, wish).steps == ()
+    assert settle(by_policy, wish).steps == ()
     assert found(by_policy, wish, Kind.FLEETING) == []
     assert found(by_policy, wish, Kind.CONFLICT) == []
     assert is_covered(by_policy, wish) is True
@@ -453,7 +453,7 @@ def test_marks_in_other_tables_of_nft_are_seen(make: Make) -> None:
         "ip daddr 192.0.2.0/24 tcp dport 80 jump d; }\nchain d { meta mark set 7; }\n}\n",
     )
     wish = web(ground)
-    bisect_rejected(ground, wish)
+    settle(ground, wish)
     conflict = found(ground, wish, Kind.CONFLICT)
     assert "nft table inet other, chain d" in conflict[0].message
     assert conflict[0].severity is Severity.CRITICAL
@@ -487,7 +487,7 @@ def test_zones_policies_and_direct_rules_are_saved_once_before_the_first_write(
     ground = make()
     ground.others()
     assert not (tmp_path / "state").exists()
-    bisect_rejected(ground, web(ground))
+    settle(ground, web(ground))
     text, files = sorted((tmp_path / "state" / "backup").iterdir())
     saved = json.loads(text.read_text())
     for plane in ("runtime", "permanent"):
@@ -495,7 +495,7 @@ def test_zones_policies_and_direct_rules_are_saved_once_before_the_first_write(
         assert "36161" in str(saved[plane]["direct"])
         assert "allow-host-ipv6" in saved[plane]["policies"]
         assert "lvsmarkd" not in str(saved[plane])
-    bisect_rejected(ground, web(ground, accept=True))
+    settle(ground, web(ground, accept=True))
     assert sorted((tmp_path / "state" / "backup").iterdir()) == [text, files]
     # And it brings things back.
     before = ground.foreign()
@@ -529,11 +529,11 @@ def test_many_rules_are_loaded_at_once_when_one_by_one_is_too_slow(
     many = want(
         declare(80, *(flow(f"192.0.2.{n}", 80) for n in range(1, 60))), policy=ground.policy
     )
-    assert bisect_rejected(ground, many).steps == ()
+    assert settle(ground, many).steps == ()
     assert "reloading" not in caplog.text
     ground.backend.purge()
     monkeypatch.setattr("lvsmarkd.backends.firewalld.apply.PATIENCE", 0.001)
-    assert bisect_rejected(ground, many).steps == ()
+    assert settle(ground, many).steps == ()
     assert "many rules are to be added" in caplog.text
     assert "new connections are dropped for about 0.1 s" in caplog.text
 
@@ -558,7 +558,7 @@ def test_a_configuration_that_others_broke_does_not_keep_our_rules_out(
     broken = ground.bed.etc / "zones" / "dmz.xml"
     broken.write_text("<zone><broken")
     wish = web(ground)
-    assert bisect_rejected(ground, wish).steps == ()
+    assert settle(ground, wish).steps == ()
     assert is_covered(ground, wish) is True
     assert caplog.text.count("reloading firewalld") == 1
     assert OURS in ground.bed.cmd("--zone=public", "--list-rich-rules")
@@ -568,7 +568,7 @@ def test_a_configuration_that_others_broke_does_not_keep_our_rules_out(
     (rejected,) = carry_out(ground.backend, plan(ground, wish)).rejected
     assert "refuses to reload" in rejected[1]
     broken.unlink()
-    assert bisect_rejected(ground, wish).steps == ()
+    assert settle(ground, wish).steps == ()
     assert OURS in ground.bed.cmd("--policy=lvsmarkd", "--list-rich-rules")
 
 
@@ -576,10 +576,10 @@ def test_a_configuration_that_others_broke_does_not_keep_our_rules_out(
 def test_a_flush_takes_what_others_had_in_force_so_a_reload_takes_nothing(make: Make) -> None:
     ground = make()
     wish = web(ground)
-    bisect_rejected(ground, wish)
+    settle(ground, wish)
     ground.bed.cmd("--zone=public", f"--add-rich-rule={STRANGER}")
     run("nft", "flush", "ruleset")
-    assert bisect_rejected(ground, wish).steps == ()
+    assert settle(ground, wish).steps == ()
     assert is_covered(ground, wish) is True
 
 
@@ -608,7 +608,7 @@ def test_a_rule_that_is_deleted_twice_in_a_row_comes_back_twice(
 ) -> None:
     ground = make()
     wish = web(ground)
-    bisect_rejected(ground, wish)
+    settle(ground, wish)
     now = [0.0]
     assert isinstance(ground.backend, FirewalldBackend)
     ground.backend._unmended.clock = lambda: now[0]  # noqa: SLF001 - its clock
@@ -623,10 +623,10 @@ def test_a_rule_that_is_deleted_twice_in_a_row_comes_back_twice(
     ground.delete_in_kernel()
     carry_out(ground.backend, plan(ground, wish))
     now[0] = DELAYS[0]
-    assert bisect_rejected(ground, wish).steps == ()
+    assert settle(ground, wish).steps == ()
     now[0] += 30
     ground.delete_in_kernel()
-    assert bisect_rejected(ground, wish).steps == ()
+    assert settle(ground, wish).steps == ()
 
 
 def test_a_rule_that_is_deleted_right_after_a_reload_is_no_hopeless_one(
@@ -634,7 +634,7 @@ def test_a_rule_that_is_deleted_right_after_a_reload_is_no_hopeless_one(
 ) -> None:
     ground = make()
     two = want(declare(80, *(flow(f"192.0.2.{n}", 80) for n in (10, 11))), policy=ground.policy)
-    assert bisect_rejected(ground, two).steps == ()
+    assert settle(ground, two).steps == ()
     reload = Reloader.run
 
     def raced(reloader: Reloader, why: str, state_seen: FirewalldState) -> None:
@@ -646,7 +646,7 @@ def test_a_rule_that_is_deleted_right_after_a_reload_is_no_hopeless_one(
     ground.delete_in_kernel()
     assert carry_out(ground.backend, plan(ground, two)).rejected == ()
     assert len(plan(ground, two).steps) == 1
-    assert bisect_rejected(ground, two).steps == ()
+    assert settle(ground, two).steps == ()
 
 
 @pytest.mark.parametrize(("ah", "protocol"), [(False, "vrrp"), (True, "ah")])
@@ -655,7 +655,7 @@ def test_what_directors_say_to_each_other_is_accepted(
 ) -> None:
     ground = make()
     wish = want(instances=(instance("192.0.2.10", ah=ah),), policy=ground.policy)
-    assert bisect_rejected(ground, wish).steps == ()
+    assert settle(ground, wish).steps == ()
     rule = f'rule priority="10965" family="ipv4" protocol value="{protocol}" accept'
     for plane in ((), ("--permanent",)):
         assert rule in ground.bed.cmd(*plane, "--policy=lvsmarkd", "--list-rich-rules")
