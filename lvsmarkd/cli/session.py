@@ -35,7 +35,7 @@ class Session:
             return choose(
                 self.backend_name,
                 state_directory=self.paths.state,
-                settings=self.inputs.loaded.settings.firewall,
+                settings=self.inputs.settings.firewall,
             )
         except FirewallError as error:
             raise CommandError(str(error)) from error
@@ -54,7 +54,7 @@ def open_session(options: argparse.Namespace) -> Session:
         inputs = InputReader.open(where)
     except ConfigError as error:
         raise CommandError("\n  ".join(map(str, error.problems))) from error
-    name = where.backend or str(inputs.loaded.settings.firewall.backend)
+    name = where.backend or str(inputs.settings.firewall.backend)
     paths = paths_from_environment()
     inputs.remembered = Remembered(paths.state / "keepalived.json")
     return Session(inputs, paths, name)

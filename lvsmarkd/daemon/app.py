@@ -16,6 +16,7 @@ from lvsmarkd.daemon.pause import Pause, since_boot
 from lvsmarkd.daemon.runtime_directory import RuntimeDirectory
 from lvsmarkd.daemon.telemetry import Telemetry
 from lvsmarkd.daemon.watchers import Watchers
+from lvsmarkd.declarations.settings import Settings
 from lvsmarkd.model.report import Mode, Report
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.reconcile.inputs import InputReader
@@ -52,8 +53,8 @@ class App:
             running.add_signal_handler(number, self._stopping.set)
         running.add_signal_handler(signal.SIGHUP, self._reload)
         self.pause.load()
-        listen = self.inputs.loaded.settings.metrics.listen
-        self.voice.started(self._mode(), listen, self.loop.healthy)
+        listen = self.inputs.settings.metrics.listen
+        self.voice.started(self._mode(self.inputs.settings), listen, self.loop.healthy)
         await self._listen()
         # The watchers first: what happens during the first pass must not be missed.
         self.watchers.start(self.loop.wake)
@@ -102,17 +103,16 @@ class App:
         ends = monotonic() + left + 0.01
         return ends if due is None else min(due, ends)
 
-    def _mode(self) -> Mode:
+    def _mode(self, settings: Settings) -> Mode:
         if self.pause.active(since_boot()):
             return Mode.PAUSED
-        return self.inputs.loaded.settings.daemon.mode
+        return settings.daemon.mode
 
     def _done(self, report: Report) -> None:
         self._last = report
         if self.pause.expire(since_boot()) and report.mode is Mode.PAUSED:
             self.loop.wake(Wake(Trigger.RECHECK))  # it ran out during this pass
-        settings = self.inputs.loaded.settings
-        self.reconciler.linger = settings.daemon.linger_seconds
+        settings = self.inputs.settings
         self.watchers.follow(self.inputs.files(), self.inputs.lookups())
         self.watchers.resync(settings.daemon.resync_seconds)
         self.voice.listen(settings.metrics.listen)

@@ -19,18 +19,18 @@ from lvsmarkd.reconcile.remembered import Remembered
 
 def wire(inputs: InputReader, paths: DaemonPaths) -> App:
     """Make the daemon, ready to run."""
-    voice = Telemetry(lambda: inputs.loaded.settings.daemon.resync_seconds)
+    voice = Telemetry(lambda: inputs.settings.daemon.resync_seconds)
     presence = Presence(BusFirewalld())
 
     def firewall() -> Firewall:
-        return inputs.loaded.settings.firewall
+        return inputs.settings.firewall
 
     def backend() -> str:
         return inputs.where.backend or str(firewall().backend)
 
     watchers = Watchers(
         voice,
-        inputs.loaded.settings.daemon.resync_seconds,
+        inputs.settings.daemon.resync_seconds,
         follow_keepalived=inputs.where.keepalived is None,
         follow_firewalld=may_be_firewalld(backend()),
         firewalld_expected=backend() == BackendChoice.FIREWALLD,
@@ -51,9 +51,8 @@ def wire(inputs: InputReader, paths: DaemonPaths) -> App:
     reconciler = Reconciler(
         inputs,
         BackendSelector(find, stamp),
-        inputs.loaded.settings.daemon.linger_seconds,
         on_call=voice.backend_call,
     )
-    inputs.on_reload = voice.reloaded
+    inputs.settings_file.on_reload = voice.reloaded
     inputs.remembered = Remembered(paths.state / "keepalived.json")
     return App(inputs, reconciler, paths, voice, watchers, Pause(paths.pause))

@@ -1,6 +1,6 @@
 """Rules of our own: a thing in a firewall that marks or accepts some packets."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from lvsmarkd.model.firewall import Program
@@ -89,6 +89,14 @@ class Rule:
     match: Packets
     action: Action
     mark: int | None = None
+    _hash: int = field(default=0, init=False, repr=False, compare=False)
+    """Computed once: a pass looks each rule up some twenty times."""
+
+    def __hash__(self) -> int:
+        if not self._hash:
+            value = hash((self.family, self.hook, self.match, self.action, self.mark))
+            object.__setattr__(self, "_hash", value)
+        return self._hash
 
     @property
     def service(self) -> ServiceKey | None:

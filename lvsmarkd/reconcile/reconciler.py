@@ -1,30 +1,43 @@
-"""One pass: gather, desired, observe, judge, apply, verify, report. The only writer."""
+"""One pass after the other: the order of a pass is written here, and nowhere else.
 
-from collections.abc import Callable, Iterable, Iterator
+gather    what the operator wrote, and what runs here: the files, keepalived, IPVS (InputReader)
+snapshot  what the firewall holds, and what its rules can say (Backend.read)
+desired   what must hold, by the inputs and the limits of that firewall (judge.desired)
+decide    judge the snapshot, plan, leave out what is to be left alone for now (decision.decide)
+apply     carry out the steps, unless there are none (Backend.apply)
+verify    read again and judge again: only what holds then is a repair (decision.conclude)
+report    one value, of which journal, metrics and status are made (model.report)
+
+Goals: what cannot be read or was refused never leads to a write, so each stage keeps the last
+good state; a pass is bounded in time by the limits of what it calls; nothing is remembered from
+pass to pass but the frozen ``State``, the last ``Desired`` and the last ``Report``.
+
+Threads: a pass runs in a thread of its own (daemon.loop starts it), one at a time. That thread
+alone calls ``run``, and so reads and changes the inputs, the backend and the state. The event
+loop's thread may ask ``next_due`` and read the inputs between two passes, when nobody changes
+them. ``on_call`` is called from the thread of the passes.
+"""
+
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from math import inf
 from time import monotonic, time
 
 from lvsmarkd.backends.backend import Applied, Backend
-from lvsmarkd.declarations.tables import Placement
+from lvsmarkd.declarations.settings import Settings
 from lvsmarkd.judge.desired import Desired, Policy, desired
-from lvsmarkd.judge.drift import History
-from lvsmarkd.judge.judgement import judge
-from lvsmarkd.judge.refusals import refused_settings, rejected_rules
 from lvsmarkd.model.finding import Kind
-from lvsmarkd.model.firewall import FirewallIdentity
 from lvsmarkd.model.limits import Limits
-from lvsmarkd.model.plan import AddRule, Plan, ReplaceChain, Step, owned_by
-from lvsmarkd.model.report import NO_BACKEND, Cause, Mode, Repair, Report, Result
+from lvsmarkd.model.plan import Plan
+from lvsmarkd.model.report import NO_BACKEND, Mode, Repair, Report, Result
 from lvsmarkd.model.shortage import is_shortage, shortage_sentence
 from lvsmarkd.model.snapshot import Snapshot
-from lvsmarkd.model.wake import Actor, Trigger, Wake
+from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
-from lvsmarkd.reconcile.applied_state import AppliedState, rules_of
-from lvsmarkd.reconcile.fights import Fights
+from lvsmarkd.reconcile.decision import Conclusion, Facts, conclude, decide
 from lvsmarkd.reconcile.inputs import InputReader, Inputs
-from lvsmarkd.reconcile.rejected_rules import RejectedRules
 from lvsmarkd.reconcile.rule_counts import RuleCounts
+from lvsmarkd.reconcile.state import Home, State
 
 OnCall = Callable[[str, str, float], None]
 """Hears of each call of the backend: operation, result, seconds."""
@@ -38,39 +51,26 @@ class Clock:
     epoch: Callable[[], float] = time
 
 
-@dataclass(frozen=True, slots=True)
-class _Home:
-    """Where rules are kept: which firewall, and by the settings where in it."""
-
-    firewall: FirewallIdentity
-    placement: Placement
-    zones: tuple[str, ...]
-
-
 @dataclass(slots=True)
 class Reconciler:
-    """Makes what is there agree with what must hold, one pass at a time.
+    """Makes what is there agree with what must hold, one pass at a time. The only writer.
 
-    ``run`` blocks and is bounded in time by the backend's own limits. It is not thread-safe:
-    one pass ends before the next begins.
+    A ``single`` pass, of a command, has no past: no rule lingers.
     """
 
     inputs: InputReader
     backend: Backend
-    linger: float = 0.0
     clock: Clock = field(default_factory=Clock)
     on_call: OnCall = lambda _operation, _result, _seconds: None
-    fights: Fights = field(default_factory=Fights)
-    quarantine: RejectedRules = field(default_factory=RejectedRules)
-    _applied: AppliedState = field(default_factory=AppliedState)
+    single: bool = False
+    _state: State = field(default_factory=State)
+    _linger: float = 0.0
     _desired: Desired | None = None
-    _home: _Home | None = None
-    _last: bool | None = None
     _basis: tuple[Inputs, Policy] | None = None
     _reported: Report | None = None
     _began: float = -inf
 
-    def run(self, wakes: Iterable[Wake], mode: Callable[[], Mode]) -> Report:
+    def run(self, wakes: Iterable[Wake], mode: Callable[[Settings], Mode]) -> Report:
         """One pass, for these reasons. Raises nothing that is the firewall's, a file's or the
         host's: where descriptors or memory are lacking, the last good state stays.
 
@@ -83,8 +83,77 @@ class Reconciler:
         except (OSError, MemoryError) as error:
             if not is_shortage(error):
                 raise
-            self._reported = self._cut_short(error, reasons[0].trigger, mode(), start)
+            now = mode(self.inputs.settings)
+            self._reported = self._cut_short(error, reasons[0].trigger, now, start)
         return self._reported
+
+    def next_due(self) -> float | None:
+        """When (monotonic) something that was put off is due: a lingering rule, a fight, a
+        rule that the firewall refused.
+
+        What came due while the last pass ran is due still: that pass judged by its beginning.
+        """
+        return self._state.next_due(self._began, self._linger)
+
+    def _pass(
+        self, reasons: tuple[Wake, ...], mode: Callable[[Settings], Mode], start: float
+    ) -> Report:
+        asked = any(wake.trigger is Trigger.CONTROL for wake in reasons)
+        if any(wake.trigger is Trigger.SIGNAL for wake in reasons):
+            self.inputs.expire()
+        inputs = self.inputs.gather()
+        settings = inputs.settings
+        self._linger = 0.0 if self.single else settings.daemon.linger_seconds
+
+        seen = self._read()
+        wanted = self._want(inputs, seen.limits)
+
+        state = self._state.at(_home(seen, settings))
+        facts = Facts(wanted, seen, start, mode(settings), self._linger, inputs.refused)
+        decision = decide(state.asked() if asked else state, facts)
+
+        actors = tuple(dict.fromkeys(w.actor for w in reasons if w.actor is not None))
+        after, failure, latency = seen, None, None
+        conclusion = Conclusion(decision.found, (), decision.state)
+        if decision.steps:
+            applied = self._apply(Plan(steps=decision.steps, requested=asked))
+            failure = applied.error
+            after = self._read()
+            conclusion = conclude(decision, facts, applied, after, actors)
+            latency = self.clock.monotonic() - start if conclusion.repairs else None
+
+        now = self.clock.monotonic()
+        self._state = conclusion.state.ended(wanted, after, now)
+        left, repairs = conclusion.left, conclusion.repairs
+        counts, epoch = RuleCounts(wanted, after), self.clock.epoch()
+        return Report(
+            trigger=reasons[0].trigger,
+            result=_result(failure, repairs, left, facts.mode),
+            mode=facts.mode,
+            backend=after.firewall.name,
+            backend_version=after.firewall.version,
+            found=decision.found,
+            left=left,
+            services=counts.services(),
+            repairs=repairs,
+            fights=self._state.fights(now, epoch),
+            actors=actors,
+            rules_desired=counts.desired(),
+            rules_present=counts.present(),
+            rejected=self._state.rejected(),
+            configuration_valid=wanted.removable,
+            configuration_problems=tuple(
+                f for f in left.findings if f.kind in {Kind.REFUSED, Kind.PROBLEM}
+            ),
+            checksum=wanted.checksum,
+            finished=epoch,
+            duration=now - start,
+            latency=latency,
+            error=str(failure) if failure else "",
+            trouble=str(failure.trouble) if failure else "",
+            source=inputs.source,
+            unread=counts.unread(),
+        )
 
     def _cut_short(
         self, error: OSError | MemoryError, trigger: Trigger, mode: Mode, start: float
@@ -108,94 +177,14 @@ class Reconciler:
             finished=self.clock.epoch(),
         )
 
-    def _pass(self, reasons: tuple[Wake, ...], mode: Callable[[], Mode], start: float) -> Report:
-        actors = tuple(dict.fromkeys(w.actor for w in reasons if w.actor is not None))
-        requested = any(wake.trigger is Trigger.CONTROL for wake in reasons)
-        if requested:
-            self.fights.reset_backoff()
-            self.quarantine.reset_backoff()
-        if any(wake.trigger is Trigger.SIGNAL for wake in reasons):
-            self.inputs.expire()
-        inputs_now = self.inputs.gather()
-        now = mode()
-        seen = self._read()
-        self._know(seen)
-        wanted = self._want(inputs_now, seen.limits)
-        self.quarantine.keep(wanted.rules)
-        found = self._judge(wanted, seen, start, inputs_now)
-        steps = self._allowed(found, now, start)
-        repairs: tuple[Repair, ...] = ()
-        failure: FirewallError | None = None
-        left, after, latency = found, seen, None
-        if steps:
-            applied = self._apply(Plan(steps=steps, requested=requested))
-            failure = applied.error
-            self.quarantine.record(steps, applied.rejected, start, whole=failure is None)
-            steps = tuple(_taken(steps, applied))
-            after = self._read()
-            left = self._judge(wanted, after, start, inputs_now)
-            tried = [Repair(step, self._applied.cause(step, wanted)) for step in steps]
-            if after.firewall == seen.firewall:  # else it is not seen what became of the steps
-                repairs = self._repairs(tried, left, actors, start, whole=failure is None)
-            latency = self.clock.monotonic() - start if repairs else None
-        self._applied.remember(wanted, after)
-        return self._report(
-            RuleCounts(wanted, after),
-            Report(
-                trigger=reasons[0].trigger,
-                result=_result(failure, repairs, left, now),
-                mode=now,
-                backend=after.firewall.name,
-                backend_version=after.firewall.version,
-                found=found,
-                left=left,
-                repairs=repairs,
-                actors=actors,
-                duration=self.clock.monotonic() - start,
-                latency=latency,
-                error=str(failure) if failure else "",
-                trouble=str(failure.trouble) if failure else "",
-                source=inputs_now.source,
-            ),
-        )
-
-    def next_due(self) -> float | None:
-        """When (monotonic) something that was put off is due: a lingering rule, a fight, a
-        rule that the kernel refused.
-
-        What came due while the last pass ran is due still: that pass judged by its beginning.
-        """
-        judged = self._began
-        dues = (
-            self._applied.next_due(judged, self.linger),
-            self.fights.next_due(judged),
-            self.quarantine.next_due(judged),
-        )
-        return min((due for due in dues if due is not None), default=None)
-
-    def _know(self, seen: Snapshot) -> None:
-        """Begin anew where another firewall keeps the rules from now on, or they belong elsewhere
-        in it: what is missing there was not undone by anybody.
-        """
-        firewalld = self.inputs.loaded.settings.firewall.firewalld
-        home = _Home(seen.firewall, firewalld.placement, firewalld.zones)
-        if self._home is not None and home != self._home:
-            self._applied, self.fights, self.quarantine = AppliedState(), Fights(), RejectedRules()
-        if seen.limits.jump_at_end is not self._last:
-            self._applied.forget_jumps()  # that they stand elsewhere now was our own wish
-        self._home, self._last = home, seen.limits.jump_at_end
-
-    def _want(self, inputs_now: Inputs, limits: Limits) -> Desired:
-        policy = self.inputs.policy(limits)
-        if self._desired is None or self._basis is None or self._basis != (inputs_now, policy):
+    def _want(self, inputs: Inputs, limits: Limits) -> Desired:
+        """What must hold. It is computed anew only when something that it depends on changed."""
+        policy = inputs.policy(limits)
+        if self._desired is None or self._basis is None or self._basis != (inputs, policy):
             self._desired = desired(
-                inputs_now.reading,
-                inputs_now.declared,
-                policy,
-                self._desired,
-                inputs_now.runtime_state,
+                inputs.reading, inputs.declared, policy, self._desired, inputs.runtime_state
             )
-            self._basis = (inputs_now, policy)
+            self._basis = (inputs, policy)
         return self._desired
 
     def _read(self) -> Snapshot:
@@ -210,69 +199,10 @@ class Reconciler:
         self.on_call("apply", _result_of(applied), self.clock.monotonic() - start)
         return applied
 
-    def _judge(self, wanted: Desired, seen: Snapshot, now: float, inputs_now: Inputs) -> Plan:
-        self._applied.notice(wanted, seen, now)
-        self.quarantine.seen(rule for _, rule in rules_of(seen))
-        plan = judge(
-            wanted,
-            seen,
-            history=History(
-                lambda rule: self._applied.lingers(rule, now, self.linger), self._applied.knows
-            ),
-        )
-        own = [
-            *refused_settings(inputs_now.refused),
-            *rejected_rules(self.quarantine.refused()),
-        ]
-        return replace(plan, findings=(*own, *plan.findings)) if own else plan
 
-    def _allowed(self, plan: Plan, mode: Mode, now: float) -> tuple[Step, ...]:
-        """The steps that may be carried out now."""
-        if mode is not Mode.ENFORCE:
-            return ()
-        steps = (self.quarantine.without_refused(step, now) for step in plan.steps)
-        due = (step for step in steps if step is not None)
-        return tuple(step for step in due if self.fights.allows(owned_by(step)[0], now))
-
-    def _repairs(
-        self,
-        tried: Iterable[Repair],
-        left: Plan,
-        actors: tuple[Actor, ...],
-        now: float,
-        *,
-        whole: bool,
-    ) -> tuple[Repair, ...]:
-        """What was carried out and holds.
-
-        Drift is counted even where it does not hold: somebody may undo it before we look. But
-        where not the ``whole`` could be written, what does not hold may never have been.
-        """
-        undone = {owned_by(step)[0] for step in left.steps}
-        repairs = list(tried)
-        for repair in repairs:
-            if repair.cause is Cause.DRIFT and (whole or owned_by(repair.step)[0] not in undone):
-                for owned in owned_by(repair.step):
-                    self.fights.repaired(owned, now, actors)
-        return tuple(repair for repair in repairs if owned_by(repair.step)[0] not in undone)
-
-    def _report(self, census: RuleCounts, report: Report) -> Report:
-        now, epoch = self.clock.monotonic(), self.clock.epoch()
-        return replace(
-            report,
-            services=census.services(),
-            rules_desired=census.desired(),
-            rules_present=census.present(),
-            unread=census.unread(),
-            fights=self.fights.current(now, epoch),
-            rejected=self.quarantine.refused(),
-            configuration_valid=census.wanted.removable,
-            configuration_problems=tuple(
-                f for f in report.left.findings if f.kind in {Kind.REFUSED, Kind.PROBLEM}
-            ),
-            checksum=census.wanted.checksum,
-            finished=epoch,
-        )
+def _home(seen: Snapshot, settings: Settings) -> Home:
+    firewalld = settings.firewall.firewalld
+    return Home(seen.firewall, firewalld.placement, firewalld.zones, seen.limits.jump_at_end)
 
 
 def _result_of(applied: Applied) -> str:
@@ -280,19 +210,6 @@ def _result_of(applied: Applied) -> str:
     if applied.error is None:
         return "ok"
     return "error" if applied.error.trouble is Trouble.GONE else str(applied.error.trouble)
-
-
-def _taken(steps: Iterable[Step], applied: Applied) -> Iterator[Step]:
-    """The steps without the rules that were refused: these were never in force."""
-    refused = {rule for rule, _ in applied.rejected}
-    for step in steps:
-        match step:
-            case AddRule(_, rule) if rule in refused:
-                continue
-            case ReplaceChain(_, rules):
-                yield replace(step, rules=tuple(rule for rule in rules if rule not in refused))
-            case _:
-                yield step
 
 
 def _result(

@@ -29,8 +29,10 @@ def quiet_pass() -> None:
     backend = choose("iptables", state_directory=directory)
     reconciler = Reconciler(InputReader.open(InputPaths(toml, conf)), backend)
     wakes = [Wake(Trigger.TIMER)]
-    reconciler.run(wakes, lambda: Mode.ENFORCE)
-    passes = [timed(lambda: reconciler.run(wakes, lambda: Mode.ENFORCE)) for _ in range(RUNS)]
+    reconciler.run(wakes, lambda _settings: Mode.ENFORCE)
+    passes = [
+        timed(lambda: reconciler.run(wakes, lambda _settings: Mode.ENFORCE)) for _ in range(RUNS)
+    ]
     saves = [timed(_saves) for _ in range(RUNS)]
     base = sorted(saves)[RUNS // 2]
     print(f"\n{SERVICES} services, {RUNS} runs, iptables-nft{'median ms':>46} {'p99 ms':>9}")

@@ -219,7 +219,7 @@ def test_the_pass_after_a_signal_reads_all_again_whatever_the_stamps_say(
 
     async def script(stage: Stage) -> None:
         await started(stage, said)
-        stage.app.inputs.on_reload = lambda good, _at: read.append(good)
+        stage.app.inputs.settings_file.on_reload = lambda good, _at: read.append(good)
         stage.app.loop.wake(Wake(Trigger.TIMER))
         stage.go_on()
         await stage.begins(3)

@@ -35,9 +35,9 @@ def rendered(directory: Path) -> dict[str, str]:
     toml = directory / "lvsmarkd.toml"
     reader = InputReader.open(InputPaths(toml if toml.exists() else None, directory / INPUTS[0]))
     inputs = reader.gather()
-    firewall = reader.loaded.settings.firewall
+    firewall = reader.settings.firewall
     by_firewalld = firewall.backend is BackendChoice.FIREWALLD
-    policy = reader.policy(rich_rule_limits() if by_firewalld else DEFAULT_LIMITS)
+    policy = inputs.policy(rich_rule_limits() if by_firewalld else DEFAULT_LIMITS)
     wanted = desired(inputs.reading, inputs.declared, policy)
     if by_firewalld:
         planes = {plane: _nothing_of_ours(plane, firewall) for plane in _PLANES}

@@ -31,7 +31,6 @@ class Bench:
     """``conf`` and ``toml`` are the operator's files; ``now`` is the time."""
 
     directory: Path
-    linger: float = 5.0
     now: float = 1000.0
     paper: PaperFirewall = field(default_factory=PaperFirewall)
     reconciler: Reconciler = field(init=False)
@@ -50,14 +49,13 @@ class Bench:
         self.reconciler = Reconciler(
             InputReader.open(InputPaths(self.toml, self.conf)),
             self.paper,
-            self.linger,
             Clock(lambda: self.now, lambda: 1e9 + self.now),
         )
 
     def look(self, *actors: Actor, mode: Mode = Mode.ENFORCE) -> Report:
         """One pass."""
         wakes = [Wake(Trigger.NETLINK, actor) for actor in actors] or [Wake(Trigger.TIMER)]
-        return self.reconciler.run(wakes, lambda: mode)
+        return self.reconciler.run(wakes, lambda _settings: mode)
 
     def marks(self) -> tuple[Rule, ...]:
         """The rules that mark IPv4 packets, in their order."""

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from lvsmarkd.judge.desired import Desired, Policy, desired
-from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind, Severity
@@ -12,8 +11,8 @@ from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Chain, ForeignRule, Side, Snapshot
 from lvsmarkd.model.unknown import Unknown
-from lvsmarkd.reconcile.applied_state import AppliedState
 from lvsmarkd.reconcile.rule_counts import RuleCounts
+from lvsmarkd.reconcile.state import State
 from tests.harness.values import ONE_PORT, declare, flow, key, packets, reading, service, want
 
 NOW = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
@@ -80,12 +79,9 @@ def test_a_rule_in_some_places_that_nobody_wants_is_removed_when_its_time_has_co
     torn = replace(FULL, partial=(stale,))
     seen = Snapshot({NOW: torn})
     assert judge(WEB, seen).steps == (RemoveRule(NOW, stale),)
-    memory = AppliedState()
-    memory.notice(WEB, seen, 100.0)
-    assert memory.lingers(stale, 104.0, 5.0)
-    assert not memory.lingers(stale, 105.0, 5.0)
-    waiting = History(lambda rule: memory.lingers(rule, 104.0, 5.0))
-    assert judge(WEB, seen, history=waiting).steps == ()
+    state = State().looked(WEB, seen, 100.0)
+    assert judge(WEB, seen, history=state.history(104.0, 5.0)).steps == ()
+    assert judge(WEB, seen, history=state.history(105.0, 5.0)).steps == (RemoveRule(NOW, stale),)
 
 
 def test_a_watched_mark_that_is_only_in_force_now_is_fleeting() -> None:
@@ -141,7 +137,6 @@ def present(now: Chain, then: Chain | Unknown) -> dict[Plane, int]:
 
 
 def test_a_shared_holder_is_known_to_be_ours_by_a_rule_of_ours() -> None:
-    memory = AppliedState()
-    memory.remember(WEB, Snapshot({NOW: HELD, THEN: FULL}))
-    assert not memory.knows(NOW)
-    assert memory.knows(THEN)
+    history = State().ended(WEB, Snapshot({NOW: HELD, THEN: FULL}), 100.0).history(100.0, 0.0)
+    assert not history.ours(NOW)
+    assert history.ours(THEN)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.declarations.settings import Loaded, load
-from lvsmarkd.reconcile import inputs
+from lvsmarkd.reconcile import settings_file
 from lvsmarkd.reconcile.inputs import InputPaths, InputReader
 from tests.harness.control import WEB
 
@@ -25,8 +25,8 @@ def test_what_changes_while_the_settings_are_read_first_is_read_by_the_next_pass
         changed.write_text("[daemon]\nlinger_seconds = 20\n")
         return loaded
 
-    monkeypatch.setattr(inputs, "load", slow)
+    monkeypatch.setattr(settings_file, "load", slow)
     reader = InputReader.open(InputPaths(main, conf))
-    monkeypatch.setattr(inputs, "load", load)
+    monkeypatch.setattr(settings_file, "load", load)
     reader.gather()
-    assert reader.loaded.settings.daemon.linger_seconds == 20
+    assert reader.settings.daemon.linger_seconds == 20

@@ -232,6 +232,16 @@ def test_a_bad_lvsmarkd_toml_leaves_the_last_good_one_in_force(
     assert bench.look().configuration_problems == ()
 
 
+def test_a_new_linger_time_holds_from_the_pass_that_reads_it(bench: Bench) -> None:
+    bench.conf.write_text(WEB + MAIL)
+    bench.look()
+    bench.conf.write_text(WEB)
+    bench.look()
+    bench.toml.write_text("[daemon]\nlinger_seconds = 0\n")
+    bench.look()
+    assert bench.rules() == {80}
+
+
 def test_three_repairs_in_five_minutes_are_a_fight(bench: Bench) -> None:
     bench.look()
     for _ in range(3):

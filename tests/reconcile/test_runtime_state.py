@@ -60,10 +60,10 @@ class Director:
             ask=lambda _executable: (2, 2, 7),
         )
         clock = Clock(lambda: self.now, lambda: 1e9 + self.now)
-        self.reconciler = Reconciler(inputs, self.paper, 5.0, clock)
+        self.reconciler = Reconciler(inputs, self.paper, clock)
 
     def look(self, trigger: Trigger = Trigger.TIMER) -> Report:
-        return self.reconciler.run([Wake(trigger)], lambda: Mode.ENFORCE)
+        return self.reconciler.run([Wake(trigger)], lambda _settings: Mode.ENFORCE)
 
     def reloads(self) -> None:
         """keepalived reads its file, and the kernel follows."""
@@ -396,7 +396,7 @@ def test_what_is_saved_during_a_reading_is_read_by_the_next_pass(
         director.conf.write_text(WEB + MAIL)
         return reading
 
-    monkeypatch.setattr("lvsmarkd.reconcile.inputs.read", read_and_save)
+    monkeypatch.setattr("lvsmarkd.reconcile.keepalived_conf.read", read_and_save)
     director.look()
     monkeypatch.undo()
     director.look()

@@ -126,7 +126,7 @@ def test_two_undoings_are_told_as_the_two_that_were_seen(watched: Watched) -> No
 
 
 def test_what_the_configuration_asks_for_is_nobodys_doing(watched: Watched) -> None:
-    watched.bench.reconciler.linger = 0.0
+    watched.bench.toml.write_text("[daemon]\nlinger_seconds = 0\n")
     watched.look()
     [ours] = _chain(watched).rules
     watched.bench.conf.write_text(WEB.replace("tcp 80,443", "tcp 8080"))

@@ -30,8 +30,8 @@ def run(options: argparse.Namespace) -> Exit:
     except OSError as error:
         raise cannot_lock(session.paths, error) from error
     session.gather()
-    report = Reconciler(session.inputs, session.backend()).run(
-        [Wake(Trigger.CONTROL)], lambda: session.inputs.loaded.settings.daemon.mode
+    report = Reconciler(session.inputs, session.backend(), single=True).run(
+        [Wake(Trigger.CONTROL)], lambda settings: settings.daemon.mode
     )
     if options.json:
         print_json(report_form(report))

@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> Exit:
     inputs_now = session.gather()
     backend = _backend(session)
     seen = backend.read() if backend is not None else Snapshot({})
-    policy = session.inputs.policy(seen.limits)
+    policy = inputs_now.policy(seen.limits)
     wanted = desired(
         inputs_now.reading, inputs_now.declared, policy, runtime_state=inputs_now.runtime_state
     )

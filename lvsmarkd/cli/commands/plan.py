@@ -18,8 +18,8 @@ def run(options: argparse.Namespace) -> Exit:
     session = open_session(options)
     session.gather()
     backend = session.backend()
-    reconciler = Reconciler(session.inputs, backend)
-    report = reconciler.run([Wake(Trigger.CONTROL)], lambda: Mode.OBSERVE)
+    reconciler = Reconciler(session.inputs, backend, single=True)
+    report = reconciler.run([Wake(Trigger.CONTROL)], lambda _settings: Mode.OBSERVE)
     if options.json:
         print_json({**plan_form(report.found), "scripts": backend.script(report.found)})
     else:
