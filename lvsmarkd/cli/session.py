@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from lvsmarkd.backends.backend import CommandBackend
 from lvsmarkd.backends.choose import choose
 from lvsmarkd.cli.exits import CommandError
-from lvsmarkd.daemon.paths import DaemonPaths, paths_from_environment
 from lvsmarkd.declarations.settings import ConfigError
 from lvsmarkd.model.keepalived import Completeness
 from lvsmarkd.netfilter.errors import FirewallError
 from lvsmarkd.reconcile.inputs import InputPaths, InputReader, Inputs
+from lvsmarkd.reconcile.paths import DaemonPaths, paths_from_environment
 from lvsmarkd.reconcile.remembered import Remembered
 
 

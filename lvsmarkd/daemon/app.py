@@ -1,4 +1,21 @@
-"""The daemon: everything wired together, from the first pass to the last word."""
+"""The daemon: everything wired together, from the first pass to the last word.
+
+Threads, and what each may touch:
+
+the event loop's      all of the daemon: App, Loop, Telemetry, Watchers, Pause, the control socket.
+                      Of the reconciler and its inputs only ``next_due``, ``settings``, ``files``
+                      and ``lookups``, between two passes (``_done``)
+of the passes         Reconciler.run with the inputs, the backend and the state (see there). It
+                      starts in Loop.run, is one for all passes, and touches of the rest only
+                      Pause.active, OwnWriters.add and the methods of Telemetry that say so
+of HTTP               starts in telemetry/http.py: reads Metrics, under its lock, and
+                      Telemetry.health
+of D-Bus              starts in backends/firewalld/adapter.py, with an event loop of its own; others
+                      reach it by the adapter's methods, which wait for its answer
+of the look-ups       asyncio.to_thread in watch/: reads /proc and IPVS for a watcher, which waits
+
+What one thread wants of another is a wake-up or a frozen value.
+"""
 
 import asyncio
 import signal
@@ -11,7 +28,6 @@ from typing import Any
 from lvsmarkd.daemon import control_server
 from lvsmarkd.daemon.control import Answer
 from lvsmarkd.daemon.loop import Loop, PassFailedError
-from lvsmarkd.daemon.paths import DaemonPaths
 from lvsmarkd.daemon.pause import Pause, since_boot
 from lvsmarkd.daemon.runtime_directory import RuntimeDirectory
 from lvsmarkd.daemon.telemetry import Telemetry
@@ -20,6 +36,7 @@ from lvsmarkd.declarations.settings import Settings
 from lvsmarkd.model.report import Mode, Report
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.reconcile.inputs import InputReader
+from lvsmarkd.reconcile.paths import DaemonPaths
 from lvsmarkd.reconcile.reconciler import Reconciler
 from lvsmarkd.telemetry.form import report_form
 
@@ -29,12 +46,15 @@ LONGEST_PAUSE = 366 * 86_400
 
 @dataclass(slots=True)
 class App:
-    """One run of the daemon. The lock is held already, and lvsmarkd.toml was read."""
+    """One run of the daemon. The lock is held already, and lvsmarkd.toml was read.
+
+    All but ``_pass`` and ``_mode`` belongs to the event loop's thread.
+    """
 
     inputs: InputReader
     reconciler: Reconciler
     paths: DaemonPaths
-    voice: Telemetry
+    telemetry: Telemetry
     watchers: Watchers
     pause: Pause
     loop: Loop = field(init=False)
@@ -44,7 +64,9 @@ class App:
     _reloads: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.loop = Loop(self._pass, self._done, self._next_due, self._crashed, self.voice.queued)
+        self.loop = Loop(
+            self._pass, self._done, self._next_due, self._crashed, self.telemetry.queued
+        )
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT. The rules stay."""
@@ -53,27 +75,28 @@ class App:
             running.add_signal_handler(number, self._stopping.set)
         running.add_signal_handler(signal.SIGHUP, self._reload)
         self.pause.load()
-        listen = self.inputs.settings.metrics.listen
-        self.voice.started(self._mode(self.inputs.settings), listen, self.loop.healthy)
+        settings = self.inputs.settings
+        self.telemetry.started(self._mode(settings), self.loop.healthy)
+        self.telemetry.follow(settings.metrics.listen, settings.daemon.resync_seconds)
         await self._listen()
         # The watchers first: what happens during the first pass must not be missed.
         self.watchers.start(self.loop.wake)
         self.loop.wake(Wake(Trigger.STARTUP))
         tasks = [
             asyncio.create_task(self.loop.run(), name="passes"),
-            asyncio.create_task(self.voice.pulse(), name="pulse"),
+            asyncio.create_task(self.telemetry.pulse(), name="pulse"),
             asyncio.create_task(RuntimeDirectory(self.paths, self._listen).keep(), name="runtime"),
         ]
         stop = asyncio.create_task(self._stopping.wait())
         await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        self.voice.stopping()
+        self.telemetry.stopping()
         if self._server is not None:
             self._server.close()
         await self.watchers.stop()
         for task in tasks:
             task.cancel()
         ended = await asyncio.gather(*tasks, return_exceptions=True)
-        self.voice.stopped()
+        self.telemetry.stopped()
         self.paths.socket.unlink(missing_ok=True)
         for outcome in ended:
             if isinstance(outcome, Exception):
@@ -92,7 +115,9 @@ class App:
         self._server = await control_server.serve(self.paths.socket, self._answer)
 
     def _pass(self, wakes: Sequence[Wake]) -> Report:
-        """In the thread of the passes."""
+        """The one method that the thread of the passes calls, and what it gives to the
+        reconciler: ``_mode``, which asks the pause and changes nothing.
+        """
         return self.reconciler.run(wakes, self._mode)
 
     def _next_due(self) -> float | None:
@@ -104,27 +129,29 @@ class App:
         return ends if due is None else min(due, ends)
 
     def _mode(self, settings: Settings) -> Mode:
+        """In either thread."""
         if self.pause.active(since_boot()):
             return Mode.PAUSED
         return settings.daemon.mode
 
     def _done(self, report: Report) -> None:
+        """Between two passes: the inputs may be asked now, and by nobody else."""
         self._last = report
         if self.pause.expire(since_boot()) and report.mode is Mode.PAUSED:
             self.loop.wake(Wake(Trigger.RECHECK))  # it ran out during this pass
         settings = self.inputs.settings
         self.watchers.follow(self.inputs.files(), self.inputs.lookups())
         self.watchers.resync(settings.daemon.resync_seconds)
-        self.voice.listen(settings.metrics.listen)
-        self.voice.tell(report)
+        self.telemetry.follow(settings.metrics.listen, settings.daemon.resync_seconds)
+        self.telemetry.tell(report)
 
     def _crashed(self, error: Exception) -> None:
         self.pause.expire(since_boot())
-        self.voice.crashed(error)
+        self.telemetry.crashed(error)
 
     def _reload(self) -> None:
         """SIGHUP. Only a reason to look: the inputs belong to the thread of the passes."""
-        self.voice.reloading()
+        self.telemetry.reloading()
         reload = asyncio.create_task(self._reloaded(), name="reload")
         self._reloads.add(reload)  # asyncio itself holds no task
         reload.add_done_callback(self._reloads.discard)
@@ -133,7 +160,7 @@ class App:
         # A pass that was under way may have read the files already: it answers no signal.
         with suppress(PassFailedError):
             await self.loop.pass_now(Wake(Trigger.SIGNAL))
-        self.voice.reload_ended()
+        self.telemetry.reload_ended()
 
     async def _answer(self, request: dict[str, Any]) -> Answer:
         match request.get("command"):

@@ -1,4 +1,4 @@
-"""The loop that schedules passes: one at a time, the first event at once, none for ever.
+"""The loop that schedules passes: one at a time, the first event at once, none put off for ever.
 
 It never dies of a pass. What a pass puts off (a lingering rule, a fight, a failure) and the
 looks again after our own writes become wake-ups of their own.
@@ -7,6 +7,7 @@ looks again after our own writes become wake-ups of their own.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -41,6 +42,9 @@ class Loop:
 
     ``next_due`` says when (monotonic) something put off is due. ``crashed`` hears of a pass
     that raised, which is a bug of ours.
+
+    It belongs to the event loop's thread: only ``pass_once`` is called from the other one, which
+    ``run`` starts, and ``healthy`` may be asked from any.
     """
 
     pass_once: Callable[[Sequence[Wake]], Report]
@@ -79,6 +83,11 @@ class Loop:
 
     async def run(self) -> None:
         """Run passes until cancelled; a pass that was begun is waited for."""
+        # The thread of the passes. What it may touch: daemon/app.py, reconcile/reconciler.py.
+        with ThreadPoolExecutor(1, "pass") as thread:
+            await self._run(thread)
+
+    async def _run(self, thread: ThreadPoolExecutor) -> None:
         while True:
             if await self._wait():
                 wait, self.bucket = self.bucket.take(monotonic())
@@ -87,7 +96,7 @@ class Loop:
             wakes, self._wakes = self._wakes, []
             waiters, self._waiters = self._waiters, []
             self._event.clear()
-            report = await self._pass(wakes or [Wake(Trigger.RECHECK)])
+            report = await self._pass(thread, wakes or [Wake(Trigger.RECHECK)])
             for waiter in waiters:
                 if waiter.done():
                     continue
@@ -109,11 +118,11 @@ class Loop:
             return False
         return True
 
-    async def _pass(self, wakes: list[Wake]) -> Report | None:
+    async def _pass(self, thread: ThreadPoolExecutor, wakes: list[Wake]) -> Report | None:
         self._busy_since = monotonic()
         # Here, not where a pass ends: one that raises must not leave a look that is due for ever.
         self._looks = [look for look in self._looks if look > self._busy_since]
-        work = asyncio.ensure_future(asyncio.to_thread(self.pass_once, wakes))
+        work = asyncio.get_running_loop().run_in_executor(thread, self.pass_once, wakes)
         try:
             report = await asyncio.shield(work)
         except asyncio.CancelledError:

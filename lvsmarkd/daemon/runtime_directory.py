@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lvsmarkd.daemon.paths import DaemonPaths, take_lock
+from lvsmarkd.reconcile.paths import DaemonPaths, take_lock
 
 INTERVAL = 2.0
 """Seconds between two looks, of two stat() each."""

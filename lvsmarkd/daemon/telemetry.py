@@ -1,10 +1,9 @@
-"""All that the daemon says: metrics, journal, systemd. Called from the event loop's thread,
-but for ``backend_call`` and ``reloaded``.
-"""
+"""All that the daemon says: metrics, journal, systemd."""
 
 import asyncio
 import logging
 from collections.abc import Callable
+from math import inf
 from time import monotonic, time
 
 from lvsmarkd import __version__
@@ -37,11 +36,16 @@ log = logging.getLogger(__name__)
 
 
 class Telemetry:
-    """Tells what happens, in transitions; is the listener of the sources of wake-ups."""
+    """Tells what happens, in transitions; hears how the sources of wake-ups are.
 
-    def __init__(self, resync_seconds: Callable[[], float]) -> None:
+    It belongs to the event loop's thread, but for three methods. ``backend_call`` and ``reloaded``
+    are called from the thread of the passes, and only count in ``metrics``, which has a lock.
+    ``health`` is called from the threads of HTTP, and only reads values that are set at once.
+    """
+
+    def __init__(self) -> None:
         self.metrics = Metrics()
-        self._resync_seconds = resync_seconds
+        self._resync_seconds = inf
         self._journal = Journal(on_lost=self.metrics.message_lost)
         self._transition: Transition | None = None
         self._servers: http.Servers | None = None
@@ -71,13 +75,10 @@ class Telemetry:
         """More happened than the source could take; it woke, and goes on."""
         self.metrics.watch_overrun(name)
 
-    def started(
-        self, mode: Mode, listen: tuple[http.Address, ...], healthy: Callable[[], bool]
-    ) -> None:
-        """The first word. ``healthy`` says whether the loop makes progress."""
+    def started(self, mode: Mode, healthy: Callable[[], bool]) -> None:
+        """The first word. ``healthy`` says, in any thread, whether the loop makes progress."""
         self._healthy = healthy
         self._journal.tell([lifecycle.started(__version__, mode)])
-        self.listen(listen)
 
     def queued(self, wake: Wake) -> None:
         """There is a reason to look."""
@@ -133,8 +134,9 @@ class Telemetry:
         """The firewall was called. Called from the thread of the passes."""
         self.metrics.backend_call(operation, result, seconds)
 
-    def listen(self, addresses: tuple[http.Address, ...]) -> None:
-        """Serve metrics on these addresses from now on."""
+    def follow(self, addresses: tuple[http.Address, ...], resync_seconds: float) -> None:
+        """Serve metrics on these addresses from now on, and expect a pass so often at least."""
+        self._resync_seconds = resync_seconds
         if addresses == self._addresses and self._servers is not None:
             return
         if self._servers is not None:
@@ -148,7 +150,7 @@ class Telemetry:
         """Whether passes are made; else the sentence that says what is wrong."""
         if not self._healthy():
             return False, "a pass has been going on for minutes: see the journal"
-        age, limit = monotonic() - self._last_pass, GRACE * self._resync_seconds()
+        age, limit = monotonic() - self._last_pass, GRACE * self._resync_seconds
         if age > limit:
             return (
                 False,

@@ -1,5 +1,7 @@
 """Which parts the daemon is made of, and who hears whom."""
 
+import asyncio
+
 from lvsmarkd.backends.backend import CommandBackend
 from lvsmarkd.backends.choose import choose, is_firewalld, may_be_firewalld
 from lvsmarkd.backends.firewalld.adapter import BusFirewalld
@@ -7,19 +9,32 @@ from lvsmarkd.backends.firewalld.presence import Presence
 from lvsmarkd.backends.iptables.toolset import stamp as iptables_stamp
 from lvsmarkd.backends.selector import BackendSelector
 from lvsmarkd.daemon.app import App
-from lvsmarkd.daemon.paths import DaemonPaths
 from lvsmarkd.daemon.pause import Pause
+from lvsmarkd.daemon.runtime_directory import RuntimeDirectoryError
 from lvsmarkd.daemon.telemetry import Telemetry
 from lvsmarkd.daemon.watchers import Watchers
 from lvsmarkd.declarations.tables import BackendChoice, Firewall
 from lvsmarkd.reconcile.inputs import InputReader
+from lvsmarkd.reconcile.paths import DaemonPaths, LockedError
 from lvsmarkd.reconcile.reconciler import Reconciler
 from lvsmarkd.reconcile.remembered import Remembered
 
 
+class CannotGoOnError(Exception):
+    """The daemon had to end. ``str()`` is a clause that says why."""
+
+
+def run(inputs: InputReader, paths: DaemonPaths) -> None:
+    """Be the daemon until it is stopped; the lock is held already. Raises CannotGoOnError."""
+    try:
+        asyncio.run(wire(inputs, paths).run())
+    except (OSError, LockedError, RuntimeDirectoryError) as error:
+        raise CannotGoOnError(str(error)) from error
+
+
 def wire(inputs: InputReader, paths: DaemonPaths) -> App:
     """Make the daemon, ready to run."""
-    voice = Telemetry(lambda: inputs.settings.daemon.resync_seconds)
+    telemetry = Telemetry()
     presence = Presence(BusFirewalld())
 
     def firewall() -> Firewall:
@@ -29,7 +44,7 @@ def wire(inputs: InputReader, paths: DaemonPaths) -> App:
         return inputs.where.backend or str(firewall().backend)
 
     watchers = Watchers(
-        voice,
+        telemetry,
         inputs.settings.daemon.resync_seconds,
         follow_keepalived=inputs.where.keepalived is None,
         follow_firewalld=may_be_firewalld(backend()),
@@ -51,8 +66,8 @@ def wire(inputs: InputReader, paths: DaemonPaths) -> App:
     reconciler = Reconciler(
         inputs,
         BackendSelector(find, stamp),
-        on_call=voice.backend_call,
+        on_call=telemetry.backend_call,
     )
-    inputs.settings_file.on_reload = voice.reloaded
+    inputs.settings_file.on_reload = telemetry.reloaded
     inputs.remembered = Remembered(paths.state / "keepalived.json")
-    return App(inputs, reconciler, paths, voice, watchers, Pause(paths.pause))
+    return App(inputs, reconciler, paths, telemetry, watchers, Pause(paths.pause))

@@ -7,7 +7,7 @@ from lvsmarkd.declarations.annotation import parse
 from lvsmarkd.declarations.resolve import resolve
 from lvsmarkd.declarations.settings import Loaded, Settings
 from lvsmarkd.declarations.tables import Undeclared
-from lvsmarkd.judge.desired import Policy
+from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.keepalived.conf.context import Dialect
 from lvsmarkd.keepalived.process.procfs import environment_of
 from lvsmarkd.model.declaration import Declaration, Declared
@@ -56,6 +56,13 @@ class Inputs:
             local=firewall.local,
             limits=limits,
         )
+
+    def desired(self, limits: Limits, before: Desired | None = None) -> Desired:
+        """What must hold, in a firewall with these limits. ``before`` is what the last pass wanted:
+        where something cannot be followed now, it stays.
+        """
+        policy = self.policy(limits)
+        return desired(self.reading, self.declared, policy, before, self.runtime_state)
 
     @property
     def source(self) -> str:

@@ -25,7 +25,7 @@ from time import monotonic, time
 
 from lvsmarkd.backends.backend import Applied, Backend
 from lvsmarkd.declarations.settings import Settings
-from lvsmarkd.judge.desired import Desired, Policy, desired
+from lvsmarkd.judge.desired import Desired
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.plan import Plan
@@ -66,7 +66,7 @@ class Reconciler:
     _state: State = field(default_factory=State)
     _linger: float = 0.0
     _desired: Desired | None = None
-    _basis: tuple[Inputs, Policy] | None = None
+    _basis: tuple[Inputs, Limits] | None = None
     _reported: Report | None = None
     _began: float = -inf
 
@@ -179,12 +179,9 @@ class Reconciler:
 
     def _want(self, inputs: Inputs, limits: Limits) -> Desired:
         """What must hold. It is computed anew only when something that it depends on changed."""
-        policy = inputs.policy(limits)
-        if self._desired is None or self._basis is None or self._basis != (inputs, policy):
-            self._desired = desired(
-                inputs.reading, inputs.declared, policy, self._desired, inputs.runtime_state
-            )
-            self._basis = (inputs, policy)
+        basis = (inputs, limits)
+        if self._desired is None or self._basis is None or self._basis != basis:
+            self._desired, self._basis = inputs.desired(limits, self._desired), basis
         return self._desired
 
     def _read(self) -> Snapshot:

@@ -82,6 +82,7 @@ class Servers:
                 failures.append(ListenError(address, error))
                 continue
             self._serving[address] = server
+            # It and the threads of its connections read metrics and health, and write nothing.
             Thread(target=server.serve_forever, name=f"http {address}", daemon=True).start()
         self.waiting = tuple(failure.address for failure in failures)
         return tuple(failures)

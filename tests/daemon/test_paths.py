@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from lvsmarkd.daemon import control, control_server
-from lvsmarkd.daemon.paths import LockedError, paths_from_environment, take_lock
 from lvsmarkd.daemon.pause import Pause
+from lvsmarkd.reconcile.paths import LockedError, paths_from_environment, take_lock
 
 
 def test_only_one_holds_the_lock_and_the_other_is_told_who(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.daemon.app import App
-from lvsmarkd.daemon.paths import DaemonPaths
 from lvsmarkd.daemon.pause import Pause
 from lvsmarkd.daemon.telemetry import Telemetry
 from lvsmarkd.daemon.watchers import Watchers
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.reconcile.inputs import InputPaths, InputReader
+from lvsmarkd.reconcile.paths import DaemonPaths
 from lvsmarkd.reconcile.reconciler import Reconciler
 from lvsmarkd.telemetry import notify
 from tests.harness.control import WEB
@@ -42,7 +42,7 @@ class Stage:
         self.fails = False
         self._go = threading.Semaphore(0)
         self.paper = PaperFirewall(before_read=self._read)
-        telemetry = Telemetry(lambda: 60.0)
+        telemetry = Telemetry()
         inputs = InputReader.open(InputPaths(toml, self.conf))
         self.app = App(
             inputs,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lvsmarkd.daemon.paths import DaemonPaths, LockedError, take_lock
 from lvsmarkd.daemon.runtime_directory import RuntimeDirectory, RuntimeDirectoryError
+from lvsmarkd.reconcile.paths import DaemonPaths, LockedError, take_lock
 
 SOON = 0.02
 

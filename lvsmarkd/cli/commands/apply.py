@@ -11,8 +11,8 @@ from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import print_findings, print_json, summary
 from lvsmarkd.cli.session import Session, cannot_lock, open_session
 from lvsmarkd.daemon import control
-from lvsmarkd.daemon.paths import LockedError, take_lock
 from lvsmarkd.model.wake import Trigger, Wake
+from lvsmarkd.reconcile.paths import LockedError, take_lock
 from lvsmarkd.reconcile.reconciler import Reconciler
 from lvsmarkd.telemetry.form import finding_form, report_form
 from lvsmarkd.telemetry.journal import under_journald

@@ -8,7 +8,7 @@ from lvsmarkd.backends.backend import Backend
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import paint, print_findings, print_json, table
 from lvsmarkd.cli.session import Session, open_session
-from lvsmarkd.judge.desired import Coverage, Desired, desired
+from lvsmarkd.judge.desired import Coverage, Desired
 from lvsmarkd.judge.judgement import covered
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.watched import advice, watched
@@ -31,10 +31,7 @@ def run(options: argparse.Namespace) -> Exit:
     inputs_now = session.gather()
     backend = _backend(session)
     seen = backend.read() if backend is not None else Snapshot({})
-    policy = inputs_now.policy(seen.limits)
-    wanted = desired(
-        inputs_now.reading, inputs_now.declared, policy, runtime_state=inputs_now.runtime_state
-    )
+    wanted = inputs_now.desired(seen.limits)
     states = covered(wanted, seen)
     if options.json:
         print_json(

@@ -8,10 +8,10 @@ from lvsmarkd.backends.firewalld.files import kept_for_good
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import print_json
 from lvsmarkd.cli.session import cannot_lock, open_session
-from lvsmarkd.daemon.paths import LockedError, paths_from_environment, take_lock
 from lvsmarkd.declarations.tables import BackendChoice
 from lvsmarkd.model.firewall import Program
 from lvsmarkd.netfilter.errors import FirewallError
+from lvsmarkd.reconcile.paths import LockedError, paths_from_environment, take_lock
 from lvsmarkd.telemetry.form import plan_form
 
 

@@ -1,13 +1,12 @@
 """``lvsmarkd run``: the daemon."""
 
 import argparse
-import asyncio
 import os
 import sys
 
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.session import cannot_lock, open_session
-from lvsmarkd.daemon.paths import LockedError, take_lock
+from lvsmarkd.reconcile.paths import LockedError, take_lock
 from lvsmarkd.telemetry.journal import under_journald
 from lvsmarkd.telemetry.logs import log_to
 
@@ -22,13 +21,10 @@ def run(options: argparse.Namespace) -> Exit:
         raise CommandError(f"{error}; two daemons would only undo each other") from error
     except OSError as error:
         raise cannot_lock(session.paths, error) from error
-    from lvsmarkd.daemon.runtime_directory import (  # noqa: PLC0415 - a second daemon needs none
-        RuntimeDirectoryError,
-    )
-    from lvsmarkd.daemon.wiring import wire  # noqa: PLC0415 - of it
+    from lvsmarkd.daemon import wiring  # noqa: PLC0415 - a second daemon needs none of it
 
     try:
-        asyncio.run(wire(session.inputs, session.paths).run())
-    except (OSError, LockedError, RuntimeDirectoryError) as error:
+        wiring.run(session.inputs, session.paths)
+    except wiring.CannotGoOnError as error:
         raise CommandError(f"the daemon cannot go on: {error}") from error
     return Exit.OK

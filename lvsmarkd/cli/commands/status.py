@@ -7,7 +7,7 @@ from typing import Any
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import paint, print_findings, print_json
 from lvsmarkd.daemon import control
-from lvsmarkd.daemon.paths import paths_from_environment
+from lvsmarkd.reconcile.paths import paths_from_environment
 
 
 def run(options: argparse.Namespace) -> Exit:
