@@ -163,6 +163,24 @@ def test_it_looks_again_a_second_after_a_write() -> None:
     assert 0.9 < stage.passes[1][0] - stage.passes[0][0] < 3
 
 
+def test_all_passes_are_made_in_one_thread_which_is_not_the_loops() -> None:
+    threads: set[threading.Thread] = set()
+
+    def play(_number: int) -> Report:
+        threads.add(threading.current_thread())
+        return QUIET
+
+    async def script(stage: Played) -> None:
+        for count in range(1, 4):
+            stage.loop.wake(Wake(Trigger.NETLINK))
+            await passes(stage, count)
+            await asyncio.to_thread(time.sleep, 0.001)  # somebody else's work in a thread
+
+    run(script, play)
+    assert len(threads) == 1
+    assert threading.main_thread() not in threads
+
+
 def test_what_was_put_off_is_done_when_it_is_due() -> None:
     due = time.monotonic() + 0.2
 
