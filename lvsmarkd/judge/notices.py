@@ -66,8 +66,8 @@ def _finding(notice: Notice, snapshot: Snapshot) -> Finding:  # noqa: C901, PLR0
                 notice,
                 Kind.BYPASSED,
                 f"firewalld has no zone {', '.join(names)} ({notice.plane}), which"
-                " firewall.firewalld.zones names: correct the name, or make the zone and reload"
-                " firewalld",
+                " firewall.firewalld.zones names",
+                "correct the name, or make the zone and reload firewalld",
                 graded=Severity.CRITICAL if notice.plane is Plane.RUNTIME else None,
             )
         case NoticeKind.NOT_ENTERED:
