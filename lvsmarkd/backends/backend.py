@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from lvsmarkd.model.firewall import NO_FIREWALL, FirewallIdentity
+from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
+from lvsmarkd.model.notice import Notice, NoticeKind
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import Rule
 from lvsmarkd.model.snapshot import Snapshot
@@ -18,6 +21,16 @@ class Applied:
     error: FirewallError | None = None
     """Why some or all of it could not be carried out. What concerns one family does not hinder
     the other: rules of that one may be in force, or rejected, all the same."""
+
+
+def down(
+    sentence: str, firewall: FirewallIdentity = NO_FIREWALL, limits: Limits = DEFAULT_LIMITS
+) -> Snapshot:
+    """What is seen where a firewall should keep the rules, and neither it nor its rules are there:
+    nothing of ours is in force, and that is known. No write, and an alarm.
+    """
+    notice = Notice(NoticeKind.DOWN, sentence)
+    return Snapshot({}, notices=(notice,), inert=sentence, firewall=firewall, limits=limits)
 
 
 class Backend(Protocol):

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lvsmarkd.backends.backend import CommandBackend
+from lvsmarkd.backends.backup import Backup
 from lvsmarkd.backends.handover import Handover
 from lvsmarkd.backends.iptables.backend import IptablesBackend
-from lvsmarkd.backends.iptables.backup import Backup
 from lvsmarkd.backends.iptables.toolset import detect
-from lvsmarkd.declarations.tables import BackendChoice, Firewall, Position
+from lvsmarkd.declarations.tables import BackendChoice, Firewall, Placement, Position
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.netfilter.program import OnSpawn, search_path
 
@@ -68,10 +68,10 @@ def choose(
         )
     settings = settings or Firewall()
     at_end = settings.iptables.position is Position.LAST
-    backups = state_directory / "backup"
+    backup = Backup(state_directory / "backup")
 
     def iptables() -> CommandBackend:
-        return IptablesBackend(detect(), Backup(backups), at_end, on_spawn)
+        return IptablesBackend(detect(), backup, at_end, on_spawn)
 
     def iptables_if_any() -> CommandBackend | None:
         try:
@@ -93,11 +93,13 @@ def choose(
         way = Presence(BusFirewalld())
     either = name == BackendChoice.AUTO  # else the operator wants the other one left alone
     if way is not None and is_firewalld(name, way):
-        from lvsmarkd.backends.firewalld.opening import open_firewalld  # noqa: PLC0415 - the same
+        from lvsmarkd.backends.firewalld.backend import FirewalldBackend  # noqa: PLC0415 - the same
+        from lvsmarkd.backends.firewalld.reader import Choices  # noqa: PLC0415 - the same
 
-        firewalld = way.firewalld
-        kept = open_firewalld(settings.firewalld, backups, iptables_if_any, firewalld)
-        return Handover(kept, iptables_if_any, lambda: firewalld.here() is True, either)
+        firewalld, own = way.firewalld, settings.firewalld
+        choices = Choices(own.placement is Placement.POLICY, own.zones, own.reload)
+        opened = FirewalldBackend.open(firewalld, backup, choices, iptables=iptables_if_any)
+        return Handover(opened, iptables_if_any, lambda: firewalld.here() is True, either)
     from lvsmarkd.backends.firewalld import beside  # noqa: PLC0415 - the same
 
     runs = _runs(way, once=presence is None)

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from lvsmarkd.backends.absent import down
-from lvsmarkd.backends.backend import Applied, Backend
+from lvsmarkd.backends.backend import Applied, Backend, down
 from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
@@ -27,6 +26,8 @@ class BackendSelector:
 
     find: Callable[[], Backend]
     stamp: Callable[[], object]
+    release: Callable[[], None] = lambda: None
+    """Ends what all that is found shares."""
     _found: Backend | None = None
     _stamp: object = None
     _limits: Limits = DEFAULT_LIMITS
@@ -63,6 +64,7 @@ class BackendSelector:
         if self._found is not None:
             self._found.close()
         self._found = None
+        self.release()
 
     def _backend(self) -> Backend:
         stamp = self.stamp()

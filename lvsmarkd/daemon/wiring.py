@@ -65,7 +65,7 @@ def wire(inputs: InputReader, paths: DaemonPaths) -> App:
 
     reconciler = Reconciler(
         inputs,
-        BackendSelector(find, stamp),
+        BackendSelector(find, stamp, presence.firewalld.close),
         on_call=telemetry.backend_call,
     )
     inputs.settings_file.on_reload = telemetry.reloaded

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Protocol
 
 from lvsmarkd.backends.backend import CommandBackend
+from lvsmarkd.backends.backup import Backup
 from lvsmarkd.backends.firewalld.adapter import BusFirewalld
 from lvsmarkd.backends.firewalld.backend import FirewalldBackend
-from lvsmarkd.backends.firewalld.backup import Backup
 from lvsmarkd.backends.firewalld.boot import Boot
 from lvsmarkd.backends.firewalld.reader import Choices
 from lvsmarkd.backends.handover import Handover
 from lvsmarkd.backends.iptables.backend import IptablesBackend
-from lvsmarkd.backends.iptables.backup import Backup as IptablesBackup
 from lvsmarkd.backends.iptables.toolset import detect
 from lvsmarkd.declarations.tables import Reload
 from lvsmarkd.judge.desired import Desired, Policy
@@ -266,13 +265,13 @@ def firewalld_ground(
     """A firewalld that runs, and a backend for it."""
 
     def iptables() -> CommandBackend:
-        return IptablesBackend(detect(), IptablesBackup(state / "backup"))
+        return IptablesBackend(detect(), Backup(state / "backup"))
 
     with BusFirewalld() as firewalld:
         backend = FirewalldBackend.open(
             firewalld,
-            Backup(state / "backup", bed.etc),
-            Choices(by_policy=placement == "policy", zones=zones, reload=reload),
+            Backup(state / "backup"),
+            Choices(by_policy=placement == "policy", zones=zones, reload=reload, etc=bed.etc),
             iptables=iptables,
             boot=Boot(lambda: "enabled"),
         )

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lvsmarkd.backends.firewalld.backup import Backup
+from lvsmarkd.backends.backup import Backup
+from lvsmarkd.backends.firewalld.files import TOLD, worth_keeping
 from lvsmarkd.backends.firewalld.listing import Listing
 from lvsmarkd.model.rule import Plane
 
@@ -18,7 +19,7 @@ def test_the_files_are_in_a_tar_as_a_whole(tmp_path: Path) -> None:
     etc = tmp_path / "firewalld"
     (etc / "zones").mkdir(parents=True)
     (etc / "zones/public.xml").write_text("<zone/>")
-    Backup(tmp_path / "backup", etc).save_once(RUNTIME, PERMANENT)
+    Backup(tmp_path / "backup").save_once(TOLD, lambda: worth_keeping(RUNTIME, PERMANENT, etc))
     [kept] = (tmp_path / "backup").glob("*.tar")
     with tarfile.open(kept) as tar:
         assert "./zones/public.xml" in tar.getnames()
@@ -36,7 +37,13 @@ def test_files_that_may_not_be_read_make_no_part_of_a_tar(
         raise PermissionError(13, "Permission denied", str(etc))
 
     monkeypatch.setattr(tarfile.TarFile, "add", refuse)
-    Backup(tmp_path / "backup", etc).save_once(RUNTIME, PERMANENT)
+    Backup(tmp_path / "backup").save_once(TOLD, lambda: worth_keeping(RUNTIME, PERMANENT, etc))
     assert list((tmp_path / "backup").glob("*.tar")) == []
     [told] = (tmp_path / "backup").glob("*.json")
     assert "may not read" in json.loads(told.read_text())["files"]
+
+
+def test_an_earlier_copy_stays_and_no_second_one_is_made(tmp_path: Path) -> None:
+    for contents in ({"more": b"m", "rules": b"1"}, {"rules": b"2"}):
+        Backup(tmp_path).save_once("rules", contents.copy)
+    assert sorted(path.read_bytes() for path in tmp_path.iterdir()) == [b"1", b"m"]

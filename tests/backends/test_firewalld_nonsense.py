@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lvsmarkd.backends.backup import Backup
 from lvsmarkd.backends.firewalld import reader
 from lvsmarkd.backends.firewalld.adapter import BusFirewalld
 from lvsmarkd.backends.firewalld.backend import FirewalldBackend
-from lvsmarkd.backends.firewalld.backup import Backup
 from lvsmarkd.backends.firewalld.boot import Boot
 from lvsmarkd.backends.firewalld.calls import (
     CALL_TIMEOUT,

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from lvsmarkd.backends.backup import Backup
 from lvsmarkd.backends.firewalld.adapter import BusFirewalld
 from lvsmarkd.backends.firewalld.backend import FirewalldBackend
-from lvsmarkd.backends.firewalld.backup import Backup
 from lvsmarkd.backends.firewalld.kernel import Kernel
 from lvsmarkd.backends.firewalld.reader import CHAIN_KEYS, PLANES, Choices, FirewalldState
 from lvsmarkd.backends.firewalld.reload import Reloader

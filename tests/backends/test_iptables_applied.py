@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from lvsmarkd.backends.backup import Backup
 from lvsmarkd.backends.iptables.backend import IptablesBackend
-from lvsmarkd.backends.iptables.backup import Backup
 from lvsmarkd.backends.iptables.toolset import Tools, Toolset, Variant
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.service import Family

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.backends.backend import Backend
+from lvsmarkd.backends.backup import Backup
 from lvsmarkd.backends.choose import choose
 from lvsmarkd.backends.iptables.backend import IptablesBackend
-from lvsmarkd.backends.iptables.backup import Backup
 from lvsmarkd.backends.iptables.toolset import Variant, detect
 from lvsmarkd.declarations.tables import Firewall, Iptables, Position
 from lvsmarkd.judge.desired import Desired, Policy

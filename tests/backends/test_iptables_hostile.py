@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.backends.backend import Backend
+from lvsmarkd.backends.backup import Backup
 from lvsmarkd.backends.choose import choose
 from lvsmarkd.backends.iptables.backend import IptablesBackend
-from lvsmarkd.backends.iptables.backup import Backup
 from lvsmarkd.backends.iptables.bisect_rejected import bisect_rejected
 from lvsmarkd.backends.iptables.toolset import detect
 from lvsmarkd.judge.desired import Desired

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lvsmarkd.backends.backup import Backup
 from lvsmarkd.backends.iptables.backend import IptablesBackend
-from lvsmarkd.backends.iptables.backup import Backup
 from lvsmarkd.backends.iptables.toolset import Tools, Toolset, Variant
 from lvsmarkd.keepalived.conf.files import read_file
 from lvsmarkd.keepalived.conf.globbing import matches_of

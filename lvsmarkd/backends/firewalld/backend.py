@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
 from time import monotonic
 
-from lvsmarkd.backends.absent import down
-from lvsmarkd.backends.backend import Applied, Backend
+from lvsmarkd.backends.backend import Applied, Backend, down
+from lvsmarkd.backends.backup import Backup
 from lvsmarkd.backends.firewalld.apply import Application, renderable
-from lvsmarkd.backends.firewalld.backup import Backup
 from lvsmarkd.backends.firewalld.boot import Boot
 from lvsmarkd.backends.firewalld.calls import BusError, Firewalld, FirewalldError, State
 from lvsmarkd.backends.firewalld.changes import change_of
 from lvsmarkd.backends.firewalld.commands import commands
 from lvsmarkd.backends.firewalld.direct import Natives, of_direct, of_iptables
+from lvsmarkd.backends.firewalld.files import TOLD, has_room, worth_keeping
 from lvsmarkd.backends.firewalld.foreign import Walk, service_names
 from lvsmarkd.backends.firewalld.frame import has_policies
 from lvsmarkd.backends.firewalld.kernel import Kernel, is_in_kernel
@@ -70,7 +71,7 @@ class FirewalldBackend:
         choices = self.choices
         if choices.by_policy and not has_policies(self.version):
             choices = replace(choices, by_policy=False)
-        self._reader = FirewalldReader(self.firewalld, choices, self.backup.etc)
+        self._reader = FirewalldReader(self.firewalld, choices)
 
     @classmethod
     def open(
@@ -142,8 +143,7 @@ class FirewalldBackend:
             self._unmended.reset_backoff()
         try:
             state_seen = self._seen_just_now() or self._state_seen()
-            if isinstance(state_seen.permanent, Listing):
-                self.backup.save_once(state_seen.runtime, state_seen.permanent)
+            self._save_first(state_seen)
         except FirewallError as error:
             return Applied(error=error)
         application = Application(
@@ -151,7 +151,7 @@ class FirewalldBackend:
             self._reloader(state_seen),
             self._reader,
             self._unmended,
-            self.backup.room,
+            partial(has_room, self.choices.etc),
         )
         try:
             application.carry_out(plan, state_seen)
@@ -208,6 +208,12 @@ class FirewalldBackend:
             ) from error
         except BusError as error:
             raise failure(error, "our rules are to be removed from firewalld") from error
+
+    def _save_first(self, state_seen: FirewalldState) -> None:
+        permanent = state_seen.permanent
+        if isinstance(permanent, Listing):
+            copy = partial(worth_keeping, state_seen.runtime, permanent, self.choices.etc)
+            self.backup.save_once(TOLD, copy)
 
     @property
     def _identity(self) -> FirewallIdentity:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from pathlib import Path
 
-from lvsmarkd.backends.firewalld.backup import ETC
 from lvsmarkd.backends.firewalld.calls import (
     CONFIG_PATH,
     BusError,
@@ -14,7 +13,7 @@ from lvsmarkd.backends.firewalld.calls import (
     Interface,
     State,
 )
-from lvsmarkd.backends.firewalld.files import broken_policy
+from lvsmarkd.backends.firewalld.files import ETC, broken_policy
 from lvsmarkd.backends.firewalld.kernel import NFTABLES, Kernel, read_kernel
 from lvsmarkd.backends.firewalld.listing import Listing, read_permanent, read_runtime
 from lvsmarkd.backends.firewalld.own_rules import (
@@ -45,12 +44,13 @@ _IPTABLES = "iptables"
 @dataclass(frozen=True, slots=True)
 class Choices:
     """The operator's choices: our policy or zones, and which (the default zone, if none); when
-    firewalld may be reloaded.
+    firewalld may be reloaded. ``etc`` is where its own files are.
     """
 
     by_policy: bool = True
     zones: tuple[str, ...] = ()
     reload: Reload = Reload.WHEN_SAFE
+    etc: Path = ETC
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +157,6 @@ class FirewalldReader:
 
     firewalld: Firewalld
     choices: Choices
-    etc: Path = ETC
-    """firewalld's configuration, where its files are."""
     marks: Marks = field(default_factory=dict)
 
     def look(self, state: State) -> FirewalldState:
@@ -195,7 +193,9 @@ class FirewalldReader:
         permanently = own.get(Plane.PERMANENT)
         if permanently is not None and permanently.targets == (OUR_POLICY,):
             # What firewalld lists is not what its next reload or start finds.
-            fault = permanently.fault or (permanently.policy_is_there and broken_policy(self.etc))
+            fault = permanently.fault or (
+                permanently.policy_is_there and broken_policy(self.choices.etc)
+            )
             own[Plane.PERMANENT] = replace(permanently, fault=fault or "")
         backend, kernel = self._kernel()
         return FirewalldState(state, runtime, permanent, own, kernel, backend, links_up())

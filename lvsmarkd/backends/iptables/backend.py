@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from lvsmarkd.backends.backend import Applied
-from lvsmarkd.backends.iptables.backup import Backup
+from lvsmarkd.backends.backup import Backup
 from lvsmarkd.backends.iptables.bisect_rejected import bisect_rejected
 from lvsmarkd.backends.iptables.chains import LOCATIONS, TABLES, is_plain_jump, own_rule
 from lvsmarkd.backends.iptables.listing import Listing, ListingError, read_listing
@@ -34,6 +34,9 @@ _LEGACY_TABLES = {
     Family.INET: Path("/proc/self/net/ip_tables_names"),
     Family.INET6: Path("/proc/self/net/ip6_tables_names"),
 }
+_BACKUP_HEAD = (
+    "# The ruleset before the first write of lvsmarkd; nothing below: there was no rule.\n"
+)
 _NO_BINARY = "the programs ip6tables-save and ip6tables-restore were not found: install iptables"
 
 
@@ -101,7 +104,7 @@ class IptablesBackend:
         """
         try:
             if plan.steps:
-                self.backup.save_once(self.toolset)
+                self._save_first()
         except FirewallError as error:
             return Applied(error=error)
         rejected: list[tuple[Rule, str]] = []
@@ -171,6 +174,13 @@ class IptablesBackend:
                     done.append(step)
                 except FirewallError as error:
                     failures.append(error)
+
+    def _save_first(self) -> None:
+        """The whole ruleset, as ``iptables-restore`` and ``ip6tables-restore`` take it back."""
+        for family, tools in self.toolset.tools.items():
+            stem = "iptables" if family is Family.INET else "ip6tables"
+            name = f"{stem}-{self.toolset.variant}.rules"
+            self.backup.save_once(name, partial(_whole_ruleset, tools, name))
 
     @property
     def _identity(self) -> FirewallIdentity:
@@ -299,6 +309,13 @@ class IptablesBackend:
         )
         if answer.status != 0:
             raise _failure(tools.restore, answer)
+
+
+def _whole_ruleset(tools: Tools, name: str) -> dict[str, bytes]:
+    answer = run([tools.save, "-c"])
+    if answer.status != 0:
+        raise FirewallError(Trouble.GONE, f"the rules could not be saved first: {answer.error}")
+    return {name: (_BACKUP_HEAD + answer.output).encode(errors="surrogateescape")}
 
 
 def _restore(tools: Tools) -> list[str]:

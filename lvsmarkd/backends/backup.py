@@ -1,0 +1,49 @@
+"""Copies for the operator of what was there before the first write ever."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lvsmarkd.kernel.own_files import write_whole
+from lvsmarkd.netfilter.errors import FirewallError, Trouble
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Backup:
+    """Saves into a directory that is only ours: each file whole or not at all."""
+
+    directory: Path
+    now: Callable[[], datetime] = _now
+    _done: set[str] = field(default_factory=set)
+
+    def save_once(self, name: str, contents: Callable[[], Mapping[str, bytes]]) -> None:
+        """Save a copy of that name, unless an earlier one is there.
+
+        ``contents`` gives its files, each named by what follows the time in its name; the one
+        that is called ``name`` comes last, so that where it is, all are. Raises FirewallError
+        (GONE) where it cannot be saved: then nothing may be written to the firewall either.
+        """
+        if name in self._done:
+            return
+        if not any(self.directory.glob(f"*-{name}")):
+            stamp = self.now().strftime("%Y%m%dT%H%M%SZ")
+            for each, content in contents().items():
+                _keep(self.directory / f"{stamp}-{each}", content)
+        self._done.add(name)
+
+
+def _keep(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_whole(path, content)
+    except OSError as error:
+        raise FirewallError(
+            Trouble.GONE,
+            f"the rules as they are could not be saved to {path} ({error.strerror}), and"
+            " nothing is written before they are: make the directory writable",
+        ) from error
