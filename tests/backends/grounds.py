@@ -6,7 +6,7 @@ The contract (test_contract.py) is the same for all of them.
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -23,9 +23,14 @@ from lvsmarkd.declarations.tables import Reload
 from lvsmarkd.judge.desired import Desired, Policy
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.finding import Kind
+from lvsmarkd.model.packets import EVERY_PACKET
 from lvsmarkd.model.plan import Plan
+from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
+from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import Chain, ForeignRule, Side
 from tests.harness.firewalld import RealFirewalld
 from tests.harness.netns import run
+from tests.harness.paper import PaperFirewall
 from tests.harness.values import ONE_PORT, declare, flow, want
 
 Damage = tuple[Callable[[], object], Kind]
@@ -34,7 +39,9 @@ Damage = tuple[Callable[[], object], Kind]
 class Ground(Protocol):
     """One firewall."""
 
-    backend: CommandBackend
+    @property
+    def backend(self) -> CommandBackend: ...
+
     policy: Policy
     damages: dict[str, Damage]
     """Each by what it does, with a kind that must be found. The rule of mark 80 to
@@ -67,6 +74,63 @@ COMMIT
 -A CUSTOM -s 203.0.113.0/24 -j ACCEPT
 COMMIT
 """
+
+
+_MARKS = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
+
+
+class PaperGround:
+    """A firewall in memory."""
+
+    def __init__(self, state: Path) -> None:
+        self.backend = PaperFirewall(backup=Backup(state / "backup"))
+        self.policy = Policy()
+
+        def harm(**changes: object) -> Callable[[], object]:
+            return lambda: self.backend.damage(_MARKS, **changes)
+
+        self.damages: dict[str, Damage] = {
+            "all of ours is flushed": (harm(rules=()), Kind.MISSING),
+            "the jump is deleted": (harm(jumps=0), Kind.MISSING),
+            "the jump is there twice": (harm(jumps=2), Kind.DUPLICATE),
+            "a stranger moves in": (harm(unknown_rules=("-j DROP",)), Kind.ALTERED),
+            "a rule is there twice": (self._double, Kind.DUPLICATE),
+            "the chain is deleted": (
+                harm(exists=False, jumps=0, rules=(), unknown_rules=()),
+                Kind.MISSING,
+            ),
+        }
+
+    def others(self) -> None:
+        self.backend.foreign = tuple(
+            ForeignRule(
+                chain_key=replace(_MARKS, hook=hook),
+                side=Side.BEFORE,
+                effect=effect,
+                path=(EVERY_PACKET,),
+                where="table t, chain c",
+                text=text,
+                partial=True,
+            )
+            for hook, effect, text in (
+                (Hook.PREROUTING, SetMark(0x1000, 0xF000), "-s 198.51.100.0/24 -j MARK"),
+                (Hook.INPUT, Accept(), "-s 203.0.113.0/24 -j ACCEPT"),
+            )
+        )
+
+    def foreign(self) -> object:
+        return [(rule.chain_key, rule.text) for rule in self.backend.foreign]
+
+    def ours(self) -> object:
+        return [(key, chain) for key, chain in self.backend.chains.items() if chain != Chain()]
+
+    def both(self) -> tuple[object, object]:
+        return self.ours(), self.foreign()
+
+    def _double(self) -> None:
+        chain = self.backend.chains[_MARKS]
+        assert isinstance(chain, Chain)
+        self.backend.damage(_MARKS, rules=chain.rules * 2)
 
 
 @dataclass

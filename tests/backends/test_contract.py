@@ -1,24 +1,24 @@
-"""What every backend promises, held against every real firewall."""
+"""What every backend promises, held against every real firewall, and against the one in memory."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from lvsmarkd.backends.backend import Applied
 from lvsmarkd.backends.choose import choose
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.finding import Kind
+from lvsmarkd.model.firewall import Program
 from lvsmarkd.model.plan import Plan
-from lvsmarkd.netfilter.errors import FirewallError, Trouble
-from tests.backends.grounds import Ground, IptablesGround, firewalld_ground
+from lvsmarkd.netfilter.errors import Trouble
+from tests.backends.grounds import Ground, IptablesGround, PaperGround, firewalld_ground
 from tests.harness.firewalld import firewalld
 from tests.harness.netns import use_variant
-from tests.harness.values import carry_out, declare, flow, instance, key, want
+from tests.harness.values import declare, flow, instance, key, want
 
-pytestmark = pytest.mark.netns
-
-GROUNDS = [
+REAL = [
     "iptables-nft",
     "iptables-legacy",
     "firewalld-nftables-policy",
@@ -26,6 +26,7 @@ GROUNDS = [
     "firewalld-iptables-policy",
     "firewalld-iptables-zone",
 ]
+GROUNDS = ["paper", *(pytest.param(name, marks=pytest.mark.netns) for name in REAL)]
 WEB = (flow("192.0.2.10", 80), flow("192.0.2.10", 443))
 WEB6 = (flow("2001:db8::10", 80), flow("2001:db8::10", 443))
 FTP = declare(21, flow("192.0.2.11", 21), flow("192.0.2.11", 10000, 20000), accept=True)
@@ -34,10 +35,13 @@ FTP = declare(21, flow("192.0.2.11", 21), flow("192.0.2.11", 10000, 20000), acce
 @pytest.fixture(params=GROUNDS)
 def ground(
     request: pytest.FixtureRequest,
-    netns: None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Ground]:
+    if request.param == "paper":
+        yield PaperGround(tmp_path / "state")
+        return
+    request.getfixturevalue("netns")
     kind, variant, *placement = str(request.param).split("-")
     if kind == "iptables":
         monkeypatch.setenv("PATH", use_variant(tmp_path / "bin", variant))
@@ -72,8 +76,7 @@ def wanted(ground: Ground, name: str) -> Desired:
 def converge(ground: Ground, wish: Desired) -> Plan:
     """Apply what is to be done; gives the plan that is left."""
     backend = ground.backend
-    applied = carry_out(backend, judge(wish, backend.read()))
-    assert applied.rejected == ()
+    assert backend.apply(judge(wish, backend.read())) == Applied()
     return judge(wish, backend.read())
 
 
@@ -133,7 +136,38 @@ def test_a_plan_can_be_shown_before_it_is_carried_out(ground: Ground) -> None:
 
 def test_nothing_is_written_when_it_cannot_be_saved_first(ground: Ground, tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where a directory belongs")
-    with pytest.raises(FirewallError, match="nothing is written") as caught:
-        converge(ground, wanted(ground, "web"))
-    assert caught.value.trouble is Trouble.GONE
+    wish = wanted(ground, "web")
+    applied = ground.backend.apply(judge(wish, ground.backend.read()))
+    assert applied.error is not None
+    assert "nothing is written" in str(applied.error)
+    assert applied.error.trouble is Trouble.GONE
     assert ground.ours() == []
+
+
+def test_a_snapshot_says_which_firewall_it_is_of_and_what_its_rules_can_say(
+    ground: Ground,
+) -> None:
+    empty = ground.backend.read()
+    converge(ground, wanted(ground, "web"))
+    full = ground.backend.read()
+    for seen in (empty, full):
+        assert seen.firewall.program is not Program.NONE
+        assert seen.firewall.version
+        assert seen.limits.max_ports_per_rule == ground.policy.limits.max_ports_per_rule
+        assert seen.whole
+        assert seen.previous == () or not any(each.chains for each in seen.previous)
+    assert empty.firewall == full.firewall
+
+
+def test_a_plan_without_steps_changes_nothing(ground: Ground) -> None:
+    converge(ground, wanted(ground, "web"))
+    before = ground.both()
+    assert ground.backend.apply(Plan(requested=True)) == Applied()
+    assert ground.both() == before
+
+
+def test_what_is_closed_leaves_the_rules(ground: Ground) -> None:
+    converge(ground, wanted(ground, "web"))
+    before = ground.both()
+    ground.backend.close()
+    assert ground.both() == before

@@ -19,6 +19,7 @@ from lvsmarkd.backends.firewalld.kernel import Kernel
 from lvsmarkd.backends.firewalld.reader import CHAIN_KEYS, PLANES, Choices, FirewalldState
 from lvsmarkd.backends.firewalld.reload import Reloader
 from lvsmarkd.backends.firewalld.unmended import DELAYS
+from lvsmarkd.backends.handover import Handover
 from lvsmarkd.declarations.tables import Reload
 from lvsmarkd.judge.desired import Desired, desired
 from lvsmarkd.judge.judgement import covered, judge
@@ -610,8 +611,10 @@ def test_a_rule_that_is_deleted_twice_in_a_row_comes_back_twice(
     wish = web(ground)
     settle(ground, wish)
     now = [0.0]
-    assert isinstance(ground.backend, FirewalldBackend)
-    ground.backend._unmended.clock = lambda: now[0]  # noqa: SLF001 - its clock
+    assert isinstance(ground.backend, Handover)
+    present = ground.backend.present
+    assert isinstance(present, FirewalldBackend)
+    present._unmended.clock = lambda: now[0]  # noqa: SLF001 - its clock
     reload = Reloader.run
 
     def raced(reloader: Reloader, why: str, state_seen: FirewalldState) -> None:

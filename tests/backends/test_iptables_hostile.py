@@ -1,6 +1,7 @@
 """What others do around our chains, and to our tools, on real iptables."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,29 @@ def test_what_cannot_be_done_in_one_family_is_done_in_the_other(
     assert refused.value.trouble is Trouble.REJECTED
     assert len(chain_at(backend, MARKS6).rules) == 1
     assert chain_at(backend, MARKS) == Chain()
+
+
+def test_what_one_family_refuses_is_told_where_the_other_fails(
+    backend: IptablesBackend, tmp_path: Path
+) -> None:
+    """IPv4 fails at everything, and of IPv6 one rule is refused."""
+    both = backend.toolset.tools
+    doors = {
+        Family.INET: "cat >/dev/null; exit 4",
+        Family.INET6: 'input=$(cat); case $input in *"fwmark 66"*) echo no >&2; exit 1;; esac; '
+        f'printf "%s\\n" "$input" | {both[Family.INET6].restore} "$@"',
+    }
+    for family, script in doors.items():
+        door = tmp_path / f"door-{family}"
+        door.write_text(f"#!/bin/sh\n{script}\n")
+        door.chmod(0o755)
+        both[family] = replace(both[family], restore=str(door))
+    wish = want(*(declare(m, flow("192.0.2.1", m), flow("2001:db8::1", m)) for m in (65, 66)))
+    applied = backend.apply(judge(wish, backend.read()))
+    assert [(rule.family, rule.mark) for rule, _ in applied.rejected] == [(Family.INET6, 66)]
+    assert applied.error is not None
+    assert applied.error.trouble is Trouble.REJECTED
+    assert [rule.mark for rule in chain_at(backend, MARKS6).rules] == [65]
 
 
 def test_a_tool_that_refuses_everything_puts_no_rule_at_fault(variant: str, tmp_path: Path) -> None:

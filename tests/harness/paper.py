@@ -1,15 +1,18 @@
-"""A firewall on paper: keeps its chains in memory, and fails when it is told to.
+"""A firewall in memory: a whole backend, which fails when it is told to.
 
-It passes the same laws as the real ones (see tests/judge): what a plan says is what
-happens.
+It passes the contract suite beside the real ones (tests/backends/test_contract.py) and the same
+laws (tests/judge): what a plan says is what happens.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from lvsmarkd.backends.backend import Applied
+from lvsmarkd.backends.backup import Backup
 from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
+from lvsmarkd.model.notice import Notice
 from lvsmarkd.model.plan import (
     AddRule,
     EnsureJump,
@@ -21,56 +24,90 @@ from lvsmarkd.model.plan import (
 )
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import Chain, ForeignRule, Snapshot
+from lvsmarkd.model.snapshot import Chain, ForeignRule, PreviousRules, Side, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
 
 CHAIN_KEYS = [ChainKey(Plane.RUNTIME, family, hook) for family in Family for hook in Hook]
+PAPER = FirewallIdentity(Program.IPTABLES, "paper", "1")
+OTHER_PAPER = FirewallIdentity(Program.FIREWALLD, "paper", "1")
 
 
 @dataclass
 class PaperFirewall:
-    """``before_read`` and ``before_write`` run first: they may raise, or change things."""
+    """As iptables: chains of ours, jumps to them at the head or at the end of their hooks, others'
+    rules before and after the jumps, and counters.
+    """
 
     limits: Limits = DEFAULT_LIMITS
-    firewall: FirewallIdentity = FirewallIdentity(Program.IPTABLES, "paper", "1")  # noqa: RUF009 - frozen
+    firewall: FirewallIdentity = PAPER
     chains: dict[ChainKey, Chain | Unknown] = field(
         default_factory=lambda: dict.fromkeys(CHAIN_KEYS, Chain())
     )
     foreign: tuple[ForeignRule, ...] = ()
+    dropping_families: frozenset[Family] = frozenset()
+    notices: tuple[Notice, ...] = ()
+    previous: tuple[PreviousRules, ...] = ()
+    counters: Counter[tuple[ChainKey, Rule]] = field(default_factory=Counter)
+    """Packets that each rule has matched."""
+    backup: Backup | None = None
+    """Where it is saved before the first write."""
     refuses: Callable[[Rule], bool] = lambda _rule: False
+    fails: Mapping[Family, FirewallError] = field(default_factory=dict)
+    """What hinders all writing of a family."""
     before_read: Callable[[], None] = lambda: None
     before_write: Callable[[], None] = lambda: None
+    """These run first: they may change things, and the second may raise FirewallError."""
     writes: int = 0
+    closed: bool = False
 
     def read(self) -> Snapshot:
         self.before_read()
-        return Snapshot(dict(self.chains), self.foreign, firewall=self.firewall, limits=self.limits)
+        return Snapshot(
+            {key: self._counted(key, chain) for key, chain in self.chains.items()},
+            self.foreign,
+            self.dropping_families,
+            self.notices,
+            firewall=self.firewall,
+            limits=self.limits,
+            previous=self.previous,
+        )
 
     def apply(self, plan: Plan) -> Applied:
         try:
             self.before_write()
+            if self.backup is not None and plan.steps:
+                self.backup.save_once("paper.rules", lambda: {"paper.rules": str(self).encode()})
         except FirewallError as error:
             return Applied(error=error)
         self.writes += 1
-        rejected: list[Rule] = []
-        for step in plan.steps:
-            chain = self.chains[step.chain_key]
-            assert isinstance(chain, Chain), f"{step} where nothing could be read"
-            self.chains[step.chain_key] = self._carry_out(step, chain, rejected)
-        return Applied(tuple((rule, "the paper refuses") for rule in rejected))
-
-    def script(self, plan: Plan) -> dict[str, str]:
-        return {"paper": str(plan)}
+        rejected: list[tuple[Rule, str]] = []
+        errors = []
+        for family in Family:
+            steps = [step for step in plan.steps if step.chain_key.family is family]
+            if steps and family in self.fails:
+                errors.append(self.fails[family])
+                continue
+            for step in steps:
+                rejected += [(rule, "the paper refuses") for rule in self._carry_out(step)]
+        return Applied(tuple(rejected), errors[0] if errors else None)
 
     def close(self) -> None:
-        """Nothing is kept open on paper."""
+        self.closed = True
+
+    def script(self, plan: Plan) -> dict[str, str]:
+        texts: dict[str, str] = {}
+        for step in plan.steps:
+            program = f"paper {step.chain_key.family}"
+            texts[program] = f"{texts.get(program, '')}{step}\n"
+        return texts
 
     def purge(self) -> Plan:
         steps = tuple(
             RemoveChain(chain_key, chain.jumps, chain.rules)
             for chain_key, chain in self.chains.items()
-            if isinstance(chain, Chain) and chain.exists
+            if isinstance(chain, Chain)
+            and (chain.rules or ((chain.exists or chain.jumps) and not chain.unknown_rules))
         )
         self.apply(Plan(steps=steps))
         return Plan(steps=steps)
@@ -79,30 +116,52 @@ class PaperFirewall:
         """Somebody else's doing."""
         chain = self.chains[chain_key]
         assert isinstance(chain, Chain)
-        self.chains[chain_key] = replace(chain, packets=(), **changes)  # type: ignore[arg-type] # passed on
+        self.chains[chain_key] = replace(chain, **changes)  # type: ignore[arg-type] # passed on
 
-    def _carry_out(self, step: Step, chain: Chain, rejected: list[Rule]) -> Chain:
+    def _counted(self, key: ChainKey, chain: Chain | Unknown) -> Chain | Unknown:
+        if isinstance(chain, Unknown) or not self.counters:
+            return chain
+        return replace(chain, packets=tuple(self.counters[key, rule] for rule in chain.rules))
+
+    def _carry_out(self, step: Step) -> list[Rule]:
+        """Do it; gives the rules that are refused."""
+        key = replace(step.chain_key, previous=Program.NONE)
+        chain = self.chains[key]
+        assert isinstance(chain, Chain), f"{step} where nothing could be read"
+        refused: list[Rule] = []
         match step:
             case AddRule(_, rule) if self.refuses(rule):
-                rejected.append(rule)
-                return chain
+                refused.append(rule)
             case AddRule(_, rule):
                 assert chain.exists, f"{step} without a chain"
-                return replace(chain, rules=(*chain.rules, rule), packets=())
+                chain = replace(chain, rules=(*chain.rules, rule))
             case RemoveRule(_, rule):
                 rules = list(chain.rules)
                 rules.remove(rule)
-                return replace(chain, rules=tuple(rules), packets=())
+                chain = replace(chain, rules=tuple(rules))
             case ReplaceChain(_, rules):
-                rejected += [rule for rule in rules if self.refuses(rule)]
-                taken = tuple(rule for rule in rules if not self.refuses(rule))
-                return Chain(True, chain.jumps, taken)
+                refused += [rule for rule in rules if self.refuses(rule)]
+                taken = tuple(rule for rule in rules if rule not in refused)
+                chain = Chain(exists=True, jumps=chain.jumps, rules=taken)
             case EnsureJump(_, surplus):
                 assert surplus == chain.jumps
-                return replace(chain, jumps=1)
+                chain = replace(chain, jumps=1)
+                self._pass_by(key)
             case RemoveChain(_, jumps, _):
                 assert jumps == chain.jumps
-                return Chain()
+                chain = Chain()
+        self.chains[key] = chain
+        return refused
+
+    def _pass_by(self, key: ChainKey) -> None:
+        """Our jump is put to the head, or the end, of its hook: others' rules are behind it now,
+        or ahead.
+        """
+        side = Side.BEFORE if self.limits.jump_at_end else Side.AFTER
+        self.foreign = tuple(
+            replace(rule, side=side) if rule.chain_key == key and not rule.later else rule
+            for rule in self.foreign
+        )
 
 
 def gone(trouble: str, message: str = "not now") -> Callable[[], None]:

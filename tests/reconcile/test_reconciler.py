@@ -1,17 +1,20 @@
 """One pass after the other, over files and a firewall on paper, with time moved by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lvsmarkd.backends.selector import BackendSelector
 from lvsmarkd.model.finding import Kind
-from lvsmarkd.model.firewall import FirewallIdentity, Program
+from lvsmarkd.model.firewall import Program
 from lvsmarkd.model.limits import Limits
+from lvsmarkd.model.plan import RemoveRule
 from lvsmarkd.model.qualifiers import InInterface
 from lvsmarkd.model.report import Cause, Mode, Result
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import Chain, PreviousRules
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Actor
 from lvsmarkd.netfilter.errors import Trouble
@@ -19,7 +22,7 @@ from lvsmarkd.telemetry.exposition import registry_of
 from lvsmarkd.telemetry.metrics import Metrics
 from lvsmarkd.telemetry.transition import transition
 from tests.harness.control import MAIL, WEB, Bench
-from tests.harness.paper import PaperFirewall, gone
+from tests.harness.paper import OTHER_PAPER, PaperFirewall, gone
 
 MARKS = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
 VANDAL = Actor(4711, "iptables-nft", "iptables-nft -t mangle -F")
@@ -280,6 +283,22 @@ def test_a_fight_over_one_rule_does_not_keep_others_from_their_repair(bench: Ben
     assert bench.rules() == {80}
 
 
+def test_a_rule_that_serves_nothing_lingers_in_an_ended_firewall_too(bench: Bench) -> None:
+    bench.conf.write_text(WEB + MAIL)
+    bench.look()
+    ended = replace(MARKS, previous=Program.FIREWALLD)
+    chain = bench.paper.chains[MARKS]
+    assert isinstance(chain, Chain)
+    bench.paper.previous = (PreviousRules({ended: chain}, ended=True),)
+    bench.conf.write_text(WEB)
+    assert ended not in {s.chain_key for s in bench.look(mode=Mode.OBSERVE).found.steps}
+    bench.now += 60
+    steps = bench.look(mode=Mode.OBSERVE).found.steps
+    assert [s.rule.mark for s in steps if isinstance(s, RemoveRule) and s.chain_key == ended] == [
+        25
+    ]
+
+
 @pytest.mark.parametrize("mode", [Mode.OBSERVE, Mode.PAUSED])
 def test_observing_and_pausing_judge_and_report_and_never_write(bench: Bench, mode: Mode) -> None:
     report = bench.look(mode=mode)
@@ -301,7 +320,7 @@ def test_another_firewall_that_comes_during_a_pass_is_planned_for_anew(bench: Be
     there: list[PaperFirewall] = [bench.paper]
     late = BackendSelector(lambda: there[0], lambda: there[0].firewall)
     bench.reconciler.backend = late
-    other = PaperFirewall(firewall=FirewallIdentity(Program.FIREWALLD, "paper", "1"))
+    other = PaperFirewall(firewall=OTHER_PAPER)
     bench.paper.before_read = lambda: there.__setitem__(0, other)
     report = bench.look()
     assert (report.result, report.trouble) == (Result.ERROR, "busy")
