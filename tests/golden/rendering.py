@@ -7,8 +7,7 @@ kernel: files, declarations, what must hold, the judgement, and the text that a 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from lvsmarkd.backends.firewalld.changes import change_of
-from lvsmarkd.backends.firewalld.commands import commands
+from lvsmarkd.backends.firewalld.changes import change_of, commands
 from lvsmarkd.backends.firewalld.listing import Listing
 from lvsmarkd.backends.firewalld.own_rules import OwnRules, chain_of, own_rules
 from lvsmarkd.backends.firewalld.qualifiers import rich_rule_limits

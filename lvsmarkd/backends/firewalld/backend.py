@@ -11,8 +11,7 @@ from lvsmarkd.backends.backup import Backup
 from lvsmarkd.backends.firewalld.apply import Application, renderable
 from lvsmarkd.backends.firewalld.boot import Boot
 from lvsmarkd.backends.firewalld.calls import BusError, Firewalld, FirewalldError, State
-from lvsmarkd.backends.firewalld.changes import change_of
-from lvsmarkd.backends.firewalld.commands import commands
+from lvsmarkd.backends.firewalld.changes import change_of, commands
 from lvsmarkd.backends.firewalld.direct import Natives, of_direct, of_iptables
 from lvsmarkd.backends.firewalld.files import TOLD, has_room, worth_keeping
 from lvsmarkd.backends.firewalld.foreign import Walk, service_names

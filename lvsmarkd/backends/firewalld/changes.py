@@ -1,9 +1,13 @@
-"""From a plan's steps to what each holder has to gain and to lose: values in, values out."""
+"""From a plan's steps to what each container has to gain and to lose, and that in firewall-cmd's
+words: values in, values out.
+"""
 
+import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from lvsmarkd.backends.firewalld.own import rich_text
+from lvsmarkd.backends.firewalld.frame import FRAME, POLICY_PRIORITY
+from lvsmarkd.backends.firewalld.own import POLICY, rich_text
 from lvsmarkd.backends.firewalld.own_rules import (
     OUR_POLICY,
     Change,
@@ -13,7 +17,7 @@ from lvsmarkd.backends.firewalld.own_rules import (
     chain_of,
 )
 from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain, Step
-from lvsmarkd.model.rule import ChainKey, Rule
+from lvsmarkd.model.rule import ChainKey, Plane, Rule
 
 
 def wanted_at(chain_key: ChainKey, steps: Iterable[Step], found: OwnRules) -> frozenset[Rule]:
@@ -92,3 +96,25 @@ def _surplus(
             left.discard(key)
         else:
             yield each
+
+
+def commands(plane: Plane, change: Change) -> Iterator[str]:
+    """The commands, in the order in which the change is made. They are shown, never run."""
+    start = "firewall-cmd --permanent" if plane is Plane.PERMANENT else "firewall-cmd"
+    dissolve = change.dissolve and plane is Plane.PERMANENT
+    if change.frame and plane is Plane.PERMANENT:
+        yield f"{start} --new-policy={POLICY}"
+        yield f"{start} --policy={POLICY} --set-target={FRAME['target']}"
+        yield f"{start} --policy={POLICY} --set-priority={POLICY_PRIORITY}"
+        yield f"{start} --policy={POLICY} --add-ingress-zone=ANY"
+        yield f"{start} --policy={POLICY} --add-egress-zone=HOST"
+    for container, rules in change.add.items():
+        for rule in rules:
+            option = f"--{container.kind}={shlex.quote(container.name)}"
+            yield f"{start} {option} --add-rich-rule={shlex.quote(rich_text(rule))}"
+    for container, texts in change.remove.items():
+        for text in () if dissolve and container == OUR_POLICY else texts:
+            option = f"--{container.kind}={shlex.quote(container.name)}"
+            yield f"{start} {option} --remove-rich-rule={shlex.quote(text)}"
+    if dissolve:
+        yield f"{start} --delete-policy={POLICY}"
