@@ -1,0 +1,323 @@
+"""A rule in iptables' words, as ``iptables-save`` lists it or a person types it, understood.
+
+An option means what the match says that it belongs to: ``-m connmark --mark`` is about the
+connection's mark, ``-m mark --mark`` about the packet's. Both variants list all accepted
+spellings alike (measured over 42 idioms on 1.8.9).
+"""
+
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address, ip_network
+
+from lvsmarkd.model.protocols import TRANSPORTS
+from lvsmarkd.model.rule import SetMark
+from lvsmarkd.model.ruleset import (
+    Condition,
+    ConnmarkTest,
+    Effect,
+    Field,
+    FieldTest,
+    Interval,
+    Jump,
+    Lookup,
+    MapMark,
+    MarkTest,
+    NamePrefix,
+    Opaque,
+    Other,
+    RestoreMark,
+    RuleSpec,
+    SaveMark,
+    SetConnmark,
+    SetsUnknownMark,
+    SetTest,
+    StateTest,
+    Value,
+    Verdict,
+)
+from lvsmarkd.model.service import MAX_MARK
+from lvsmarkd.model.structs import dataclass, field
+from lvsmarkd.netfilter.draft import PacketsDraft
+from lvsmarkd.netfilter.iptables_qualifiers import read_option
+from lvsmarkd.netfilter.iptables_words import (
+    NO_MODULE,
+    PROTOCOL,
+    MatchWords,
+    Option,
+    Words,
+    split,
+    take_apart,
+)
+from lvsmarkd.netfilter.protocols import protocol_number
+
+_SYN = ("FIN,SYN,RST,ACK", "SYN")
+_SILENT = frozenset(
+    {NO_MODULE, PROTOCOL, *TRANSPORTS, "udplite", "multiport", "comment", "mac", "mark"}
+    | {"connmark", "conntrack", "state", "icmp", "icmp6", "iprange", "limit", "hashlimit"}
+    | {"set", "addrtype"}
+)
+"""Matches that match nothing by themselves: their options do. Others (socket, rpfilter …) narrow
+a rule by their mere name."""
+_WHOLE = frozenset({"addrtype", "set"})
+"""Matches whose further options change what the first one says: understood alone, or not at all."""
+_ENDS: dict[str, tuple[Effect, ...]] = {
+    "ACCEPT": (Verdict.ACCEPT,),
+    "DROP": (Verdict.DROP,),
+    "REJECT": (Verdict.DROP,),
+    "RETURN": (Verdict.RETURN,),
+    "QUEUE": (Verdict.QUEUE,),
+    "NFQUEUE": (Verdict.QUEUE,),
+    "SYNPROXY": (Verdict.STOLEN,),
+    "HMARK": (SetsUnknownMark("HMARK"),),
+    "NOTRACK": (Other("NOTRACK"),),
+}
+
+
+def read_rule(text: str) -> RuleSpec:
+    """Understand one rule, given as listed after the chain's name. Never fails."""
+    return read_words(split(text))
+
+
+def read_words(tokens: Sequence[str]) -> RuleSpec:
+    """Understand one rule, word by word, as listed or typed. Never fails."""
+    words = take_apart(tokens)
+    draft = _Draft()
+    for match in words.matches:
+        rest = [option for option in match.options if not draft.take(match, option)]
+        if rest or (not match.options and match.module not in _SILENT):
+            said = tuple(word for option in rest for word in option.words)
+            draft.conditions.append(Opaque(match.module, said))
+    return RuleSpec(
+        draft.packets.packets(), tuple(draft.conditions), _effects(words), None, draft.comment
+    )
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A rule that is being read: what the algebra of packets can say, and what it cannot."""
+
+    packets: PacketsDraft = field(default_factory=PacketsDraft)
+    conditions: list[Condition] = field(default_factory=list)
+    comment: str | None = None
+
+    def take(self, match: MatchWords, option: Option) -> bool:
+        """Understand one option; False where it cannot be."""
+        if match.module in _WHOLE and len(match.options) > 1:
+            return False
+        try:
+            if option.values:
+                qualifier = read_option(
+                    option.name, option.values[0], negated=option.negated, module=match.module
+                )
+                if qualifier is not None and self.packets.qualify(qualifier):
+                    return True
+            reader = _READERS.get((match.module, option.name))
+            if reader is None:
+                return False
+            reader(self, option)
+        except (ValueError, IndexError):
+            return False
+        return True
+
+    def test(self, what: Field, option: Option, *values: Value) -> None:
+        """Note a condition on a field, which the algebra cannot say."""
+        self.conditions.append(FieldTest(what, values, option.negated))
+
+
+def _destination(draft: _Draft, option: Option) -> None:
+    network = ip_network(option.values[0], strict=False)
+    if option.negated or not draft.packets.to(network):
+        draft.test(Field.DESTINATION, option, network)
+
+
+def _source(draft: _Draft, option: Option) -> None:
+    draft.test(Field.SOURCE, option, ip_network(option.values[0], strict=False))
+
+
+def _protocol(draft: _Draft, option: Option) -> None:
+    if option.values[0] in {"all", "0"}:
+        return
+    number = protocol_number(option.values[0])
+    if number is None:
+        raise ValueError
+    if option.negated or not draft.packets.of_protocol(number):
+        draft.test(Field.PROTOCOL, option, number)
+
+
+def _in_interface(draft: _Draft, option: Option) -> None:
+    draft.test(Field.IN_INTERFACE, option, _name(option))
+
+
+def _out_interface(draft: _Draft, option: Option) -> None:
+    draft.test(Field.OUT_INTERFACE, option, _name(option))
+
+
+def _name(option: Option) -> Value:
+    name = option.values[0]
+    return NamePrefix(name[:-1]) if name.endswith("+") else name
+
+
+def _intervals(option: Option) -> tuple[Interval, ...]:
+    found = []
+    for part in option.values[0].split(","):
+        first, colon, last = part.partition(":")
+        found.append(Interval(int(first or 0), int(last or 65535) if colon else int(first)))
+    return tuple(sorted(found, key=lambda each: (each.first, each.last)))
+
+
+def _destination_ports(draft: _Draft, option: Option) -> None:
+    found = _intervals(option)
+    if option.negated or not draft.packets.to_ports(found):
+        draft.test(Field.DESTINATION_PORT, option, *found)
+
+
+def _source_ports(draft: _Draft, option: Option) -> None:
+    draft.test(Field.SOURCE_PORT, option, *_intervals(option))
+
+
+def _either_port(draft: _Draft, option: Option) -> None:
+    draft.test(Field.EITHER_PORT, option, *_intervals(option))
+
+
+def _tcp_flags(draft: _Draft, option: Option) -> None:
+    looked_at, are_set = option.values
+    draft.test(Field.TCP_FLAGS, option, (looked_at, are_set))
+
+
+def _syn(draft: _Draft, option: Option) -> None:
+    draft.test(Field.TCP_FLAGS, option, _SYN)
+
+
+def _mac(draft: _Draft, option: Option) -> None:
+    draft.test(Field.SOURCE_MAC, option, option.values[0].lower())
+
+
+def _mark(draft: _Draft, option: Option) -> None:
+    draft.conditions.append(MarkTest(*_masked(option.values[0]), option.negated))
+
+
+def _connmark(draft: _Draft, option: Option) -> None:
+    draft.conditions.append(ConnmarkTest(*_masked(option.values[0]), option.negated))
+
+
+def _state(draft: _Draft, option: Option) -> None:
+    states = frozenset(option.values[0].upper().split(","))
+    draft.conditions.append(StateTest(states, option.negated))
+
+
+def _comment(draft: _Draft, option: Option) -> None:
+    draft.comment = option.values[0]
+
+
+def _range_of(what: Field) -> "_Reader":
+    def read(draft: _Draft, option: Option) -> None:
+        first, dash, last = option.values[0].partition("-")
+        draft.test(what, option, Interval(ip_address(first), ip_address(last if dash else first)))
+
+    return read
+
+
+def _type_of(what: Field) -> "_Reader":
+    def read(draft: _Draft, option: Option) -> None:
+        draft.test(what, option, *option.values[0].upper().split(","))
+
+    return read
+
+
+def _in_set(draft: _Draft, option: Option) -> None:
+    name, directions = option.values
+    lookup = Lookup(name, directions=tuple(directions.split(",")))
+    draft.conditions.append(SetTest(lookup, option.negated))
+
+
+_Reader = Callable[[_Draft, Option], None]
+_READERS: dict[tuple[str, str], _Reader] = {
+    (NO_MODULE, "-d"): _destination,
+    (NO_MODULE, "-s"): _source,
+    (NO_MODULE, "-p"): _protocol,
+    (NO_MODULE, "-i"): _in_interface,
+    (NO_MODULE, "-o"): _out_interface,
+    (PROTOCOL, "--dport"): _destination_ports,
+    (PROTOCOL, "--sport"): _source_ports,
+    (PROTOCOL, "--tcp-flags"): _tcp_flags,
+    (PROTOCOL, "--syn"): _syn,
+    ("multiport", "--dports"): _destination_ports,
+    ("multiport", "--sports"): _source_ports,
+    ("multiport", "--ports"): _either_port,
+    ("mac", "--mac-source"): _mac,
+    ("mark", "--mark"): _mark,
+    ("connmark", "--mark"): _connmark,
+    ("conntrack", "--ctstate"): _state,
+    ("state", "--state"): _state,
+    ("comment", "--comment"): _comment,
+    ("iprange", "--dst-range"): _range_of(Field.DESTINATION),
+    ("iprange", "--src-range"): _range_of(Field.SOURCE),
+    ("addrtype", "--dst-type"): _type_of(Field.DESTINATION_TYPE),
+    ("addrtype", "--src-type"): _type_of(Field.SOURCE_TYPE),
+    ("set", "--match-set"): _in_set,
+}
+
+
+def _masked(text: str) -> tuple[int, int]:
+    value, slash, mask = text.partition("/")
+    return int(value, 0), int(mask, 0) if slash else MAX_MARK
+
+
+def _effects(words: Words) -> tuple[Effect, ...]:
+    target, said = words.target, words.target_words
+    if not target:
+        return ()
+    if words.goto:
+        return (Jump(target, goto=True),)
+    if target in _ENDS:
+        return _ENDS[target]
+    try:
+        match target:
+            case "MARK":
+                value, mask = _xmark(said)
+                return (SetMark(value, mask),)
+            case "CONNMARK":
+                return (_connmark_effect(said),)
+            case "TPROXY":
+                return (SetsUnknownMark("TPROXY"), Verdict.SOCKET)
+            case "SET" if "--map-mark" in said:
+                at = said.index("--map-set")
+                return (MapMark(Lookup(said[at + 1], (), tuple(said[at + 2].split(",")))),)
+            case "CT" if "--notrack" in said:
+                return (Other("NOTRACK"),)
+    except (ValueError, IndexError):
+        return (SetsUnknownMark(target),)
+    # A chain of the table, or a target that does nothing to marks: the table knows.
+    return (Other(target, said),) if said else (Jump(target),)
+
+
+def _xmark(said: Sequence[str]) -> tuple[int, int]:
+    """Value and mask as ``--set-xmark`` has them, which is how each spelling is listed."""
+    option, text = said
+    value, mask = _masked(text)
+    match option:
+        case "--set-xmark":
+            return value, mask
+        case "--set-mark":
+            return value, value | mask
+        case "--or-mark":
+            return value, value
+        case "--and-mark":
+            return 0, ~value & MAX_MARK
+        case "--xor-mark":
+            return value, 0
+        case _:
+            raise ValueError(option)
+
+
+def _connmark_effect(said: Sequence[str]) -> Effect:
+    masks = dict(zip(said[1::2], said[2::2], strict=False))
+    both = masks.get("--mask", hex(MAX_MARK))
+    of_packet = int(masks.get("--nfmask", both), 0)
+    of_connection = int(masks.get("--ctmask", both), 0)
+    match said[0]:
+        case "--save-mark":
+            return SaveMark(of_packet, of_connection)
+        case "--restore-mark":
+            return RestoreMark(of_connection, of_packet)
+        case _:
+            return SetConnmark(*_xmark(said))

@@ -1,0 +1,219 @@
+"""Native tables of nf_tables, as ``nft -j`` lists them: one by one, so that one that makes nft
+crash or hang hides itself and no other.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from lvsmarkd.model.ruleset import (
+    BaseChain,
+    Field,
+    NetfilterHook,
+    Ruleset,
+    Source,
+    Table,
+    TableChain,
+    TableKey,
+    TableRule,
+    TableSet,
+    Verdict,
+)
+from lvsmarkd.model.structs import dataclass, field
+from lvsmarkd.model.unknown import Unknown
+from lvsmarkd.netfilter.errors import FirewallError
+from lvsmarkd.netfilter.nft_rule import read_statements
+from lvsmarkd.netfilter.nft_values import element_of
+from lvsmarkd.netfilter.program import READ_TIMEOUT, run, search_path
+
+_Objects = Iterable[object]
+_HOOKS = {str(hook): hook for hook in NetfilterHook}
+_FIELDS = {
+    "ipv4_addr": Field.DESTINATION,
+    "ipv6_addr": Field.DESTINATION,
+    "inet_proto": Field.PROTOCOL,
+    "inet_service": Field.DESTINATION_PORT,
+    "ifname": Field.IN_INTERFACE,
+    "mark": Field.MARK,
+}
+"""A field whose values are like those of a set's type."""
+_IPTABLES = frozenset({"raw", "mangle", "nat", "filter", "security"})
+
+
+def is_iptables(family: str, name: str) -> bool:
+    """Whether a table bears the name of one that iptables keeps: iptables-save lists it better,
+    since nft tells of iptables' own matches and targets but their names.
+    """
+    return family in {"ip", "ip6"} and name in _IPTABLES
+
+
+def nft() -> str | None:
+    """The program, by absolute path."""
+    return shutil.which("nft", path=search_path())
+
+
+def read_native(
+    wanted: Callable[[str, str], bool] = lambda family, name: not is_iptables(family, name),
+    *,
+    elements: bool = False,
+) -> Ruleset:
+    """The native tables that are ``wanted`` (family, name); all that iptables does not list.
+
+    ``elements`` asks for those of named sets and maps, too: they may be a million. What cannot
+    be read is Unknown in the answer, no error.
+    """
+    program = nft()
+    if program is None:
+        return Ruleset(unread={Source.NFT: Unknown("nft was not found in PATH: install nftables")})
+    listed = _listed([program, "-j", "list", "tables"])
+    if isinstance(listed, Unknown):
+        return Ruleset(unread={Source.NFT: listed})
+    tables: dict[TableKey, Table | Unknown] = {}
+    for family, name in _names(listed):
+        if not wanted(family, name):
+            continue
+        found = read_table(family, name, elements=elements)
+        if found is not None:
+            tables[TableKey(Source.NFT, family, name)] = found
+    return Ruleset(tables)
+
+
+def read_table(family: str, name: str, *, elements: bool = False) -> Table | Unknown | None:
+    """One table; None where it is not there (any more)."""
+    program = nft()
+    if program is None:
+        return Unknown("nft was not found in PATH: install nftables")
+    terse = [] if elements else ["-t"]
+    listed = _listed([program, "-j", *terse, "list", "table", family, name])
+    if isinstance(listed, Unknown):
+        there = _listed([program, "-j", "list", "tables"])
+        if not isinstance(there, Unknown) and (family, name) not in _names(there):
+            return None
+        return listed
+    return table_of(TableKey(Source.NFT, family, name), listed, elements=elements)
+
+
+def _listed(command: list[str]) -> _Objects | Unknown:
+    try:
+        answer = run(command, timeout=READ_TIMEOUT)
+    except FirewallError as error:
+        return Unknown(str(error))
+    if answer.status != 0:
+        return Unknown(f"nft failed: {answer.error or answer.status}")
+    try:
+        objects = json.loads(answer.output)["nftables"]
+    except (ValueError, KeyError, TypeError):
+        return Unknown("nft printed what is no ruleset in JSON")
+    return objects if isinstance(objects, list) else Unknown("nft printed no list of objects")
+
+
+def _names(objects: _Objects) -> list[tuple[str, str]]:
+    found = []
+    for each in objects:
+        match each:
+            case {"table": {"family": str(family), "name": str(name)}}:
+                found.append((family, name))
+            case _:
+                continue
+    return found
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A table that is being read."""
+
+    chains: dict[str, tuple[BaseChain | None, int | None]] = field(default_factory=dict)
+    rules: dict[str, list[TableRule]] = field(default_factory=dict)
+    sets: dict[str, TableSet] = field(default_factory=dict)
+    handle: int | None = None
+    dormant: bool = False
+
+
+def table_of(key: TableKey, objects: _Objects, *, elements: bool = False) -> Table:
+    """A table from the objects that ``nft -j list table`` prints, or a whole ruleset's."""
+    draft = _Draft()
+    for each in objects:
+        if not isinstance(each, Mapping) or len(each) != 1:
+            continue
+        ((kind, found),) = each.items()
+        if isinstance(found, Mapping) and _belongs(key, kind, found):
+            _add(draft, str(kind), found, elements=elements)
+    names = dict.fromkeys((*draft.chains, *draft.rules))
+    chains = {
+        name: TableChain(
+            name, tuple(draft.rules.get(name, ())), *draft.chains.get(name, (None, None))
+        )
+        for name in names
+    }
+    return Table(key, chains, draft.sets, handle=draft.handle, dormant=draft.dormant)
+
+
+def _belongs(key: TableKey, kind: object, found: Mapping[str, Any]) -> bool:
+    name = found.get("name" if kind == "table" else "table")
+    return (found.get("family"), name) == (key.family, key.name)
+
+
+def _add(draft: _Draft, kind: str, found: Mapping[str, Any], *, elements: bool) -> None:
+    name = str(found.get("name"))
+    match kind:
+        case "table":
+            # Of nft 1.0.6 flags that it does not know may be anything (measured): only this one.
+            draft.dormant = "dormant" in (found.get("flags") or ())
+            draft.handle = _number(found.get("handle"))
+        case "chain":
+            draft.chains[name] = (_base(found), _number(found.get("handle")))
+        case "rule":
+            rules = draft.rules.setdefault(str(found.get("chain")), [])
+            rules.append(_rule(found, len(rules) + 1))
+        case "set" | "map":
+            draft.sets[name] = _set(found, name, elements=elements)
+        case _:
+            return  # counters, quotas, helpers: what uses them says so
+
+
+def _base(found: Mapping[str, Any]) -> BaseChain | None:
+    hook = _HOOKS.get(str(found.get("hook")))
+    if hook is None:
+        return None
+    policy = Verdict.DROP if found.get("policy") == "drop" else Verdict.ACCEPT
+    return BaseChain(hook, _number(found.get("prio")) or 0, policy, str(found.get("type")))
+
+
+def _rule(found: Mapping[str, Any], line: int) -> TableRule:
+    statements = found.get("expr")
+    comment = found.get("comment")
+    return TableRule(
+        read_statements(statements, comment if isinstance(comment, str) else None),
+        line,
+        packets=_packets(statements),
+        handle=_number(found.get("handle")),
+    )
+
+
+def _packets(statements: object) -> int | None:
+    for each in statements if isinstance(statements, list) else ():
+        match each:
+            case {"counter": {"packets": int(packets)}}:
+                return packets
+            case _:
+                continue
+    return None
+
+
+def _set(found: Mapping[str, Any], name: str, *, elements: bool) -> TableSet:
+    types = found.get("type")
+    data = found.get("map")
+    names = tuple(map(str, types if isinstance(types, list) else [types]))
+    fields = tuple(map(_FIELDS.get, names))
+    inside = found.get("elem", ())
+    return TableSet(
+        name,
+        names,
+        data if isinstance(data, str) else "",
+        tuple(element_of(fields, each) for each in inside) if elements else None,
+    )
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,298 @@
+"""A rule's statements as ``nft -j`` prints them, understood. Source: libnftables-json(5)."""
+
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network
+
+from lvsmarkd.model.ports import MAX_PORT
+from lvsmarkd.model.qualifiers import InInterface, NotFromMac
+from lvsmarkd.model.rule import SetMark
+from lvsmarkd.model.ruleset import (
+    Condition,
+    ConnmarkTest,
+    Effect,
+    Field,
+    FieldTest,
+    Interval,
+    Jump,
+    MapMark,
+    MarkTest,
+    Opaque,
+    Other,
+    RestoreMark,
+    RuleSpec,
+    SaveMark,
+    SetConnmark,
+    SetsUnknownMark,
+    SetTest,
+    StateTest,
+    Value,
+    VerdictMap,
+    When,
+)
+from lvsmarkd.model.service import MAX_MARK, Family
+from lvsmarkd.model.structs import dataclass, field, replace
+from lvsmarkd.netfilter.draft import PacketsDraft
+from lvsmarkd.netfilter.nft_qualifiers import read_match
+from lvsmarkd.netfilter.nft_values import (
+    VERDICTS,
+    NotUnderstoodError,
+    field_of,
+    lookup_of,
+    values_of,
+    words_of,
+)
+
+_NFPROTO = {"ipv4": Family.INET, "ipv6": Family.INET6}
+_PORTS = frozenset({Field.SOURCE_PORT, Field.DESTINATION_PORT})
+_MARKING = frozenset({"MARK", "CONNMARK", "HMARK", "SET", "TPROXY"})
+"""iptables' targets that change marks; nft tells their names and nothing else (measured)."""
+_MARK = {"meta": {"key": "mark"}}
+_CONNMARK = {"ct": {"key": "mark"}}
+
+
+@dataclass(slots=True)
+class _Draft:
+    """The conditions up to an effect, and the effects up to the next condition."""
+
+    packets: PacketsDraft = field(default_factory=PacketsDraft)
+    family: Family | None = None
+    conditions: list[Condition] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
+
+
+def read_statements(statements: object, comment: str | None = None) -> RuleSpec:
+    """Understand one rule's ``expr``. Never fails."""
+    drafts = [_Draft()]
+    for statement in statements if isinstance(statements, Sequence) else [statements]:
+        if not isinstance(statement, Mapping) or len(statement) != 1:
+            _conditional(drafts).conditions.append(Opaque("nft", (words_of(statement),)))
+            continue
+        ((name, value),) = statement.items()
+        _take(drafts, str(name), value)
+    spec: RuleSpec | None = None
+    for draft in reversed(drafts):
+        effects = (*draft.effects, *((When(spec),) if spec is not None else ()))
+        spec = RuleSpec(draft.packets.packets(), tuple(draft.conditions), effects, draft.family)
+    return replace(spec or RuleSpec(), comment=comment)
+
+
+def _conditional(drafts: list[_Draft]) -> _Draft:
+    """Where a condition goes: what stands behind an effect does not hold for the effect."""
+    if drafts[-1].effects:
+        drafts.append(_Draft())
+    return drafts[-1]
+
+
+def _take(drafts: list[_Draft], name: str, value: object) -> None:
+    match name, value:
+        case "match", {"op": str(op), "left": left, "right": right}:
+            _condition(_conditional(drafts), op, left, right)
+        case (("counter" | "log" | "comment" | "continue"), _):
+            return
+        case "mangle", {"key": key, "value": new}:
+            if isinstance(new, Mapping) and "map" in new and isinstance(new["map"], Mapping):
+                _require(_conditional(drafts), new["map"].get("key"))
+            drafts[-1].effects.append(_change(key, new))
+        case (("jump" | "goto"), {"target": str(chain)}):
+            drafts[-1].effects.append(Jump(chain, goto=name == "goto"))
+        case "vmap", {"key": key, "data": data}:
+            _require(_conditional(drafts), key)
+            drafts[-1].effects.append(VerdictMap(lookup_of(key, data)))
+        case _:
+            effects = _effects_of(name, value)
+            if effects:
+                drafts[-1].effects += effects
+            else:  # it may let the packet get past, or not: limit, quota, what is not known
+                _conditional(drafts).conditions.append(Opaque(name, (words_of(value),)))
+
+
+def _effects_of(name: str, value: object) -> tuple[Effect, ...]:
+    """What a statement does that is no condition; nothing where it may be one."""
+    match name, value:
+        case "xt", {"type": "target", "name": str(target)}:
+            marks = target in _MARKING
+            return (SetsUnknownMark(target) if marks else Other(target, (words_of(value),)),)
+        case "tproxy", _:
+            return (SetsUnknownMark("tproxy"), VERDICTS[name])
+        case "notrack", _:
+            return (Other("NOTRACK"),)
+        case _ if name in VERDICTS:
+            return (VERDICTS[name],)
+        case _ if name in _ACTIONS:
+            return (Other(name, (words_of(value),)),)
+        case _:
+            return ()
+
+
+_ACTIONS = frozenset(
+    {"dnat", "snat", "redirect", "masquerade", "set", "flow", "dup", "fwd", "meter"}
+    | {"ct helper", "ct timeout", "ct expectation", "secmark", "map"}
+)
+
+
+def _condition(draft: _Draft, op: str, left: object, right: object) -> None:
+    try:
+        _narrow(draft, op, left, right)
+    except NotUnderstoodError:
+        words = words_of({"op": op, "left": left, "right": right})
+        draft.conditions.append(Opaque("nft", (words,)))
+
+
+def _narrow(draft: _Draft, op: str, left: object, right: object) -> None:
+    qualifier = read_match(left, op, right)
+    if qualifier is not None and draft.packets.qualify(qualifier):
+        _require(draft, left)
+        return
+    match left, op, right:
+        case {"concat": _}, ("==" | "!="), _:
+            _require(draft, left)
+            draft.conditions.append(SetTest(lookup_of(left, right), op == "!="))
+            return
+        case {"meta": {"key": "nfproto"}}, "==", str() if right in _NFPROTO:
+            draft.family = _NFPROTO[str(right)]
+            return
+        case {"&": [base, int(mask)]}, ("==" | "!="), int(value):
+            test = MarkTest if base == _MARK else ConnmarkTest if base == _CONNMARK else None
+            if test is None:
+                raise NotUnderstoodError(words_of(left))
+            draft.conditions.append(test(value, mask, op == "!="))
+            return
+        case {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, mask]}, ("==" | "!="), _:
+            _of_protocol(draft, 6)
+            flags = (_flags(mask), _flags(right))
+            draft.conditions.append(FieldTest(Field.TCP_FLAGS, (flags,), op == "!="))
+            return
+    what = field_of(left)[0]
+    _require(draft, left)
+    if isinstance(right, str) and right.startswith("@"):
+        draft.conditions.append(SetTest(lookup_of(left, right), op == "!="))
+        return
+    values, negated = _compared(what, op, right)
+    if not _within_the_algebra(draft, what, values, negated=negated):
+        draft.conditions.append(_test(what, values, negated=negated))
+
+
+def _require(draft: _Draft, left: object) -> None:
+    """Only packets that have the fields get past, whatever is compared or looked up."""
+    parts = left["concat"] if isinstance(left, Mapping) and "concat" in left else [left]
+    for part in parts if isinstance(parts, list) else ():
+        try:
+            _, family, protocol = field_of(part)
+        except NotUnderstoodError:
+            continue
+        draft.family = family or draft.family
+        if protocol is not None:
+            _of_protocol(draft, protocol)
+
+
+def _compared(what: Field, op: str, right: object) -> tuple[tuple[Value, ...], bool]:
+    """The values that a field is compared with, and whether it must have none of them."""
+    if op in {"==", "!="} or (op == "in" and what is Field.CT_STATE):
+        return values_of(what, right), op == "!="
+    most = MAX_PORT if what in _PORTS else MAX_MARK
+    match op, right:
+        case ">=", int():
+            return (Interval(right, most),), False
+        case ">", int():
+            return (Interval(right + 1, most),), False
+        case "<=", int():
+            return (Interval(0, right),), False
+        case "<", int() if right:
+            return (Interval(0, right - 1),), False
+        case _:
+            raise NotUnderstoodError(op)
+
+
+def _of_protocol(draft: _Draft, protocol: int) -> None:
+    if not draft.packets.of_protocol(protocol):
+        draft.conditions.append(FieldTest(Field.PROTOCOL, (protocol,)))
+
+
+def _within_the_algebra(
+    draft: _Draft, what: Field, values: tuple[Value, ...], *, negated: bool
+) -> bool:
+    """Narrow the packets themselves, where their algebra can say it."""
+    match what, values:
+        case Field.SOURCE_MAC, _ if negated:
+            return draft.packets.qualify(NotFromMac.of(*(str(each).lower() for each in values)))
+        case _ if negated:
+            return False
+        case Field.DESTINATION, (IPv4Network() | IPv6Network() as network,):
+            return draft.packets.to(network)
+        case Field.PROTOCOL, (int(number),):
+            return draft.packets.of_protocol(number)
+        case Field.IN_INTERFACE, (str(name),):
+            return draft.packets.qualify(InInterface.of(name))
+        case Field.DESTINATION_PORT, _ if draft.packets.protocol is not None:
+            intervals = [each for each in values if isinstance(each, Interval)]
+            return len(intervals) == len(values) and draft.packets.to_ports(intervals)
+        case _:
+            return False
+
+
+def _test(what: Field, values: tuple[Value, ...], *, negated: bool) -> Condition:
+    match what, values:
+        case Field.MARK, (int(value),):
+            return MarkTest(value, negated=negated)
+        case Field.CONNMARK, (int(value),):
+            return ConnmarkTest(value, negated=negated)
+        case Field.CT_STATE, _:
+            return StateTest(frozenset(map(str, values)), negated)
+        case _:
+            return FieldTest(what, values, negated)
+
+
+def _flags(listed: object) -> str:
+    """TCP flags in iptables' words."""
+    match listed:
+        case str():
+            return listed.upper()
+        case [*names] | {"|": [*names]}:
+            return ",".join(map(_flags, names))
+        case _:
+            raise NotUnderstoodError(words_of(listed))
+
+
+def _change(key: object, new: object) -> Effect:
+    """What a mangle statement does."""
+    if key not in (_MARK, _CONNMARK):
+        return Other("mangle", (words_of(key), words_of(new)))
+    match new:
+        case {"map": {"key": looked_up, "data": data}} if key == _MARK:
+            return MapMark(lookup_of(looked_up, data))
+    try:
+        base, keep, flip = _bits(new)
+    except NotUnderstoodError:
+        if key == _CONNMARK:
+            return Other("ct mark set", (words_of(new),))
+        return SetsUnknownMark("meta mark set")
+    constant = SetMark if key == _MARK else SetConnmark
+    if base in (None, key):
+        return constant(flip, ~keep & MAX_MARK)
+    if flip:
+        return SetsUnknownMark("meta mark set") if key == _MARK else Other("ct mark set")
+    return RestoreMark(keep) if key == _MARK else SaveMark(keep)
+
+
+def _bits(value: object) -> tuple[object, int, int]:
+    """A mark as ``(base & keep) ^ flip``; ``base`` None where it is the number ``flip``.
+
+    Raises NotUnderstoodError where it is anything else.
+    """
+    match value:
+        case bool():
+            pass
+        case int():
+            return None, 0, value
+        case {"meta": {"key": "mark"}} | {"ct": {"key": "mark"}}:
+            return value, MAX_MARK, 0
+        case {"&": [left, int(bits)]}:
+            base, keep, flip = _bits(left)
+            return base, keep & bits, flip & bits
+        case {"|": [left, int(bits)]}:
+            base, keep, flip = _bits(left)
+            return base, keep & ~bits, flip & ~bits | bits
+        case {"^": [left, int(bits)]}:
+            base, keep, flip = _bits(left)
+            return base, keep, flip ^ bits
+    raise NotUnderstoodError(words_of(value))
