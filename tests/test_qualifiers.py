@@ -13,13 +13,11 @@ from typing import ClassVar, Self
 import pytest
 
 from lvsmarkd.backends.firewalld import qualifiers as rich_qualifiers
-from lvsmarkd.backends.firewalld.expression import read_expression
 from lvsmarkd.backends.firewalld.own import UnrenderableError, own_rule, rich_text
 from lvsmarkd.backends.firewalld.qualifiers import RichElement, rich_rule_limits
 from lvsmarkd.backends.firewalld.rich import RichRule, read_rich_rule
 from lvsmarkd.backends.iptables import chains
 from lvsmarkd.backends.iptables.script import rule_text
-from lvsmarkd.backends.iptables.syntax import read_rule
 from lvsmarkd.declarations.annotation import parse
 from lvsmarkd.declarations.resolve import resolve
 from lvsmarkd.declarations.settings import ConfigError, load
@@ -40,7 +38,9 @@ from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import ForeignRule, Side, Snapshot
 from lvsmarkd.netfilter import iptables_qualifiers, nft_qualifiers
 from lvsmarkd.netfilter.iptables_qualifiers import IptablesOption
+from lvsmarkd.netfilter.iptables_rule import read_rule
 from lvsmarkd.netfilter.nft_qualifiers import NftMatch
+from lvsmarkd.netfilter.nft_rule import read_statements
 from lvsmarkd.telemetry.form import plan_form
 from tests.declarations.toml_text import toml_text
 from tests.harness.paper import PaperFirewall
@@ -291,11 +291,11 @@ def test_a_rich_rule_has_one_source() -> None:
 def test_what_nft_lists_is_understood(
     left: object, op: str, right: object, qualifier: Qualifier
 ) -> None:
-    known = read_expression([{"match": {"op": op, "left": left, "right": right}}])
-    assert (known.match, known.partial) == (Packets(qualifiers=(qualifier,)), False)
+    known = read_statements([{"match": {"op": op, "left": left, "right": right}}])
+    assert (known.packets, known.conditions) == (Packets(qualifiers=(qualifier,)), ())
     for other in ("!=" if op == "==" else "==", "<"):
-        unknown = read_expression([{"match": {"op": other, "left": left, "right": right}}])
-        assert (unknown.match, unknown.partial) == (Packets(), True)
+        unknown = read_statements([{"match": {"op": other, "left": left, "right": right}}])
+        assert (unknown.packets, len(unknown.conditions)) == (Packets(), 1)
 
 
 RUNTIME = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)

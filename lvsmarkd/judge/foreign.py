@@ -10,17 +10,9 @@ from lvsmarkd.model.declaration import DeclaredFlow
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
+from lvsmarkd.model.ruleset import SetConnmark, SetsUnknownMark
 from lvsmarkd.model.service import MAX_MARK, Family, ServiceKey
-from lvsmarkd.model.snapshot import (
-    Chain,
-    Drop,
-    ForeignRule,
-    LeavesTable,
-    SetConnmark,
-    SetsUnknownMark,
-    Side,
-    Snapshot,
-)
+from lvsmarkd.model.snapshot import Chain, Drop, ForeignRule, LeavesTable, Side, Snapshot
 
 
 def marked_by_others(key: ServiceKey, snapshot: Snapshot, plane: Plane = Plane.RUNTIME) -> bool:
@@ -45,10 +37,10 @@ def _gives(rule: ForeignRule, mark: int, rules: list[ForeignRule]) -> bool:
     match rule.effect:
         case SetMark(value, _):
             return value == mark
-        case SetConnmark(value):
+        case SetConnmark(value, bits):
             # Restored for the packets of the connection, the first one included.
-            return value == mark and any(
-                isinstance(other.effect, SetsUnknownMark) and "CONNMARK" in other.effect.target
+            return (value, bits) == (mark, MAX_MARK) and any(
+                isinstance(other.effect, SetsUnknownMark) and other.effect.restores
                 for other in rules
             )
         case _:

@@ -28,6 +28,13 @@ def _finding(notice: Notice, snapshot: Snapshot) -> Finding:  # noqa: C901, PLR0
                 Kind.UNSEEN,
                 f"whether the kernel has what firewalld lists could not be seen: {notice.reason}",
             )
+        case NoticeKind.OTHERS_TABLE_UNSEEN:
+            return _of(
+                notice,
+                Kind.UNSEEN,
+                f"what is in the nft table {' '.join(names)} could not be seen: {notice.reason}",
+                subject=names,
+            )
         case NoticeKind.DROPPING:
             return _of(
                 notice,

@@ -19,6 +19,9 @@ class NoticeKind(Enum):
     """firewalld drops every packet, since somebody asked for it. ``reason``."""
     KERNEL_UNSEEN = auto()
     """Whether the kernel has what firewalld lists could not be seen. ``reason``."""
+    OTHERS_TABLE_UNSEEN = auto()
+    """A native table of nf_tables could not be read: ``names`` are its family and name. What it
+    does to packets is not known. ``reason``."""
     DROPPING = auto()
     """A reload that failed left firewalld dropping every new connection."""
     FLUSHED = auto()

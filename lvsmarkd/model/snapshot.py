@@ -1,7 +1,7 @@
 """What a firewall was seen to hold."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lvsmarkd.model.firewall import NO_FIREWALL, FirewallIdentity
@@ -10,6 +10,7 @@ from lvsmarkd.model.notice import Notice
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.rule import Accept, ChainKey, Rule, SetMark
 from lvsmarkd.model.rule_ref import RuleRef
+from lvsmarkd.model.ruleset import MarkTest, Ruleset, SetConnmark, SetsUnknownMark, TableKey
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown
 
@@ -47,13 +48,6 @@ class Side(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SetsUnknownMark:
-    """It changes the mark to a value that its text does not tell (CONNMARK, SET, HMARK)."""
-
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
 class LeavesTable:
     """It ends the way through the table, so that rules after it are not met."""
 
@@ -63,27 +57,7 @@ class Drop:
     """It drops or rejects the packet."""
 
 
-@dataclass(frozen=True, slots=True)
-class SetConnmark:
-    """It notes a mark with the connection, for a later rule to restore; None: the packet's."""
-
-    value: int | None
-
-
 Effect = SetMark | SetConnmark | SetsUnknownMark | LeavesTable | Drop | Accept
-
-
-@dataclass(frozen=True, slots=True)
-class MarkGuard:
-    """The rule is only for packets with ``mark & mask == value`` (or not, if negated)."""
-
-    value: int
-    mask: int
-    negated: bool = False
-
-    def admits(self, mark: int) -> bool:
-        """Whether a packet that bears ``mark`` passes."""
-        return ((mark & self.mask) == self.value) is not self.negated
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +69,7 @@ class ForeignRule:
     ``later`` says that it stands in a later hook than our jump, so that no move of ours passes it.
     ``where`` names the table and chain, ``text`` is the rule as the firewall lists it.
     ``fleeting`` says that its firewall has a permanent plane, where it should be too.
+    ``table``, ``chain`` and ``line`` are where it stands, of a rule that was read from the kernel.
     """
 
     chain_key: ChainKey
@@ -104,14 +79,19 @@ class ForeignRule:
     where: str
     text: str
     partial: bool = False
-    guards: tuple[MarkGuard, ...] = ()
+    guards: tuple[MarkTest, ...] = ()
     later: bool = False
     fleeting: bool = False
+    table: TableKey | None = None
+    chain: str = ""
+    line: int = 0
 
     @property
     def ref(self) -> RuleRef:
         """Its name."""
-        return RuleRef("", self.where, self.text)
+        if self.table is None:
+            return RuleRef("", self.where, self.text)
+        return self.table.rule(self.chain, self.line, self.text)
 
     def may_match(self, flow: Packets, mark: int | None) -> bool:
         """Whether a packet of ``flow`` that bears ``mark`` may meet it; None: any mark."""
@@ -174,6 +154,8 @@ class Snapshot:
     """What its rules can say."""
     previous: tuple[PreviousRules, ...] = ()
     """Our own rules that other firewalls still hold."""
+    ruleset: Ruleset = field(default_factory=Ruleset)
+    """All that was read from the kernel, of every kind of firewall."""
 
     @property
     def held(self) -> Mapping[ChainKey, Chain | Unknown]:

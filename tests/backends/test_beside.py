@@ -33,7 +33,8 @@ EXPRESSION = [
     },
     {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 80}},
 ]
-RULES = [{"rule": {"family": "inet", "chain": OUR_CHAIN, "handle": 7, "expr": EXPRESSION}}]
+RULE = {"table": TABLE, "chain": OUR_CHAIN, "handle": 7, "expr": EXPRESSION}
+RULES = [{"rule": {"family": "inet", **RULE}}]
 
 
 class Nft:

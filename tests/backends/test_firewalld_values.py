@@ -1,7 +1,5 @@
 """What is concluded from firewalld's lists and from nft's, without any firewalld."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,11 +7,10 @@ from hypothesis import strategies as st
 from lvsmarkd.backends.firewalld.boot import AGAIN, Boot
 from lvsmarkd.backends.firewalld.calls import State
 from lvsmarkd.backends.firewalld.changes import change_of
-from lvsmarkd.backends.firewalld.direct import Natives, of_direct, read_typed
-from lvsmarkd.backends.firewalld.expression import Expression, read_expression
+from lvsmarkd.backends.firewalld.direct import of_direct, of_natives
 from lvsmarkd.backends.firewalld.flushed import wiped
 from lvsmarkd.backends.firewalld.frame import FRAME, NEW, fault_of, has_policies
-from lvsmarkd.backends.firewalld.kernel import kernel_of
+from lvsmarkd.backends.firewalld.kernel import Kernel, kernel_of
 from lvsmarkd.backends.firewalld.listing import Listing, Settings, rich_rules
 from lvsmarkd.backends.firewalld.notices import notices_of
 from lvsmarkd.backends.firewalld.own import POLICY, PRIORITY, own_rule, rich_text
@@ -35,13 +32,15 @@ from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.judge.notices import noticed
 from lvsmarkd.model.finding import Kind, Severity
-from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.plan import ReplaceChain
-from lvsmarkd.model.ports import PortRange
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, SetMark
+from lvsmarkd.model.ruleset import Ruleset, Source, TableKey
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Side, Snapshot
+from lvsmarkd.model.structs import replace
 from lvsmarkd.model.unknown import Unknown
+from lvsmarkd.netfilter.iptables_rule import read_rule, read_words
+from lvsmarkd.netfilter.nft_json import table_of
 from tests.harness.values import ONE_PORT, declare, flow, instance, packets, want
 
 ONE = Policy(limits=ONE_PORT)
@@ -259,41 +258,24 @@ SET: dict[str, dict[str, object]] = {"mangle": {"key": {"meta": {"key": "mark"}}
 FLOW = flow("192.0.2.10", 80)
 
 
-@pytest.mark.parametrize(
-    ("statements", "expected"),
-    [
-        (
-            [match(DADDR, "192.0.2.10"), match(DPORT, 80), SET],
-            Expression(packets("192.0.2.10", 6, 80), Family.INET, mark=80),
-        ),
-        (
-            [match(DPORT, {"range": [80, 90]}), {"accept": None}],
-            Expression(Packets(protocol=6, ports=(PortRange(80, 90),)), verdict="accept"),
-        ),
-        (
-            [match({"meta": {"key": "l4proto"}}, "vrrp"), {"counter": {}}, {"accept": None}],
-            Expression(packets(None, 112), verdict="accept"),
-        ),
-        ([match(DADDR, "192.0.2.10", "!="), SET], Expression(partial=True, mark=80)),
-        ([match(DADDR, "@vips"), SET], Expression(family=Family.INET, partial=True, mark=80)),
-        ([{"limit": {"rate": 1}}, SET], Expression(partial=True, mark=80)),
-        ([{"jump": {"target": "c"}}], Expression(target="c")),
-        ("no list", Expression(partial=True)),
-        ([{"mangle": {**SET["mangle"], "value": {"^": []}}}], Expression(obscure=True)),
-    ],
-)  # fmt: skip
-def test_rules_of_nft_are_understood_as_far_as_needed(
-    statements: object, expected: Expression
-) -> None:
-    assert read_expression(statements) == expected
-
-
 def rule_in(chain: str, *statements: object, table: str = "firewalld") -> dict[str, object]:
     return {"rule": {"family": "inet", "table": table, "chain": chain, "expr": list(statements)}}
 
 
 def chain_in(name: str, table: str = "firewalld", **more: object) -> dict[str, object]:
     return {"chain": {"family": "inet", "table": table, "name": name, **more}}
+
+
+def native(objects: list[dict[str, object]], *tables: str) -> Ruleset:
+    """A ruleset as it is read table by table."""
+    keys = [TableKey(Source.NFT, "inet", table) for table in tables]
+    return Ruleset({key: table_of(key, objects) for key in keys})
+
+
+def kernel(objects: list[dict[str, object]], *tables: str) -> Kernel:
+    seen = kernel_of(native(objects, *(tables or ("firewalld",))))
+    assert isinstance(seen, Kernel)
+    return seen
 
 
 POST = "mangle_PRE_policy_lvsmarkd_post"
@@ -305,16 +287,33 @@ def test_a_rule_that_no_packet_gets_to_is_not_met() -> None:
     )
     marking = rule_in(POST, match(DADDR, "192.0.2.10"), match(DPORT, 80), SET)
     jump = rule_in("mangle_PREROUTING", {"jump": {"target": POST}})
-    table = {"table": {"family": "inet", "name": "firewalld"}}
-    chains = [table, chain_in("mangle_PREROUTING"), chain_in(POST)]
-    assert kernel_of([*chains, jump, marking]).meets(OUR_POLICY, rule)
-    assert not kernel_of([*chains, marking]).meets(OUR_POLICY, rule)
-    assert not kernel_of([*chains, jump]).meets(OUR_POLICY, rule)
-    assert not kernel_of([*chains, jump, marking]).meets(zone("public"), rule)
-    assert not kernel_of([]).whole
-    assert kernel_of(
-        [table, {"table": {"family": "inet", "name": "firewalld_policy_drop"}}]
-    ).dropping
+    chains = [chain_in("mangle_PREROUTING", hook="prerouting", prio=-140), chain_in(POST)]
+    assert kernel([*chains, jump, marking]).meets(OUR_POLICY, rule)
+    assert not kernel([*chains, marking]).meets(OUR_POLICY, rule)
+    assert not kernel([*chains, jump]).meets(OUR_POLICY, rule)
+    assert not kernel([*chains, jump, marking]).meets(zone("public"), rule)
+    assert not kernel([], "other").whole
+    assert not kernel([*chains], "firewalld").dropping
+    assert kernel([*chains], "firewalld", "firewalld_policy_drop").dropping
+
+
+def test_a_table_that_cannot_be_read_hides_itself_and_no_other() -> None:
+    unread = Unknown("nft failed: -11")
+    others = TableKey(Source.NFT, "inet", "t")
+    own = TableKey(Source.NFT, "inet", "firewalld")
+    seen = kernel_of(native([], "firewalld") | Ruleset({others: unread}))
+    assert isinstance(seen, Kernel)
+    assert seen.whole
+    assert kernel_of(native([], "t") | Ruleset({own: unread})) == unread
+    assert kernel_of(Ruleset(unread={Source.NFT: unread})) == unread
+    listing = Listing(Plane.RUNTIME, "public", {"public": {}})
+    runtime = own_rules(listing, by_policy=True, zones=(), marks={})
+    state = FirewalldState(State.RUNNING, listing, unread, {Plane.RUNTIME: runtime}, seen)
+    notices = tuple(notices_of(state, not_at_boot="", hindrance=""))
+    told = [f for f in noticed(Snapshot({}, notices=notices)) if f.kind is Kind.UNSEEN]
+    assert [f.message for f in told] == [
+        "what is in the nft table inet t could not be seen: nft failed: -11"
+    ]
 
 
 def test_marks_in_native_tables_keep_what_leads_to_them() -> None:
@@ -326,7 +325,8 @@ def test_marks_in_native_tables_keep_what_leads_to_them() -> None:
         rule_in("c", match(DPORT, 80), SET, table="t"),
         rule_in("b", SET, table="t"),
     ]
-    early, late, late6 = Natives(objects).foreign()
+    found = list(of_natives(native(objects, "t")))
+    early, late, late6 = sorted(found, key=lambda rule: (rule.later, rule.chain_key.family))
     assert (early.side, early.later, early.effect) == (Side.BEFORE, False, SetMark(80))
     assert early.path == (packets("192.0.2.10"), packets(None, 6, 80))
     assert (late.side, late.later) == (Side.AFTER, True)
@@ -343,12 +343,8 @@ def test_marks_in_native_tables_keep_what_leads_to_them() -> None:
     ],
 )
 def test_direct_rules_are_understood_as_typed(typed: str) -> None:
-    expected = read_typed(
-        ["-d", "192.0.2.10/32", "-p", "tcp", "--dport", "80", "-j", "MARK", "--set-xmark", "80"]
-    )
-    assert replace(read_typed(typed.split()), comment=None, options=()) == replace(
-        expected, options=()
-    )
+    expected = read_rule("-d 192.0.2.10/32 -p tcp --dport 80 -j MARK --set-xmark 80")
+    assert replace(read_words(typed.split()), comment=None) == expected
     listing = Listing(
         Plane.PERMANENT,
         "public",
@@ -367,7 +363,7 @@ def test_direct_rules_are_understood_as_typed(typed: str) -> None:
     first, second = of_direct(listing)
     assert first.effect == SetMark(80)
     assert first.chain_key == ChainKey(Plane.PERMANENT, Family.INET, Hook.PREROUTING)
-    assert first.path == (expected.match,)
+    assert first.path == (expected.packets,)
     assert (second.effect, second.chain_key.family, second.path) == (SetMark(7), Family.INET6, ())
 
 
@@ -410,10 +406,39 @@ def test_what_is_permanent_and_not_loaded_yet_would_come_into_force() -> None:
     ]
 
 
-_HAND_MADE = "*mangle\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -j MARK --set-xmark 0x7/0xffffffff\n"
+_HAND_MADE = (
+    "*mangle\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -j MARK --set-xmark 0x7/0xffffffff\nCOMMIT\n"
+)
 _DOCKER = "*nat\n:DOCKER - [0:0]\n-A DOCKER -i docker0 -j RETURN\nCOMMIT\n"
-_OWN = "*mangle\n-A PREROUTING -j LVSMARKD\n-A LVSMARKD -j MARK --set-xmark 0x50/0xffffffff\n"
-_OF_FIREWALLD = "*mangle\n-A PREROUTING -j PREROUTING_direct\n-A PRE_public -j PRE_public_allow\n"
+_OWN = """*mangle
+:LVSMARKD - [0:0]
+-A PREROUTING -j LVSMARKD
+-A LVSMARKD -j MARK --set-xmark 0x50/0xffffffff
+COMMIT
+"""
+_OF_FIREWALLD = """*mangle
+:PREROUTING_direct - [0:0]
+:PRE_public - [0:0]
+:PRE_public_allow - [0:0]
+-A PREROUTING -j PREROUTING_direct
+-A PRE_public -j PRE_public_allow
+COMMIT
+"""
+_USUAL = """*filter
+:INPUT ACCEPT [0:0]
+-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j ACCEPT
+-A INPUT -i lo -j ACCEPT
+-A INPUT -m conntrack --ctstate INVALID -j LOG --log-prefix "STATE_INVALID_DROP: "
+-A INPUT -m conntrack --ctstate INVALID -j DROP
+-A INPUT -m pkttype --pkt-type unicast -j LOG --log-prefix "FINAL_REJECT: "
+-A INPUT -j REJECT --reject-with icmp-host-prohibited
+COMMIT
+*raw
+:PREROUTING ACCEPT [0:0]
+-A PREROUTING -p ipv6-icmp -m icmp6 --icmpv6-type 134 -j ACCEPT
+-A PREROUTING -m rpfilter --validmark --invert -j DROP
+COMMIT
+"""
 
 
 @pytest.mark.parametrize(
@@ -424,6 +449,8 @@ _OF_FIREWALLD = "*mangle\n-A PREROUTING -j PREROUTING_direct\n-A PRE_public -j P
         ("1.3.3", "nftables", _OWN, False),
         ("1.3.3", "nftables", "", False),
         ("1.3.3", "iptables", _OF_FIREWALLD, False),
+        ("1.3.3", "iptables", _USUAL, False),
+        ("1.3.3", "nftables", _USUAL, True),
         ("1.3.3", "iptables", _DOCKER, True),
         ("2.0.1", "nftables", _DOCKER, False),
         ("2.0.1", "iptables", _DOCKER, True),
@@ -437,6 +464,8 @@ _OF_FIREWALLD = "*mangle\n-A PREROUTING -j PREROUTING_direct\n-A PRE_public -j P
             "# Table `filter' contains incompatible base-chains, use 'nft'\n",
             True,
         ),
+        ("1.3.3", "nftables", "# Table `nat' is incompatible, use 'nft' tool.\n", True),
+        ("1.3.3", "nftables", "*filter\n:INPUT ACCEPT [0:0]\n", True),
         ("1.3.3", "iptables", "*filter\n-A IN_guests -j ACCEPT\nCOMMIT\n", True),
         ("1.3.3", "iptables", "*filter\n" + "-A OUTPUT -o lo -j ACCEPT\n" * 2, True),
         ("1.3.3", "nftables", None, True),

@@ -14,18 +14,9 @@ from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.ports import PortRange
 from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
+from lvsmarkd.model.ruleset import MarkTest, SetConnmark, SetsUnknownMark
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import (
-    Drop,
-    Effect,
-    ForeignRule,
-    LeavesTable,
-    MarkGuard,
-    SetConnmark,
-    SetsUnknownMark,
-    Side,
-    Snapshot,
-)
+from lvsmarkd.model.snapshot import Drop, Effect, ForeignRule, LeavesTable, Side, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from tests.harness.paper import PaperFirewall
 from tests.harness.values import declare, flow, instance, key, packets, reading, service, want
@@ -41,7 +32,7 @@ def rule(
     side: Side = Side.AFTER,
     hook: Hook = Hook.PREROUTING,
     partial: bool = False,
-    guards: tuple[MarkGuard, ...] = (),
+    guards: tuple[MarkTest, ...] = (),
     later: bool = False,
 ) -> ForeignRule:
     chain_key = ChainKey(Plane.RUNTIME, Family.INET, hook)
@@ -75,10 +66,10 @@ def found(
         (rule(SetMark(0x1000, 0xF000), VIP), Severity.CRITICAL),
         (rule(SetMark(1), VIP, partial=True), Severity.WARNING),
         (rule(SetMark(1), packets(in_interface="eth3")), Severity.WARNING),
-        (rule(SetsUnknownMark("CONNMARK --restore-mark")), Severity.CRITICAL),
+        (rule(SetsUnknownMark("CONNMARK --restore-mark", restores=True)), Severity.CRITICAL),
         (rule(SetMark(7), VIP, later=True), Severity.CRITICAL),
-        (rule(SetMark(7), VIP, guards=(MarkGuard(80, 0xFFFFFFFF),)), Severity.CRITICAL),
-        (rule(SetMark(7), VIP, partial=True, guards=(MarkGuard(80, 0xFF),)), Severity.WARNING),
+        (rule(SetMark(7), VIP, guards=(MarkTest(80, 0xFFFFFFFF),)), Severity.CRITICAL),
+        (rule(SetMark(7), VIP, partial=True, guards=(MarkTest(80, 0xFF),)), Severity.WARNING),
         (rule(Drop(), VIP), Severity.WARNING),
     ],
 )
@@ -101,7 +92,7 @@ def test_a_later_writer_of_another_mark_is_a_conflict(
         rule(SetMark(1), VIP, side=Side.BEFORE),
         rule(SetMark(1), Packets(destination=ip_network("192.0.2.11/32"))),
         rule(SetMark(1), VIP, Packets(protocol=17)),
-        rule(SetMark(1), guards=(MarkGuard(0, 0xFFFFFFFF),)),
+        rule(SetMark(1), guards=(MarkTest(0, 0xFFFFFFFF),)),
         rule(LeavesTable()),
         rule(Drop(), Packets(destination=ip_network("192.0.2.11/32"))),
     ],
@@ -239,7 +230,13 @@ BARE = desired(reading(service(80)), Declared(), Policy())
         ([rule(SetMark(80), VIP), rule(SetMark(99), VIP, Packets(protocol=17))], True),
         ([rule(SetMark(80), VIP), rule(SetMark(80, 0xFF))], True),
         ([rule(SetConnmark(80), VIP)], False),
-        ([rule(SetConnmark(80), VIP), rule(SetsUnknownMark("CONNMARK --restore-mark"))], True),
+        (
+            [
+                rule(SetConnmark(80), VIP),
+                rule(SetsUnknownMark("CONNMARK --restore-mark", restores=True)),
+            ],
+            True,
+        ),
         ([rule(SetMark(80), VIP, later=True)], True),
     ],
 )
@@ -261,7 +258,7 @@ def test_a_service_is_watched_where_a_foreign_mark_is_not_in_vain(
         (
             [
                 rule(SetMark(5), side=Side.BEFORE),
-                rule(LeavesTable(), side=Side.BEFORE, guards=(MarkGuard(5, 0xFF),)),
+                rule(LeavesTable(), side=Side.BEFORE, guards=(MarkTest(5, 0xFF),)),
             ],
             True,
         ),
@@ -274,7 +271,7 @@ def test_covered_is_what_packets_bear_at_the_end(foreign: list[ForeignRule], sta
 
 
 def test_a_guard_ahead_is_passed_where_a_mark_may_have_been_set_before_it() -> None:
-    leave = rule(LeavesTable(), side=Side.BEFORE, guards=(MarkGuard(5, 0xFF),))
+    leave = rule(LeavesTable(), side=Side.BEFORE, guards=(MarkTest(5, 0xFF),))
     paper = PaperFirewall()
     paper.apply(judge(WEB, paper.read()))
 
@@ -314,23 +311,29 @@ WHOLE = rule(SetMark(80), VIP, Packets(protocol=6))
         ([rule(SetMark(80), VIP, partial=True)], False),
         ([rule(SetMark(80, 0xFF), VIP)], False),
         ([rule(SetMark(81), VIP)], False),
-        ([rule(SetConnmark(80), VIP), rule(SetsUnknownMark("CONNMARK --restore-mark"))], False),
+        (
+            [
+                rule(SetConnmark(80), VIP),
+                rule(SetsUnknownMark("CONNMARK --restore-mark", restores=True)),
+            ],
+            False,
+        ),
         ([rule(LeavesTable()), WHOLE], False),
         ([WHOLE, rule(LeavesTable())], True),
         ([rule(Drop(), VIP), WHOLE], False),
         ([WHOLE, rule(SetMark(7))], False),
         ([WHOLE, rule(SetMark(7), later=True)], False),
-        ([WHOLE, rule(SetsUnknownMark("CONNMARK --restore-mark"))], False),
+        ([WHOLE, rule(SetsUnknownMark("CONNMARK --restore-mark", restores=True))], False),
         ([WHOLE, rule(SetMark(80, 0xFF))], True),
         ([rule(SetMark(7)), WHOLE], True),
         # As with rules of our own, only what is certain counts.
         ([WHOLE, rule(SetMark(7), partial=True)], True),
-        ([rule(SetMark(80), VIP, guards=(MarkGuard(0, 0xFFFFFFFF),))], True),
-        ([rule(SetMark(5)), rule(SetMark(80), VIP, guards=(MarkGuard(0, 0xFF),))], False),
+        ([rule(SetMark(80), VIP, guards=(MarkTest(0, 0xFFFFFFFF),))], True),
+        ([rule(SetMark(5)), rule(SetMark(80), VIP, guards=(MarkTest(0, 0xFF),))], False),
         (
             [
                 rule(SetMark(5), partial=True),
-                rule(SetMark(80), VIP, guards=(MarkGuard(0, 0xFF),)),
+                rule(SetMark(80), VIP, guards=(MarkTest(0, 0xFF),)),
             ],
             False,
         ),

@@ -20,6 +20,10 @@ FOUND = [
     (Notice(NoticeKind.PANIC, "it panics"), "critical: broken: it panics"),
     (Notice(NoticeKind.KERNEL_UNSEEN, "no nft"), "note: unseen: whether the kernel has what"),
     (Notice(NoticeKind.TABLE_UNREAD, "nft failed"), "warning: unknown: firewalld's table in the"),
+    (
+        Notice(NoticeKind.OTHERS_TABLE_UNSEEN, "it crashed", names=("inet", "t")),
+        "note: unseen: what is in the nft table inet t could not be seen: it crashed",
+    ),
     (Notice(NoticeKind.DROPPING), "critical: broken: a reload of firewalld failed and left it"),
     (Notice(NoticeKind.FLUSHED), "critical: broken: firewalld's tables are not in the kernel"),
     (

@@ -17,8 +17,9 @@ from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.ports import PortRange
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, SetMark
+from lvsmarkd.model.ruleset import MarkTest
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import Chain, Effect, ForeignRule, MarkGuard, Side, Snapshot
+from lvsmarkd.model.snapshot import Chain, Effect, ForeignRule, Side, Snapshot
 from tests.harness.paper import PaperFirewall
 from tests.harness.values import HERE, RICH_RULES, flow, instance, key, packets, reading, service
 from tests.judge.test_laws import flows
@@ -33,7 +34,7 @@ MAC = "52:54:00:00:00:01"
 def marks(
     *path: Packets, effect: Effect = MARK, partial: bool = False, guarded: bool = False
 ) -> ForeignRule:
-    guards = (MarkGuard(0, 0xFF),) if guarded else ()
+    guards = (MarkTest(0, 0xFF),) if guarded else ()
     return ForeignRule(NOW, Side.AFTER, effect, path, "table t", "-A …", partial, guards)
 
 

@@ -12,7 +12,7 @@ from lvsmarkd.backends.firewalld.apply import Application, renderable
 from lvsmarkd.backends.firewalld.boot import Boot
 from lvsmarkd.backends.firewalld.calls import BusError, Firewalld, FirewalldError, State
 from lvsmarkd.backends.firewalld.changes import change_of, commands
-from lvsmarkd.backends.firewalld.direct import Natives, of_direct, of_iptables
+from lvsmarkd.backends.firewalld.direct import of_direct, of_iptables, of_natives
 from lvsmarkd.backends.firewalld.files import TOLD, has_room, worth_keeping
 from lvsmarkd.backends.firewalld.foreign import Walk, service_names
 from lvsmarkd.backends.firewalld.frame import has_policies
@@ -40,7 +40,9 @@ from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.notice import Notice
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import Plane
+from lvsmarkd.model.ruleset import Ruleset, Source
 from lvsmarkd.model.snapshot import ForeignRule, Snapshot
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 
 FRESH = 1.0
@@ -130,6 +132,7 @@ class FirewalldBackend:
             self._identity,
             rich_rule_limits(),
             (left_in_iptables(iptables),) if iptables is not None else (),
+            _ruleset(state_seen.kernel) | (iptables.ruleset if iptables else Ruleset()),
         )
 
     def apply(self, plan: Plan) -> Applied:
@@ -265,7 +268,7 @@ class FirewalldBackend:
         if iptables is not None:
             yield from of_iptables(iptables, state_seen.backend, state_seen.runtime)
         if isinstance(state_seen.kernel, Kernel):
-            yield from Natives(state_seen.kernel.foreign).foreign()
+            yield from of_natives(state_seen.kernel.ruleset)
             own = state_seen.own[Plane.RUNTIME]
             if own.targets == (OUR_POLICY,):
                 yield from behind_ours(
@@ -293,3 +296,9 @@ class FirewalldBackend:
         impact = ReloadImpact(self.firewalld, self.version, state_seen.backend)
         rules = sum(len(own.listed) for own in state_seen.own.values())
         return Reloader(self.firewalld, self.choices.reload, impact, self._reader.kernel, rules)
+
+
+def _ruleset(kernel: Kernel | Unknown) -> Ruleset:
+    if isinstance(kernel, Unknown):
+        return Ruleset(unread={Source.NFT: kernel})
+    return kernel.ruleset

@@ -1,14 +1,11 @@
 """iptables where firewalld has tables of its own in the kernel, whether it runs or has ended."""
 
-import json
-import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from lvsmarkd.backends.backend import Applied, Backend, CommandBackend
-from lvsmarkd.backends.firewalld.direct import Natives
-from lvsmarkd.backends.firewalld.kernel import TABLE
+from lvsmarkd.backends.firewalld.direct import of_own_table
+from lvsmarkd.backends.firewalld.kernel import TABLE, TABLE_KEY
 from lvsmarkd.backends.firewalld.leftover import (
     Leftover,
     chains_of,
@@ -17,16 +14,19 @@ from lvsmarkd.backends.firewalld.leftover import (
     removals,
 )
 from lvsmarkd.backends.iptables.backend import LOCK_SECONDS
-from lvsmarkd.backends.iptables.toolset import detect
+from lvsmarkd.backends.iptables.chains import source_of
+from lvsmarkd.backends.iptables.toolset import Variant, detect
 from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.notice import Notice, NoticeKind
 from lvsmarkd.model.plan import Plan, RemoveRule, Step
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
+from lvsmarkd.model.ruleset import Ruleset, Source, Table
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import ForeignRule, PreviousRules, Side, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
-from lvsmarkd.netfilter.program import WRITE_TIMEOUT, OnSpawn, run, search_path
+from lvsmarkd.netfilter.nft_json import nft, read_native
+from lvsmarkd.netfilter.program import WRITE_TIMEOUT, OnSpawn, run
 
 _BOTH = Notice(NoticeKind.FIREWALLD_BESIDE)
 _IDENTITY = FirewallIdentity(Program.FIREWALLD)
@@ -47,12 +47,13 @@ class BesideFirewalld:
     inner: CommandBackend
     runs: Callable[[], bool] = lambda: False
     clears: bool = False
-    _known: "_Objects" = field(default_factory=list)
+    _known: Table | None = None
     """Firewalld's table as it was read last."""
 
     def read(self) -> Snapshot:
         """Read iptables, and what firewalld's table does after it."""
         seen, table, runs = self.inner.read(), _table(), self.runs()
+        native = Ruleset({} if table is None else {TABLE_KEY: table})
         notices = (_BOTH,) if runs else ()
         if isinstance(table, Unknown):  # and what was seen last is taken for it
             notices = (*notices, Notice(NoticeKind.TABLE_UNREAD, table.reason))
@@ -64,6 +65,7 @@ class BesideFirewalld:
             foreign=(*seen.foreign, *_after(self._known)),
             notices=(*seen.notices, *notices),
             previous=(PreviousRules(chains_of(left), ended=True),) if left else (),
+            ruleset=seen.ruleset | native,
         )
 
     def apply(self, plan: Plan) -> Applied:
@@ -144,8 +146,8 @@ class EndedFirewalld:
         if not steps:
             return
         native, by_family = removals(steps, self._leftovers())
-        if native and (nft := _nft()) is not None:
-            self._write([nft, "-f", "-"], native)
+        if native and (program := nft()) is not None:
+            self._write([program, "-f", "-"], native)
         for family, text in by_family.items():
             self._write(_restore(family), text)
 
@@ -159,13 +161,6 @@ class EndedFirewalld:
             )
 
 
-_Objects = list[dict[str, Any]]
-
-
-def _nft() -> str | None:
-    return shutil.which("nft", path=search_path())
-
-
 def _restore(family: Family) -> list[str]:
     tools = detect().tools.get(family)
     if tools is None:
@@ -173,45 +168,24 @@ def _restore(family: Family) -> list[str]:
     return [tools.restore, "--noflush", "-w", str(LOCK_SECONDS)]
 
 
-def _table() -> "_Objects | Unknown":
-    """Firewalld's table as nft prints it; nothing where there is none."""
-    nft = _nft()
-    if nft is None:
-        return []  # who has no nft has no firewalld that uses it
-    # Whether it is there, the list of tables tells; a failure to list the table itself tells not.
-    tables = _listed(nft, "tables")
-    if isinstance(tables, Unknown):
-        return tables
-    if not any(_is_firewallds(each.get("table")) for each in tables):
-        return []
-    return _listed(nft, "table", "inet", TABLE)
+def _table() -> Table | Unknown | None:
+    """Firewalld's native table; None where there is none: who has no nft has no firewalld that uses
+    it.
+    """
+    if nft() is None:
+        return None
+    found = read_native(lambda family, name: (family, name) == ("inet", TABLE))
+    return found.unread.get(Source.NFT) or found.tables.get(TABLE_KEY)
 
 
-def _is_firewallds(table: object) -> bool:
-    return isinstance(table, dict) and (table.get("family"), table.get("name")) == ("inet", TABLE)
+def _left(seen: Snapshot, table: Table | None) -> tuple[Leftover, ...]:
+    in_table = in_nftables(table) if table is not None else ()
+    variants = [variant for variant in Variant if variant == seen.firewall.variant]
+    saved = (each for v in variants for each in in_iptables(seen.ruleset, source_of(v)))
+    return (*in_table, *saved)
 
 
-def _listed(nft: str, *what: str) -> "_Objects | Unknown":
-    try:
-        answer = run([nft, "-j", "-t", "list", *what])
-        if answer.status != 0:
-            said = " ".join(answer.error.split()) or f"exit status {answer.status}"
-            return Unknown(f"nft list {' '.join(what)} failed: {said}")
-        objects = json.loads(answer.output)["nftables"]
-    except FirewallError as error:
-        return Unknown(str(error))
-    except (ValueError, KeyError, TypeError):
-        objects = None
-    if not isinstance(objects, list):
-        return Unknown(f"nft list {' '.join(what)} printed what was not understood")
-    return [each for each in objects if isinstance(each, dict)]
-
-
-def _left(seen: Snapshot, objects: _Objects) -> tuple[Leftover, ...]:
-    return (*in_nftables(objects), *in_iptables(seen.foreign))
-
-
-def _after(objects: _Objects) -> Iterator[ForeignRule]:
+def _after(table: Table | None) -> Iterator[ForeignRule]:
     """The marks that it sets, whoever put them there; past all of iptables' PREROUTING."""
-    for rule in Natives(objects).foreign():
+    for rule in of_own_table(Ruleset({} if table is None else {TABLE_KEY: table})):
         yield replace(rule, later=rule.later or rule.side is Side.AFTER)

@@ -1,57 +1,28 @@
 """Marks that others set past firewalld: direct rules, and whoever uses iptables or nft himself."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
-from lvsmarkd.backends.firewalld.expression import Expression, read_expression
-from lvsmarkd.backends.firewalld.kernel import NFTABLES
+from lvsmarkd.backends.firewalld.kernel import NFTABLES, TABLE_KEY
 from lvsmarkd.backends.firewalld.listing import Listing
-from lvsmarkd.backends.iptables.syntax import Syntax, read_rule
-from lvsmarkd.backends.iptables.walk import effects_of
-from lvsmarkd.model.packets import EVERY_PACKET, Packets
-from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
+from lvsmarkd.model.packets import EVERY_PACKET
+from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane
+from lvsmarkd.model.ruleset import NetfilterHook, Ruleset, Source
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import (
-    Drop,
-    Effect,
-    ForeignRule,
-    LeavesTable,
-    SetsUnknownMark,
-    Side,
-    Snapshot,
-)
+from lvsmarkd.model.snapshot import Drop, ForeignRule, LeavesTable, Side, Snapshot
+from lvsmarkd.netfilter.foreign import effects_of, foreign_rules
+from lvsmarkd.netfilter.iptables_rule import read_words
+from lvsmarkd.netfilter.walk import HookedChain, OwnChain, Way, walk
 
 FAMILIES = {"ipv4": Family.INET, "ipv6": Family.INET6}
-_LONG = {
-    "--jump": "-j",
-    "--goto": "-g",
-    "--destination": "-d",
-    "--dst": "-d",
-    "--source": "-s",
-    "--src": "-s",
-    "--protocol": "-p",
-    "--proto": "-p",
-    "--in-interface": "-i",
-    "--out-interface": "-o",
-    "--match": "-m",
-    "--destination-port": "--dport",
-    "--destination-ports": "--dports",
-    "--set-mark": "--set-xmark",
-}
-"""Other spellings of what iptables-save prints. Of a whole mark the last is the same."""
 _OF_FIREWALLD = re.compile(
-    r"chain (?:(?:PRE|IN|FWD|FWDI|FWDO|POST|OUT)_.+|.+_(?:ZONES|ZONES_SOURCE|POLICIES_pre|"
-    r"POLICIES_post))$"
+    r"(?:PRE|IN|FWD|FWDI|FWDO|POST|OUT)_.+|.+_(?:ZONES|ZONES_SOURCE|POLICIES_pre|POLICIES_post)"
 )
 _COMMANDS = frozenset({"-A", "-I", "--append", "--insert"})
 _HOOKS = {"PREROUTING": False, "INPUT": True}
-_IPTABLES_TABLES = frozenset({"raw", "mangle", "nat", "filter", "security"})
-_NATIVE_FAMILIES = {"ip": (Family.INET,), "ip6": (Family.INET6,), "inet": tuple(Family)}
-_PRIORITY = -140
+_OWN = OwnChain("", frozenset(), priority=-140)
 """Of firewalld's own chain that marks: mangle + 10."""
-_DEPTH = 16
 
 
 def of_iptables(seen: Snapshot, backend: str, runtime: Listing) -> Iterator[ForeignRule]:
@@ -75,13 +46,13 @@ def of_iptables(seen: Snapshot, backend: str, runtime: Listing) -> Iterator[Fore
 
 
 def _value(rule: ForeignRule) -> tuple[object, ...]:
-    path = tuple(match for match in rule.path if match != EVERY_PACKET)
+    path = tuple(packets for packets in rule.path if packets != EVERY_PACKET)
     return (rule.chain_key.family, rule.chain_key.hook, rule.effect, path, rule.guards)
 
 
 def _is_firewallds(rule: ForeignRule) -> bool:
-    at_input = rule.chain_key.hook is Hook.INPUT and rule.where.endswith("chain INPUT")
-    return at_input or _OF_FIREWALLD.search(rule.where) is not None
+    at_input = rule.chain_key.hook is Hook.INPUT and rule.chain == "INPUT"
+    return at_input or _OF_FIREWALLD.fullmatch(rule.chain) is not None
 
 
 def of_direct(listing: Listing) -> Iterator[ForeignRule]:
@@ -102,27 +73,22 @@ def _direct(
     family = FAMILIES.get(ipv)
     if family is None or table != "mangle" or chain not in _HOOKS:
         return
-    syntax = read_typed(arguments)
-    for effect in effects_of(syntax, Hook.PREROUTING):
+    spec = read_words(arguments)
+    way = Way().through(spec, unsure=False)
+    for effect in effects_of(spec, Hook.PREROUTING):
         if isinstance(effect, LeavesTable | Drop):
             continue
         yield ForeignRule(
             ChainKey(plane, family, Hook.PREROUTING),
             Side.AFTER if _HOOKS[chain] else Side.BEFORE,
             effect,
-            (syntax.match,) if syntax.match != EVERY_PACKET else (),
+            way.path,
             "firewalld's direct rules",
             said,
-            syntax.partial,
-            syntax.guards,
+            way.is_partial,
+            way.mark_tests,
             _HOOKS[chain],
         )
-
-
-def read_typed(arguments: Sequence[str]) -> Syntax:
-    """Understand a rule in iptables' words, as people type them."""
-    words = [_LONG.get(word, word) for word in arguments]
-    return read_rule(" ".join(f'"{w}"' if " " in w or not w else w for w in words))
 
 
 def unwrapped(arguments: Sequence[str]) -> tuple[str, str, list[str]]:
@@ -141,73 +107,20 @@ def unwrapped(arguments: Sequence[str]) -> tuple[str, str, list[str]]:
     return table, chain, rest
 
 
-@dataclass(slots=True)
-class Natives:
+def of_natives(ruleset: Ruleset) -> Iterator[ForeignRule]:
     """The marks that other native tables of nftables set where packets arrive."""
-
-    objects: Iterable[Mapping[str, Any]]
-    _rules: dict[tuple[str, str, str], list[Expression]] = field(default_factory=dict)
-
-    def foreign(self) -> Iterator[ForeignRule]:
-        """All of them; what iptables wrote is read by iptables."""
-        bases: list[tuple[str, str, str, bool, int]] = []
-        for each in self.objects:
-            found = each.get("chain") or each.get("rule") or {}
-            family, table = str(found.get("family")), str(found.get("table"))
-            if family not in _NATIVE_FAMILIES:
-                continue
-            if table in _IPTABLES_TABLES and family != "inet":
-                continue
-            if "rule" in each:
-                rule = read_expression(found.get("expr"))
-                self._rules.setdefault((family, table, str(found.get("chain"))), []).append(rule)
-            elif found.get("hook") in {"prerouting", "input"}:
-                later = found.get("hook") == "input"
-                priority = found.get("prio")
-                number = priority if isinstance(priority, int) else 0
-                bases.append((family, table, str(found.get("name")), later, number))
-        for family, table, name, later, number in bases:
-            side = Side.AFTER if later or number >= _PRIORITY else Side.BEFORE
-            way = _NativeWay(family, table, side, later)
-            yield from self._chain(way, name, (), depth=0, partial=False)
-
-    def _chain(
-        self, way: "_NativeWay", name: str, path: tuple[Packets, ...], *, depth: int, partial: bool
-    ) -> Iterator[ForeignRule]:
-        for rule in self._rules.get((way.family, way.table, name), ()):
-            here = (*path, rule.match) if rule.match != EVERY_PACKET else path
-            narrow = partial or rule.partial
-            only = replace(way, only=rule.family or way.only)
-            if rule.target and depth < _DEPTH:
-                yield from self._chain(only, rule.target, here, depth=depth + 1, partial=narrow)
-            effect: Effect | None = None
-            if rule.mark is not None:
-                effect = SetMark(rule.mark)
-            elif rule.obscure:
-                effect = SetsUnknownMark("meta mark set")
-            partial = partial or bool(rule.verdict) or rule.goto
-            if effect is None:
-                continue
-            for family in (only.only,) if only.only else _NATIVE_FAMILIES[way.family]:
-                yield ForeignRule(
-                    ChainKey(Plane.RUNTIME, family, Hook.PREROUTING),
-                    way.side,
-                    effect,
-                    here,
-                    f"nft table {way.family} {way.table}, chain {name}",
-                    f"{' '.join(each.text(prefixes=True) for each in here) or 'any'} {effect}",
-                    narrow,
-                    (),
-                    way.later,
-                )
+    yield from _marks(ruleset, lambda hooked: hooked.table.key != TABLE_KEY)
 
 
-@dataclass(frozen=True, slots=True)
-class _NativeWay:
-    """Where a base chain stands; ``only`` is the one family that gets on from there."""
+def of_own_table(ruleset: Ruleset) -> Iterator[ForeignRule]:
+    """The marks that firewalld's own native table sets, whoever put them there."""
+    yield from _marks(ruleset, lambda hooked: hooked.table.key == TABLE_KEY)
 
-    family: str
-    table: str
-    side: Side
-    later: bool
-    only: Family | None = None
+
+def _marks(ruleset: Ruleset, chosen: Callable[[HookedChain], bool]) -> Iterator[ForeignRule]:
+    hooks = (NetfilterHook.PREROUTING, NetfilterHook.INPUT)
+    native = Ruleset({k: t for k, t in ruleset.tables.items() if k.source is Source.NFT})
+    for family in Family:
+        chain_key = ChainKey(Plane.RUNTIME, family, Hook.PREROUTING)
+        way = walk(native, family, hooks, _OWN, chosen)
+        yield from foreign_rules(way, chain_key, only_marks=True)

@@ -3,7 +3,7 @@
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from lvsmarkd.backends.firewalld.direct import FAMILIES, unwrapped
@@ -11,7 +11,22 @@ from lvsmarkd.backends.firewalld.kernel import NFTABLES
 from lvsmarkd.backends.firewalld.listing import Listing
 from lvsmarkd.backends.iptables.chains import LOCATIONS
 from lvsmarkd.backends.iptables.toolset import detect
+from lvsmarkd.model.packets import EVERY_PACKET, Packets
+from lvsmarkd.model.qualifiers import InInterface
+from lvsmarkd.model.ruleset import (
+    Field,
+    FieldTest,
+    Opaque,
+    Other,
+    Source,
+    StateTest,
+    Table,
+    TableRule,
+    Verdict,
+)
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
+from lvsmarkd.netfilter.iptables_save import ListingError, read_saved
 from lvsmarkd.netfilter.program import run, search_path
 
 SPARES_IPTABLES = (2, 0)
@@ -25,23 +40,17 @@ Saved = Callable[[], Mapping[str, str | None]]
 """What each program saves, by family in firewalld's words; None where it could not be read."""
 
 _OURS = frozenset(location.chain for location in LOCATIONS.values())
-_JUMP = re.compile(r"(?:^|.* )-[jg] (\S+)$")
 _BUILT_IN = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 _STAGE = "(?:_(?:pre|log|deny|allow|post))?"
-_OWN_RULES = tuple(
-    map(
-        re.compile,
-        (
-            r"-m conntrack --ctstate [A-Z,]+ -j (?:ACCEPT|DROP|LOG .*)",
-            r"-[io] lo -j ACCEPT",
-            r"-j REJECT --reject-with icmp6?-(?:host|adm)-prohibited",
-            r'.*-j LOG --log-prefix "FINAL_REJECT: "',
-            r"-m rpfilter --validmark --invert -j (?:DROP|LOG .*)",
-            r"-p ipv6-icmp -m icmp6 --icmpv6-type (?:134|135) -j ACCEPT",
-        ),
-    )
+_REJECTING = frozenset(
+    f"-j REJECT --reject-with {kind}-prohibited"
+    for kind in ("icmp-host", "icmp-adm", "icmp6-host", "icmp6-adm")
 )
-"""What it has in the built-in chains besides jumps (ipXtables.py, build_default_rules)."""
+_FROM_LOOPBACK = Packets(qualifiers=(InInterface.of("lo"),))
+_ICMP6 = frozenset({"134", "135"})
+_FINAL_REJECT = ("--log-prefix", "FINAL_REJECT: ")
+_FAMILIES = {"ipv4": "ip", "ipv6": "ip6", EB: "bridge"}
+"""Netfilter's names of the families."""
 
 
 def saved_rules() -> Mapping[str, str | None]:
@@ -76,15 +85,27 @@ def wiped(saved: Saved, version: str, backend: str, runtime: Listing) -> Iterato
     own = _Own.of(runtime) if backend != NFTABLES else None
     left = Counter[ChainName]()
     for family, text in texts.items():
-        if text is None:
+        tables = _tables(family, text)
+        if tables is None:
             yield f"whatever is in iptables ({family}), which could not be read"
             continue
-        left.update(_foreign(family, text, own))
-        yield from _besides(family, text, backend)
+        left.update(_foreign(family, (t for t in tables if isinstance(t, Table)), own))
+        yield from _besides(family, tables, backend)
     left.subtract(_direct(runtime, backend))
     for (family, table, chain), count in sorted(left.items()):
         if count > 0:
             yield f"{count} rule(s) in iptables' {table} {chain} ({family}), which it flushes"
+
+
+def _tables(family: str, text: str | None) -> list[Table | Unknown] | None:
+    if text is None:
+        return None
+    try:
+        source = Source.IPTABLES_NFT  # only where a base chain stands would tell the variants apart
+        read = read_saved(text, source, _FAMILIES[family], ends=family != EB)
+    except ListingError:
+        return None
+    return list(read.values())
 
 
 def _flushes(version: str, backend: str, runtime: Listing) -> bool:
@@ -112,42 +133,68 @@ class _Own:
             )
         )
 
-    def has(self, chain: str, target: str, rule: str) -> bool:
+    def has(self, chain: str, rule: TableRule) -> bool:
         """Whether it is firewalld's: a rule in, or to, a chain of its own, or one it always has."""
         return bool(
             self.chains.fullmatch(chain)
-            or self.chains.fullmatch(target)
-            or any(known.fullmatch(rule) for known in _OWN_RULES)
+            or any(self.chains.fullmatch(jump.chain) for jump in rule.spec.jumps())
+            or _is_usual(rule)
         )
 
 
-def _foreign(family: str, text: str, own: _Own | None) -> Iterator[ChainName]:
+def _is_usual(rule: TableRule) -> bool:
+    """Whether it is one that firewalld has in the built-in chains besides jumps (ipXtables.py,
+    build_default_rules).
+    """
+    spec, effect = rule.spec, rule.spec.only_effect
+    if isinstance(effect, Other) and (effect.target, effect.words) == ("LOG", _FINAL_REJECT):
+        return True
+    ends = effect in {Verdict.ACCEPT, Verdict.DROP} or _logs(effect)
+    match spec.conditions:
+        case () if spec.packets == _FROM_LOOPBACK:
+            return effect is Verdict.ACCEPT
+        case ():
+            return spec.packets == EVERY_PACKET and rule.text in _REJECTING
+        case (StateTest(_, False),) | (Opaque("rpfilter", ("--validmark", "--invert")),):
+            return spec.packets == EVERY_PACKET and ends
+        case (FieldTest(Field.OUT_INTERFACE, ("lo",), False),):
+            return spec.packets == EVERY_PACKET and effect is Verdict.ACCEPT
+        case (Opaque("icmp6", ("--icmpv6-type", kind)),):
+            return kind in _ICMP6 and effect is Verdict.ACCEPT
+        case _:
+            return False
+
+
+def _logs(effect: object) -> bool:
+    return isinstance(effect, Other) and effect.target == "LOG"
+
+
+def _foreign(family: str, tables: Iterable[Table], own: _Own | None) -> Iterator[ChainName]:
     """The chain of each rule that is neither ours nor, where it may have some, firewalld's."""
-    table, once = "", set[tuple[str, str, str]]()
-    for line in text.splitlines():
-        if line.startswith("*"):
-            table = line[1:].strip()
-        if not line.startswith("-A "):
-            continue
-        _, chain, rule = [*line.split(" ", 2), ""][:3]
-        jump = _JUMP.match(rule)
-        target = jump[1] if jump else ""
-        if chain in _OURS or target in _OURS:
-            continue
-        if own and own.has(chain, target, rule) and (table, chain, rule) not in once:
-            once.add((table, chain, rule))  # what is there twice, somebody else has added
-            continue
-        yield family, table, chain
+    for table in tables:
+        once = set[tuple[str, str]]()
+        for chain in table.chains.values():
+            for rule in chain.rules:
+                if chain.name in _OURS or any(j.chain in _OURS for j in rule.spec.jumps()):
+                    continue
+                if own and own.has(chain.name, rule) and (chain.name, rule.text) not in once:
+                    once.add((chain.name, rule.text))  # what is there twice, somebody has added
+                    continue
+                yield family, table.key.name, chain.name
 
 
-def _besides(family: str, text: str, backend: str) -> Iterator[str]:
+def _besides(family: str, tables: Iterable[Table | Unknown], backend: str) -> Iterator[str]:
     """What is lost besides rules: policies of chains, and tables that only nft can list."""
-    for line in text.splitlines():
-        if line.startswith("#") and "incompatible" in line:
-            yield f"a table that nft made ({family}: {line.strip('# ')})"
-        chain, _, policy = line.removeprefix(":").partition(" ")
-        if backend != NFTABLES and line.startswith(":") and policy.startswith("DROP"):
-            yield f"the policy DROP of iptables' {chain} ({family})"
+    for table in tables:
+        if isinstance(table, Unknown):
+            yield f"a table that nft made ({family}: {table.reason})"
+            continue
+        if table.hidden:
+            yield f"a table that nft made ({family}: {table.hidden})"
+        for chain in table.chains.values():
+            drops = chain.base is not None and chain.base.policy is Verdict.DROP
+            if backend != NFTABLES and drops:
+                yield f"the policy DROP of iptables' {chain.name} ({family})"
 
 
 def _direct(runtime: Listing, backend: str) -> Iterator[ChainName]:

@@ -34,8 +34,9 @@ from lvsmarkd.backends.firewalld.words import NotUnderstoodError
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.qualifiers import InInterface
 from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
+from lvsmarkd.model.ruleset import SetsUnknownMark
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import Drop, Effect, ForeignRule, SetsUnknownMark, Side
+from lvsmarkd.model.snapshot import Drop, Effect, ForeignRule, Side
 
 _ZONES = 0
 """firewalld passes policies of a negative priority, then the zone, then other policies."""

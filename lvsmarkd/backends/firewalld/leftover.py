@@ -4,21 +4,20 @@ Killed, told not to clean up, or without its bus, it leaves its tables behind. W
 backend they are met after those of iptables, so that what they mark is the last word.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from lvsmarkd.backends.firewalld.expression import read_expression
 from lvsmarkd.backends.firewalld.kernel import TABLE
 from lvsmarkd.backends.firewalld.own import POLICY
 from lvsmarkd.backends.firewalld.rules_behind_ours import OUR_CHAIN
+from lvsmarkd.backends.iptables.chains import table_key
 from lvsmarkd.backends.iptables.script import nameless_text
-from lvsmarkd.backends.iptables.syntax import read_rule, set_mark_of
 from lvsmarkd.model.firewall import Program
 from lvsmarkd.model.plan import RemoveRule, Step
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
+from lvsmarkd.model.ruleset import Ruleset, RuleSpec, Source, Table
 from lvsmarkd.model.service import MAX_MARK, Family
-from lvsmarkd.model.snapshot import Chain, ForeignRule
+from lvsmarkd.model.snapshot import Chain
 
 IPTABLES_CHAIN = f"PRE_{POLICY}_post"
 """The chain in which firewalld's iptables backend keeps our marks, as OUR_CHAIN of the other."""
@@ -32,34 +31,34 @@ class Leftover:
     handle: int | None = None
 
 
-def in_nftables(objects: Iterable[Mapping[str, Any]]) -> Iterator[Leftover]:
-    """What is left in firewalld's native table, from its listing by ``nft -j``."""
-    for each in objects:
-        match each:
-            case {"rule": {"chain": str(chain), "handle": int(handle)} as found}:
-                rule = read_expression(found.get("expr"))
-                if chain != OUR_CHAIN or rule.partial or not rule.family or not rule.mark:
-                    continue
-                action = SetMark(rule.mark)
-                ours = Rule(rule.family, Hook.PREROUTING, rule.match, action, rule.mark)
-                yield Leftover(ours, handle)
-            case _:
-                continue
+def in_nftables(table: Table) -> Iterator[Leftover]:
+    """What is left in firewalld's native table."""
+    chain = table.chains.get(OUR_CHAIN)
+    for each in chain.rules if chain is not None else ():
+        if each.spec.family is None or each.handle is None:
+            continue
+        rule = _ours(each.spec, each.spec.family)
+        if rule is not None:
+            yield Leftover(rule, each.handle)
 
 
-def in_iptables(foreign: Iterable[ForeignRule]) -> Iterator[Leftover]:
-    """What is left in firewalld's chains of iptables, of the rules that are seen there."""
-    for each in foreign:
-        if each.chain_key.hook is not Hook.PREROUTING or not each.text.startswith(
-            f"-A {IPTABLES_CHAIN} "
-        ):
-            continue
-        syntax = read_rule(each.text.removeprefix(f"-A {IPTABLES_CHAIN} "))
-        mark = set_mark_of(syntax)
-        if mark is None or not mark[0] or mark[1] != MAX_MARK or syntax.partial or syntax.guards:
-            continue
-        action = SetMark(mark[0])
-        yield Leftover(Rule(each.chain_key.family, Hook.PREROUTING, syntax.match, action, mark[0]))
+def in_iptables(ruleset: Ruleset, source: Source) -> Iterator[Leftover]:
+    """What is left in firewalld's chains of iptables, as far as packets reach them."""
+    for family in Family:
+        table = ruleset.table(table_key(source, family, "mangle"))
+        chain = table.reached("PREROUTING").get(IPTABLES_CHAIN) if table is not None else None
+        for each in chain.rules if chain is not None else ():
+            rule = _ours(each.spec, family)
+            if rule is not None:
+                yield Leftover(rule)
+
+
+def _ours(spec: RuleSpec, family: Family) -> Rule | None:
+    match spec.only_effect:
+        case SetMark(value, mask) as action if value and mask == MAX_MARK and not spec.conditions:
+            return Rule(family, Hook.PREROUTING, spec.packets, action, value)
+        case _:
+            return None
 
 
 def chains_of(left: Iterable[Leftover]) -> dict[ChainKey, Chain]:

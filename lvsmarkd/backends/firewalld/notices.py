@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from lvsmarkd.backends.firewalld.calls import State
 from lvsmarkd.backends.firewalld.foreign import masked
+from lvsmarkd.backends.firewalld.kernel import Kernel
 from lvsmarkd.backends.firewalld.listing import Listing
 from lvsmarkd.backends.firewalld.own_rules import OUR_POLICY, ContainerKind
 from lvsmarkd.backends.firewalld.reader import FirewalldState
@@ -11,6 +12,7 @@ from lvsmarkd.backends.firewalld.states import SENTENCES
 from lvsmarkd.model.notice import Notice, NoticeKind
 from lvsmarkd.model.rule import Plane
 from lvsmarkd.model.rule_ref import Keeper, RuleRef
+from lvsmarkd.model.ruleset import Ruleset
 from lvsmarkd.model.unknown import Unknown
 
 _OF_STATES = {State.PANIC: NoticeKind.PANIC, State.FAILED: NoticeKind.FAILED}
@@ -50,6 +52,15 @@ def _of_kernel(state_seen: FirewalldState) -> Iterator[Notice]:
         yield Notice(NoticeKind.DROPPING)
     elif not state_seen.kernel.whole:
         yield Notice(NoticeKind.FLUSHED)
+    if isinstance(state_seen.kernel, Kernel):
+        yield from unseen_tables(state_seen.kernel.ruleset)
+
+
+def unseen_tables(ruleset: Ruleset) -> Iterator[Notice]:
+    """The native tables that could not be read, each by itself."""
+    for key, table in ruleset.tables.items():
+        if isinstance(table, Unknown):
+            yield Notice(NoticeKind.OTHERS_TABLE_UNSEEN, table.reason, names=(key.family, key.name))
 
 
 def _unreloaded(state_seen: FirewalldState, hindrance: str) -> Iterator[Notice]:

@@ -4,54 +4,74 @@ It is met in the midst of firewalld's rules, so that it may have the last word o
 packets from them.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from lvsmarkd.backends.firewalld.expression import Expression
 from lvsmarkd.backends.firewalld.own import POLICY
-from lvsmarkd.model.packets import EVERY_PACKET
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
+from lvsmarkd.model.ruleset import (
+    Jump,
+    NetfilterHook,
+    RuleSpec,
+    SetsUnknownMark,
+    Table,
+    TableKey,
+    TableRule,
+    Verdict,
+)
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import ForeignRule, SetsUnknownMark, Side
+from lvsmarkd.model.snapshot import ForeignRule, Side
+from lvsmarkd.netfilter.foreign import effects_of
+from lvsmarkd.netfilter.passing import Passing
+from lvsmarkd.netfilter.walk import Way
 
-BASE = "mangle_PREROUTING"
 OUR_CHAIN = f"mangle_PRE_policy_{POLICY}_post"
-_BY_ALL = frozenset({BASE, f"{BASE}_POLICIES_post", f"mangle_PRE_policy_{POLICY}", OUR_CHAIN})
-"""The chains that packets of all zones pass."""
-_TO_OURS = (_BY_ALL - {BASE}) | {f"{BASE}_ZONES"}
-"""Where the chains lead to ours; what stands behind is met after."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleBehindOurs:
-    """A rule that sets a mark in our chain, or after it. In our chain it may be one of ours."""
+    """A rule that sets a mark in our chain, or after it. In our chain it may be one of ours.
 
+    ``by_all`` says that all packets pass its chain.
+    """
+
+    table: TableKey
     chain: str
-    rule: Expression
+    rule: TableRule
+    effect: SetMark | SetsUnknownMark
+    by_all: bool
 
 
-def after_ours(chains: Mapping[str, Sequence[Expression]]) -> Iterator[RuleBehindOurs]:
+def after_ours(table: Table) -> Iterator[RuleBehindOurs]:
     """The rules that set a mark where ours are set already, in the chains that packets reach."""
-    for name, rules in chains.items():
-        behind = name == OUR_CHAIN
-        for rule in rules:
-            if behind and (rule.mark is not None or rule.obscure):
-                yield RuleBehindOurs(name, rule)
-            behind = behind or rule.target in _TO_OURS
+    for base in table.chains.values():
+        if base.base is None or base.base.hook is not NetfilterHook.PREROUTING:
+            continue
+        ways = Passing(table, base.name)
+        passed = ways.passed_by_all()
+        for chain, rule in ways.behind(OUR_CHAIN):
+            for effect in effects_of(rule.spec, Hook.PREROUTING):
+                if isinstance(effect, SetMark | SetsUnknownMark):
+                    by_all = chain.name in passed
+                    yield RuleBehindOurs(table.key, chain.name, rule, effect, by_all)
 
 
-def keeps_from(rules: Sequence[Expression], rule: Rule) -> bool:
+def keeps_from(rules: Sequence[RuleSpec], rule: Rule) -> bool:
     """Whether somebody's verdict in our chain certainly takes all packets of a rule of ours before
     they get to it.
     """
     for each in rules:
-        if each.family not in {rule.family, None} or each.partial:
+        if each.family not in {rule.family, None} or each.conditions:
             continue
-        if each.mark is not None and (each.match, SetMark(each.mark)) == (rule.match, rule.action):
+        if (each.packets, each.effects) == (rule.match, (rule.action,)):
             return False
-        if (each.verdict or each.goto) and each.match.covers(rule.match):
+        if any(map(_ends, each.effects)) and each.packets.covers(rule.match):
             return True
     return False
+
+
+def _ends(effect: object) -> bool:
+    return isinstance(effect, Verdict) or (isinstance(effect, Jump) and effect.goto)
 
 
 def foreign(
@@ -63,21 +83,28 @@ def foreign(
     ours = {(rule.family, rule.match, rule.action) for rule in own}
     begun = False
     for each in rules_behind_ours:
-        rule = each.rule
-        effect = SetsUnknownMark("meta mark set") if rule.mark is None else SetMark(rule.mark)
-        families = tuple(Family) if rule.family is None else (rule.family,)
+        spec = each.rule.spec
+        way = Way().through(spec, unsure=not each.by_all)
+        families = tuple(Family) if spec.family is None else (spec.family,)
         if each.chain == OUR_CHAIN:
-            mine = any((family, rule.match, effect) in ours for family in families)
+            mine = any((family, spec.packets, each.effect) in ours for family in families)
             begun = begun or mine
-            if (mine and not rule.partial) or not begun:
+            if (mine and not spec.conditions) or not begun:
                 continue
+        said = f"{spec.packets.text(prefixes=True)} {each.effect}"
+        line = each.rule.line
+        where = each.table.rule(each.chain, line, said).where
         for family in families:
             yield ForeignRule(
                 ChainKey(Plane.RUNTIME, family, Hook.PREROUTING),
                 Side.AFTER,
-                effect,
-                (rule.match,) if rule.match != EVERY_PACKET else (),
-                f"nft table inet firewalld, chain {each.chain}",
-                f"{rule.match.text(prefixes=True)} {effect}",
-                rule.partial or each.chain not in _BY_ALL,
+                each.effect,
+                way.path,
+                where,
+                said,
+                way.is_partial,
+                way.mark_tests,
+                table=each.table,
+                chain=each.chain,
+                line=line,
             )

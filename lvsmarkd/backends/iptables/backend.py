@@ -9,24 +9,44 @@ from pathlib import Path
 from lvsmarkd.backends.backend import Applied
 from lvsmarkd.backends.backup import Backup
 from lvsmarkd.backends.iptables.bisect_rejected import bisect_rejected
-from lvsmarkd.backends.iptables.chains import LOCATIONS, TABLES, is_plain_jump, own_rule
-from lvsmarkd.backends.iptables.listing import Listing, ListingError, read_listing
+from lvsmarkd.backends.iptables.chains import (
+    LOCATIONS,
+    TABLES,
+    is_plain_jump,
+    own_chain,
+    own_rule,
+    source_of,
+    table_key,
+)
 from lvsmarkd.backends.iptables.script import deletion, of_table, script
-from lvsmarkd.backends.iptables.syntax import Syntax, read_rule
 from lvsmarkd.backends.iptables.toolset import Tools, Toolset, Variant, tools_of
-from lvsmarkd.backends.iptables.walk import Walk
 from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.notice import Notice, NoticeKind
 from lvsmarkd.model.plan import Plan, RemoveChain, Step
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
+from lvsmarkd.model.ruleset import (
+    NetfilterHook,
+    Ruleset,
+    RuleSpec,
+    SetsUnknownMark,
+    Source,
+    Table,
+    TableKey,
+    TableRule,
+    Verdict,
+)
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.shortage import is_shortage, shortage_sentence
-from lvsmarkd.model.snapshot import Chain, ForeignRule, SetsUnknownMark, Snapshot
+from lvsmarkd.model.snapshot import Chain, ForeignRule, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
+from lvsmarkd.netfilter.foreign import foreign_rules
 from lvsmarkd.netfilter.iptables_qualifiers import max_values
+from lvsmarkd.netfilter.iptables_rule import read_rule
+from lvsmarkd.netfilter.iptables_save import FAMILY_NAMES, Read, lacking_right, save
 from lvsmarkd.netfilter.program import WRITE_TIMEOUT, Completed, OnSpawn, run
+from lvsmarkd.netfilter.walk import HookedChain, walk
 
 LOCK_SECONDS = 5
 """How long iptables-restore waits for the lock. Never without: 1.8.9 legacy waits for ever."""
@@ -37,6 +57,13 @@ _LEGACY_TABLES = {
 _BACKUP_HEAD = (
     "# The ruleset before the first write of lvsmarkd; nothing below: there was no rule.\n"
 )
+HOOKS = {
+    # A mark that is set at INPUT still comes before IPVS.
+    Hook.PREROUTING: (NetfilterHook.PREROUTING, NetfilterHook.INPUT),
+    Hook.OUTPUT: (NetfilterHook.OUTPUT,),
+    Hook.INPUT: (NetfilterHook.INPUT,),
+}
+"""The hooks whose rules matter to what we keep at one."""
 _NO_BINARY = "the programs ip6tables-save and ip6tables-restore were not found: install iptables"
 
 
@@ -52,50 +79,34 @@ class IptablesBackend:
     backup: Backup
     jump_at_end: bool = False
     on_spawn: OnSpawn = lambda _pid: None
-    _understood: dict[str, Syntax] = field(default_factory=dict)
+    _understood: dict[str, RuleSpec] = field(default_factory=dict)
 
     def read(self) -> Snapshot:
-        """Read mangle and filter of both families."""
-        fresh: dict[str, Syntax] = {}
+        """Read all tables of both families, those of the other variant too."""
+        fresh: dict[str, RuleSpec] = {}
+        tables = partial(self._tables, partial(self._understand, fresh))
         try:
             with ThreadPoolExecutor(len(Family)) as both:
-                read = dict(zip(Family, both.map(self._tables, Family), strict=True))
+                found = list(both.map(tables, Family))
         except RuntimeError:  # no thread can be started (TasksMax=, memory): one after the other
-            read = {family: self._tables(family) for family in Family}
-        chains: dict[ChainKey, Chain | Unknown] = {}
-        foreign: list[ForeignRule] = []
-        dropping = set()
-        for family, tables in read.items():
-            for hook, location in LOCATIONS.items():
-                chain_key = ChainKey(Plane.RUNTIME, family, hook)
-                table = tables[location.table]
-                if isinstance(table, Unknown):
-                    chains[chain_key] = table
-                    continue
-                chains[chain_key] = self._chain(chain_key, table, fresh)
-                foreign += self._foreign(chain_key, table, fresh)
-                if hook is Hook.INPUT:
-                    foreign += self._marks_at_input(family, table, fresh)
-            accepts = tables[LOCATIONS[Hook.INPUT].table]
-            if isinstance(accepts, Listing) and accepts.policies.get("INPUT") == "DROP":
-                dropping.add(family)
+            found = [tables(family) for family in Family]
         self._understood = fresh
-        notices = tuple(self._of_other_variant())
-        names = frozenset(
-            chain
-            for tables in read.values()
-            for table in tables.values()
-            if isinstance(table, Listing)
-            for chain in table.policies
-        )
+        ruleset = Ruleset({key: table for each in found for key, table in each.items()})
+        chain_keys = [ChainKey(Plane.RUNTIME, family, h) for family in Family for h in LOCATIONS]
         return Snapshot(
-            chains,
-            tuple(foreign),
-            frozenset(dropping),
-            notices,
-            names,
+            {chain_key: self._chain(chain_key, ruleset) for chain_key in chain_keys},
+            tuple(rule for family in Family for rule in self._foreign(family, ruleset)),
+            frozenset(family for family in Family if self._drops(family, ruleset)),
+            tuple(self._of_other_variant(ruleset)),
+            frozenset(
+                name
+                for table in ruleset.readable()
+                if table.key.source is self._source
+                for name in table.chains
+            ),
             firewall=self._identity,
             limits=Limits(max_values=max_values(), jump_at_end=self.jump_at_end),
+            ruleset=ruleset,
         )
 
     def apply(self, plan: Plan) -> Applied:
@@ -157,14 +168,11 @@ class IptablesBackend:
         """Remove what can be; a chain that holds nothing of ours is somebody else's."""
         for family in self.toolset.tools:
             for hook, location in LOCATIONS.items():
-                chain_key, table = (
-                    ChainKey(Plane.RUNTIME, family, hook),
-                    self._table(family, location.table),
-                )
-                if isinstance(table, Unknown):
-                    failures.append(FirewallError(Trouble.GONE, f"{chain_key}: {table.reason}"))
+                chain_key = ChainKey(Plane.RUNTIME, family, hook)
+                chain = self._chain(chain_key, Ruleset(self._own_tables(read_rule, family)))
+                if isinstance(chain, Unknown):
+                    failures.append(FirewallError(Trouble.GONE, f"{chain_key}: {chain.reason}"))
                     continue
-                chain = self._chain(chain_key, table, {})
                 if not chain.rules and (chain.unknown_rules or not (chain.exists or chain.jumps)):
                     continue
                 step = RemoveChain(chain_key, chain.jumps, chain.rules)
@@ -186,96 +194,102 @@ class IptablesBackend:
     def _identity(self) -> FirewallIdentity:
         return FirewallIdentity(Program.IPTABLES, self.toolset.variant, self.toolset.version)
 
-    def _tables(self, family: Family) -> dict[str, Listing | Unknown]:
-        return {table: self._table(family, table) for table in TABLES}
+    @property
+    def _source(self) -> Source:
+        return source_of(self.toolset.variant)
 
-    def _table(self, family: Family, table: str) -> Listing | Unknown:
+    def _understand(self, fresh: dict[str, RuleSpec], text: str) -> RuleSpec:
+        """Understand a rule once: nearly all rules are those of the last look."""
+        spec = self._understood.get(text) or read_rule(text)
+        fresh[text] = spec
+        return spec
+
+    def _tables(self, read: Read, family: Family) -> dict[TableKey, Table | Unknown]:
+        return {**self._own_tables(read, family), **self._other_tables(read, family)}
+
+    def _own_tables(self, read: Read, family: Family) -> dict[TableKey, Table | Unknown]:
         tools = self.toolset.tools.get(family)
         if tools is None:
-            return Unknown(_NO_BINARY)
-        try:
-            if self.toolset.variant is Variant.LEGACY and not _legacy_table(family, table):
-                return Listing()  # asking for it would load the kernel module and make the table
-            answer = run([tools.save, "-c", "-t", table])
-            if answer.status != 0:
-                said = " ".join(answer.error.split()) or str(answer.status)
-                return Unknown(f"{tools.save} failed: {said}{_lacking(tools.save, said)}")
-            return read_listing(answer.output, table)
-        except (FirewallError, ListingError) as error:
-            return Unknown(str(error))
-        except (OSError, MemoryError) as error:
-            if not is_shortage(error):
-                raise
-            return Unknown(shortage_sentence(error))
+            return {table_key(self._source, family, name): Unknown(_NO_BINARY) for name in TABLES}
+        return _saved(tools, self.toolset.variant, family, read)
 
-    def _read(self, text: str, fresh: dict[str, Syntax]) -> Syntax:
-        """Understand a rule once: nearly all rules are those of the last look."""
-        syntax = self._understood.get(text) or read_rule(text)
-        fresh[text] = syntax
-        return syntax
+    def _other_tables(self, read: Read, family: Family) -> dict[TableKey, Table | Unknown]:
+        """What the other variant has: the kernel evaluates both."""
+        other = self.toolset.variant.other
+        tools = tools_of(other).get(family)
+        if tools is None or tools == self.toolset.tools.get(family):
+            return {}
+        return _saved(tools, other, family, read)
 
-    def _chain(self, chain_key: ChainKey, table: Listing, fresh: dict[str, Syntax]) -> Chain:
+    def _chain(self, chain_key: ChainKey, ruleset: Ruleset) -> Chain | Unknown:
         location = LOCATIONS[chain_key.hook]
+        table = ruleset.tables[table_key(self._source, chain_key.family, location.table)]
+        if isinstance(table, Unknown):
+            return table
         rules, unknown_rules, packets = [], [], []
-        for line in table.rules.get(location.chain, ()):
-            rule = own_rule(self._read(line.text, fresh), chain_key.family, chain_key.hook)
+        for each in _rules(table, location.chain):
+            rule = own_rule(each.spec, chain_key.family, chain_key.hook)
             if rule is None:
-                unknown_rules.append(line.text)
+                unknown_rules.append(each.text)
             else:
                 rules.append(rule)
-                packets.append(line.packets)
+                packets.append(each.packets or 0)
         jumps = sum(
-            is_plain_jump(self._read(line.text, fresh), line.text, location.chain)
-            for line in table.rules.get(location.base_chain, ())
+            is_plain_jump(each.spec, location.chain) for each in _rules(table, location.base_chain)
         )
         return Chain(
-            location.chain in table.policies,
+            location.chain in table.chains,
             jumps,
             tuple(rules),
             tuple(unknown_rules),
             tuple(packets),
         )
 
-    def _foreign(
-        self, chain_key: ChainKey, table: Listing, fresh: dict[str, Syntax]
-    ) -> Iterator[ForeignRule]:
-        location = LOCATIONS[chain_key.hook]
-        known = {chain: table.rules.get(chain, []) for chain in table.policies}
-        hooks = [(location.base_chain, False)]
-        if chain_key.hook is Hook.PREROUTING:
-            hooks.append(("INPUT", True))  # a mark set here still comes before IPVS
-        for hook, later in hooks:
-            yield from Walk(
-                chain_key, location.table, hook, known, lambda text: self._read(text, fresh), later
-            ).foreign()
-
-    def _marks_at_input(
-        self, family: Family, table: Listing, fresh: dict[str, Syntax]
-    ) -> Iterator[ForeignRule]:
-        """The filter at INPUT may change a mark, too, and comes before IPVS."""
-        chain_key = ChainKey(Plane.RUNTIME, family, Hook.PREROUTING)
-        known = {chain: table.rules.get(chain, []) for chain in table.policies}
-        walk = Walk(
-            chain_key, "filter", "INPUT", known, lambda text: self._read(text, fresh), later=True
+    def _foreign(self, family: Family, ruleset: Ruleset) -> Iterator[ForeignRule]:
+        """Those of the two tables that we keep rules in."""
+        for hook, location in LOCATIONS.items():
+            hooks = HOOKS[hook]
+            own = own_chain(self._source, family, hook)
+            chain_key = ChainKey(Plane.RUNTIME, family, hook)
+            way = walk(
+                ruleset,
+                family,
+                hooks,
+                own,
+                partial(_is_table, table_key(self._source, family, location.table)),
+            )
+            yield from foreign_rules(way, chain_key)
+        # The filter at INPUT may change a mark, too, and comes before IPVS.
+        accepts = ruleset.table(table_key(self._source, family, "filter"))
+        if accepts is None or not accepts.marks:
+            return
+        way = walk(
+            ruleset,
+            family,
+            (NetfilterHook.INPUT,),
+            own_chain(self._source, family, Hook.PREROUTING),
+            partial(_is_table, table_key(self._source, family, "filter")),
         )
-        return (r for r in walk.foreign() if isinstance(r.effect, SetMark | SetsUnknownMark))
+        for rule in foreign_rules(way, ChainKey(Plane.RUNTIME, family, Hook.PREROUTING)):
+            if isinstance(rule.effect, SetMark | SetsUnknownMark):
+                yield rule
 
-    def _of_other_variant(self) -> Iterator[Notice]:
-        """Notice rules in the other variant: the kernel evaluates both rulesets."""
+    def _drops(self, family: Family, ruleset: Ruleset) -> bool:
+        table = ruleset.table(table_key(self._source, family, LOCATIONS[Hook.INPUT].table))
+        chain = table.chains.get("INPUT") if table is not None else None
+        return chain is not None and chain.base is not None and chain.base.policy is Verdict.DROP
+
+    def _of_other_variant(self, ruleset: Ruleset) -> Iterator[Notice]:
+        """Notice rules in the other variant: the kernel evaluates both rulesets. One that cannot
+        be read must not spoil the look.
+        """
         other = self.toolset.variant.other
-        for family, tools in tools_of(other).items():
-            for table in TABLES:
-                if tools == self.toolset.tools.get(family):
-                    continue
-                try:
-                    if other is Variant.LEGACY and not _legacy_table(family, table):
-                        continue
-                    answer = run([tools.save, "-t", table])
-                except (FirewallError, OSError):
-                    continue  # a notice that cannot be had must not spoil the look
-                count = answer.output.count("\n-A ")
-                if answer.status == 0 and count:
-                    names = (FirewallIdentity(Program.IPTABLES, other).name, table)
+        for family in Family:
+            for name in TABLES:
+                table = ruleset.table(table_key(source_of(other), family, name))
+                count = sum(len(c.rules) for c in table.chains.values()) if table else 0
+                if count:
+                    names = (FirewallIdentity(Program.IPTABLES, other).name, name)
                     yield Notice(NoticeKind.OTHER_VARIANT, names=names, count=count, family=family)
 
     def _write(self, family: Family, table: str, steps: Sequence[Step]) -> None:
@@ -308,7 +322,7 @@ class IptablesBackend:
             on_spawn=self.on_spawn,
         )
         if answer.status != 0:
-            raise _failure(tools.restore, answer)
+            raise _failure(tools.restore, self._source, answer)
 
 
 def _whole_ruleset(tools: Tools, name: str) -> dict[str, bytes]:
@@ -322,34 +336,50 @@ def _restore(tools: Tools) -> list[str]:
     return [tools.restore, "--noflush", "-w", str(LOCK_SECONDS)]
 
 
-def _legacy_table(family: Family, table: str) -> bool:
+def _saved(
+    tools: Tools, variant: Variant, family: Family, read: Read
+) -> dict[TableKey, Table | Unknown]:
+    """What a variant has of one family; those of TABLES in any case."""
+    source = source_of(variant)
+    keys = [table_key(source, family, name) for name in TABLES]
     try:
-        return table in _LEGACY_TABLES[family].read_text().split()
+        if variant is Variant.LEGACY and not _legacy_tables(family):
+            # Asking for a table by its name would load the kernel module and make it.
+            return {key: Table(key) for key in keys}
+        found = save(tools.save, source, FAMILY_NAMES[family], read, TABLES)
+    except (OSError, MemoryError) as error:
+        if not is_shortage(error):
+            raise
+        return dict.fromkeys(keys, Unknown(shortage_sentence(error)))
+    return {table_key(source, family, name): table for name, table in found.items()}
+
+
+def _legacy_tables(family: Family) -> frozenset[str]:
+    """The tables of the legacy variant that the kernel has."""
+    try:
+        return frozenset(_LEGACY_TABLES[family].read_text().split())
     except OSError as error:
         if is_shortage(error):
             raise
-        return False
+        return frozenset()
 
 
-def _failure(program: str, answer: Completed) -> FirewallError:
+def _rules(table: Table, chain: str) -> tuple[TableRule, ...]:
+    found = table.chains.get(chain)
+    return found.rules if found is not None else ()
+
+
+def _is_table(key: TableKey, hooked: HookedChain) -> bool:
+    return hooked.table.key == key
+
+
+def _failure(program: str, source: Source, answer: Completed) -> FirewallError:
     said = " ".join(answer.error.split()) or f"exit status {answer.status}"
     name = Path(program).name
     if answer.status < 0:
         return FirewallError(Trouble.GONE, f"{name} was killed by signal {-answer.status}")
     if "xtables lock" in said or "temporarily unavailable" in said:
         return FirewallError(Trouble.BUSY, f"somebody holds the xtables lock: {said}")
-    if lacking := _lacking(program, said):
+    if lacking := lacking_right(source, said):
         return FirewallError(Trouble.GONE, f"{name} may not write: {said}{lacking}")
     return FirewallError(Trouble.REJECTED, f"{name} refused: {said}")
-
-
-def _lacking(program: str, said: str) -> str:
-    """Which right is missing where that is what a program says; else nothing."""
-    if "Permission denied" not in said and "Operation not permitted" not in said:
-        return ""
-    if Variant.LEGACY in Path(program).name:
-        return (
-            " (CAP_NET_ADMIN and CAP_NET_RAW are needed: the unit's drop-in iptables-legacy.conf"
-            " gives the second: see /usr/share/doc/lvsmarkd/install.md)"
-        )
-    return " (CAP_NET_ADMIN is needed)"

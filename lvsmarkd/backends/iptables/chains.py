@@ -3,9 +3,12 @@
 import re
 from dataclasses import dataclass
 
-from lvsmarkd.backends.iptables.syntax import Syntax, set_mark_of
+from lvsmarkd.backends.iptables.toolset import Variant
 from lvsmarkd.model.rule import Accept, Action, Hook, Rule, SetMark
+from lvsmarkd.model.ruleset import Jump, RuleSpec, Source, TableKey, Verdict
 from lvsmarkd.model.service import MAX_MARK, Family
+from lvsmarkd.netfilter.iptables_save import FAMILY_NAMES, MANGLE_PRIORITY
+from lvsmarkd.netfilter.walk import OwnChain
 
 _NAME = re.compile(r"lvsmarkd (?:vrrp|fwmark ([1-9][0-9]{0,9}))")
 
@@ -27,26 +30,47 @@ LOCATIONS = {
 """OUTPUT needs a chain of its own: a match on the sender's MAC is not valid there."""
 
 TABLES = ("mangle", "filter")
+_SOURCES = {Variant.NFT: Source.IPTABLES_NFT, Variant.LEGACY: Source.IPTABLES_LEGACY}
 
 
-def own_rule(syntax: Syntax, family: Family, hook: Hook) -> Rule | None:
+def source_of(variant: Variant) -> Source:
+    """Whose words a variant's listing is in."""
+    return _SOURCES[variant]
+
+
+def table_key(source: Source, family: Family, table: str) -> TableKey:
+    """The name of a table of iptables or ip6tables in the ruleset."""
+    return TableKey(source, FAMILY_NAMES[family], table)
+
+
+def own_chain(source: Source, family: Family, hook: Hook) -> OwnChain:
+    """Our chain at a hook, as a walk passes it."""
+    tables = frozenset(table_key(source, family, table) for table in TABLES)
+    priority = MANGLE_PRIORITY if LOCATIONS[hook].table == "mangle" else 0
+    return OwnChain(LOCATIONS[hook].chain, tables, priority, marks=hook is Hook.PREROUTING)
+
+
+def own_rule(spec: RuleSpec, family: Family, hook: Hook) -> Rule | None:
     """The rule of ours that a listed rule in our chain is; None if we cannot have written it."""
-    name = _NAME.fullmatch(syntax.comment or "")
-    if name is None or syntax.partial or syntax.guards or syntax.stale_only or syntax.limited:
+    name = _NAME.fullmatch(spec.comment or "")
+    if name is None or spec.conditions:
         return None
-    action = _action(syntax, hook)
+    action = _action(spec, hook)
     if action is None:
         return None
-    return Rule(family, hook, syntax.match, action, int(name[1]) if name[1] else None)
+    return Rule(family, hook, spec.packets, action, int(name[1]) if name[1] else None)
 
 
-def _action(syntax: Syntax, hook: Hook) -> Action | None:
-    if hook is Hook.INPUT:
-        return Accept() if syntax.target == "ACCEPT" and not syntax.options else None
-    mark = set_mark_of(syntax)
-    return SetMark(mark[0]) if mark is not None and mark[1] == MAX_MARK else None
+def _action(spec: RuleSpec, hook: Hook) -> Action | None:
+    match spec.only_effect:
+        case Verdict.ACCEPT if hook is Hook.INPUT:
+            return Accept()
+        case SetMark(_, mask) as action if hook is not Hook.INPUT and mask == MAX_MARK:
+            return action
+        case _:
+            return None
 
 
-def is_plain_jump(syntax: Syntax, text: str, chain: str) -> bool:
+def is_plain_jump(spec: RuleSpec, chain: str) -> bool:
     """Whether a rule is the jump that we write: every packet, to our chain, no more."""
-    return text == f"-j {chain}" and syntax.target == chain
+    return isinstance(spec.only_effect, Jump) and spec == RuleSpec(effects=(Jump(chain),))
