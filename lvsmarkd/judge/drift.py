@@ -18,7 +18,7 @@ from lvsmarkd.model.plan import (
 )
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark, flows_of
 from lvsmarkd.model.rule_ref import RuleRef
-from lvsmarkd.model.ruleset import SetsUnknownMark
+from lvsmarkd.model.rule_spec import SetsUnknownMark
 from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.model.snapshot import Chain, ForeignRule, LeavesTable, Side, Snapshot
 from lvsmarkd.model.unknown import Unknown

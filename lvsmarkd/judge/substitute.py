@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.rule import ChainKey, Rule, SetMark, flows_of
-from lvsmarkd.model.ruleset import SetsUnknownMark
+from lvsmarkd.model.rule_spec import SetsUnknownMark
 from lvsmarkd.model.service import MAX_MARK
 from lvsmarkd.model.snapshot import Drop, ForeignRule, LeavesTable
 

@@ -10,7 +10,8 @@ from lvsmarkd.model.notice import Notice
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.rule import Accept, ChainKey, Rule, SetMark
 from lvsmarkd.model.rule_ref import RuleRef
-from lvsmarkd.model.ruleset import MarkTest, Ruleset, SetConnmark, SetsUnknownMark, TableKey
+from lvsmarkd.model.rule_spec import MarkTest, SetConnmark, SetsUnknownMark
+from lvsmarkd.model.ruleset import Ruleset, TableKey
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown
 

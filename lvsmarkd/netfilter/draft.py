@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.ports import PortRange, PortSet
 from lvsmarkd.model.qualifiers import Qualifier
-from lvsmarkd.model.ruleset import Interval
+from lvsmarkd.model.rule_spec import Interval
 from lvsmarkd.model.service import Network
 from lvsmarkd.model.structs import dataclass, field
 

@@ -3,16 +3,15 @@
 from collections.abc import Iterable, Iterator
 
 from lvsmarkd.model.rule import Accept, ChainKey, Hook, SetMark
-from lvsmarkd.model.ruleset import (
+from lvsmarkd.model.rule_spec import (
     MapMark,
     RestoreMark,
     RuleSpec,
     SetConnmark,
     SetsUnknownMark,
-    Source,
-    TableKey,
     Verdict,
 )
+from lvsmarkd.model.ruleset import Source, TableKey
 from lvsmarkd.model.snapshot import Drop, Effect, ForeignRule, LeavesTable, Side
 from lvsmarkd.netfilter.walk import Meeting
 

@@ -5,7 +5,8 @@ import shutil
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 
-from lvsmarkd.model.ruleset import Element, Interval, TableSet, Value
+from lvsmarkd.model.rule_spec import Element, Interval, Value
+from lvsmarkd.model.ruleset import TableSet
 from lvsmarkd.model.service import MAX_MARK
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError

@@ -10,7 +10,7 @@ from ipaddress import ip_address, ip_network
 
 from lvsmarkd.model.protocols import TRANSPORTS
 from lvsmarkd.model.rule import SetMark
-from lvsmarkd.model.ruleset import (
+from lvsmarkd.model.rule_spec import (
     Condition,
     ConnmarkTest,
     Effect,

@@ -3,18 +3,15 @@
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from lvsmarkd.model.rule_spec import Jump, Other, RuleSpec, Verdict
 from lvsmarkd.model.ruleset import (
     BaseChain,
-    Jump,
     NetfilterHook,
-    Other,
-    RuleSpec,
     Source,
     Table,
     TableChain,
     TableKey,
     TableRule,
-    Verdict,
 )
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.structs import dataclass, field, replace

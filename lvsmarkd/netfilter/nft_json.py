@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from lvsmarkd.model.rule_spec import Field, Verdict
 from lvsmarkd.model.ruleset import (
     BaseChain,
-    Field,
     NetfilterHook,
     Ruleset,
     Source,
@@ -18,7 +18,6 @@ from lvsmarkd.model.ruleset import (
     TableKey,
     TableRule,
     TableSet,
-    Verdict,
 )
 from lvsmarkd.model.structs import dataclass, field
 from lvsmarkd.model.unknown import Unknown

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 from lvsmarkd.model.ports import MAX_PORT
 from lvsmarkd.model.qualifiers import InInterface, NotFromMac
 from lvsmarkd.model.rule import SetMark
-from lvsmarkd.model.ruleset import (
+from lvsmarkd.model.rule_spec import (
     Condition,
     ConnmarkTest,
     Effect,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network
 
 from lvsmarkd.model.protocols import TRANSPORTS
-from lvsmarkd.model.ruleset import (
+from lvsmarkd.model.rule_spec import (
     Effect,
     Element,
     Field,

@@ -7,17 +7,8 @@ firewalld's has as many ways through a policy as packets may come by.
 from collections.abc import Iterator
 
 from lvsmarkd.model.packets import EVERY_PACKET
-from lvsmarkd.model.ruleset import (
-    Jump,
-    NetfilterHook,
-    RuleSpec,
-    Table,
-    TableChain,
-    TableRule,
-    Verdict,
-    VerdictMap,
-    When,
-)
+from lvsmarkd.model.rule_spec import Jump, RuleSpec, Verdict, VerdictMap, When
+from lvsmarkd.model.ruleset import NetfilterHook, Table, TableChain, TableRule
 from lvsmarkd.model.structs import dataclass, field
 
 _LOST = frozenset({Verdict.DROP, Verdict.STOLEN})

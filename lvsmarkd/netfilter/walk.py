@@ -8,23 +8,25 @@ from collections.abc import Callable, Iterator
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.qualifiers import InInterface
 from lvsmarkd.model.rule import SetMark
-from lvsmarkd.model.ruleset import (
-    BaseChain,
+from lvsmarkd.model.rule_spec import (
     Condition,
     Effect,
     Jump,
     MarkTest,
-    NetfilterHook,
-    Ruleset,
     RuleSpec,
     StateTest,
+    Verdict,
+    VerdictMap,
+    When,
+)
+from lvsmarkd.model.ruleset import (
+    BaseChain,
+    NetfilterHook,
+    Ruleset,
     Table,
     TableChain,
     TableKey,
     TableRule,
-    Verdict,
-    VerdictMap,
-    When,
 )
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.structs import dataclass, field, replace

@@ -10,6 +10,7 @@ from tests.bench import (
     footprint,
     latency,
     listing,
+    look,
     reading,
     stream,
 )
@@ -20,6 +21,7 @@ _ALL = {
     "stream": stream.main,
     "footprint": footprint.main,
     "listing": listing.main,
+    "look": look.main,
     "reading": reading.main,
     "firewalld-repair": firewalld_repair.main,
     "firewalld-load": firewalld_load.main,

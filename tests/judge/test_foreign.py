@@ -14,7 +14,7 @@ from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.ports import PortRange
 from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
-from lvsmarkd.model.ruleset import MarkTest, SetConnmark, SetsUnknownMark
+from lvsmarkd.model.rule_spec import MarkTest, SetConnmark, SetsUnknownMark
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Drop, Effect, ForeignRule, LeavesTable, Side, Snapshot
 from lvsmarkd.model.unknown import Unknown

@@ -17,7 +17,7 @@ from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.ports import PortRange
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, SetMark
-from lvsmarkd.model.ruleset import MarkTest
+from lvsmarkd.model.rule_spec import MarkTest
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Chain, Effect, ForeignRule, Side, Snapshot
 from tests.harness.paper import PaperFirewall

@@ -2,7 +2,7 @@
 
 from ipaddress import ip_address, ip_network
 
-from lvsmarkd.model.ruleset import Element, Interval
+from lvsmarkd.model.rule_spec import Element, Interval
 from lvsmarkd.netfilter.ipset_save import sets_of
 
 LISTING = """create vips hash:ip,port family inet hashsize 1024 maxelem 65536 skbinfo

@@ -5,7 +5,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from lvsmarkd.model.rule import SetMark
-from lvsmarkd.model.ruleset import (
+from lvsmarkd.model.rule_spec import (
     Condition,
     ConnmarkTest,
     Effect,

@@ -4,15 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lvsmarkd.model.ruleset import (
-    BaseChain,
-    Jump,
-    NetfilterHook,
-    Other,
-    Source,
-    Table,
-    Verdict,
-)
+from lvsmarkd.model.rule_spec import Jump, Other, Verdict
+from lvsmarkd.model.ruleset import BaseChain, NetfilterHook, Source, Table
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.iptables_rule import read_rule
 from lvsmarkd.netfilter.iptables_save import ListingError, read_saved

@@ -6,16 +6,8 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.model.rule import SetMark
-from lvsmarkd.model.ruleset import (
-    BaseChain,
-    Jump,
-    NetfilterHook,
-    Ruleset,
-    Source,
-    Table,
-    TableKey,
-    Verdict,
-)
+from lvsmarkd.model.rule_spec import Jump, Verdict
+from lvsmarkd.model.ruleset import BaseChain, NetfilterHook, Ruleset, Source, Table, TableKey
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter import nft_json
 from lvsmarkd.netfilter.nft_json import read_native, table_of

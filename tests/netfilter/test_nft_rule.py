@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lvsmarkd.model.rule import SetMark
-from lvsmarkd.model.ruleset import (
+from lvsmarkd.model.rule_spec import (
     Condition,
     ConnmarkTest,
     Effect,

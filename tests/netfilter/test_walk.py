@@ -3,21 +3,16 @@
 import pytest
 
 from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
+from lvsmarkd.model.rule_spec import Jump, RuleSpec, SetsUnknownMark, Verdict, VerdictMap, When
 from lvsmarkd.model.ruleset import (
     BaseChain,
-    Jump,
     NetfilterHook,
     Ruleset,
-    RuleSpec,
-    SetsUnknownMark,
     Source,
     Table,
     TableChain,
     TableKey,
     TableRule,
-    Verdict,
-    VerdictMap,
-    When,
 )
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Drop, ForeignRule, LeavesTable, Side

@@ -13,17 +13,8 @@ from lvsmarkd.backends.iptables.chains import LOCATIONS
 from lvsmarkd.backends.iptables.toolset import detect
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.qualifiers import InInterface
-from lvsmarkd.model.ruleset import (
-    Field,
-    FieldTest,
-    Opaque,
-    Other,
-    Source,
-    StateTest,
-    Table,
-    TableRule,
-    Verdict,
-)
+from lvsmarkd.model.rule_spec import Field, FieldTest, Opaque, Other, StateTest, Verdict
+from lvsmarkd.model.ruleset import Source, Table, TableRule
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
 from lvsmarkd.netfilter.iptables_save import ListingError, read_saved

@@ -34,7 +34,7 @@ from lvsmarkd.backends.firewalld.words import NotUnderstoodError
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.qualifiers import InInterface
 from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
-from lvsmarkd.model.ruleset import SetsUnknownMark
+from lvsmarkd.model.rule_spec import SetsUnknownMark
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Drop, Effect, ForeignRule, Side
 

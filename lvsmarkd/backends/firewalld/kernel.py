@@ -19,7 +19,8 @@ from lvsmarkd.backends.iptables.chains import source_of
 from lvsmarkd.backends.iptables.toolset import detect
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.rule import Accept, Action, Hook, Rule, SetMark
-from lvsmarkd.model.ruleset import NetfilterHook, Ruleset, RuleSpec, Source, TableKey, Verdict
+from lvsmarkd.model.rule_spec import RuleSpec, Verdict
+from lvsmarkd.model.ruleset import NetfilterHook, Ruleset, Source, TableKey
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError

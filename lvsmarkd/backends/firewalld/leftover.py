@@ -15,7 +15,8 @@ from lvsmarkd.backends.iptables.script import nameless_text
 from lvsmarkd.model.firewall import Program
 from lvsmarkd.model.plan import RemoveRule, Step
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
-from lvsmarkd.model.ruleset import Ruleset, RuleSpec, Source, Table
+from lvsmarkd.model.rule_spec import RuleSpec
+from lvsmarkd.model.ruleset import Ruleset, Source, Table
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.model.snapshot import Chain
 

@@ -9,16 +9,8 @@ from dataclasses import dataclass
 
 from lvsmarkd.backends.firewalld.own import POLICY
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
-from lvsmarkd.model.ruleset import (
-    Jump,
-    NetfilterHook,
-    RuleSpec,
-    SetsUnknownMark,
-    Table,
-    TableKey,
-    TableRule,
-    Verdict,
-)
+from lvsmarkd.model.rule_spec import Jump, RuleSpec, SetsUnknownMark, Verdict
+from lvsmarkd.model.ruleset import NetfilterHook, Table, TableKey, TableRule
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import ForeignRule, Side
 from lvsmarkd.netfilter.foreign import effects_of

@@ -25,17 +25,8 @@ from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.notice import Notice, NoticeKind
 from lvsmarkd.model.plan import Plan, RemoveChain, Step
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
-from lvsmarkd.model.ruleset import (
-    NetfilterHook,
-    Ruleset,
-    RuleSpec,
-    SetsUnknownMark,
-    Source,
-    Table,
-    TableKey,
-    TableRule,
-    Verdict,
-)
+from lvsmarkd.model.rule_spec import RuleSpec, SetsUnknownMark, Verdict
+from lvsmarkd.model.ruleset import NetfilterHook, Ruleset, Source, Table, TableKey, TableRule
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.shortage import is_shortage, shortage_sentence
 from lvsmarkd.model.snapshot import Chain, ForeignRule, Snapshot

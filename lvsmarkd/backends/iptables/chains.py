@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from lvsmarkd.backends.iptables.toolset import Variant
 from lvsmarkd.model.rule import Accept, Action, Hook, Rule, SetMark
-from lvsmarkd.model.ruleset import Jump, RuleSpec, Source, TableKey, Verdict
+from lvsmarkd.model.rule_spec import Jump, RuleSpec, Verdict
+from lvsmarkd.model.ruleset import Source, TableKey
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.netfilter.iptables_save import FAMILY_NAMES, MANGLE_PRIORITY
 from lvsmarkd.netfilter.walk import OwnChain

@@ -1,0 +1,326 @@
+"""What a rule says, in one form whoever wrote it: for which packets it does what.
+
+Nothing is left out silently: a condition that is not understood is `Opaque` and keeps its words,
+an effect likewise (`Other`).
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from lvsmarkd.model.packets import EVERY_PACKET, Packets
+from lvsmarkd.model.rule import SetMark
+from lvsmarkd.model.service import MAX_MARK, Address, Family, Network
+from lvsmarkd.model.structs import dataclass
+
+
+class Field(StrEnum):
+    """What of a packet a condition looks at."""
+
+    SOURCE = "source"
+    DESTINATION = "destination"
+    PROTOCOL = "protocol"
+    SOURCE_PORT = "source port"
+    DESTINATION_PORT = "port"
+    EITHER_PORT = "source or destination port"
+    TCP_FLAGS = "TCP flags"
+    """A value is a pair: the flags that are looked at, those of them that are set."""
+    IN_INTERFACE = "in-interface"
+    OUT_INTERFACE = "out-interface"
+    SOURCE_MAC = "source MAC"
+    SOURCE_TYPE = "source type"
+    DESTINATION_TYPE = "destination type"
+    """What the routing table says of an address: ``LOCAL``, ``UNICAST`` …"""
+    MARK = "mark"
+    CONNMARK = "connection's mark"
+    CT_STATE = "connection's state"
+    CT_DIRECTION = "connection's direction"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Addresses, or numbers, from ``first`` to ``last``, both included."""
+
+    first: Address | int
+    last: Address | int
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+
+@dataclass(frozen=True, slots=True)
+class NamePrefix:
+    """The names of interfaces that begin so (``eth+``, ``eth*``)."""
+
+    start: str
+
+    def __str__(self) -> str:
+        return f"{self.start}+"
+
+
+Value = Network | Interval | NamePrefix | int | str | tuple[object, ...]
+"""A tuple is one of a concatenation: a value for each field of the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTest:
+    """The field has one of the values (or none, if negated)."""
+
+    field: Field
+    values: tuple[Value, ...]
+    negated: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.field} {_not(self)}{','.join(map(_said, self.values))}"
+
+
+@dataclass(frozen=True, slots=True)
+class MarkTest:
+    """The packet's ``mark & mask == value`` (or not, if negated)."""
+
+    value: int
+    mask: int = MAX_MARK
+    negated: bool = False
+
+    def admits(self, mark: int) -> bool:
+        """Whether a packet that bears ``mark`` passes."""
+        return ((mark & self.mask) == self.value) is not self.negated
+
+    def __str__(self) -> str:
+        return f"mark {_not(self)}{_masked(self.value, self.mask)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnmarkTest:
+    """The connection's ``mark & mask == value`` (or not, if negated)."""
+
+    value: int
+    mask: int = MAX_MARK
+    negated: bool = False
+
+    def __str__(self) -> str:
+        return f"connection's mark {_not(self)}{_masked(self.value, self.mask)}"
+
+
+@dataclass(frozen=True, slots=True)
+class StateTest:
+    """The connection is in one of the states, in conntrack's words (or in none, if negated)."""
+
+    states: frozenset[str]
+    negated: bool = False
+
+    def __str__(self) -> str:
+        return f"state {_not(self)}{','.join(sorted(self.states))}"
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """A condition that is not understood: it may hold or not. ``module`` is who knows it,
+    ``words`` are what it is told.
+    """
+
+    module: str
+    words: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.module, *self.words)))
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One of a set's or a map's elements. ``data`` is what a map has for it: a mark, what to do;
+    None in a set. ``words`` are what was not understood of it.
+    """
+
+    key: Value
+    data: "int | Effect | None" = None
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What is looked up in which set or map.
+
+    ``elements`` are those of one that has no name. ``key`` are the fields of a packet that are
+    looked up together; an ipset's rule says only which side of the packet each part is of
+    (``directions``: src, dst), and the set's own type what the parts are.
+    """
+
+    name: str = ""
+    key: tuple[Field | Opaque, ...] = ()
+    directions: tuple[str, ...] = ()
+    elements: tuple[Element, ...] | None = None
+
+    def __str__(self) -> str:
+        said = " . ".join(map(str, self.key or self.directions))
+        return f"{said} @{self.name}" if self.name else f"{said} {{…}}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetTest:
+    """What is looked up is in the set (or not, if negated)."""
+
+    lookup: Lookup
+    negated: bool = False
+
+    def __str__(self) -> str:
+        return f"{_not(self)}{self.lookup}"
+
+
+Condition = FieldTest | MarkTest | ConnmarkTest | StateTest | SetTest | Opaque
+
+
+class Verdict(StrEnum):
+    """What ends the way through a chain, or a base chain."""
+
+    ACCEPT = "accept"
+    """Met are the next base chain's rules: an accept ends only this one."""
+    DROP = "drop"
+    """Also with an answer (REJECT)."""
+    RETURN = "return"
+    """To the chain that jumped here; in a base chain its policy decides."""
+    QUEUE = "queue"
+    """A program decides; what it lets through meets the next base chain."""
+    STOLEN = "stolen"
+    """Something else answers in the packet's place (SYNPROXY)."""
+    SOCKET = "socket"
+    """It is given to a socket of this host that it was not sent to (TPROXY)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetConnmark:
+    """Give the connection a mark, as `SetMark` gives it to a packet."""
+
+    value: int
+    mask: int = MAX_MARK
+
+
+@dataclass(frozen=True, slots=True)
+class SaveMark:
+    """Note the packet's mark with the connection: ``ct = (ct & ~to) ^ (mark & of)``."""
+
+    of: int = MAX_MARK
+    to: int = MAX_MARK
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreMark:
+    """Give the packet its connection's mark: ``mark = (mark & ~to) ^ (ct & of)``."""
+
+    of: int = MAX_MARK
+    to: int = MAX_MARK
+
+
+@dataclass(frozen=True, slots=True)
+class MapMark:
+    """Give the packet the mark that a map has for it; a packet that the map lacks keeps its own."""
+
+    lookup: Lookup
+
+
+@dataclass(frozen=True, slots=True)
+class SetsUnknownMark:
+    """It changes the mark to a value that its text does not tell (CONNMARK, SET, HMARK).
+
+    ``restores`` says that it is the connection's, as it is by then.
+    """
+
+    target: str
+    restores: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """Go on in another chain of the table; after a ``goto`` not to come back here."""
+
+    chain: str
+    goto: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictMap:
+    """Do what a map has for the packet; for one that it lacks, go on."""
+
+    lookup: Lookup
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Only for packets that further conditions hold for: those that stand behind an effect."""
+
+    spec: "RuleSpec"
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Something else, in its own words: it changes no mark and ends no way (LOG, DNAT, NOTRACK)."""
+
+    target: str
+    words: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.target
+
+
+Effect = (
+    SetMark
+    | SetConnmark
+    | SaveMark
+    | RestoreMark
+    | MapMark
+    | SetsUnknownMark
+    | Verdict
+    | Jump
+    | VerdictMap
+    | When
+    | Other
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSpec:
+    """What a rule says: for which packets it does what. Where it stands is no part of it.
+
+    All of ``packets``, ``family`` (None: both) and ``conditions`` must hold; then the effects
+    come in their order. Two rules that say the same are equal.
+    """
+
+    packets: Packets = EVERY_PACKET
+    conditions: tuple[Condition, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    family: Family | None = None
+    comment: str | None = None
+
+    @property
+    def mark_tests(self) -> tuple[MarkTest, ...]:
+        """Those of its conditions that are about the packet's mark."""
+        return tuple(c for c in self.conditions if isinstance(c, MarkTest))
+
+    @property
+    def only_effect(self) -> Effect | None:
+        """What it does, where that is one thing."""
+        return self.effects[0] if len(self.effects) == 1 else None
+
+    def jumps(self) -> Iterator[Jump]:
+        """Wherever it may lead, as far as that is known."""
+        for effect in self.effects:
+            match effect:
+                case Jump():
+                    yield effect
+                case When(spec):
+                    yield from spec.jumps()
+                case VerdictMap(lookup):
+                    yield from (e.data for e in lookup.elements or () if isinstance(e.data, Jump))
+                case _:
+                    continue
+
+
+def _not(test: FieldTest | MarkTest | ConnmarkTest | StateTest | SetTest) -> str:
+    return "not " if test.negated else ""
+
+
+def _masked(value: int, mask: int) -> str:
+    return str(value) if mask == MAX_MARK else f"{value:#x}/{mask:#x}"
+
+
+def _said(value: object) -> str:
+    return " . ".join(map(_said, value)) if isinstance(value, tuple) else str(value)
