@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from lvsmarkd.backends.firewalld.adapter import BusFirewalld
+from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld
 from tests.harness import netns as namespace
 from tests.harness.firewalld import RealFirewalld, firewalld
 from tests.harness.keepalived import Keepaliveds

@@ -12,10 +12,10 @@ from typing import ClassVar, Self
 
 import pytest
 
-from lvsmarkd.backends.firewalld import qualifiers as rich_qualifiers
-from lvsmarkd.backends.firewalld.own import UnrenderableError, own_rule, rich_text
-from lvsmarkd.backends.firewalld.qualifiers import RichElement, rich_rule_limits
-from lvsmarkd.backends.firewalld.rich import RichRule, read_rich_rule
+from lvsmarkd.backends.firewalld.rich import qualifiers as rich_qualifiers
+from lvsmarkd.backends.firewalld.rich.own_rule import UnrenderableError, own_rule, rich_text
+from lvsmarkd.backends.firewalld.rich.qualifiers import RichElement, rich_rule_limits
+from lvsmarkd.backends.firewalld.rich.rich_rule import RichRule, read_rich_rule
 from lvsmarkd.backends.iptables import chains
 from lvsmarkd.backends.iptables.script import rule_text
 from lvsmarkd.declarations.annotation import parse

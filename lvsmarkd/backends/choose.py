@@ -15,7 +15,7 @@ from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.netfilter.program import OnSpawn, search_path
 
 if TYPE_CHECKING:
-    from lvsmarkd.backends.firewalld.presence import Presence
+    from lvsmarkd.backends.firewalld.client.presence import Presence
 
 BACKENDS = (BackendChoice.AUTO, BackendChoice.IPTABLES, BackendChoice.FIREWALLD)
 """What can be asked for. ``auto`` is firewalld where it runs, in our network namespace, else
@@ -81,20 +81,20 @@ def choose(
 
     if name != BackendChoice.FIREWALLD and not has_firewalld():
         return iptables()
-    from lvsmarkd.backends.firewalld.presence import Presence  # noqa: PLC0415 - slow to import
-    from lvsmarkd.backends.firewalld.system_bus import (  # noqa: PLC0415 - the same
+    from lvsmarkd.backends.firewalld.client.presence import Presence  # noqa: PLC0415 - slow to import
+    from lvsmarkd.backends.firewalld.client.system_bus import (  # noqa: PLC0415 - the same
         bus_may_be_there,
     )
 
     way = presence
     if way is None and (name == BackendChoice.FIREWALLD or bus_may_be_there()):
-        from lvsmarkd.backends.firewalld.adapter import BusFirewalld  # noqa: PLC0415 - the same
+        from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld  # noqa: PLC0415 - the same
 
         way = Presence(BusFirewalld())
     either = name == BackendChoice.AUTO  # else the operator wants the other one left alone
     if way is not None and is_firewalld(name, way):
         from lvsmarkd.backends.firewalld.backend import FirewalldBackend  # noqa: PLC0415 - the same
-        from lvsmarkd.backends.firewalld.reader import Choices  # noqa: PLC0415 - the same
+        from lvsmarkd.backends.firewalld.planes.reader import Choices  # noqa: PLC0415 - the same
 
         firewalld, own = way.firewalld, settings.firewalld
         choices = Choices(own.placement is Placement.POLICY, own.zones, own.reload)

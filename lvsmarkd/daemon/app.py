@@ -10,7 +10,7 @@ of the passes         Reconciler.run with the inputs, the backend and the state 
                       Pause.active, OwnWriters.add and the methods of Telemetry that say so
 of HTTP               starts in telemetry/http.py: reads Metrics, under its lock, and
                       Telemetry.health
-of D-Bus              starts in backends/firewalld/adapter.py, with an event loop of its own; others
+of D-Bus              starts in backends/firewalld/client/adapter.py, with its own loop; others
                       reach it by the adapter's methods, which wait for its answer
 of the look-ups       asyncio.to_thread in watch/: reads /proc and IPVS for a watcher, which waits
 

@@ -4,8 +4,8 @@ import asyncio
 
 from lvsmarkd.backends.backend import CommandBackend
 from lvsmarkd.backends.choose import choose, is_firewalld, may_be_firewalld
-from lvsmarkd.backends.firewalld.adapter import BusFirewalld
-from lvsmarkd.backends.firewalld.presence import Presence
+from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld
+from lvsmarkd.backends.firewalld.client.presence import Presence
 from lvsmarkd.backends.iptables.toolset import stamp as iptables_stamp
 from lvsmarkd.backends.selector import BackendSelector
 from lvsmarkd.daemon.app import App

@@ -2,7 +2,7 @@
 
 This is the one table of them. What each is called and how it is read, compared and printed is
 said here; how a firewall says it, in the table beside its renderer (netfilter/*_qualifiers.py,
-backends/firewalld/qualifiers.py). docs/architecture.md has how to add one.
+backends/firewalld/rich/qualifiers.py). docs/architecture.md has how to add one.
 """
 
 import re

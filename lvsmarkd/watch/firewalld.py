@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lvsmarkd.backends.firewalld.calls import (
+from lvsmarkd.backends.firewalld.client.calls import (
     BUS_NAME,
     BusError,
     Fault,
@@ -18,12 +18,12 @@ from lvsmarkd.backends.firewalld.calls import (
     Interface,
     Request,
 )
-from lvsmarkd.backends.firewalld.system_bus import connect
+from lvsmarkd.backends.firewalld.client.system_bus import connect
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.watch.source import SourceFailedError, SourceHealth
 
 if TYPE_CHECKING:
-    from lvsmarkd.backends.firewalld.bus import Connection, Signal
+    from lvsmarkd.backends.firewalld.client.bus import Connection, Signal
 
 PAUSE = 0.25
 """Seconds between two wake-ups. The first sign of something wakes at once, the rest of it once

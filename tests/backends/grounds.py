@@ -12,10 +12,10 @@ from typing import Protocol
 
 from lvsmarkd.backends.backend import CommandBackend
 from lvsmarkd.backends.backup import Backup
-from lvsmarkd.backends.firewalld.adapter import BusFirewalld
 from lvsmarkd.backends.firewalld.backend import FirewalldBackend
-from lvsmarkd.backends.firewalld.boot import Boot
-from lvsmarkd.backends.firewalld.reader import Choices
+from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld
+from lvsmarkd.backends.firewalld.planes.reader import Choices
+from lvsmarkd.backends.firewalld.reload.boot import Boot
 from lvsmarkd.backends.handover import Handover
 from lvsmarkd.backends.iptables.backend import IptablesBackend
 from lvsmarkd.backends.iptables.toolset import detect

@@ -9,9 +9,9 @@ from shutil import copy
 
 import pytest
 
-from lvsmarkd.backends.firewalld import bus as _bus  # noqa: F401 - no other user could read it
-from lvsmarkd.backends.firewalld.adapter import BusFirewalld
-from lvsmarkd.backends.firewalld.calls import (
+from lvsmarkd.backends.firewalld.client import bus as _bus  # noqa: F401 - no other user could read it
+from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld
+from lvsmarkd.backends.firewalld.client.calls import (
     CONFIG_PATH,
     BusError,
     Fault,

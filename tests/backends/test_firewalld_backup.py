@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.backends.backup import Backup
-from lvsmarkd.backends.firewalld.files import TOLD, worth_keeping
-from lvsmarkd.backends.firewalld.listing import Listing
+from lvsmarkd.backends.firewalld.planes.files import TOLD, worth_keeping
+from lvsmarkd.backends.firewalld.planes.listing import Listing
 from lvsmarkd.model.rule import Plane
 
 RUNTIME = Listing(Plane.RUNTIME, "public")

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lvsmarkd.backends.firewalld.adapter import BusFirewalld
-from lvsmarkd.backends.firewalld.calls import (
+from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld
+from lvsmarkd.backends.firewalld.client.calls import (
     CONFIG_PATH,
     BusError,
     Fault,
@@ -246,7 +246,8 @@ def test_it_sleeps_while_nothing_is_asked(adapter: BusFirewalld) -> None:
 def test_who_asks_nothing_of_firewalld_pays_nothing() -> None:
     code = (
         "import sys, lvsmarkd.daemon.wiring, lvsmarkd.cli.main, lvsmarkd.watch.firewalld,"
-        " lvsmarkd.backends.firewalld.adapter as a, lvsmarkd.backends.firewalld.states;"
+        " lvsmarkd.backends.firewalld.client.adapter as a,"
+        " lvsmarkd.backends.firewalld.client.states;"
         "a.BusFirewalld().close(); print('dbus_next' in sys.modules)"
     )
     assert run(sys.executable, "-c", code).strip() == "False"

@@ -13,8 +13,8 @@ from typing import Any, Self
 
 import pytest
 
-from lvsmarkd.backends.firewalld.adapter import BACKOFF, BusFirewalld
-from lvsmarkd.backends.firewalld.calls import (
+from lvsmarkd.backends.firewalld.client.adapter import BACKOFF, BusFirewalld
+from lvsmarkd.backends.firewalld.client.calls import (
     CONNECT_TIMEOUT,
     BusError,
     Fault,
@@ -23,7 +23,7 @@ from lvsmarkd.backends.firewalld.calls import (
     Request,
     State,
 )
-from lvsmarkd.backends.firewalld.states import SENTENCES, failure, not_ready
+from lvsmarkd.backends.firewalld.client.states import SENTENCES, failure, not_ready
 from lvsmarkd.netfilter.errors import Trouble
 from tests.harness.daemon import until
 from tests.harness.firewalld import RealFirewalld

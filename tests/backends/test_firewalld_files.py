@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lvsmarkd.backends.firewalld.files import broken_policy, kept_for_good
+from lvsmarkd.backends.firewalld.planes.files import broken_policy, kept_for_good
 
 RULE = '<zone><rule priority="{}" family="ipv4"><mark set="80"/></rule></zone>'
 

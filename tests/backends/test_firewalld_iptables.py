@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.backends.choose import choose
-from lvsmarkd.backends.firewalld.adapter import BusFirewalld
-from lvsmarkd.backends.firewalld.flushed import saved_rules, wiped
-from lvsmarkd.backends.firewalld.listing import read_runtime
+from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld
+from lvsmarkd.backends.firewalld.planes.listing import read_runtime
+from lvsmarkd.backends.firewalld.reload.flushed import saved_rules, wiped
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.firewall import Program

@@ -9,11 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lvsmarkd.backends.backup import Backup
-from lvsmarkd.backends.firewalld import reader
-from lvsmarkd.backends.firewalld.adapter import BusFirewalld
 from lvsmarkd.backends.firewalld.backend import FirewalldBackend
-from lvsmarkd.backends.firewalld.boot import Boot
-from lvsmarkd.backends.firewalld.calls import (
+from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld
+from lvsmarkd.backends.firewalld.client.calls import (
     CALL_TIMEOUT,
     MAIN_PATH,
     FirewalldError,
@@ -21,10 +19,12 @@ from lvsmarkd.backends.firewalld.calls import (
     Request,
     State,
 )
-from lvsmarkd.backends.firewalld.ipsets import ipset_losses
-from lvsmarkd.backends.firewalld.listing import pairs
-from lvsmarkd.backends.firewalld.rich import read_rich_rule
-from lvsmarkd.backends.firewalld.words import NotUnderstoodError
+from lvsmarkd.backends.firewalld.planes import reader
+from lvsmarkd.backends.firewalld.planes.listing import pairs
+from lvsmarkd.backends.firewalld.reload.boot import Boot
+from lvsmarkd.backends.firewalld.reload.ipsets import ipset_losses
+from lvsmarkd.backends.firewalld.rich.rich_rule import read_rich_rule
+from lvsmarkd.backends.firewalld.rich.words import NotUnderstoodError
 from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lvsmarkd.backends.firewalld.reload import Reloader
+from lvsmarkd.backends.firewalld.reload.reloader import Reloader
 from lvsmarkd.judge.judgement import covered
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.rule import Plane

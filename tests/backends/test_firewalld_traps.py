@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.backends.backup import Backup
-from lvsmarkd.backends.firewalld.adapter import BusFirewalld
 from lvsmarkd.backends.firewalld.backend import FirewalldBackend
-from lvsmarkd.backends.firewalld.kernel import Kernel
-from lvsmarkd.backends.firewalld.reader import CHAIN_KEYS, PLANES, Choices, FirewalldState
-from lvsmarkd.backends.firewalld.reload import Reloader
-from lvsmarkd.backends.firewalld.unmended import DELAYS
+from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld
+from lvsmarkd.backends.firewalld.planes.kernel_tables import Kernel
+from lvsmarkd.backends.firewalld.planes.reader import CHAIN_KEYS, PLANES, Choices, FirewalldState
+from lvsmarkd.backends.firewalld.reload.reloader import Reloader
+from lvsmarkd.backends.firewalld.reload.unmended import DELAYS
 from lvsmarkd.backends.handover import Handover
 from lvsmarkd.declarations.tables import Reload
 from lvsmarkd.judge.desired import Desired, desired
@@ -533,7 +533,7 @@ def test_many_rules_are_loaded_at_once_when_one_by_one_is_too_slow(
     assert settle(ground, many).steps == ()
     assert "reloading" not in caplog.text
     ground.backend.purge()
-    monkeypatch.setattr("lvsmarkd.backends.firewalld.apply.PATIENCE", 0.001)
+    monkeypatch.setattr("lvsmarkd.backends.firewalld.writing.apply.PATIENCE", 0.001)
     assert settle(ground, many).steps == ()
     assert "many rules are to be added" in caplog.text
     assert "new connections are dropped for about 0.1 s" in caplog.text
@@ -595,7 +595,7 @@ def test_a_rule_that_firewalld_never_loads_is_refused_and_not_reloaded_for_again
     def blind(_backend: str) -> Kernel:
         return Kernel(whole=True)
 
-    monkeypatch.setattr("lvsmarkd.backends.firewalld.reader.read_kernel", blind)
+    monkeypatch.setattr("lvsmarkd.backends.firewalld.planes.reader.read_kernel", blind)
     for _ in range(3):
         (rejected,) = carry_out(ground.backend, plan(ground, wish)).rejected
         assert "not even after a reload" in rejected[1]

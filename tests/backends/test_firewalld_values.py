@@ -4,17 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lvsmarkd.backends.firewalld.boot import AGAIN, Boot
-from lvsmarkd.backends.firewalld.calls import State
-from lvsmarkd.backends.firewalld.changes import change_of
-from lvsmarkd.backends.firewalld.direct import of_direct, of_natives
-from lvsmarkd.backends.firewalld.flushed import wiped
-from lvsmarkd.backends.firewalld.frame import FRAME, NEW, fault_of, has_policies
-from lvsmarkd.backends.firewalld.kernel import Kernel, kernel_of
-from lvsmarkd.backends.firewalld.listing import Listing, Settings, rich_rules
-from lvsmarkd.backends.firewalld.notices import notices_of
-from lvsmarkd.backends.firewalld.own import POLICY, PRIORITY, own_rule, rich_text
-from lvsmarkd.backends.firewalld.own_rules import (
+from lvsmarkd.backends.firewalld.client.calls import State
+from lvsmarkd.backends.firewalld.planes.direct import of_direct, of_natives
+from lvsmarkd.backends.firewalld.planes.frame import FRAME, NEW, fault_of, has_policies
+from lvsmarkd.backends.firewalld.planes.kernel_tables import Kernel, kernel_of
+from lvsmarkd.backends.firewalld.planes.listing import Listing, Settings, rich_rules
+from lvsmarkd.backends.firewalld.planes.notices import notices_of
+from lvsmarkd.backends.firewalld.planes.own_rules import (
     OUR_POLICY,
     Change,
     Container,
@@ -23,10 +19,14 @@ from lvsmarkd.backends.firewalld.own_rules import (
     own_rules,
     zone,
 )
-from lvsmarkd.backends.firewalld.reader import CHAIN_KEYS, PLANES, FirewalldState
-from lvsmarkd.backends.firewalld.rich import read_rich_rule
-from lvsmarkd.backends.firewalld.unsaved import differences
-from lvsmarkd.backends.firewalld.words import NotUnderstoodError
+from lvsmarkd.backends.firewalld.planes.reader import CHAIN_KEYS, PLANES, FirewalldState
+from lvsmarkd.backends.firewalld.reload.boot import AGAIN, Boot
+from lvsmarkd.backends.firewalld.reload.flushed import wiped
+from lvsmarkd.backends.firewalld.reload.unsaved import differences
+from lvsmarkd.backends.firewalld.rich.own_rule import POLICY, PRIORITY, own_rule, rich_text
+from lvsmarkd.backends.firewalld.rich.rich_rule import read_rich_rule
+from lvsmarkd.backends.firewalld.rich.words import NotUnderstoodError
+from lvsmarkd.backends.firewalld.writing.changes import change_of
 from lvsmarkd.judge.desired import Desired, Policy
 from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import judge

@@ -9,9 +9,9 @@ from time import monotonic
 import pytest
 
 from lvsmarkd.backends.backend import Backend
-from lvsmarkd.backends.firewalld.adapter import BusFirewalld
-from lvsmarkd.backends.firewalld.calls import CONNECT_TIMEOUT, HERE_TIMEOUT
-from lvsmarkd.backends.firewalld.presence import DELAYS, Presence
+from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld
+from lvsmarkd.backends.firewalld.client.calls import CONNECT_TIMEOUT, HERE_TIMEOUT
+from lvsmarkd.backends.firewalld.client.presence import DELAYS, Presence
 from lvsmarkd.backends.selector import BackendSelector
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.netfilter.errors import FirewallError, Trouble

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lvsmarkd.backends.firewalld.own import UnrenderableError, own_rule, rich_text
-from lvsmarkd.backends.firewalld.rich import RichRule, read_rich_rule
-from lvsmarkd.backends.firewalld.words import NotUnderstoodError
+from lvsmarkd.backends.firewalld.rich.own_rule import UnrenderableError, own_rule, rich_text
+from lvsmarkd.backends.firewalld.rich.rich_rule import RichRule, read_rich_rule
+from lvsmarkd.backends.firewalld.rich.words import NotUnderstoodError
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.ports import PortRange
 from lvsmarkd.model.protocols import Transport

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
-from lvsmarkd.backends.firewalld.adapter import BusFirewalld
-from lvsmarkd.backends.firewalld.calls import CONFIG_PATH, FirewalldError, Interface, Request
-from lvsmarkd.backends.firewalld.listing import rich_rules
-from lvsmarkd.backends.firewalld.own import POLICY
+from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld
+from lvsmarkd.backends.firewalld.client.calls import CONFIG_PATH, FirewalldError, Interface, Request
+from lvsmarkd.backends.firewalld.planes.listing import rich_rules
+from lvsmarkd.backends.firewalld.rich.own_rule import POLICY
 from tests.bench.ground import address, fresh
 from tests.harness.firewalld import RealFirewalld, firewalld
 from tests.harness.netns import run

@@ -7,8 +7,8 @@ import resource
 from pathlib import Path
 from tempfile import mkdtemp
 
-from lvsmarkd.backends.iptables.backend import IptablesBackend
 from lvsmarkd.backends.backup import Backup
+from lvsmarkd.backends.iptables.backend import IptablesBackend
 from lvsmarkd.backends.iptables.toolset import Variant, detect
 from tests.bench.ground import address, fresh, rule_of
 from tests.harness.netns import run, use_variant

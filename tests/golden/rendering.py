@@ -7,11 +7,11 @@ kernel: files, declarations, what must hold, the judgement, and the text that a 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from lvsmarkd.backends.firewalld.changes import change_of, commands
-from lvsmarkd.backends.firewalld.listing import Listing
-from lvsmarkd.backends.firewalld.own_rules import OwnRules, chain_of, own_rules
-from lvsmarkd.backends.firewalld.qualifiers import rich_rule_limits
-from lvsmarkd.backends.firewalld.reader import CHAIN_KEYS as FIREWALLD_CHAINS
+from lvsmarkd.backends.firewalld.planes.listing import Listing
+from lvsmarkd.backends.firewalld.planes.own_rules import OwnRules, chain_of, own_rules
+from lvsmarkd.backends.firewalld.planes.reader import CHAIN_KEYS as FIREWALLD_CHAINS
+from lvsmarkd.backends.firewalld.rich.qualifiers import rich_rule_limits
+from lvsmarkd.backends.firewalld.writing.changes import change_of, commands
 from lvsmarkd.backends.iptables.chains import TABLES
 from lvsmarkd.backends.iptables.script import of_table, script
 from lvsmarkd.declarations.tables import BackendChoice, Firewall, Placement

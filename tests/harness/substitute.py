@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from dbus_next import BusType, Message, MessageType, Variant
 
-from lvsmarkd.backends.firewalld.bus import _Bus
-from lvsmarkd.backends.firewalld.calls import BUS_NAME
+from lvsmarkd.backends.firewalld.client.bus import _Bus
+from lvsmarkd.backends.firewalld.client.calls import BUS_NAME
 
 
 @dataclass(slots=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lvsmarkd.backends.firewalld.adapter import BusFirewalld
-from lvsmarkd.backends.firewalld.bus import Connection, Signal
-from lvsmarkd.backends.firewalld.calls import (
+from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld
+from lvsmarkd.backends.firewalld.client.bus import Connection, Signal
+from lvsmarkd.backends.firewalld.client.calls import (
     BUS_NAME,
     CONFIG_PATH,
     BusError,

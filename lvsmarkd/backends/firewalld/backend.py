@@ -8,33 +8,38 @@ from time import monotonic
 
 from lvsmarkd.backends.backend import Applied, Backend, down
 from lvsmarkd.backends.backup import Backup
-from lvsmarkd.backends.firewalld.apply import Application, renderable
-from lvsmarkd.backends.firewalld.boot import Boot
-from lvsmarkd.backends.firewalld.calls import BusError, Firewalld, FirewalldError, State
-from lvsmarkd.backends.firewalld.changes import change_of, commands
-from lvsmarkd.backends.firewalld.direct import of_direct, of_iptables, of_natives
-from lvsmarkd.backends.firewalld.files import TOLD, has_room, worth_keeping
-from lvsmarkd.backends.firewalld.foreign import Walk, service_names
-from lvsmarkd.backends.firewalld.frame import has_policies
-from lvsmarkd.backends.firewalld.kernel import Kernel, is_in_kernel
-from lvsmarkd.backends.firewalld.listing import Listing
-from lvsmarkd.backends.firewalld.notices import not_entered, notices_of, notices_of_state
-from lvsmarkd.backends.firewalld.own_rules import OUR_POLICY
-from lvsmarkd.backends.firewalld.purge import purge
-from lvsmarkd.backends.firewalld.qualifiers import rich_rule_limits
-from lvsmarkd.backends.firewalld.reader import Choices, FirewalldReader, FirewalldState, unknown
-from lvsmarkd.backends.firewalld.reload import Reloader
-from lvsmarkd.backends.firewalld.rules_behind_ours import foreign as behind_ours
-from lvsmarkd.backends.firewalld.services import ask_services
-from lvsmarkd.backends.firewalld.states import (
+from lvsmarkd.backends.firewalld.client.calls import BusError, Firewalld, FirewalldError, State
+from lvsmarkd.backends.firewalld.client.states import (
     ABSENT,
     SENTENCES,
     failure,
     not_ready,
     trouble_of,
 )
-from lvsmarkd.backends.firewalld.unmended import Unmended
-from lvsmarkd.backends.firewalld.unsaved import ReloadImpact
+from lvsmarkd.backends.firewalld.planes.direct import of_direct, of_iptables, of_natives
+from lvsmarkd.backends.firewalld.planes.files import TOLD, has_room, worth_keeping
+from lvsmarkd.backends.firewalld.planes.foreign import Walk, service_names
+from lvsmarkd.backends.firewalld.planes.frame import has_policies
+from lvsmarkd.backends.firewalld.planes.kernel_tables import Kernel, is_in_kernel
+from lvsmarkd.backends.firewalld.planes.listing import Listing
+from lvsmarkd.backends.firewalld.planes.notices import not_entered, notices_of, notices_of_state
+from lvsmarkd.backends.firewalld.planes.own_rules import OUR_POLICY
+from lvsmarkd.backends.firewalld.planes.reader import (
+    Choices,
+    FirewalldReader,
+    FirewalldState,
+    unknown,
+)
+from lvsmarkd.backends.firewalld.planes.rules_behind_ours import foreign as behind_ours
+from lvsmarkd.backends.firewalld.reload.boot import Boot
+from lvsmarkd.backends.firewalld.reload.reloader import Reloader
+from lvsmarkd.backends.firewalld.reload.unmended import Unmended
+from lvsmarkd.backends.firewalld.reload.unsaved import ReloadImpact
+from lvsmarkd.backends.firewalld.rich.qualifiers import rich_rule_limits
+from lvsmarkd.backends.firewalld.rich.services import ask_services
+from lvsmarkd.backends.firewalld.writing.apply import Application, renderable
+from lvsmarkd.backends.firewalld.writing.changes import change_of, commands
+from lvsmarkd.backends.firewalld.writing.purge import purge
 from lvsmarkd.backends.handover import left_in_iptables
 from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.notice import Notice

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from lvsmarkd.backends.backend import Applied, Backend, CommandBackend
-from lvsmarkd.backends.firewalld.direct import of_own_table
-from lvsmarkd.backends.firewalld.kernel import TABLE, TABLE_KEY
-from lvsmarkd.backends.firewalld.leftover import (
+from lvsmarkd.backends.firewalld.planes.direct import of_own_table
+from lvsmarkd.backends.firewalld.planes.kernel_tables import TABLE, TABLE_KEY
+from lvsmarkd.backends.firewalld.planes.leftover import (
     Leftover,
     chains_of,
     in_iptables,

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from lvsmarkd.backends.choose import choose
-from lvsmarkd.backends.firewalld.files import kept_for_good
+from lvsmarkd.backends.firewalld.planes.files import kept_for_good
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import print_json
 from lvsmarkd.cli.session import cannot_lock, open_session

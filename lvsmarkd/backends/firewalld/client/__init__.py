@@ -1,0 +1,1 @@
+"""Speaking to firewalld: its bus, its calls, its answers."""

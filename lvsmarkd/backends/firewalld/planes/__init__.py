@@ -1,0 +1,1 @@
+"""What firewalld has in both planes, and what the kernel has of it."""

@@ -1,0 +1,200 @@
+"""What others have in iptables, and a reload of firewalld flushes, whichever backend it has."""
+
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from lvsmarkd.backends.firewalld.planes.direct import FAMILIES, unwrapped
+from lvsmarkd.backends.firewalld.planes.kernel_tables import NFTABLES
+from lvsmarkd.backends.firewalld.planes.listing import Listing
+from lvsmarkd.backends.iptables.chains import LOCATIONS
+from lvsmarkd.backends.iptables.toolset import detect
+from lvsmarkd.model.packets import EVERY_PACKET, Packets
+from lvsmarkd.model.qualifiers import InInterface
+from lvsmarkd.model.rule_spec import Field, FieldTest, Opaque, Other, StateTest, Verdict
+from lvsmarkd.model.ruleset import Source, Table, TableRule
+from lvsmarkd.model.unknown import Unknown
+from lvsmarkd.netfilter.errors import FirewallError
+from lvsmarkd.netfilter.iptables_save import ListingError, read_saved
+from lvsmarkd.netfilter.program import run, search_path
+
+SPARES_IPTABLES = (2, 0)
+"""The first version that flushes iptables only where it has something in it itself: its nftables
+backend without direct rules has not (fw.py, may_skip_flush_direct_backends)."""
+EB = "eb"
+"""What firewalld calls ebtables' family."""
+ChainName = tuple[str, str, str]
+"""A chain: its family in firewalld's words, its table, its name."""
+Saved = Callable[[], Mapping[str, str | None]]
+"""What each program saves, by family in firewalld's words; None where it could not be read."""
+
+_OURS = frozenset(location.chain for location in LOCATIONS.values())
+_BUILT_IN = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
+_STAGE = "(?:_(?:pre|log|deny|allow|post))?"
+_REJECTING = frozenset(
+    f"-j REJECT --reject-with {kind}-prohibited"
+    for kind in ("icmp-host", "icmp-adm", "icmp6-host", "icmp6-adm")
+)
+_FROM_LOOPBACK = Packets(qualifiers=(InInterface.of("lo"),))
+_ICMP6 = frozenset({"134", "135"})
+_FINAL_REJECT = ("--log-prefix", "FINAL_REJECT: ")
+_FAMILIES = {"ipv4": "ip", "ipv6": "ip6", EB: "bridge"}
+"""Netfilter's names of the families."""
+
+
+def saved_rules() -> Mapping[str, str | None]:
+    """All tables of iptables and ebtables. Raises FirewallError where there is no iptables."""
+    commands = {
+        family: detect().tools[known].save
+        for family, known in FAMILIES.items()
+        if known in detect().tools
+    }
+    ebtables = shutil.which("ebtables-save", path=search_path())
+    if ebtables is not None:
+        commands[EB] = ebtables
+    return {family: _saved(command) for family, command in commands.items()}
+
+
+def _saved(command: str) -> str | None:
+    try:
+        answer = run([command])
+    except FirewallError:
+        return None
+    return answer.output if answer.status == 0 else None
+
+
+def wiped(saved: Saved, version: str, backend: str, runtime: Listing) -> Iterator[str]:
+    """What a reload of this version takes from others, in a few words each."""
+    if not _flushes(version, backend, runtime):
+        return
+    try:
+        texts = saved()
+    except FirewallError:
+        return  # no iptables here: nobody has rules in it
+    own = _Own.of(runtime) if backend != NFTABLES else None
+    left = Counter[ChainName]()
+    for family, text in texts.items():
+        tables = _tables(family, text)
+        if tables is None:
+            yield f"whatever is in iptables ({family}), which could not be read"
+            continue
+        left.update(_foreign(family, (t for t in tables if isinstance(t, Table)), own))
+        yield from _besides(family, tables, backend)
+    left.subtract(_direct(runtime, backend))
+    for (family, table, chain), count in sorted(left.items()):
+        if count > 0:
+            yield f"{count} rule(s) in iptables' {table} {chain} ({family}), which it flushes"
+
+
+def _tables(family: str, text: str | None) -> list[Table | Unknown] | None:
+    if text is None:
+        return None
+    try:
+        source = Source.IPTABLES_NFT  # only where a base chain stands would tell the variants apart
+        read = read_saved(text, source, _FAMILIES[family], ends=family != EB)
+    except ListingError:
+        return None
+    return list(read.values())
+
+
+def _flushes(version: str, backend: str, runtime: Listing) -> bool:
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    spares = numbers >= SPARES_IPTABLES and backend == NFTABLES
+    return not spares or bool(runtime.direct or runtime.passthroughs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What firewalld's iptables backend calls its chains."""
+
+    chains: re.Pattern[str]
+
+    @classmethod
+    def of(cls, runtime: Listing) -> "_Own":
+        names = "|".join(map(re.escape, sorted({*runtime.zones, *runtime.policies})))
+        return cls(
+            re.compile(
+                rf"(?:{'|'.join((*_BUILT_IN, 'BROUTING'))})_"
+                r"(?:direct|ZONES|ZONES_SOURCE|POLICIES_pre|POLICIES_post)"
+                rf"|(?:PRE|IN|FWD|FWDI|FWDO|POST|OUT)_(?:zone_|policy_)?(?:{names})(?:_[A-Z]+)?{_STAGE}"
+                rf"|(?:PRE|IN|FWD|FWDI|FWDO|POST|OUT)_(?:{names})_POLICIES_(?:pre|post)"
+                r"|RFC3964_IPv4"
+            )
+        )
+
+    def has(self, chain: str, rule: TableRule) -> bool:
+        """Whether it is firewalld's: a rule in, or to, a chain of its own, or one it always has."""
+        return bool(
+            self.chains.fullmatch(chain)
+            or any(self.chains.fullmatch(jump.chain) for jump in rule.spec.jumps())
+            or _is_usual(rule)
+        )
+
+
+def _is_usual(rule: TableRule) -> bool:
+    """Whether it is one that firewalld has in the built-in chains besides jumps (ipXtables.py,
+    build_default_rules).
+    """
+    spec, effect = rule.spec, rule.spec.only_effect
+    if isinstance(effect, Other) and (effect.target, effect.words) == ("LOG", _FINAL_REJECT):
+        return True
+    ends = effect in {Verdict.ACCEPT, Verdict.DROP} or _logs(effect)
+    match spec.conditions:
+        case () if spec.packets == _FROM_LOOPBACK:
+            return effect is Verdict.ACCEPT
+        case ():
+            return spec.packets == EVERY_PACKET and rule.text in _REJECTING
+        case (StateTest(_, False),) | (Opaque("rpfilter", ("--validmark", "--invert")),):
+            return spec.packets == EVERY_PACKET and ends
+        case (FieldTest(Field.OUT_INTERFACE, ("lo",), False),):
+            return spec.packets == EVERY_PACKET and effect is Verdict.ACCEPT
+        case (Opaque("icmp6", ("--icmpv6-type", kind)),):
+            return kind in _ICMP6 and effect is Verdict.ACCEPT
+        case _:
+            return False
+
+
+def _logs(effect: object) -> bool:
+    return isinstance(effect, Other) and effect.target == "LOG"
+
+
+def _foreign(family: str, tables: Iterable[Table], own: _Own | None) -> Iterator[ChainName]:
+    """The chain of each rule that is neither ours nor, where it may have some, firewalld's."""
+    for table in tables:
+        once = set[tuple[str, str]]()
+        for chain in table.chains.values():
+            for rule in chain.rules:
+                if chain.name in _OURS or any(j.chain in _OURS for j in rule.spec.jumps()):
+                    continue
+                if own and own.has(chain.name, rule) and (chain.name, rule.text) not in once:
+                    once.add((chain.name, rule.text))  # what is there twice, somebody has added
+                    continue
+                yield family, table.key.name, chain.name
+
+
+def _besides(family: str, tables: Iterable[Table | Unknown], backend: str) -> Iterator[str]:
+    """What is lost besides rules: policies of chains, and tables that only nft can list."""
+    for table in tables:
+        if isinstance(table, Unknown):
+            yield f"a table that nft made ({family}: {table.reason})"
+            continue
+        if table.hidden:
+            yield f"a table that nft made ({family}: {table.hidden})"
+        for chain in table.chains.values():
+            drops = chain.base is not None and chain.base.policy is Verdict.DROP
+            if backend != NFTABLES and drops:
+                yield f"the policy DROP of iptables' {chain.name} ({family})"
+
+
+def _direct(runtime: Listing, backend: str) -> Iterator[ChainName]:
+    """The chain of each of firewalld's direct rules: it puts these back. Those for built-in
+    chains its iptables backend has in chains of its own.
+    """
+    for ipv, table, chain, _, _ in runtime.direct:
+        if backend == NFTABLES or chain not in _BUILT_IN:
+            yield ipv, table, chain
+    for ipv, arguments in runtime.passthroughs:
+        table, chain, _ = unwrapped(arguments)
+        yield ipv, table, chain

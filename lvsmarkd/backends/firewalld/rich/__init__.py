@@ -1,0 +1,1 @@
+"""Rich rules as firewalld writes them, and which of them are ours."""

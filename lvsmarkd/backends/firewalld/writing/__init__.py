@@ -1,0 +1,1 @@
+"""From a plan's steps to calls that add and remove rules."""
