@@ -517,7 +517,9 @@ def test_without_descriptors_it_waits_longer_and_longer_and_goes_on_when_there_a
     until(lambda: marked(80))
     time.sleep(1.5)  # past the first look again
     before = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (20, before[1]))
+    fds = {int(fd.name) for fd in Path(f"/proc/{daemon.process.pid}/fd").iterdir()}
+    first_free = min(set(range(len(fds) + 1)) - fds)
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (first_free, before[1]))
     run("iptables", "-w", "5", "-t", "mangle", "-F", "LVSMARKD")
     time.sleep(8)
     resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, before)
