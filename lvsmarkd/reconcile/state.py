@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from lvsmarkd.declarations.tables import Placement
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.drift import History
-from lvsmarkd.model.firewall import FirewallIdentity
+from lvsmarkd.model.firewall import NO_FIREWALL, FirewallIdentity
 from lvsmarkd.model.plan import (
     AddRule,
     EnsureJump,
@@ -47,7 +47,8 @@ class State:
     home: Home | None = None
     """Where rules were kept at the last pass; None before the first one."""
     blank: bool = True
-    """No pass has ended: nobody is blamed for what is missing."""
+    """No pass has ended, or none since there was a firewall to ask: nobody is blamed for what is
+    missing."""
 
     def record(self, owned: Owned) -> Record:
         """What is known of one thing."""
@@ -56,7 +57,11 @@ class State:
     def at(self, home: Home) -> "State":
         """Begin anew where another firewall keeps the rules from now on, or they belong elsewhere
         in it: what is missing there was not undone by anybody.
+
+        While there is no firewall to ask, none has moved: what is known is known still.
         """
+        if home.firewall == NO_FIREWALL:
+            return replace(self, blank=True)
         if self.home is None:
             return replace(self, home=home)
         if replace(self.home, jump_at_end=home.jump_at_end) != home:
@@ -196,7 +201,8 @@ class State:
                 record = replace(record, applied_since=applied, undone=undone)
             if record != NOTHING:
                 records[owned] = record
-        return replace(self, records=records, blank=False)
+        blank = self.blank and seen.firewall == NO_FIREWALL
+        return replace(self, records=records, blank=blank)
 
     def fights(self, now: float, epoch: float) -> tuple[Fight, ...]:
         """The fights going on. ``epoch`` is the wall clock at ``now``."""

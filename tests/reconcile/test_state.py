@@ -7,7 +7,7 @@ import pytest
 
 from lvsmarkd.backends.backend import Applied
 from lvsmarkd.declarations.tables import Placement
-from lvsmarkd.model.firewall import FirewallIdentity, Program
+from lvsmarkd.model.firewall import NO_FIREWALL, FirewallIdentity, Program
 from lvsmarkd.model.plan import AddRule, EnsureJump, Owned, Part, RemoveRule, ReplaceChain
 from lvsmarkd.model.report import Cause, Mode
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
@@ -26,10 +26,12 @@ WEB = want(declare(80, flow("192.0.2.10", 80)))
 BOTH = want({**declare(80, flow("192.0.2.10", 80)), **declare(25, flow("192.0.2.10", 25))})
 [RULE] = WEB.rules
 [MAIL] = BOTH.rules - WEB.rules
-FULL = Snapshot({NOW: Chain(exists=True, jumps=1, rules=(RULE,))})
-BARE = Snapshot({NOW: Chain(exists=True, jumps=1)})
-UNREAD = Snapshot({NOW: Unknown("busy")})
-HOME = Home(FirewallIdentity(Program.IPTABLES, "nft", "1"), Placement.POLICY, (), False)
+NFT = FirewallIdentity(Program.IPTABLES, "nft", "1")
+FULL = Snapshot({NOW: Chain(exists=True, jumps=1, rules=(RULE,))}, firewall=NFT)
+BARE = Snapshot({NOW: Chain(exists=True, jumps=1)}, firewall=NFT)
+UNREAD = Snapshot({NOW: Unknown("busy")}, firewall=NFT)
+NONE = Snapshot({NOW: Unknown("there is no firewall to ask")})
+HOME = Home(NFT, Placement.POLICY, (), False)
 VANDAL = Actor(4711, "iptables")
 ADD = AddRule(NOW, RULE)
 
@@ -128,6 +130,25 @@ def test_where_rules_are_kept_elsewhere_nothing_is_known(other: Home) -> None:
     state = settled().at(HOME)
     assert state.at(HOME) == state
     assert state.at(other) == State(home=other)
+
+
+def test_while_no_firewall_can_be_asked_nothing_is_forgotten_and_nobody_is_blamed_later() -> None:
+    nothing = want({})
+    state = settled().at(HOME).looked(nothing, FULL, 101.0).ended(nothing, FULL, 101.0)
+    for _ in range(3):
+        state = state.repaired([Owned(NOW, RULE)], 101.0, ())
+    state = state.tried([AddRule(NOW, MAIL)], [(MAIL, "no")], 101.0, whole=True)
+    gone = state.at(replace(HOME, firewall=NO_FIREWALL))
+    gone = gone.looked(BOTH, NONE, 102.0).ended(BOTH, NONE, 102.0)
+    back = gone.at(HOME)
+    assert back.home == HOME
+    assert back.rejected() == ((MAIL, "no"),)
+    assert len(back.fights(103.0, 1e9)) == 1
+    assert back.cause(ADD, WEB) is Cause.CONFIG
+    again = back.looked(WEB, FULL, 104.0).ended(WEB, FULL, 104.0)
+    assert again.cause(ADD, WEB) is Cause.DRIFT
+    other = replace(HOME, firewall=FirewallIdentity(Program.FIREWALLD))
+    assert gone.at(other) == State(home=other)
 
 
 def test_another_place_of_the_jump_is_nobodys_doing_and_the_rules_are_known_still() -> None:
