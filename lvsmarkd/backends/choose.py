@@ -10,7 +10,7 @@ from lvsmarkd.backends.backup import Backup
 from lvsmarkd.backends.handover import Handover
 from lvsmarkd.backends.iptables.backend import IptablesBackend
 from lvsmarkd.backends.iptables.toolset import detect
-from lvsmarkd.declarations.tables import BackendChoice, Firewall, Placement, Position
+from lvsmarkd.declarations.tables import BackendChoice, Firewall, JumpPosition, Placement
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.netfilter.program import OnSpawn, search_path
 
@@ -67,7 +67,7 @@ def choose(
             f"backend {name!r} is not part of this version; it has: {', '.join(BACKENDS)}",
         )
     settings = settings or Firewall()
-    at_end = settings.iptables.position is Position.LAST
+    at_end = settings.iptables.position is JumpPosition.LAST
     backup = Backup(state_directory / "backup")
 
     def iptables() -> CommandBackend:

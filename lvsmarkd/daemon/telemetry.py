@@ -49,8 +49,8 @@ class Telemetry:
         self._journal = Journal(on_lost=self.metrics.message_lost)
         self._transition: Transition | None = None
         self._servers: http.Servers | None = None
-        self._addresses: tuple[http.Address, ...] = ()
-        self._unserved: set[http.Address] = set()
+        self._addresses: tuple[http.ListenAddress, ...] = ()
+        self._unserved: set[http.ListenAddress] = set()
         self._tried = monotonic()
         self._last_pass = monotonic()
         self._ready = False
@@ -134,7 +134,7 @@ class Telemetry:
         """The firewall was called. Called from the thread of the passes."""
         self.metrics.backend_call(operation, result, seconds)
 
-    def follow(self, addresses: tuple[http.Address, ...], resync_seconds: float) -> None:
+    def follow(self, addresses: tuple[http.ListenAddress, ...], resync_seconds: float) -> None:
         """Serve metrics on these addresses from now on, and expect a pass so often at least."""
         self._resync_seconds = resync_seconds
         if addresses == self._addresses and self._servers is not None:

@@ -11,7 +11,7 @@ from lvsmarkd.watch.ipvs import IpvsServices
 from lvsmarkd.watch.keepalived_process import KeepalivedProcess
 from lvsmarkd.watch.nftables import NftablesEvents, firewalld_tables, iptables_tables
 from lvsmarkd.watch.own_writers import OwnWriters
-from lvsmarkd.watch.source import Source, SourceHealth, keep
+from lvsmarkd.watch.source import SourceHealth, WakeSource, keep
 from lvsmarkd.watch.timer import Timer
 from lvsmarkd.watch.xtables_lock import XtablesLock, lock_path
 
@@ -45,7 +45,7 @@ class Watchers:
 
     def start(self, wake: Callable[[Wake], None]) -> None:
         """Start all sources; ``wake`` is called from the event loop's thread."""
-        sources: list[Source] = [
+        sources: list[WakeSource] = [
             self._files,
             NftablesEvents(
                 self._health,

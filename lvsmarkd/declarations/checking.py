@@ -11,14 +11,14 @@ from lvsmarkd.model.refusal import RefusalError, either, nearest, shown
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class SettingFault:
     """What is wrong with the value of a key (``mark[0].ports[1]``), in a sentence."""
 
     key: str
     message: str
 
 
-def faults(found: object, kind: Any, key: str = "") -> Iterator[Fault]:  # noqa: ANN401 - a type expression has no type
+def faults(found: object, kind: Any, key: str = "") -> Iterator[SettingFault]:  # noqa: ANN401 - a type expression has no type
     """The faults of a value read from TOML, which is to be of a kind.
 
     A kind is a Struct or what msgspec.convert takes, with Meta around it whose
@@ -31,7 +31,7 @@ def faults(found: object, kind: Any, key: str = "") -> Iterator[Fault]:  # noqa:
         try:
             check(found)
         except RefusalError as refusal:
-            yield Fault(key, str(refusal))
+            yield SettingFault(key, str(refusal))
     elif _is_table(base):
         yield from _table_faults(found, base, key)
     elif get_origin(base) in {Union, UnionType}:
@@ -43,12 +43,12 @@ def faults(found: object, kind: Any, key: str = "") -> Iterator[Fault]:  # noqa:
         try:
             msgspec.convert(found, kind)
         except msgspec.ValidationError:
-            yield Fault(key, str(RefusalError(found, meta.description or "")))
+            yield SettingFault(key, str(RefusalError(found, meta.description or "")))
 
 
-def _table_faults(found: object, kind: type[msgspec.Struct], key: str) -> Iterator[Fault]:
+def _table_faults(found: object, kind: type[msgspec.Struct], key: str) -> Iterator[SettingFault]:
     if not isinstance(found, dict):
-        yield Fault(key, str(RefusalError(found, f"a table [{key}]")))
+        yield SettingFault(key, str(RefusalError(found, f"a table [{key}]")))
         return
     kinds = get_type_hints(kind, include_extras=True)
     for name, value in found.items():
@@ -57,22 +57,24 @@ def _table_faults(found: object, kind: type[msgspec.Struct], key: str) -> Iterat
         else:
             near = nearest(name, kinds)
             hint = f"did you mean {shown(near)}?" if near else f"known here: {either(kinds)}"
-            yield Fault(_joined(key, name), f"found {shown(name)}, which is no setting: {hint}")
+            yield SettingFault(
+                _joined(key, name), f"found {shown(name)}, which is no setting: {hint}"
+            )
     for name in _required(kind):
         if name not in found:
             expected = _meta(kinds[name]).description or ""
-            yield Fault(_joined(key, name), str(RefusalError(None, expected)))
+            yield SettingFault(_joined(key, name), str(RefusalError(None, expected)))
 
 
-def _list_faults(found: object, kind: Any, meta: msgspec.Meta, key: str) -> Iterator[Fault]:  # noqa: ANN401 - as above
+def _list_faults(found: object, kind: Any, meta: msgspec.Meta, key: str) -> Iterator[SettingFault]:  # noqa: ANN401 - as above
     if not isinstance(found, list):
         hint = f"write [{shown(found)}]" if isinstance(found, str) else ""
         if isinstance(found, dict):
             hint = f"write [[{key}]]"
-        yield Fault(key, str(RefusalError(found, meta.description or "a list", hint)))
+        yield SettingFault(key, str(RefusalError(found, meta.description or "a list", hint)))
         return
     if len(found) < (meta.min_length or 0):
-        yield Fault(key, str(RefusalError(found, meta.description or "")))
+        yield SettingFault(key, str(RefusalError(found, meta.description or "")))
     for at, item in enumerate(found):
         yield from faults(item, kind, f"{key}[{at}]")
 

@@ -38,7 +38,7 @@ class ConfigError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Metrics:
+class MetricsSettings:
     """``[metrics]``: the addresses and ports to serve them on; none switches them off."""
 
     listen: tuple[tuple[str, int], ...] = (("127.0.0.1", 10965),)
@@ -51,7 +51,7 @@ class Settings:
     keepalived: Keepalived = field(default_factory=Keepalived)
     firewall: Firewall = field(default_factory=Firewall)
     daemon: Daemon = field(default_factory=Daemon)
-    metrics: Metrics = field(default_factory=Metrics)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def load(path: Path, *, required: bool) -> Loaded:
     whole = msgspec.convert(merged, document_table())
     listen = tuple(dict.fromkeys(map(listening, whole.metrics.listen)))
     return Loaded(
-        Settings(whole.keepalived, whole.firewall, whole.daemon, Metrics(listen)),
+        Settings(whole.keepalived, whole.firewall, whole.daemon, MetricsSettings(listen)),
         tuple(_declarations(documents, refused.keys())),
         tuple(problem for bad in refused.values() for problem in bad),
         tuple(documents),

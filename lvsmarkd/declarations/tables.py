@@ -76,7 +76,7 @@ class BackendChoice(StrEnum):
     FIREWALLD = "firewalld"
 
 
-class Position(StrEnum):
+class JumpPosition(StrEnum):
     """Where in its chain the jump to ours stands."""
 
     FIRST = "first"
@@ -114,7 +114,7 @@ class Keepalived(Struct, frozen=True):
 class Iptables(Struct, frozen=True):
     """``[firewall.iptables]``."""
 
-    position: Annotated[Position, one_of(*Position)] = Position.FIRST
+    position: Annotated[JumpPosition, one_of(*JumpPosition)] = JumpPosition.FIRST
 
 
 class Firewalld(Struct, frozen=True):

@@ -65,7 +65,7 @@ def judge_chain(
             return ChainDiff()
         case Unknown(reason):
             return _unread(chain_key, desired, want, reason)
-    return _Chain(chain_key, chain, want, desired, snapshot, history.ours(chain_key)).judge(
+    return _ChainJudge(chain_key, chain, want, desired, snapshot, history.ours(chain_key)).judge(
         lambda rule: stays(rule, desired, want, history.lingers)
     )
 
@@ -109,7 +109,7 @@ def _unread(chain_key: ChainKey, desired: Desired, want: list[Rule], reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Chain:
+class _ChainJudge:
     chain_key: ChainKey
     chain: Chain
     want: list[Rule]

@@ -6,7 +6,7 @@ from lvsmarkd.judge.desired import Desired
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.ipvs import in_ipvs
 from lvsmarkd.model.running import RunningKeepalived, Stopped
-from lvsmarkd.model.runtime_state import RuntimeState, Source
+from lvsmarkd.model.runtime_state import HostSource, RuntimeState
 from lvsmarkd.model.service import Family, ServiceKey
 
 _MOVE = "run lvsmarkd in that one (NetworkNamespacePath= in its unit)"
@@ -59,9 +59,9 @@ def _elsewhere(runtime_state: RuntimeState) -> bool:
 
 def _unseen(runtime_state: RuntimeState) -> Iterator[Finding]:
     running = runtime_state.running
-    for source in sorted(runtime_state.unseen, key=list(Source).index):
+    for source in sorted(runtime_state.unseen, key=list(HostSource).index):
         fact, advice = runtime_state.unseen[source].reason, ""
-        if source is Source.COPY and isinstance(running, RunningKeepalived):
+        if source is HostSource.COPY and isinstance(running, RunningKeepalived):
             fact = f"what keepalived (pid {running.pid}) has read last {fact}"
             advice = "the file is taken for it"
             if running.elsewhere is None:

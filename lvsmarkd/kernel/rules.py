@@ -64,12 +64,14 @@ def claims_of_rules(answer: Dump, family: Family) -> tuple[MarkClaim, ...]:
     is named as its: whole, its mark is meant; under a mask it may meet a service by accident.
     """
     return tuple(
-        claim for body in answer.bodies if (claim := _claim(_Rule.read(body), family)) is not None
+        claim
+        for body in answer.bodies
+        if (claim := _claim(_PolicyRule.read(body), family)) is not None
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
+class _PolicyRule:
     af: int
     action: int
     inverted: bool
@@ -77,7 +79,7 @@ class _Rule:
     found: dict[int, bytes]
 
     @classmethod
-    def read(cls, body: bytes) -> "_Rule":
+    def read(cls, body: bytes) -> "_PolicyRule":
         if len(body) < _RULE.size:
             raise NetlinkError(f"a rule of {len(body)} bytes is none")
         af, _, _, _, table, _, _, action, flags = _RULE.unpack_from(body)
@@ -90,7 +92,7 @@ class _Rule:
         return number(self.found[kind]) if kind in self.found else default
 
 
-def _claim(rule: _Rule, family: Family) -> MarkClaim | None:
+def _claim(rule: _PolicyRule, family: Family) -> MarkClaim | None:
     # For a family that it does not know the kernel answers with the rules of all.
     if rule.af != _AF[family] or not {_FWMARK, _FWMASK} & rule.found.keys():
         return None

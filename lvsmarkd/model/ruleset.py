@@ -85,7 +85,7 @@ class TableSet:
     elements: tuple[Element, ...] | None = None
 
 
-class Source(StrEnum):
+class Lister(StrEnum):
     """Who lists a table, in whose words: the kernel evaluates all of them."""
 
     NFT = "nft"
@@ -97,7 +97,7 @@ class Source(StrEnum):
 class TableKey:
     """Names one table. ``family`` is netfilter's: ip, ip6, inet, bridge, arp, netdev."""
 
-    source: Source
+    source: Lister
     family: str
     name: str
 
@@ -108,7 +108,7 @@ class TableKey:
 
     def rule(self, chain: str, line: int, text: str) -> RuleRef:
         """The name of a rule in it."""
-        if self.source is Source.NFT:
+        if self.source is Lister.NFT:
             table = f"{self.family} {self.name}"
             return RuleRef(table, chain, text, line, Keeper.NFTABLES)
         return RuleRef(self.name, chain, text, line)
@@ -158,7 +158,7 @@ class Ruleset:
     """
 
     tables: Mapping[TableKey, Table | Unknown] = field(default_factory=dict)
-    unread: Mapping[Source, Unknown] = field(default_factory=dict)
+    unread: Mapping[Lister, Unknown] = field(default_factory=dict)
     ipsets: Mapping[str, TableSet] | Unknown | None = None
 
     def __or__(self, other: "Ruleset") -> "Ruleset":

@@ -11,7 +11,7 @@ from lvsmarkd.model.running import Running
 from lvsmarkd.model.unknown import Unknown
 
 
-class Source(Enum):
+class HostSource(Enum):
     """What is looked at beside the files."""
 
     PROCESS = "keepalived's process"
@@ -35,7 +35,7 @@ class RuntimeState:
     kernel: KernelServices | None = None
     claims: tuple[MarkClaim, ...] = ()
     ipvs_here: bool | None = None
-    unseen: Mapping[Source, Unknown] = field(default_factory=dict)
+    unseen: Mapping[HostSource, Unknown] = field(default_factory=dict)
 
 
 UNASKED = RuntimeState()

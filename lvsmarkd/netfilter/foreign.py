@@ -11,7 +11,7 @@ from lvsmarkd.model.rule_spec import (
     SetsUnknownMark,
     Verdict,
 )
-from lvsmarkd.model.ruleset import Source, TableKey
+from lvsmarkd.model.ruleset import Lister, TableKey
 from lvsmarkd.model.snapshot import Drop, Effect, ForeignRule, LeavesTable, Side
 from lvsmarkd.netfilter.walk import Meeting
 
@@ -36,7 +36,7 @@ def foreign_rules(
             if where is None:
                 where = places[key, chain] = key.rule(chain, 0, "").where
             said = f"-A {chain} {met.rule.text}"
-            if key.source is Source.NFT:
+            if key.source is Lister.NFT:
                 said = f"{' '.join(p.text(prefixes=True) for p in way.path) or 'any'} {effect}"
             yield ForeignRule(
                 chain_key,
@@ -57,7 +57,7 @@ def foreign_rules(
 def effects_of(spec: RuleSpec, hook: Hook, met: Meeting | None = None) -> Iterator[Effect]:
     """What a rule does that matters at a hook. ``met`` tells where it stands, if anywhere."""
     at_base = met is None or met.at_base
-    native = met is not None and met.hooked.table.key.source is Source.NFT
+    native = met is not None and met.hooked.table.key.source is Lister.NFT
     if met is not None and met.after_goto:
         if at_base:
             yield LeavesTable()

@@ -80,7 +80,7 @@ def read_rule(text: str) -> RuleSpec:
 def read_words(tokens: Sequence[str]) -> RuleSpec:
     """Understand one rule, word by word, as listed or typed. Never fails."""
     words = take_apart(tokens)
-    draft = _Draft()
+    draft = _IptablesRuleDraft()
     for match in words.matches:
         rest = [option for option in match.options if not draft.take(match, option)]
         if rest or (not match.options and match.module not in _SILENT):
@@ -92,7 +92,7 @@ def read_words(tokens: Sequence[str]) -> RuleSpec:
 
 
 @dataclass(slots=True)
-class _Draft:
+class _IptablesRuleDraft:
     """A rule that is being read: what the algebra of packets can say, and what it cannot."""
 
     packets: PacketsDraft = field(default_factory=PacketsDraft)
@@ -123,17 +123,17 @@ class _Draft:
         self.conditions.append(FieldTest(what, values, option.negated))
 
 
-def _destination(draft: _Draft, option: Option) -> None:
+def _destination(draft: _IptablesRuleDraft, option: Option) -> None:
     network = ip_network(option.values[0], strict=False)
     if option.negated or not draft.packets.to(network):
         draft.test(Field.DESTINATION, option, network)
 
 
-def _source(draft: _Draft, option: Option) -> None:
+def _source(draft: _IptablesRuleDraft, option: Option) -> None:
     draft.test(Field.SOURCE, option, ip_network(option.values[0], strict=False))
 
 
-def _protocol(draft: _Draft, option: Option) -> None:
+def _protocol(draft: _IptablesRuleDraft, option: Option) -> None:
     if option.values[0] in {"all", "0"}:
         return
     number = protocol_number(option.values[0])
@@ -143,11 +143,11 @@ def _protocol(draft: _Draft, option: Option) -> None:
         draft.test(Field.PROTOCOL, option, number)
 
 
-def _in_interface(draft: _Draft, option: Option) -> None:
+def _in_interface(draft: _IptablesRuleDraft, option: Option) -> None:
     draft.test(Field.IN_INTERFACE, option, _name(option))
 
 
-def _out_interface(draft: _Draft, option: Option) -> None:
+def _out_interface(draft: _IptablesRuleDraft, option: Option) -> None:
     draft.test(Field.OUT_INTERFACE, option, _name(option))
 
 
@@ -164,52 +164,52 @@ def _intervals(option: Option) -> tuple[Interval, ...]:
     return tuple(sorted(found, key=lambda each: (each.first, each.last)))
 
 
-def _destination_ports(draft: _Draft, option: Option) -> None:
+def _destination_ports(draft: _IptablesRuleDraft, option: Option) -> None:
     found = _intervals(option)
     if option.negated or not draft.packets.to_ports(found):
         draft.test(Field.DESTINATION_PORT, option, *found)
 
 
-def _source_ports(draft: _Draft, option: Option) -> None:
+def _source_ports(draft: _IptablesRuleDraft, option: Option) -> None:
     draft.test(Field.SOURCE_PORT, option, *_intervals(option))
 
 
-def _either_port(draft: _Draft, option: Option) -> None:
+def _either_port(draft: _IptablesRuleDraft, option: Option) -> None:
     draft.test(Field.EITHER_PORT, option, *_intervals(option))
 
 
-def _tcp_flags(draft: _Draft, option: Option) -> None:
+def _tcp_flags(draft: _IptablesRuleDraft, option: Option) -> None:
     looked_at, are_set = option.values
     draft.test(Field.TCP_FLAGS, option, (looked_at, are_set))
 
 
-def _syn(draft: _Draft, option: Option) -> None:
+def _syn(draft: _IptablesRuleDraft, option: Option) -> None:
     draft.test(Field.TCP_FLAGS, option, _SYN)
 
 
-def _mac(draft: _Draft, option: Option) -> None:
+def _mac(draft: _IptablesRuleDraft, option: Option) -> None:
     draft.test(Field.SOURCE_MAC, option, option.values[0].lower())
 
 
-def _mark(draft: _Draft, option: Option) -> None:
+def _mark(draft: _IptablesRuleDraft, option: Option) -> None:
     draft.conditions.append(MarkTest(*_masked(option.values[0]), option.negated))
 
 
-def _connmark(draft: _Draft, option: Option) -> None:
+def _connmark(draft: _IptablesRuleDraft, option: Option) -> None:
     draft.conditions.append(ConnmarkTest(*_masked(option.values[0]), option.negated))
 
 
-def _state(draft: _Draft, option: Option) -> None:
+def _state(draft: _IptablesRuleDraft, option: Option) -> None:
     states = frozenset(option.values[0].upper().split(","))
     draft.conditions.append(StateTest(states, option.negated))
 
 
-def _comment(draft: _Draft, option: Option) -> None:
+def _comment(draft: _IptablesRuleDraft, option: Option) -> None:
     draft.comment = option.values[0]
 
 
 def _range_of(what: Field) -> "_Reader":
-    def read(draft: _Draft, option: Option) -> None:
+    def read(draft: _IptablesRuleDraft, option: Option) -> None:
         first, dash, last = option.values[0].partition("-")
         draft.test(what, option, Interval(ip_address(first), ip_address(last if dash else first)))
 
@@ -217,19 +217,19 @@ def _range_of(what: Field) -> "_Reader":
 
 
 def _type_of(what: Field) -> "_Reader":
-    def read(draft: _Draft, option: Option) -> None:
+    def read(draft: _IptablesRuleDraft, option: Option) -> None:
         draft.test(what, option, *option.values[0].upper().split(","))
 
     return read
 
 
-def _in_set(draft: _Draft, option: Option) -> None:
+def _in_set(draft: _IptablesRuleDraft, option: Option) -> None:
     name, directions = option.values
     lookup = Lookup(name, directions=tuple(directions.split(",")))
     draft.conditions.append(SetTest(lookup, option.negated))
 
 
-_Reader = Callable[[_Draft, Option], None]
+_Reader = Callable[[_IptablesRuleDraft, Option], None]
 _READERS: dict[tuple[str, str], _Reader] = {
     (NO_MODULE, "-d"): _destination,
     (NO_MODULE, "-s"): _source,

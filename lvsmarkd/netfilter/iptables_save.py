@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from lvsmarkd.model.rule_spec import Jump, Other, RuleSpec, Verdict
 from lvsmarkd.model.ruleset import (
     BaseChain,
+    Lister,
     NetfilterHook,
-    Source,
     Table,
     TableChain,
     TableKey,
@@ -43,7 +43,7 @@ class ListingError(ValueError):
 
 
 @dataclass(slots=True)
-class _Draft:
+class _SavedTableDraft:
     """A table that is being read."""
 
     policies: dict[str, str] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class _Draft:
 
 def read_saved(
     text: str,
-    source: Source,
+    source: Lister,
     family: str,
     read: Read = read_rule,
     *,
@@ -67,7 +67,7 @@ def read_saved(
 
     Raises ListingError where the listing breaks off.
     """
-    drafts: dict[str, _Draft] = {}
+    drafts: dict[str, _SavedTableDraft] = {}
     hidden: dict[str, str] = {}
     unshown: dict[str, Unknown] = {}
     table, unfinished = None, ""
@@ -88,7 +88,7 @@ def read_saved(
             table.policies[declared[1]] = declared[2]
         elif begin == "*":
             unfinished = line[1:]
-            table = drafts.setdefault(unfinished, _Draft())
+            table = drafts.setdefault(unfinished, _SavedTableDraft())
         elif line == "COMMIT":
             table, unfinished = None, ""
         elif begin == "#":
@@ -98,7 +98,7 @@ def read_saved(
     if unfinished and ends:
         raise ListingError(f"the listing of table {unfinished} breaks off")
     for name, said in hidden.items():
-        drafts.setdefault(name, _Draft()).hidden = said
+        drafts.setdefault(name, _SavedTableDraft()).hidden = said
     read_tables = {
         name: _table(TableKey(source, family, name), draft) for name, draft in drafts.items()
     }
@@ -121,7 +121,7 @@ def _remark(line: str, hidden: dict[str, str], unshown: dict[str, Unknown]) -> N
 
 def save(
     program: str,
-    source: Source,
+    source: Lister,
     family: str,
     read: Read = read_rule,
     tables: Iterable[str] = (),
@@ -142,7 +142,7 @@ def save(
 
 
 def _saved(
-    command: list[str], source: Source, family: str, read: Read
+    command: list[str], source: Lister, family: str, read: Read
 ) -> dict[str, Table | Unknown] | Unknown:
     try:
         answer = run(command)
@@ -154,11 +154,11 @@ def _saved(
         return Unknown(str(error))
 
 
-def lacking_right(source: Source, said: str) -> str:
+def lacking_right(source: Lister, said: str) -> str:
     """Which right is missing where that is what a program says; else nothing."""
     if "Permission denied" not in said and "Operation not permitted" not in said:
         return ""
-    if source is Source.IPTABLES_LEGACY:
+    if source is Lister.IPTABLES_LEGACY:
         return (
             " (CAP_NET_ADMIN and CAP_NET_RAW are needed: the unit's drop-in iptables-legacy.conf"
             " gives the second: see /usr/share/doc/lvsmarkd/install.md)"
@@ -194,7 +194,7 @@ def _quotes_are_closed(line: str) -> bool:
     return True
 
 
-def _table(key: TableKey, draft: _Draft) -> Table:
+def _table(key: TableKey, draft: _SavedTableDraft) -> Table:
     names = dict.fromkeys((*draft.policies, *draft.rules))
     chains = {
         name: TableChain(
@@ -220,7 +220,7 @@ def _base(key: TableKey, chain: str, policy: str) -> BaseChain | None:
     if policy == "-" or hook is None:
         return None
     priority = _PRIORITIES.get(key.name, 0)
-    if key.name == "security" and key.source is Source.IPTABLES_NFT:
+    if key.name == "security" and key.source is Lister.IPTABLES_NFT:
         priority = _SECURITY_OF_NFT
     if hook in {NetfilterHook.INPUT, NetfilterHook.POSTROUTING}:
         priority = _LATE.get(key.name, priority)

@@ -10,9 +10,9 @@ from typing import Any
 from lvsmarkd.model.rule_spec import Field, Verdict
 from lvsmarkd.model.ruleset import (
     BaseChain,
+    Lister,
     NetfilterHook,
     Ruleset,
-    Source,
     Table,
     TableChain,
     TableKey,
@@ -64,17 +64,17 @@ def read_native(
     """
     program = nft()
     if program is None:
-        return Ruleset(unread={Source.NFT: Unknown("nft was not found in PATH: install nftables")})
+        return Ruleset(unread={Lister.NFT: Unknown("nft was not found in PATH: install nftables")})
     listed = _listed([program, "-j", "list", "tables"])
     if isinstance(listed, Unknown):
-        return Ruleset(unread={Source.NFT: listed})
+        return Ruleset(unread={Lister.NFT: listed})
     tables: dict[TableKey, Table | Unknown] = {}
     for family, name in _names(listed):
         if not wanted(family, name):
             continue
         found = read_table(family, name, elements=elements)
         if found is not None:
-            tables[TableKey(Source.NFT, family, name)] = found
+            tables[TableKey(Lister.NFT, family, name)] = found
     return Ruleset(tables)
 
 
@@ -90,7 +90,7 @@ def read_table(family: str, name: str, *, elements: bool = False) -> Table | Unk
         if not isinstance(there, Unknown) and (family, name) not in _names(there):
             return None
         return listed
-    return table_of(TableKey(Source.NFT, family, name), listed, elements=elements)
+    return table_of(TableKey(Lister.NFT, family, name), listed, elements=elements)
 
 
 def _listed(command: list[str]) -> _Objects | Unknown:
@@ -119,7 +119,7 @@ def _names(objects: _Objects) -> list[tuple[str, str]]:
 
 
 @dataclass(slots=True)
-class _Draft:
+class _NftTableDraft:
     """A table that is being read."""
 
     chains: dict[str, tuple[BaseChain | None, int | None]] = field(default_factory=dict)
@@ -131,7 +131,7 @@ class _Draft:
 
 def table_of(key: TableKey, objects: _Objects, *, elements: bool = False) -> Table:
     """A table from the objects that ``nft -j list table`` prints, or a whole ruleset's."""
-    draft = _Draft()
+    draft = _NftTableDraft()
     for each in objects:
         if not isinstance(each, Mapping) or len(each) != 1:
             continue
@@ -153,7 +153,7 @@ def _belongs(key: TableKey, kind: object, found: Mapping[str, Any]) -> bool:
     return (found.get("family"), name) == (key.family, key.name)
 
 
-def _add(draft: _Draft, kind: str, found: Mapping[str, Any], *, elements: bool) -> None:
+def _add(draft: _NftTableDraft, kind: str, found: Mapping[str, Any], *, elements: bool) -> None:
     name = str(found.get("name"))
     match kind:
         case "table":

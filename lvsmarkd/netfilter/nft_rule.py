@@ -51,7 +51,7 @@ _CONNMARK = {"ct": {"key": "mark"}}
 
 
 @dataclass(slots=True)
-class _Draft:
+class _RuleDraft:
     """The conditions up to an effect, and the effects up to the next condition."""
 
     packets: PacketsDraft = field(default_factory=PacketsDraft)
@@ -62,7 +62,7 @@ class _Draft:
 
 def read_statements(statements: object, comment: str | None = None) -> RuleSpec:
     """Understand one rule's ``expr``. Never fails."""
-    drafts = [_Draft()]
+    drafts = [_RuleDraft()]
     for statement in statements if isinstance(statements, Sequence) else [statements]:
         if not isinstance(statement, Mapping) or len(statement) != 1:
             _conditional(drafts).conditions.append(Opaque("nft", (words_of(statement),)))
@@ -76,14 +76,14 @@ def read_statements(statements: object, comment: str | None = None) -> RuleSpec:
     return replace(spec or RuleSpec(), comment=comment)
 
 
-def _conditional(drafts: list[_Draft]) -> _Draft:
+def _conditional(drafts: list[_RuleDraft]) -> _RuleDraft:
     """Where a condition goes: what stands behind an effect does not hold for the effect."""
     if drafts[-1].effects:
-        drafts.append(_Draft())
+        drafts.append(_RuleDraft())
     return drafts[-1]
 
 
-def _take(drafts: list[_Draft], name: str, value: object) -> None:
+def _take(drafts: list[_RuleDraft], name: str, value: object) -> None:
     match name, value:
         case "match", {"op": str(op), "left": left, "right": right}:
             _condition(_conditional(drafts), op, left, right)
@@ -130,7 +130,7 @@ _ACTIONS = frozenset(
 )
 
 
-def _condition(draft: _Draft, op: str, left: object, right: object) -> None:
+def _condition(draft: _RuleDraft, op: str, left: object, right: object) -> None:
     try:
         _narrow(draft, op, left, right)
     except NotUnderstoodError:
@@ -138,7 +138,7 @@ def _condition(draft: _Draft, op: str, left: object, right: object) -> None:
         draft.conditions.append(Opaque("nft", (words,)))
 
 
-def _narrow(draft: _Draft, op: str, left: object, right: object) -> None:
+def _narrow(draft: _RuleDraft, op: str, left: object, right: object) -> None:
     qualifier = read_match(left, op, right)
     if qualifier is not None and draft.packets.qualify(qualifier):
         _require(draft, left)
@@ -172,7 +172,7 @@ def _narrow(draft: _Draft, op: str, left: object, right: object) -> None:
         draft.conditions.append(_test(what, values, negated=negated))
 
 
-def _require(draft: _Draft, left: object) -> None:
+def _require(draft: _RuleDraft, left: object) -> None:
     """Only packets that have the fields get past, whatever is compared or looked up."""
     parts = left["concat"] if isinstance(left, Mapping) and "concat" in left else [left]
     for part in parts if isinstance(parts, list) else ():
@@ -203,13 +203,13 @@ def _compared(what: Field, op: str, right: object) -> tuple[tuple[Value, ...], b
             raise NotUnderstoodError(op)
 
 
-def _of_protocol(draft: _Draft, protocol: int) -> None:
+def _of_protocol(draft: _RuleDraft, protocol: int) -> None:
     if not draft.packets.of_protocol(protocol):
         draft.conditions.append(FieldTest(Field.PROTOCOL, (protocol,)))
 
 
 def _within_the_algebra(
-    draft: _Draft, what: Field, values: tuple[Value, ...], *, negated: bool
+    draft: _RuleDraft, what: Field, values: tuple[Value, ...], *, negated: bool
 ) -> bool:
     """Narrow the packets themselves, where their algebra can say it."""
     match what, values:

@@ -14,7 +14,7 @@ from lvsmarkd.model.claim import MarkClaim
 from lvsmarkd.model.ipvs import KernelServices
 from lvsmarkd.model.keepalived import Reading
 from lvsmarkd.model.running import Running, RunningKeepalived, Stopped, Version
-from lvsmarkd.model.runtime_state import RuntimeState, Source
+from lvsmarkd.model.runtime_state import HostSource, RuntimeState
 from lvsmarkd.model.unknown import Unknown
 
 _NAMED_NAMESPACES = Path("/run/netns")
@@ -45,25 +45,25 @@ class RuntimeProbe:
         that runs on another file is not the one that is meant.
         """
         running: Running | None = self._process()
-        unseen: dict[Source, Unknown] = {}
+        unseen: dict[HostSource, Unknown] = {}
         copy: Reading | None = None
         if named is not None and not _runs_on(running, named):
             running = None
         if isinstance(running, RunningKeepalived):
             found = self._copy_of(running)
             if isinstance(found, Unknown):
-                unseen[Source.COPY] = found
+                unseen[HostSource.COPY] = found
             else:
                 copy = found
         claims = self.rules()
         if isinstance(claims, Unknown):
-            unseen[Source.POLICY_ROUTING] = claims
+            unseen[HostSource.POLICY_ROUTING] = claims
             claims = ()
         kernel = self.kernel()
         if isinstance(kernel, Unknown):
-            unseen[Source.IPVS] = kernel
+            unseen[HostSource.IPVS] = kernel
         if isinstance(running, Unknown):
-            unseen[Source.PROCESS] = running
+            unseen[HostSource.PROCESS] = running
         return RuntimeState(running, copy, kernel, claims, unseen=unseen)
 
     def version(self, running: Running | None) -> Version | None:

@@ -19,7 +19,7 @@ from lvsmarkd.telemetry.server import Server
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-Address = tuple[str, int]
+ListenAddress = tuple[str, int]
 """An IPv4 or IPv6 address, without brackets, and a port (0: the system chooses one)."""
 Health = Callable[[], tuple[bool, str]]
 """Whether all is well, and if not, the sentence that says what is wrong."""
@@ -36,18 +36,18 @@ log = logging.getLogger(__name__)
 class ListenError(Exception):
     """An address that cannot be served. ``str()`` is a sentence that says what to do."""
 
-    def __init__(self, address: Address, error: OSError) -> None:
+    def __init__(self, address: ListenAddress, error: OSError) -> None:
         super().__init__(f"no metrics on {spelled(address)}: {_advice(address, error)}")
         self.address = address
 
 
-def spelled(address: Address) -> str:
+def spelled(address: ListenAddress) -> str:
     """The address as it is written in lvsmarkd.toml and in a URL."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _advice(address: Address, error: OSError) -> str:
+def _advice(address: ListenAddress, error: OSError) -> str:
     match error.errno:
         case errno.EADDRINUSE:
             port = address[1]
@@ -68,9 +68,9 @@ class Servers:
     """The servers of some addresses; those that failed can be tried again."""
 
     app: "WSGIApplication"
-    waiting: tuple[Address, ...]
+    waiting: tuple[ListenAddress, ...]
     """Addresses that are not served."""
-    _serving: dict[Address, Server] = field(default_factory=dict)
+    _serving: dict[ListenAddress, Server] = field(default_factory=dict)
 
     def retry(self) -> tuple[ListenError, ...]:
         """Try all addresses that are not served; gives what failed, and raises nothing."""
@@ -88,7 +88,7 @@ class Servers:
         return tuple(failures)
 
     @property
-    def addresses(self) -> tuple[Address, ...]:
+    def addresses(self) -> tuple[ListenAddress, ...]:
         """Where it is served, with the ports that the system chose."""
         return tuple((host, server.port) for (host, _), server in self._serving.items())
 
@@ -101,7 +101,7 @@ class Servers:
 
 
 def start(
-    addresses: Iterable[Address], metrics: Metrics, health: Health
+    addresses: Iterable[ListenAddress], metrics: Metrics, health: Health
 ) -> tuple[Servers, tuple[ListenError, ...]]:
     """Serve on all addresses that can be; the second value tells which cannot, and why.
 

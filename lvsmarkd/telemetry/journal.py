@@ -85,7 +85,7 @@ def choose_sink(environ: Mapping[str, str] = os.environ, stream: TextIO | None =
 
 
 @dataclass(slots=True)
-class _Said:
+class _SaidLately:
     since: float
     times: int = 0
     held: Message | None = None
@@ -106,14 +106,14 @@ class Journal:
     """Hears of each message that the sink did not take, for a metric."""
     lost: int = 0
     """Messages since the last one that the sink took."""
-    _said: dict[Hashable, _Said] = field(default_factory=dict)
+    _said: dict[Hashable, _SaidLately] = field(default_factory=dict)
 
     def tell(self, messages: Iterable[Message] = ()) -> None:
         """Tell them; call it after every pass, so that what was held back is told in time."""
         now = self.monotonic()
         self._release(now)
         for message in messages:
-            said = self._said.setdefault(message.topic, _Said(now))
+            said = self._said.setdefault(message.topic, _SaidLately(now))
             said.times += 1
             if said.times <= MOST:
                 self._send(message)

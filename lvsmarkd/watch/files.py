@@ -14,7 +14,7 @@ from lvsmarkd.watch.watched_paths import WatchedPaths, paths_to_watch
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
+class _FollowRequest:
     """What is to be followed: absolute paths and absolute glob patterns."""
 
     files: tuple[str, ...] = ()
@@ -42,8 +42,8 @@ class Files:
     fresh: float = 2.0
     poll: float = 2.0
     retry: float = 60.0
-    _asked: _Request = field(default_factory=_Request)
-    _followed: _Request = field(default_factory=_Request)
+    _asked: _FollowRequest = field(default_factory=_FollowRequest)
+    _followed: _FollowRequest = field(default_factory=_FollowRequest)
     _stamps: FileStamps = field(default_factory=dict)
     _queue: EventQueue = field(default_factory=EventQueue)
     _loop: asyncio.AbstractEventLoop | None = None
@@ -58,7 +58,7 @@ class Files:
 
         Wakes if one of them changed since, or may have.
         """
-        request = _Request(files, lookups)
+        request = _FollowRequest(files, lookups)
         if request == self._asked:
             return
         stamps = request.watched_paths().stamps()
@@ -66,7 +66,7 @@ class Files:
         new = (stamp for end, stamp in stamps.items() if end not in self._stamps)
         fresh = any(stamp is not None and stamp[-1] > since for stamp in new)
         # One assignment: what the event loop's thread sees is whole.
-        self._asked = _Request(files, lookups, stamps, fresh)
+        self._asked = _FollowRequest(files, lookups, stamps, fresh)
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._queue.pending.set)
 

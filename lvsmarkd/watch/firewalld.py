@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lvsmarkd.backends.firewalld.client.calls import (
     BUS_NAME,
     BusError,
-    Fault,
+    CallFault,
     FirewalldError,
     Interface,
     Request,
@@ -129,7 +129,7 @@ class FirewalldEvents:
             except FirewalldError:
                 return
             except BusError as error:
-                if error.fault is not Fault.TIMEOUT:
+                if error.fault is not CallFault.TIMEOUT:
                     return
                 if not told:
                     wake(Wake(Trigger.DBUS))  # that it hangs is worth a look

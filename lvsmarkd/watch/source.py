@@ -15,7 +15,7 @@ IN_PLACE = 0.5
 """Seconds after which a source that was started again is taken to hear what happens."""
 
 
-class Source(Protocol):
+class WakeSource(Protocol):
     """Something that tells when to look."""
 
     @property
@@ -44,7 +44,7 @@ class SourceFailedError(Exception):
 
 
 async def keep(
-    source: Source,
+    source: WakeSource,
     wake: Callable[[Wake], None],
     health: SourceHealth,
     restarts: tuple[float, ...] = RESTARTS,

@@ -14,10 +14,10 @@ from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld
 from lvsmarkd.backends.firewalld.client.calls import (
     CONFIG_PATH,
     BusError,
-    Fault,
+    CallFault,
     FirewalldError,
     Interface,
-    State,
+    RunState,
 )
 from tests.harness.firewalld import RealFirewalld
 from tests.harness.netns import run
@@ -86,7 +86,7 @@ def refused(number: int, work: Callable[[BusFirewalld], object]) -> tuple[str, s
     """The action that was missing, and what was said."""
     answer = as_user(number, work)
     assert isinstance(answer, list), answer
-    assert answer[0] == Fault.DENIED, answer
+    assert answer[0] == CallFault.DENIED, answer
     return answer[1], answer[2]
 
 
@@ -144,10 +144,10 @@ def test_with_the_shipped_rule_our_user_may_do_all_that_is_needed_and_nobody_els
     users: None, real_firewalld: RealFirewalld
 ) -> None:
     real_firewalld.start_polkit(RULE)
-    assert as_user(OURS, BusFirewalld.state) == State.RUNNING
+    assert as_user(OURS, BusFirewalld.state) == RunState.RUNNING
     for work in WORKS:
         answer = as_user(OURS, work)
-        assert answer is None or Fault.DENIED not in answer, (work, answer)  # type: ignore[operator] # a list or a text
+        assert answer is None or CallFault.DENIED not in answer, (work, answer)  # type: ignore[operator] # a list or a text
     assert as_user(OURS, write) == "public", "the rule of before was lost with the reload"
     for work, action in WORKS.items():
         assert refused(OTHERS, work)[0] == ACTION + action
@@ -174,7 +174,7 @@ def test_without_the_rule_a_refusal_names_the_missing_action(
     users: None, real_firewalld: RealFirewalld
 ) -> None:
     real_firewalld.start_polkit()
-    assert as_user(OURS, BusFirewalld.state) == State.RUNNING
+    assert as_user(OURS, BusFirewalld.state) == RunState.RUNNING
     for work, action in WORKS.items():
         missing, said = refused(OURS, work)
         assert missing == ACTION + action
@@ -199,12 +199,12 @@ def test_a_rule_that_lets_read_alone_is_told_from_one_that_lets_write(
 def test_without_polkit_firewalld_obeys_root_alone(
     users: None, real_firewalld: RealFirewalld
 ) -> None:
-    assert as_user(OURS, BusFirewalld.state) == State.DENIED
+    assert as_user(OURS, BusFirewalld.state) == RunState.DENIED
     action, said = refused(OURS, read)
     assert action == ACTION + "config.info"
     assert "run lvsmarkd as root, or install polkit" in said
     with BusFirewalld() as root:
-        assert root.state() is State.RUNNING
+        assert root.state() is RunState.RUNNING
 
 
 def test_a_lockdown_is_named(users: None, real_firewalld: RealFirewalld) -> None:

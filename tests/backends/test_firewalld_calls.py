@@ -12,11 +12,11 @@ from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld
 from lvsmarkd.backends.firewalld.client.calls import (
     CONFIG_PATH,
     BusError,
-    Fault,
+    CallFault,
     FirewalldError,
     Interface,
     Request,
-    State,
+    RunState,
 )
 from tests.harness.firewalld import RealFirewalld
 from tests.harness.netns import run
@@ -43,7 +43,7 @@ def listed(adapter: BusFirewalld) -> set[object]:
 
 
 def test_values_go_there_and_back(adapter: BusFirewalld, real_firewalld: RealFirewalld) -> None:
-    assert adapter.state() is State.RUNNING
+    assert adapter.state() is RunState.RUNNING
     assert adapter.property("version") == real_firewalld.cmd("--version").strip()
     assert adapter.call(Interface.MAIN, "getDefaultZone") == "public"
     assert adapter.call(Interface.MAIN, "queryPanicMode") is False
@@ -118,7 +118,7 @@ def test_what_cannot_be_meant_is_not_sent(adapter: BusFirewalld) -> None:
     ):
         with pytest.raises(ValueError, match=r"\w"):
             adapter.call(interface, method, *arguments)
-    assert adapter.state() is State.RUNNING, "and the connection is none the worse"
+    assert adapter.state() is RunState.RUNNING, "and the connection is none the worse"
 
 
 def test_many_calls_are_made_in_their_order_and_not_all_at_once(
@@ -177,19 +177,19 @@ def test_several_threads_may_ask(adapter: BusFirewalld) -> None:
 def test_a_timed_out_change_is_not_made_later(
     adapter: BusFirewalld, real_firewalld: RealFirewalld
 ) -> None:
-    assert adapter.state() is State.RUNNING
+    assert adapter.state() is RunState.RUNNING
     real_firewalld.freeze()
     start = time.monotonic()
     with pytest.raises(BusError, match="addRichRule within") as error:
         adapter.call(Interface.ZONE, "addRichRule", "public", mark(80), 0, timeout=0.3)
-    assert error.value.fault is Fault.TIMEOUT
+    assert error.value.fault is CallFault.TIMEOUT
     assert time.monotonic() - start < 1.0
     with pytest.raises(BusError) as error:
         adapter.calls([add(number) for number in range(1, 31)], timeout=0.3)
-    assert error.value.fault is Fault.TIMEOUT
+    assert error.value.fault is CallFault.TIMEOUT
     assert time.monotonic() - start < 2.0, "the first that was not answered ended it"
     real_firewalld.thaw()
-    assert adapter.state() is State.RUNNING
+    assert adapter.state() is RunState.RUNNING
     assert listed(adapter) == set()
     assert real_firewalld.cmd("--list-rich-rules").strip() == ""
 
@@ -199,7 +199,7 @@ def test_nothing_is_left_when_it_is_closed(real_firewalld: RealFirewalld) -> Non
     descriptors = set(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names, at once
     for _ in range(3):
         with BusFirewalld() as ours:
-            assert ours.state() is State.RUNNING
+            assert ours.state() is RunState.RUNNING
             assert "firewalld" in {thread.name for thread in threading.enumerate()}
             real_firewalld.freeze()
             with ThreadPoolExecutor(1) as threads:
@@ -208,12 +208,12 @@ def test_nothing_is_left_when_it_is_closed(real_firewalld: RealFirewalld) -> Non
                 ours.close()
                 with pytest.raises(BusError) as error:
                     asked.result()
-            assert error.value.fault is Fault.CLOSED
+            assert error.value.fault is CallFault.CLOSED
             real_firewalld.thaw()
         with pytest.raises(BusError) as error:
             ours.property("version")
-        assert error.value.fault is Fault.CLOSED
-        assert ours.state() is State.NO_BUS
+        assert error.value.fault is CallFault.CLOSED
+        assert ours.state() is RunState.NO_BUS
     assert "firewalld" not in {thread.name for thread in threading.enumerate()}
     assert set(os.listdir("/proc/self/fd")) == descriptors  # noqa: PTH208 - likewise
     BusFirewalld().close()
@@ -222,21 +222,21 @@ def test_nothing_is_left_when_it_is_closed(real_firewalld: RealFirewalld) -> Non
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("firewalld_backend", ["nftables"], indirect=True)
 def test_a_child_of_a_fork_does_not_share_the_connection(adapter: BusFirewalld) -> None:
-    assert adapter.state() is State.RUNNING
+    assert adapter.state() is RunState.RUNNING
     child = os.fork()
     if child == 0:
         try:
             adapter.property("version")
         except BusError as error:
             adapter.close()
-            os._exit(7 if error.fault is Fault.CLOSED else 1)
+            os._exit(7 if error.fault is CallFault.CLOSED else 1)
         os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-    assert adapter.state() is State.RUNNING
+    assert adapter.state() is RunState.RUNNING
 
 
 def test_it_sleeps_while_nothing_is_asked(adapter: BusFirewalld) -> None:
-    assert adapter.state() is State.RUNNING
+    assert adapter.state() is RunState.RUNNING
     time.sleep(0.1)
     before = time.process_time()
     time.sleep(1.0)

@@ -17,11 +17,11 @@ from lvsmarkd.backends.firewalld.client.adapter import BACKOFF, BusFirewalld
 from lvsmarkd.backends.firewalld.client.calls import (
     CONNECT_TIMEOUT,
     BusError,
-    Fault,
+    CallFault,
     FirewalldError,
     Interface,
     Request,
-    State,
+    RunState,
 )
 from lvsmarkd.backends.firewalld.client.states import SENTENCES, failure, not_ready
 from lvsmarkd.netfilter.errors import Trouble
@@ -56,7 +56,7 @@ def pending(threads: ThreadPoolExecutor, ask: Callable[[], object]) -> Future[ob
 def test_a_bus_that_dies_in_the_middle_of_a_call_ends_it_at_once_fifty_times(
     adapter: BusFirewalld, real_firewalld: RealFirewalld, threads: ThreadPoolExecutor
 ) -> None:
-    assert adapter.state() is State.RUNNING
+    assert adapter.state() is RunState.RUNNING
     descriptors = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a count
     longest = 0.0
     call: Future[Any]
@@ -78,15 +78,15 @@ def test_a_bus_that_dies_in_the_middle_of_a_call_ends_it_at_once_fifty_times(
         with pytest.raises(BusError) as error:
             call.result(5)
         longest = max(longest, time.monotonic() - start)
-        assert error.value.fault is Fault.NO_BUS, str(error.value)
-        assert adapter.state() is State.NO_BUS
+        assert error.value.fault is CallFault.NO_BUS, str(error.value)
+        assert adapter.state() is RunState.NO_BUS
         if number % 10 == 0:
             real_firewalld.kill()
         real_firewalld.start_bus()
-        until(lambda: adapter.state() is State.STOPPED, "a connection to the new bus")
+        until(lambda: adapter.state() is RunState.STOPPED, "a connection to the new bus")
         if number % 10 == 9:
             real_firewalld.start()
-            assert adapter.state() is State.RUNNING
+            assert adapter.state() is RunState.RUNNING
             assert adapter.call(Interface.MAIN, "getDefaultZone") == "public"
     assert longest < 0.5
     assert len(os.listdir("/proc/self/fd")) <= descriptors  # noqa: PTH208 - a count
@@ -96,29 +96,29 @@ def test_a_bus_that_dies_in_the_middle_of_a_call_ends_it_at_once_fifty_times(
 def test_firewalld_killed_during_a_call_is_told_from_a_dead_bus(
     adapter: BusFirewalld, real_firewalld: RealFirewalld, threads: ThreadPoolExecutor
 ) -> None:
-    assert adapter.state() is State.RUNNING
+    assert adapter.state() is RunState.RUNNING
     real_firewalld.freeze()
     call = pending(threads, lambda: adapter.call(Interface.MAIN, "reload"))
     real_firewalld.kill()
     with pytest.raises(BusError, match="ended while it was asked for reload") as error:
         call.result(2)
-    assert error.value.fault is Fault.NO_OWNER
-    assert adapter.state() is State.STOPPED
+    assert error.value.fault is CallFault.NO_OWNER
+    assert adapter.state() is RunState.STOPPED
     with pytest.raises(BusError, match="systemctl start firewalld") as error:
         adapter.call(Interface.MAIN, "reload")
-    assert error.value.fault is Fault.NO_OWNER
+    assert error.value.fault is CallFault.NO_OWNER
     real_firewalld.start()
-    assert adapter.state() is State.RUNNING
+    assert adapter.state() is RunState.RUNNING
 
 
 def test_a_restart_is_seen_and_survived(
     adapter: BusFirewalld, real_firewalld: RealFirewalld
 ) -> None:
-    assert adapter.state() is State.RUNNING
+    assert adapter.state() is RunState.RUNNING
     real_firewalld.stop()
-    assert adapter.state() is State.STOPPED
+    assert adapter.state() is RunState.STOPPED
     real_firewalld.start()
-    assert adapter.state() is State.RUNNING
+    assert adapter.state() is RunState.RUNNING
     assert adapter.call(Interface.POLICY, "getPolicies") == ["allow-host-ipv6"]
 
 
@@ -134,17 +134,22 @@ def test_a_start_is_waited_for_until_the_rules_are_loaded(
     zone = f'<?xml version="1.0" encoding="utf-8"?><zone><short>P</short>{rules}</zone>'
     (real_firewalld.etc / "zones" / "public.xml").write_text(zone)
     real_firewalld.start("")
-    seen: list[State] = []
+    seen: list[RunState] = []
 
     def running() -> bool:
         seen.append(adapter.state())
-        return seen[-1] is State.RUNNING
+        return seen[-1] is RunState.RUNNING
 
     until(running, "RUNNING")
     rules_of = adapter.call(Interface.ZONE, "getRichRules", "public")
     assert isinstance(rules_of, list)
     assert len(rules_of) == 500
-    assert set(seen) <= {State.STOPPED, State.STARTING, State.SILENT, State.RUNNING}
+    assert set(seen) <= {
+        RunState.STOPPED,
+        RunState.STARTING,
+        RunState.SILENT,
+        RunState.RUNNING,
+    }
 
 
 def test_one_that_has_its_name_and_not_its_rules_is_starting(
@@ -152,10 +157,10 @@ def test_one_that_has_its_name_and_not_its_rules_is_starting(
 ) -> None:
     real_firewalld.stop()
     with substitute("INIT"):
-        assert adapter.state() is State.STARTING
-        assert not State.STARTING.readable
+        assert adapter.state() is RunState.STARTING
+        assert not RunState.STARTING.readable
     with substitute("something of a version to come"):
-        assert adapter.state() is State.FAILED
+        assert adapter.state() is RunState.FAILED
 
 
 def test_calls_during_reloads_are_answered_after_them(
@@ -176,18 +181,18 @@ def test_a_firewalld_that_hangs_is_silent_and_goes_on(
 ) -> None:
     real_firewalld.freeze()
     start = time.monotonic()
-    assert adapter.state() is State.SILENT
+    assert adapter.state() is RunState.SILENT
     assert time.monotonic() - start < 6
     real_firewalld.thaw()
-    assert adapter.state() is State.RUNNING
+    assert adapter.state() is RunState.RUNNING
 
 
 def test_panic_is_a_state_in_which_the_runtime_takes_nothing(
     adapter: BusFirewalld, real_firewalld: RealFirewalld
 ) -> None:
     real_firewalld.cmd("--panic-on")
-    assert adapter.state() is State.PANIC
-    assert State.PANIC.readable
+    assert adapter.state() is RunState.PANIC
+    assert RunState.PANIC.readable
     rule = "rule protocol value=vrrp accept"
     with pytest.raises(FirewalldError) as error:
         adapter.call(Interface.ZONE, "addRichRule", "public", rule, 0)
@@ -195,7 +200,7 @@ def test_panic_is_a_state_in_which_the_runtime_takes_nothing(
     assert failure(error.value).trouble is Trouble.BUSY
     assert "--panic-off" in str(failure(error.value))
     real_firewalld.cmd("--panic-off")
-    assert adapter.state() is State.RUNNING
+    assert adapter.state() is RunState.RUNNING
 
 
 def test_a_firewalld_that_could_not_load_its_configuration_has_failed(
@@ -207,19 +212,19 @@ def test_a_firewalld_that_could_not_load_its_configuration_has_failed(
         ' chain="PREROUTING" priority="0">-j NOSUCH</rule></direct>'
     )
     real_firewalld.cmd("--reload", check=False)
-    assert adapter.state() is State.FAILED
+    assert adapter.state() is RunState.FAILED
     real_firewalld.stop()
     real_firewalld.start("FAILED")
-    assert adapter.state() is State.FAILED
+    assert adapter.state() is RunState.FAILED
     direct.unlink()
     real_firewalld.cmd("--reload")
-    assert adapter.state() is State.RUNNING
+    assert adapter.state() is RunState.RUNNING
 
 
 def test_every_state_is_a_sentence_and_only_running_may_be_written() -> None:
-    assert set(SENTENCES) == set(State)
-    assert [state for state in State if not_ready(state) is None] == [State.RUNNING]
-    for state in set(State) - {State.RUNNING}:
+    assert set(SENTENCES) == set(RunState)
+    assert [state for state in RunState if not_ready(state) is None] == [RunState.RUNNING]
+    for state in set(RunState) - {RunState.RUNNING}:
         error = not_ready(state)
         assert str(error) == SENTENCES[state]
 
@@ -229,15 +234,15 @@ def test_a_machine_without_a_bus_is_asked_seldom(
 ) -> None:
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/none")
     with BusFirewalld() as ours:
-        assert ours.state() is State.NO_BUS
+        assert ours.state() is RunState.NO_BUS
         with pytest.raises(BusError, match="the system bus is not there") as error:
             ours.property("version")
-        assert error.value.fault is Fault.NO_BUS
+        assert error.value.fault is CallFault.NO_BUS
         assert failure(error.value).trouble is Trouble.GONE
         start = time.monotonic()
         with Tries(tmp_path / "none") as tries:
             while time.monotonic() - start < 1.5:
-                assert ours.state() is State.NO_BUS
+                assert ours.state() is RunState.NO_BUS
                 time.sleep(0.002)
         assert 1 <= tries.count <= len(BACKOFF)
 
@@ -246,7 +251,7 @@ def test_a_machine_without_a_bus_is_asked_seldom(
 def test_an_address_that_is_none_is_no_bus(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
     with BusFirewalld() as ours:
-        assert ours.state() is State.NO_BUS
+        assert ours.state() is RunState.NO_BUS
 
 
 class Tries:
@@ -290,7 +295,7 @@ def test_a_bus_that_hangs_up_on_us_costs_no_time(
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/bus")
     with Tries(tmp_path / "bus", say), BusFirewalld() as ours:
         start, work = time.monotonic(), time.process_time()
-        assert ours.state() is State.NO_BUS
+        assert ours.state() is RunState.NO_BUS
         assert time.monotonic() - start < 1
         time.sleep(0.5)
         assert time.process_time() - work < 0.4
@@ -304,7 +309,7 @@ def test_a_bus_that_says_nothing_is_given_up(
         mute.bind(str(tmp_path / "bus"))
         mute.listen(0)
         start = time.monotonic()
-        assert ours.state() is State.NO_BUS
+        assert ours.state() is RunState.NO_BUS
         assert time.monotonic() - start < CONNECT_TIMEOUT + 1
         with ExitStack() as waiting, suppress(BlockingIOError):
             while True:  # until nobody more may wait
@@ -313,5 +318,5 @@ def test_a_bus_that_says_nothing_is_given_up(
                 one.connect(str(tmp_path / "bus"))
         start = time.monotonic()
         with BusFirewalld() as other:
-            assert other.state() is State.NO_BUS
+            assert other.state() is RunState.NO_BUS
         assert time.monotonic() - start < 1, "it is full, and does not hold us"

@@ -17,14 +17,14 @@ from lvsmarkd.backends.firewalld.client.calls import (
     FirewalldError,
     Interface,
     Request,
-    State,
+    RunState,
 )
 from lvsmarkd.backends.firewalld.planes import reader
 from lvsmarkd.backends.firewalld.planes.listing import pairs
 from lvsmarkd.backends.firewalld.reload.boot import Boot
 from lvsmarkd.backends.firewalld.reload.ipsets import ipset_losses
 from lvsmarkd.backends.firewalld.rich.rich_rule import read_rich_rule
-from lvsmarkd.backends.firewalld.rich.words import NotUnderstoodError
+from lvsmarkd.backends.firewalld.rich.words import RichRuleError
 from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
@@ -85,8 +85,8 @@ class Impostor(BusFirewalld):
         super().__init__()
         self.data = data
 
-    def state(self) -> State:
-        return State.RUNNING
+    def state(self) -> RunState:
+        return RunState.RUNNING
 
     def call(
         self,
@@ -167,5 +167,5 @@ def test_ports_that_are_none_are_a_failed_call(ports: list[object]) -> None:
 
 @pytest.mark.parametrize("text", RULES)
 def test_a_number_of_thousands_of_digits_is_not_understood(text: str) -> None:
-    with pytest.raises(NotUnderstoodError):
+    with pytest.raises(RichRuleError):
         read_rich_rule(text)

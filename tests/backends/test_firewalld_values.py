@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lvsmarkd.backends.firewalld.client.calls import State
+from lvsmarkd.backends.firewalld.client.calls import RunState
 from lvsmarkd.backends.firewalld.planes.direct import of_direct, of_natives
 from lvsmarkd.backends.firewalld.planes.frame import FRAME, NEW, fault_of, has_policies
 from lvsmarkd.backends.firewalld.planes.kernel_tables import Kernel, kernel_of
@@ -25,7 +25,7 @@ from lvsmarkd.backends.firewalld.reload.flushed import wiped
 from lvsmarkd.backends.firewalld.reload.unsaved import differences
 from lvsmarkd.backends.firewalld.rich.own_rule import POLICY, PRIORITY, own_rule, rich_text
 from lvsmarkd.backends.firewalld.rich.rich_rule import read_rich_rule
-from lvsmarkd.backends.firewalld.rich.words import NotUnderstoodError
+from lvsmarkd.backends.firewalld.rich.words import RichRuleError
 from lvsmarkd.backends.firewalld.writing.changes import change_of
 from lvsmarkd.judge.desired import Desired, Policy
 from lvsmarkd.judge.drift import History
@@ -34,7 +34,7 @@ from lvsmarkd.judge.notices import noticed
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.plan import ReplaceChain
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, SetMark
-from lvsmarkd.model.ruleset import Ruleset, Source, TableKey
+from lvsmarkd.model.ruleset import Lister, Ruleset, TableKey
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Side, Snapshot
 from lvsmarkd.model.structs import replace
@@ -130,7 +130,7 @@ def test_rules_are_said_to_stand_in_a_zone_only_where_they_do() -> None:
         listing = Listing(Plane.RUNTIME, "public", {"public": {"rules_str": rules}, "dmz": {}})
         own = own_rules(listing, by_policy=True, zones=(), marks={})
         unseen = Unknown("not looked at")
-        state_seen = FirewalldState(State.RUNNING, listing, unseen, {Plane.RUNTIME: own}, unseen)
+        state_seen = FirewalldState(RunState.RUNNING, listing, unseen, {Plane.RUNTIME: own}, unseen)
         notices = notices_of(state_seen, not_at_boot="", hindrance="reload is never")
         found = noticed(Snapshot({}, notices=tuple(notices)))
         (fleeting,) = [f.message for f in found if f.kind is Kind.FLEETING]
@@ -158,7 +158,7 @@ def ours_in(settings: Settings) -> list[str]:
     for text in rich_rules(settings):
         try:
             rule = own_rule(read_rich_rule(text))
-        except NotUnderstoodError:
+        except RichRuleError:
             continue
         if rule is not None:
             found.append(rich_text(rule))
@@ -268,7 +268,7 @@ def chain_in(name: str, table: str = "firewalld", **more: object) -> dict[str, o
 
 def native(objects: list[dict[str, object]], *tables: str) -> Ruleset:
     """A ruleset as it is read table by table."""
-    keys = [TableKey(Source.NFT, "inet", table) for table in tables]
+    keys = [TableKey(Lister.NFT, "inet", table) for table in tables]
     return Ruleset({key: table_of(key, objects) for key in keys})
 
 
@@ -299,16 +299,16 @@ def test_a_rule_that_no_packet_gets_to_is_not_met() -> None:
 
 def test_a_table_that_cannot_be_read_hides_itself_and_no_other() -> None:
     unread = Unknown("nft failed: -11")
-    others = TableKey(Source.NFT, "inet", "t")
-    own = TableKey(Source.NFT, "inet", "firewalld")
+    others = TableKey(Lister.NFT, "inet", "t")
+    own = TableKey(Lister.NFT, "inet", "firewalld")
     seen = kernel_of(native([], "firewalld") | Ruleset({others: unread}))
     assert isinstance(seen, Kernel)
     assert seen.whole
     assert kernel_of(native([], "t") | Ruleset({own: unread})) == unread
-    assert kernel_of(Ruleset(unread={Source.NFT: unread})) == unread
+    assert kernel_of(Ruleset(unread={Lister.NFT: unread})) == unread
     listing = Listing(Plane.RUNTIME, "public", {"public": {}})
     runtime = own_rules(listing, by_policy=True, zones=(), marks={})
-    state = FirewalldState(State.RUNNING, listing, unread, {Plane.RUNTIME: runtime}, seen)
+    state = FirewalldState(RunState.RUNNING, listing, unread, {Plane.RUNTIME: runtime}, seen)
     notices = tuple(notices_of(state, not_at_boot="", hindrance=""))
     told = [f for f in noticed(Snapshot({}, notices=notices)) if f.kind is Kind.UNSEEN]
     assert [f.message for f in told] == [

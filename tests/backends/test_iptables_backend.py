@@ -9,7 +9,7 @@ from lvsmarkd.backends.backup import Backup
 from lvsmarkd.backends.choose import choose
 from lvsmarkd.backends.iptables.backend import IptablesBackend
 from lvsmarkd.backends.iptables.toolset import Variant, detect
-from lvsmarkd.declarations.tables import Firewall, Iptables, Position
+from lvsmarkd.declarations.tables import Firewall, Iptables, JumpPosition
 from lvsmarkd.judge.desired import Desired, Policy
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.finding import Kind
@@ -25,7 +25,7 @@ from tests.harness.values import carry_out, declare, flow, instance, key, want
 WEB = declare(80, flow("192.0.2.10", 80), flow("192.0.2.10", 443))
 WEB6 = declare(80, flow("2001:db8::10", 80), flow("2001:db8::10", 443))
 FTP = declare(21, flow("192.0.2.11", 21), flow("192.0.2.11", 10000, 20000), accept=True)
-AT_THE_END = Firewall(iptables=Iptables(position=Position.LAST))
+AT_THE_END = Firewall(iptables=Iptables(position=JumpPosition.LAST))
 FOREIGN = """*mangle
 -A PREROUTING -s 198.51.100.0/24 -j MARK --set-xmark 0x1000/0xf000
 -A INPUT -m comment --comment "it's ours" -j ACCEPT

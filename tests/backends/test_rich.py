@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lvsmarkd.backends.firewalld.rich.own_rule import UnrenderableError, own_rule, rich_text
 from lvsmarkd.backends.firewalld.rich.rich_rule import RichRule, read_rich_rule
-from lvsmarkd.backends.firewalld.rich.words import NotUnderstoodError
+from lvsmarkd.backends.firewalld.rich.words import RichRuleError
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.ports import PortRange
 from lvsmarkd.model.protocols import Transport
@@ -131,7 +131,7 @@ def test_what_firewalld_lists_is_what_was_typed(typed: str, listed: str | None) 
     ],
 )
 def test_what_is_not_understood_is_not_guessed_at(text: str) -> None:
-    with pytest.raises(NotUnderstoodError):
+    with pytest.raises(RichRuleError):
         read_rich_rule(text)
 
 
@@ -139,7 +139,7 @@ def test_what_is_not_understood_is_not_guessed_at(text: str) -> None:
 def test_reading_never_fails_in_another_way(text: str) -> None:
     try:
         read_rich_rule(text)
-    except NotUnderstoodError as error:
+    except RichRuleError as error:
         assert str(error)  # noqa: PT017 - raising it is one of two good ends
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lvsmarkd.declarations import port_ranges
 from lvsmarkd.declarations.checking import faults
-from lvsmarkd.declarations.settings import ConfigError, Loaded, Metrics, Settings, load
+from lvsmarkd.declarations.settings import ConfigError, Loaded, MetricsSettings, Settings, load
 from lvsmarkd.declarations.tables import (
     BackendChoice,
     Daemon,
@@ -20,9 +20,9 @@ from lvsmarkd.declarations.tables import (
     Firewall,
     Firewalld,
     Iptables,
+    JumpPosition,
     Keepalived,
     Placement,
-    Position,
     Undeclared,
 )
 from lvsmarkd.model.declaration import Declaration
@@ -96,11 +96,11 @@ def test_every_key_arrives(tmp_path: Path) -> None:
             Undeclared.INFER,
             vrrp_accept=False,
             local=True,
-            iptables=Iptables(Position.LAST),
+            iptables=Iptables(JumpPosition.LAST),
             firewalld=Firewalld(Placement.ZONE, ("public", "dmz")),
         ),
         Daemon(Mode.OBSERVE, 5, 0.5),
-        Metrics((("::1", 10965), ("192.0.2.1", 9100))),
+        MetricsSettings((("::1", 10965), ("192.0.2.1", 9100))),
     )
     assert loaded.declarations == (
         Declaration(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lvsmarkd.model.ruleset import Source, Table
+from lvsmarkd.model.ruleset import Lister, Table
 from lvsmarkd.model.structs import replace
 from lvsmarkd.netfilter.iptables_rule import read_words
 from lvsmarkd.netfilter.iptables_save import read_saved
@@ -76,7 +76,7 @@ def test_a_listed_rule_says_what_was_typed() -> None:
         if run("iptables-save", "-t", "mangle").count("-A PREROUTING") > before:
             typed.append(idiom)
     assert len(typed) > len(IDIOMS) - 10
-    table = read_saved(run("iptables-save", "-c", "-t", "mangle"), Source.IPTABLES_NFT, "ip")
+    table = read_saved(run("iptables-save", "-c", "-t", "mangle"), Lister.IPTABLES_NFT, "ip")
     assert isinstance(table["mangle"], Table)
     rules = table["mangle"].chains["PREROUTING"].rules
     assert len(rules) == len(typed)

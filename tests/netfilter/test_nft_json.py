@@ -7,14 +7,14 @@ import pytest
 
 from lvsmarkd.model.rule import SetMark
 from lvsmarkd.model.rule_spec import Jump, Verdict
-from lvsmarkd.model.ruleset import BaseChain, NetfilterHook, Ruleset, Source, Table, TableKey
+from lvsmarkd.model.ruleset import BaseChain, Lister, NetfilterHook, Ruleset, Table, TableKey
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter import nft_json
 from lvsmarkd.netfilter.nft_json import read_native, table_of
 from tests.harness.netns import run
 
-KEY = TableKey(Source.NFT, "inet", "t")
-OTHER = TableKey(Source.NFT, "ip", "other")
+KEY = TableKey(Lister.NFT, "inet", "t")
+OTHER = TableKey(Lister.NFT, "ip", "other")
 RULES = """
 table inet t {
   map m { type ipv4_addr : mark; elements = { 192.0.2.1 : 80 }; }
@@ -116,7 +116,7 @@ def test_where_not_even_the_tables_are_told_nothing_is_known_of_any(
 ) -> None:
     wrapped(tmp_path, monkeypatch, "kill -SEGV $$")
     ruleset = read_native()
-    assert ruleset == Ruleset(unread={Source.NFT: Unknown("nft failed: -11")})
+    assert ruleset == Ruleset(unread={Lister.NFT: Unknown("nft failed: -11")})
 
 
 @pytest.mark.netns

@@ -1,6 +1,6 @@
 """Which chains all packets pass, and what they meet after one of them."""
 
-from lvsmarkd.model.ruleset import Source, Table, TableKey
+from lvsmarkd.model.ruleset import Lister, Table, TableKey
 from lvsmarkd.netfilter.iptables_save import read_saved
 from lvsmarkd.netfilter.passing import Passing
 
@@ -28,7 +28,7 @@ def passing(*rules: str) -> Passing:
         if name not in {"ACCEPT", "RETURN", "DROP", "LOG"}
     )
     text = f"*mangle\n{chains}" + "".join(f"-A {rule}\n" for rule in rules) + "COMMIT\n"
-    table = read_saved(text, Source.IPTABLES_NFT, "ip")["mangle"]
+    table = read_saved(text, Lister.IPTABLES_NFT, "ip")["mangle"]
     assert isinstance(table, Table)
     return Passing(table, "PREROUTING")
 
@@ -75,4 +75,4 @@ def test_a_loop_of_jumps_ends() -> None:
     table = passing("PREROUTING -j A", "A -j B", "B -j A").table
     assert set(table.reached("A")) == {"A", "B"}
     assert Passing(table, "PREROUTING").passed_by_all() >= {"PREROUTING", "A"}
-    assert TableKey(Source.NFT, "inet", "t").families != ()
+    assert TableKey(Lister.NFT, "inet", "t").families != ()

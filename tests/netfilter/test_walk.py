@@ -6,9 +6,9 @@ from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
 from lvsmarkd.model.rule_spec import Jump, RuleSpec, SetsUnknownMark, Verdict, VerdictMap, When
 from lvsmarkd.model.ruleset import (
     BaseChain,
+    Lister,
     NetfilterHook,
     Ruleset,
-    Source,
     Table,
     TableChain,
     TableKey,
@@ -25,8 +25,8 @@ from lvsmarkd.netfilter.walk import HookedChain, OwnChain, Walk, base_chains, wa
 
 MARKS = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
 INPUT = ChainKey(Plane.RUNTIME, Family.INET, Hook.INPUT)
-MANGLE = TableKey(Source.IPTABLES_NFT, "ip", "mangle")
-FILTER = TableKey(Source.IPTABLES_NFT, "ip", "filter")
+MANGLE = TableKey(Lister.IPTABLES_NFT, "ip", "mangle")
+FILTER = TableKey(Lister.IPTABLES_NFT, "ip", "filter")
 OWN = OwnChain("LVSMARKD", frozenset({MANGLE, FILTER}), -150)
 OWN_ACCEPTS = OwnChain("LVSMARKD", frozenset({MANGLE, FILTER}), 0, marks=False)
 BOTH = (NetfilterHook.PREROUTING, NetfilterHook.INPUT)
@@ -38,12 +38,12 @@ def saved(*rules: str, table: str = "mangle", policy: str = "ACCEPT") -> Ruleset
     built_in = "".join(f":{name} {policy} [0:0]\n" for name in ("PREROUTING", "INPUT"))
     own = "".join(f":{name} - [0:0]\n" for name in CHAINS.split())
     lines = "".join(f"-A {rule}\n" for rule in rules)
-    read = read_saved(f"*{table}\n{built_in}{own}{lines}COMMIT\n", Source.IPTABLES_NFT, "ip")
-    return Ruleset({TableKey(Source.IPTABLES_NFT, "ip", name): t for name, t in read.items()})
+    read = read_saved(f"*{table}\n{built_in}{own}{lines}COMMIT\n", Lister.IPTABLES_NFT, "ip")
+    return Ruleset({TableKey(Lister.IPTABLES_NFT, "ip", name): t for name, t in read.items()})
 
 
 def native(name: str, *chains: TableChain, handle: int = 1, family: str = "inet") -> Ruleset:
-    key = TableKey(Source.NFT, family, name)
+    key = TableKey(Lister.NFT, family, name)
     return Ruleset({key: Table(key, {c.name: c for c in chains}, handle=handle)})
 
 
@@ -99,7 +99,7 @@ def test_of_equal_priority_what_was_registered_later_runs_first_and_that_is_a_gu
 
 
 def test_a_dormant_table_and_one_that_could_not_be_read_are_not_walked() -> None:
-    key = TableKey(Source.NFT, "inet", "t")
+    key = TableKey(Lister.NFT, "inet", "t")
     unread = Ruleset({key: Unknown("nft failed: -11")})
     asleep = Ruleset({key: Table(key, {"c": base("c", 0, MARK)}, dormant=True)})
     assert marks(unread) == marks(asleep) == []
@@ -234,7 +234,7 @@ def test_maps_of_verdicts_are_followed_and_make_unsure_what_follows() -> None:
         {"rule": {"family": "ip", "table": "t", "chain": "d",
                   "expr": [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": 7}}]}},
     ]  # fmt: skip
-    key = TableKey(Source.NFT, "ip", "t")
+    key = TableKey(Lister.NFT, "ip", "t")
     inside, after = met(Ruleset({key: table_of(key, objects)}))
     assert (inside.effect, inside.partial, str(inside.path[0])) == (SetMark(7), True, "any tcp")
     assert (after.effect, after.partial) == (LeavesTable(), True)

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lvsmarkd.telemetry import server as small_server
-from lvsmarkd.telemetry.http import Address, ListenError, Servers, spelled, start
+from lvsmarkd.telemetry.http import ListenAddress, ListenError, Servers, spelled, start
 from lvsmarkd.telemetry.metrics import Metrics
 
-HERE: Address = ("127.0.0.1", 0)
+HERE: ListenAddress = ("127.0.0.1", 0)
 WELL = (True, "")
 
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from lvsmarkd.model.wake import Wake
-from lvsmarkd.watch.source import Source
+from lvsmarkd.watch.source import WakeSource
 
 PATIENCE = 5.0
 QUIET = 0.2
@@ -52,7 +52,7 @@ class Hearing:
 
 
 @asynccontextmanager
-async def running(source: Source, hearing: Hearing) -> AsyncIterator[None]:
+async def running(source: WakeSource, hearing: Hearing) -> AsyncIterator[None]:
     task = asyncio.create_task(source.run(hearing.wake))
     try:
         await hearing.until(lambda: hearing.ups or task.done())

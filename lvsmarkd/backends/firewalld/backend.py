@@ -8,7 +8,12 @@ from time import monotonic
 
 from lvsmarkd.backends.backend import Applied, Backend, down
 from lvsmarkd.backends.backup import Backup
-from lvsmarkd.backends.firewalld.client.calls import BusError, Firewalld, FirewalldError, State
+from lvsmarkd.backends.firewalld.client.calls import (
+    BusError,
+    FirewalldClient,
+    FirewalldError,
+    RunState,
+)
 from lvsmarkd.backends.firewalld.client.states import (
     ABSENT,
     SENTENCES,
@@ -18,7 +23,7 @@ from lvsmarkd.backends.firewalld.client.states import (
 )
 from lvsmarkd.backends.firewalld.planes.direct import of_direct, of_iptables, of_natives
 from lvsmarkd.backends.firewalld.planes.files import TOLD, has_room, worth_keeping
-from lvsmarkd.backends.firewalld.planes.foreign import Walk, service_names
+from lvsmarkd.backends.firewalld.planes.foreign import ZoneWalk, service_names
 from lvsmarkd.backends.firewalld.planes.frame import has_policies
 from lvsmarkd.backends.firewalld.planes.kernel_tables import Kernel, is_in_kernel
 from lvsmarkd.backends.firewalld.planes.listing import Listing
@@ -45,7 +50,7 @@ from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.notice import Notice
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import Plane
-from lvsmarkd.model.ruleset import Ruleset, Source
+from lvsmarkd.model.ruleset import Lister, Ruleset
 from lvsmarkd.model.snapshot import ForeignRule, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
@@ -62,7 +67,7 @@ class FirewalldBackend:
     rules are there, and those of whoever uses it besides.
     """
 
-    firewalld: Firewalld
+    firewalld: FirewalldClient
     backup: Backup
     choices: Choices
     version: str
@@ -82,7 +87,7 @@ class FirewalldBackend:
     @classmethod
     def open(
         cls,
-        firewalld: Firewalld,
+        firewalld: FirewalldClient,
         backup: Backup,
         choices: Choices,
         *,
@@ -240,7 +245,11 @@ class FirewalldBackend:
         """
         at, state_seen = self._last_state
         self._last_state = (-inf, None)
-        if state_seen is None or monotonic() - at > FRESH or state_seen.state is not State.RUNNING:
+        if (
+            state_seen is None
+            or monotonic() - at > FRESH
+            or state_seen.state is not RunState.RUNNING
+        ):
             return None
         well = (
             state_seen.whole
@@ -280,14 +289,16 @@ class FirewalldBackend:
                     state_seen.kernel.rules_behind_ours, {listed.rule for listed in own.listed}
                 )
         for listing in listings:
-            walk = Walk(listing, state_seen.own[listing.plane], services, state_seen.runtime.active)
+            walk = ZoneWalk(
+                listing, state_seen.own[listing.plane], services, state_seen.runtime.active
+            )
             yield from walk.foreign()
         if isinstance(state_seen.permanent, Listing):
             yield from of_direct(state_seen.permanent)
 
     def _hindrance(self, state_seen: FirewalldState) -> str:
         """Why a reload that is needed is not made; empty where none is, or it may be."""
-        if state_seen.state is State.PANIC:
+        if state_seen.state is RunState.PANIC:
             return ""
         if (
             state_seen.whole
@@ -305,5 +316,5 @@ class FirewalldBackend:
 
 def _ruleset(kernel: Kernel | Unknown) -> Ruleset:
     if isinstance(kernel, Unknown):
-        return Ruleset(unread={Source.NFT: kernel})
+        return Ruleset(unread={Lister.NFT: kernel})
     return kernel.ruleset

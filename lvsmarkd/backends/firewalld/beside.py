@@ -20,7 +20,7 @@ from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.notice import Notice, NoticeKind
 from lvsmarkd.model.plan import Plan, RemoveRule, Step
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
-from lvsmarkd.model.ruleset import Ruleset, Source, Table
+from lvsmarkd.model.ruleset import Lister, Ruleset, Table
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import ForeignRule, PreviousRules, Side, Snapshot
 from lvsmarkd.model.unknown import Unknown
@@ -175,7 +175,7 @@ def _table() -> Table | Unknown | None:
     if nft() is None:
         return None
     found = read_native(lambda family, name: (family, name) == ("inet", TABLE))
-    return found.unread.get(Source.NFT) or found.tables.get(TABLE_KEY)
+    return found.unread.get(Lister.NFT) or found.tables.get(TABLE_KEY)
 
 
 def _left(seen: Snapshot, table: Table | None) -> tuple[Leftover, ...]:

@@ -26,7 +26,7 @@ from lvsmarkd.model.notice import Notice, NoticeKind
 from lvsmarkd.model.plan import Plan, RemoveChain, Step
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.rule_spec import RuleSpec, SetsUnknownMark, Verdict
-from lvsmarkd.model.ruleset import NetfilterHook, Ruleset, Source, Table, TableKey, TableRule
+from lvsmarkd.model.ruleset import Lister, NetfilterHook, Ruleset, Table, TableKey, TableRule
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.shortage import is_shortage, shortage_sentence
 from lvsmarkd.model.snapshot import Chain, ForeignRule, Snapshot
@@ -186,7 +186,7 @@ class IptablesBackend:
         return FirewallIdentity(Program.IPTABLES, self.toolset.variant, self.toolset.version)
 
     @property
-    def _source(self) -> Source:
+    def _source(self) -> Lister:
         return source_of(self.toolset.variant)
 
     def _understand(self, fresh: dict[str, RuleSpec], text: str) -> RuleSpec:
@@ -364,7 +364,7 @@ def _is_table(key: TableKey, hooked: HookedChain) -> bool:
     return hooked.table.key == key
 
 
-def _failure(program: str, source: Source, answer: Completed) -> FirewallError:
+def _failure(program: str, source: Lister, answer: Completed) -> FirewallError:
     said = " ".join(answer.error.split()) or f"exit status {answer.status}"
     name = Path(program).name
     if answer.status < 0:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lvsmarkd.backends.iptables.toolset import Variant
 from lvsmarkd.model.rule import Accept, Action, Hook, Rule, SetMark
 from lvsmarkd.model.rule_spec import Jump, RuleSpec, Verdict
-from lvsmarkd.model.ruleset import Source, TableKey
+from lvsmarkd.model.ruleset import Lister, TableKey
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.netfilter.iptables_save import FAMILY_NAMES, MANGLE_PRIORITY
 from lvsmarkd.netfilter.walk import OwnChain
@@ -31,20 +31,20 @@ LOCATIONS = {
 """OUTPUT needs a chain of its own: a match on the sender's MAC is not valid there."""
 
 TABLES = ("mangle", "filter")
-_SOURCES = {Variant.NFT: Source.IPTABLES_NFT, Variant.LEGACY: Source.IPTABLES_LEGACY}
+_SOURCES = {Variant.NFT: Lister.IPTABLES_NFT, Variant.LEGACY: Lister.IPTABLES_LEGACY}
 
 
-def source_of(variant: Variant) -> Source:
+def source_of(variant: Variant) -> Lister:
     """Whose words a variant's listing is in."""
     return _SOURCES[variant]
 
 
-def table_key(source: Source, family: Family, table: str) -> TableKey:
+def table_key(source: Lister, family: Family, table: str) -> TableKey:
     """The name of a table of iptables or ip6tables in the ruleset."""
     return TableKey(source, FAMILY_NAMES[family], table)
 
 
-def own_chain(source: Source, family: Family, hook: Hook) -> OwnChain:
+def own_chain(source: Lister, family: Family, hook: Hook) -> OwnChain:
     """Our chain at a hook, as a walk passes it."""
     tables = frozenset(table_key(source, family, table) for table in TABLES)
     priority = MANGLE_PRIORITY if LOCATIONS[hook].table == "mangle" else 0

@@ -16,11 +16,11 @@ from lvsmarkd.backends.firewalld.client.calls import (
     IN_FLIGHT,
     MAIN_PATH,
     BusError,
-    Fault,
+    CallFault,
     FirewalldError,
     Interface,
     Request,
-    State,
+    RunState,
 )
 from lvsmarkd.backends.firewalld.client.system_bus import connect
 from lvsmarkd.kernel.network import same_network
@@ -35,13 +35,17 @@ in a row, the second, and so on; the last one for ever. Calls fail at once meanw
 STATE_TIMEOUT = 5.0
 _MARGIN = 1.0
 """Seconds by which a waiting thread outwaits what it waits for, which is bounded itself."""
-_STATES = {"RUNNING": State.RUNNING, "INIT": State.STARTING, "FAILED": State.FAILED}
+_STATES = {
+    "RUNNING": RunState.RUNNING,
+    "INIT": RunState.STARTING,
+    "FAILED": RunState.FAILED,
+}
 _FAULTS = {
-    Fault.NO_BUS: State.NO_BUS,
-    Fault.NO_OWNER: State.STOPPED,
-    Fault.TIMEOUT: State.SILENT,
-    Fault.DENIED: State.DENIED,
-    Fault.CLOSED: State.NO_BUS,
+    CallFault.NO_BUS: RunState.NO_BUS,
+    CallFault.NO_OWNER: RunState.STOPPED,
+    CallFault.TIMEOUT: RunState.SILENT,
+    CallFault.DENIED: RunState.DENIED,
+    CallFault.CLOSED: RunState.NO_BUS,
 }
 T = TypeVar("T")
 
@@ -84,19 +88,19 @@ class BusFirewalld:
         """A property; see the Protocol."""
         return self.call(Interface.PROPERTIES, "Get", str(interface), name)
 
-    def state(self) -> State:
+    def state(self) -> RunState:
         """How firewalld is; see the Protocol."""
         try:
             if self._elsewhere(STATE_TIMEOUT):
-                return State.ELSEWHERE
+                return RunState.ELSEWHERE
             state = self._said()
-            if state in {State.RUNNING, State.DENIED}:
+            if state in {RunState.RUNNING, RunState.DENIED}:
                 panic = self.call(Interface.MAIN, "queryPanicMode", timeout=STATE_TIMEOUT)
-                return State.PANIC if panic else State.RUNNING
+                return RunState.PANIC if panic else RunState.RUNNING
         except BusError as error:
             return _FAULTS[error.fault]
         except FirewalldError:
-            return State.FAILED
+            return RunState.FAILED
         return state
 
     def here(self, within: float = HERE_TIMEOUT) -> bool | None:
@@ -104,7 +108,7 @@ class BusFirewalld:
         try:
             return self._elsewhere(within, connect=0.0) is False
         except BusError as error:
-            return None if error.fault is Fault.TIMEOUT else False
+            return None if error.fault is CallFault.TIMEOUT else False
 
     def _elsewhere(self, within: float, *, connect: float = CONNECT_TIMEOUT) -> bool | None:
         """Whether it is in another network namespace, as far as can be seen; None where there is
@@ -113,7 +117,7 @@ class BusFirewalld:
         pid = self._wait(self._line.firewalld(within), within, connect=connect)
         return None if pid is None else same_network(pid) is False
 
-    def _said(self) -> State:
+    def _said(self) -> RunState:
         """What it calls its state; DENIED where it tells only those who may change it, too
         (1.3.3: its properties ask for the action config). It answers others when it runs.
         """
@@ -121,10 +125,10 @@ class BusFirewalld:
         try:
             said = self.call(Interface.PROPERTIES, "Get", *arguments, timeout=STATE_TIMEOUT)
         except BusError as error:
-            if error.fault is Fault.DENIED:
-                return State.DENIED
+            if error.fault is CallFault.DENIED:
+                return RunState.DENIED
             raise
-        return _STATES.get(str(said), State.FAILED)
+        return _STATES.get(str(said), RunState.FAILED)
 
     def close(self) -> None:
         """End it; see the Protocol."""
@@ -154,16 +158,16 @@ class BusFirewalld:
             return future.result(timeout + (connect + _MARGIN if connect else 0.0))
         except futures.TimeoutError as error:
             future.cancel()
-            raise BusError(Fault.TIMEOUT, f"no answer within {timeout:g} s") from error
+            raise BusError(CallFault.TIMEOUT, f"no answer within {timeout:g} s") from error
         except futures.CancelledError as error:
-            raise BusError(Fault.CLOSED, "the connection to firewalld was closed") from error
+            raise BusError(CallFault.CLOSED, "the connection to firewalld was closed") from error
 
     def _submit(self, work: Coroutine[Any, Any, T]) -> "futures.Future[T]":
         if os.getpid() != self._pid:
-            raise BusError(Fault.CLOSED, "a child of a fork has no connection to firewalld")
+            raise BusError(CallFault.CLOSED, "a child of a fork has no connection to firewalld")
         with self._lock:
             if self._closed:
-                raise BusError(Fault.CLOSED, "the connection to firewalld was closed")
+                raise BusError(CallFault.CLOSED, "the connection to firewalld was closed")
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(
@@ -202,7 +206,7 @@ class _Line:
             try:
                 return await connection.call(request, within)
             except BusError as error:
-                if error.fault is Fault.TIMEOUT:
+                if error.fault is CallFault.TIMEOUT:
                     # What it has not begun, it refuses once nobody is there to have asked for
                     # it (measured): a change that we gave up is not made minutes later.
                     connection.close()
@@ -248,7 +252,7 @@ class _Line:
             return self._connection
         if self._dial is None:
             if not self._backoff.due(self.clock()):
-                raise BusError(Fault.NO_BUS, self._trouble)
+                raise BusError(CallFault.NO_BUS, self._trouble)
             self._dial = asyncio.ensure_future(self._open())
         return await asyncio.shield(self._dial)
 

@@ -2,7 +2,7 @@
 
 import re
 
-from lvsmarkd.backends.firewalld.client.calls import BUS_NAME, BusError, Fault, FirewalldError
+from lvsmarkd.backends.firewalld.client.calls import BUS_NAME, BusError, CallFault, FirewalldError
 
 _CODED = re.compile(r"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)(?:: (.*))?", re.DOTALL)
 _DENIED = re.compile(r"Not Authorized\((?P<by>\w+)\): (?P<action>[\w.]+)")
@@ -19,20 +19,22 @@ def refusal(name: str, text: str, method: str) -> FirewalldError | BusError:
     something that it did not expect itself (measured).
     """
     if name in _NOBODY:
-        return BusError(Fault.NO_OWNER, "firewalld is not running: systemctl start firewalld")
+        return BusError(CallFault.NO_OWNER, "firewalld is not running: systemctl start firewalld")
     if name == "org.freedesktop.DBus.Error.NoReply":
-        return BusError(Fault.NO_OWNER, f"firewalld ended while it was asked for {method}")
+        return BusError(CallFault.NO_OWNER, f"firewalld ended while it was asked for {method}")
     if name == f"{BUS_NAME}.NotAuthorizedException":
         return _unauthorised(text, method)
     if name == "org.freedesktop.DBus.Error.AccessDenied":
-        return BusError(Fault.DENIED, f"the bus does not let {method} through to firewalld: {text}")
+        return BusError(
+            CallFault.DENIED, f"the bus does not let {method} through to firewalld: {text}"
+        )
     if name != f"{BUS_NAME}.Exception":
         return FirewalldError(name.rpartition(".")[2], text)
     coded = _CODED.fullmatch(text)
     code, detail = (coded[1], coded[2] or "") if coded else ("", text)
     if code == "ACCESS_DENIED":
         return BusError(
-            Fault.DENIED,
+            CallFault.DENIED,
             f"firewalld refuses {method}, since it is locked down:"
             " add lvsmarkd to its lockdown-whitelist.xml, or firewall-cmd --lockdown-off",
         )
@@ -49,4 +51,4 @@ def _unauthorised(text: str, method: str) -> BusError:
             f"polkit does not allow the action {action or 'it needs'}:"
             " install lvsmarkd's rule for polkit (see /usr/share/doc/lvsmarkd/firewalld.md)"
         )
-    return BusError(Fault.DENIED, f"firewalld refuses {method}: {advice}", action)
+    return BusError(CallFault.DENIED, f"firewalld refuses {method}: {advice}", action)

@@ -33,7 +33,7 @@ from lvsmarkd.backends.firewalld.client.calls import (
     CALL_TIMEOUT,
     CONNECT_TIMEOUT,
     BusError,
-    Fault,
+    CallFault,
     Request,
 )
 from lvsmarkd.backends.firewalld.client.signatures import METHODS, SETTINGS
@@ -64,19 +64,21 @@ class Connection:
         try:
             bus = _Bus(bus_type=BusType.SYSTEM)
         except (OSError, InvalidAddressError, ValueError) as error:
-            raise BusError(Fault.NO_BUS, f"the system bus is not there: {_say(error)}") from error
+            raise BusError(
+                CallFault.NO_BUS, f"the system bus is not there: {_say(error)}"
+            ) from error
         try:
             async with asyncio.timeout(within):
                 await bus.connect()
         except TimeoutError as error:
             bus.end()
             raise BusError(
-                Fault.NO_BUS, f"the system bus does not answer for {within:g} s"
+                CallFault.NO_BUS, f"the system bus does not answer for {within:g} s"
             ) from error
         except (OSError, EOFError, AuthError) as error:
             bus.end()
             raise BusError(
-                Fault.NO_BUS, f"the system bus does not take us: {_say(error)}"
+                CallFault.NO_BUS, f"the system bus does not take us: {_say(error)}"
             ) from error
         except BaseException:
             bus.end()
@@ -119,7 +121,7 @@ class Connection:
             return int(answer.body[0])
         if answer.error_name == "org.freedesktop.DBus.Error.NameHasNoOwner":
             return None
-        raise BusError(Fault.DENIED, f"the bus does not tell who firewalld is: {answer.body}")
+        raise BusError(CallFault.DENIED, f"the bus does not tell who firewalld is: {answer.body}")
 
     async def listen(
         self,
@@ -140,7 +142,7 @@ class Connection:
         for rule in rules:
             answer = await self._ask_bus("AddMatch", rule, within)
             if answer.message_type is MessageType.ERROR:
-                raise BusError(Fault.DENIED, f"the bus refuses the match {rule}: {answer.body}")
+                raise BusError(CallFault.DENIED, f"the bus refuses the match {rule}: {answer.body}")
 
     def close(self) -> None:
         """End it; calls under way raise BusError (NO_BUS)."""
@@ -160,25 +162,25 @@ class Connection:
 
     async def _answer(self, message: Message, within: float) -> Message:
         if not self.alive:
-            raise BusError(Fault.NO_BUS, "the connection to the system bus has ended")
+            raise BusError(CallFault.NO_BUS, "the connection to the system bus has ended")
         try:
             async with asyncio.timeout(within):
                 answer = await self._bus.call(message)
         except TimeoutError as error:
             raise BusError(
-                Fault.TIMEOUT,
+                CallFault.TIMEOUT,
                 f"firewalld did not answer {message.member} within {within:g} s: it reloads,"
                 " is busy with a large change, or hangs",
             ) from error
         except (OSError, EOFError) as error:
             raise BusError(
-                Fault.NO_BUS,
+                CallFault.NO_BUS,
                 f"the connection to the system bus ended during {message.member}: {_say(error)}",
             ) from error
         except (SignatureBodyMismatchError, InvalidSignatureError) as error:
             raise ValueError(f"{message.member}: {error}") from error
         if answer is None:
-            raise BusError(Fault.NO_BUS, "the connection to the system bus was closed")
+            raise BusError(CallFault.NO_BUS, "the connection to the system bus was closed")
         return answer
 
     async def _until_the_end(self) -> str:

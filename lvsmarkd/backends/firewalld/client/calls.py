@@ -38,7 +38,7 @@ class Interface(StrEnum):
     PROPERTIES = "org.freedesktop.DBus.Properties"
 
 
-class State(StrEnum):
+class RunState(StrEnum):
     """How firewalld is. Only RUNNING may be written to; RUNNING and PANIC can be read."""
 
     RUNNING = "running"
@@ -65,10 +65,10 @@ class State(StrEnum):
     @property
     def readable(self) -> bool:
         """Whether what it lists can be read and means something."""
-        return self in {State.RUNNING, State.PANIC}
+        return self in {RunState.RUNNING, RunState.PANIC}
 
 
-class Fault(StrEnum):
+class CallFault(StrEnum):
     """Why no answer of firewalld's came."""
 
     NO_BUS = "no bus"
@@ -100,7 +100,7 @@ class BusError(Exception):
     to allow, where it is known (org.fedoraproject.FirewallD1.config).
     """
 
-    def __init__(self, fault: Fault, message: str, action: str = "") -> None:
+    def __init__(self, fault: CallFault, message: str, action: str = "") -> None:
         super().__init__(message)
         self.fault = fault
         self.action = action
@@ -116,7 +116,7 @@ class Request:
     path: str = MAIN_PATH
 
 
-class Firewalld(Protocol):
+class FirewalldClient(Protocol):
     """firewalld, to be asked from one thread or more. Every call blocks and is bounded in time.
 
     Values are plain: str, int, bool, list, tuple (a structure), dict; settings of zones and
@@ -151,7 +151,7 @@ class Firewalld(Protocol):
     def property(self, name: str, interface: Interface = Interface.MAIN) -> object:
         """A property: ``version``, ``state``. Raises as ``call``."""
 
-    def state(self) -> State:
+    def state(self) -> RunState:
         """How firewalld is now. Raises nothing."""
 
     def here(self, within: float = HERE_TIMEOUT) -> bool | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
-from lvsmarkd.backends.firewalld.client.calls import CONNECT_TIMEOUT, HERE_TIMEOUT, Firewalld
+from lvsmarkd.backends.firewalld.client.calls import CONNECT_TIMEOUT, HERE_TIMEOUT, FirewalldClient
 from lvsmarkd.model.backoff import Backoff
 
 DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -20,7 +20,7 @@ class Presence:
     than HERE_TIMEOUT (measured: 0.5 s), and there is no answer yet that could stand.
     """
 
-    firewalld: Firewalld
+    firewalld: FirewalldClient
     clock: Callable[[], float] = monotonic
     _last: bool = False
     _asked: bool = False

@@ -5,7 +5,7 @@
 import os
 from typing import TYPE_CHECKING
 
-from lvsmarkd.backends.firewalld.client.calls import BusError, Fault
+from lvsmarkd.backends.firewalld.client.calls import BusError, CallFault
 
 if TYPE_CHECKING:
     from lvsmarkd.backends.firewalld.client.bus import Connection
@@ -31,7 +31,7 @@ def bus_may_be_there() -> bool:
 async def connect() -> "Connection":
     """A new connection. Raises BusError (NO_BUS)."""
     if not bus_may_be_there():
-        raise BusError(Fault.NO_BUS, "the system bus is not there: it has no socket")
+        raise BusError(CallFault.NO_BUS, "the system bus is not there: it has no socket")
     from lvsmarkd.backends.firewalld.client.bus import Connection  # noqa: PLC0415 - as said above
 
     return await Connection.open()

@@ -8,7 +8,7 @@ from lvsmarkd.backends.firewalld.planes.kernel_tables import NFTABLES, TABLE_KEY
 from lvsmarkd.backends.firewalld.planes.listing import Listing
 from lvsmarkd.model.packets import EVERY_PACKET
 from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane
-from lvsmarkd.model.ruleset import NetfilterHook, Ruleset, Source
+from lvsmarkd.model.ruleset import Lister, NetfilterHook, Ruleset
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Drop, ForeignRule, LeavesTable, Side, Snapshot
 from lvsmarkd.netfilter.foreign import effects_of, foreign_rules
@@ -119,7 +119,7 @@ def of_own_table(ruleset: Ruleset) -> Iterator[ForeignRule]:
 
 def _marks(ruleset: Ruleset, chosen: Callable[[HookedChain], bool]) -> Iterator[ForeignRule]:
     hooks = (NetfilterHook.PREROUTING, NetfilterHook.INPUT)
-    native = Ruleset({k: t for k, t in ruleset.tables.items() if k.source is Source.NFT})
+    native = Ruleset({k: t for k, t in ruleset.tables.items() if k.source is Lister.NFT})
     for family in Family:
         chain_key = ChainKey(Plane.RUNTIME, family, Hook.PREROUTING)
         way = walk(native, family, hooks, _OWN, chosen)

@@ -21,16 +21,16 @@ from lvsmarkd.backends.firewalld.planes.own_rules import (
 )
 from lvsmarkd.backends.firewalld.rich.own_rule import PRIORITY
 from lvsmarkd.backends.firewalld.rich.rich_rule import (
-    Other,
-    Ports,
+    OtherElement,
     Protocol,
+    RichPorts,
     RichRule,
     ServiceName,
     Verb,
     read_rich_rule,
 )
 from lvsmarkd.backends.firewalld.rich.services import UNKNOWN, Services, matches_of
-from lvsmarkd.backends.firewalld.rich.words import NotUnderstoodError
+from lvsmarkd.backends.firewalld.rich.words import RichRuleError
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.qualifiers import InInterface
 from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
@@ -49,7 +49,7 @@ stage in it, the priority there: smaller comes earlier."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class _Entry:
     """How packets get to a holder: by any of these matches; ``partial``: by others too, or by
     less.
     """
@@ -59,16 +59,16 @@ class _Way:
 
 
 @dataclass(frozen=True, slots=True)
-class _Position:
+class _ContainerPosition:
     """A holder, how packets get to it, and its place among holders."""
 
     container: Container
-    way: _Way
+    way: _Entry
     rank: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _ContainerLine:
     """What one line of a holder says."""
 
     effect: Effect
@@ -78,7 +78,7 @@ class _Said:
 
 
 @dataclass(slots=True)
-class Walk:
+class ZoneWalk:
     """All zones and policies of one plane. ``ways`` are the active zones at runtime."""
 
     listing: Listing
@@ -103,22 +103,22 @@ class Walk:
         self._found.sort(key=lambda found: found[0])
         return [rule for _, rule in self._found]
 
-    def _way_to(self, name: str) -> _Way:
+    def _way_to(self, name: str) -> _Entry:
         others = self.ways.keys() - {name}
         if name == self.listing.default_zone:
             # It gets whatever no other zone claims.
-            return _Way(partial=bool(others))
+            return _Entry(partial=bool(others))
         ways = self.ways.get(name, ())
         by_interface = all(not way.startswith("source ") and not way.endswith("+") for way in ways)
         if not by_interface:
-            return _Way(partial=True)
+            return _Entry(partial=True)
         sources = any(way.startswith("source ") for each in others for way in self.ways[each])
-        return _Way(
+        return _Entry(
             tuple(Packets(qualifiers=(InInterface.of(way),)) for way in ways), partial=sources
         )
 
-    def _holder(self, container: Container, settings: Settings, way: _Way, rank: int) -> None:
-        position = _Position(container, way, rank)
+    def _holder(self, container: Container, settings: Settings, way: _Entry, rank: int) -> None:
+        position = _ContainerPosition(container, way, rank)
         ours = {listed.text for listed in self.own.listed if listed.container == container}
         for line in rich_rules(settings):
             if line not in ours:
@@ -126,29 +126,31 @@ class Walk:
         if self.listing.plane is Plane.PERMANENT:
             return
         matches, whole = matches_of(settings)
-        opened = [_Said(Accept(), match, "an open port") for match in matches]
+        opened = [_ContainerLine(Accept(), match, "an open port") for match in matches]
         for name in strings(settings, "services"):
             known = self.services.get(name, UNKNOWN)
             line = f"service {name}"
-            opened += [_Said(Accept(), match, line, known.partial) for match in known.matches]
+            opened += [
+                _ContainerLine(Accept(), match, line, known.partial) for match in known.matches
+            ]
         if not whole:
-            opened.append(_Said(Accept(), EVERY_PACKET, "an open port", partial=True))
+            opened.append(_ContainerLine(Accept(), EVERY_PACKET, "an open port", partial=True))
         for said in opened:
             self._add(position, (_ALLOW, 0), Hook.INPUT, tuple(Family), said)
         target = text(settings, "target")
         if container.kind is ContainerKind.POLICY and target in {"ACCEPT", *_REFUSING_TARGETS}:
             effect: Effect = Accept() if target == "ACCEPT" else Drop()
-            said = _Said(effect, EVERY_PACKET, f"target {target}")
+            said = _ContainerLine(effect, EVERY_PACKET, f"target {target}")
             self._add(position, (_LAST, 0), Hook.INPUT, tuple(Family), said)
 
-    def _rich(self, position: _Position, line: str) -> None:
+    def _rich(self, position: _ContainerPosition, line: str) -> None:
         both = tuple(Family)
         try:
             rich = read_rich_rule(line)
-        except NotUnderstoodError:
+        except RichRuleError:
             # It may do anything, to any packet.
             obscure = SetsUnknownMark("a rich rule that is not understood")
-            said = _Said(obscure, EVERY_PACKET, line, partial=True)
+            said = _ContainerLine(obscure, EVERY_PACKET, line, partial=True)
             self._add(position, (_ALLOW, 0), Hook.PREROUTING, both, said)
             self._add(position, (_ALLOW, 0), Hook.INPUT, both, replace(said, effect=Accept()))
             return
@@ -158,7 +160,7 @@ class Walk:
         at = Hook.PREROUTING if rich.verb is Verb.MARK else Hook.INPUT
         families = (rich.family,) if rich.family else both
         for match, partial in self._matches(rich):
-            said = _Said(effect, match, line, partial)
+            said = _ContainerLine(effect, match, line, partial)
             self._add(position, (_stage(rich), rich.priority), at, families, said)
 
     def _matches(self, rich: RichRule) -> Iterator[tuple[Packets, bool]]:
@@ -175,24 +177,24 @@ class Walk:
                 yield packets, partial
             case Protocol(value):
                 yield replace(packets, protocol=value), partial
-            case Ports(protocol, ports, False):
+            case RichPorts(protocol, ports, False):
                 yield replace(packets, protocol=protocol, ports=(ports,)), partial
-            case Ports(protocol, _, True):
+            case RichPorts(protocol, _, True):
                 yield replace(packets, protocol=protocol), True
             case ServiceName(name):
                 known = self.services.get(name, UNKNOWN)
                 for each in known.matches:
                     yield replace(each, destination=to), partial or known.partial
-            case Other():
+            case OtherElement():
                 yield packets, True
 
     def _add(
         self,
-        position: _Position,
+        position: _ContainerPosition,
         at: tuple[int, int],
         hook: Hook,
         families: Iterable[Family],
-        said: _Said,
+        said: _ContainerLine,
     ) -> None:
         rank = (position.rank, position.container.name if position.rank != _ZONES else "", *at)
         for family in families:
@@ -240,14 +242,14 @@ class Walk:
             )
 
 
-def _way_of_policy(settings: Settings, default_zone: str) -> _Way | None:
+def _way_of_policy(settings: Settings, default_zone: str) -> _Entry | None:
     """How packets for the host get to a policy; None where they do not."""
     if not {"HOST", "ANY"} & set(strings(settings, "egress_zones")):
         return None
     ingress = set(strings(settings, "ingress_zones"))
     if "ANY" in ingress:
-        return _Way()
-    return _Way(partial=True) if ingress - {"HOST"} or default_zone in ingress else None
+        return _Entry()
+    return _Entry(partial=True) if ingress - {"HOST"} or default_zone in ingress else None
 
 
 def _stage(rich: RichRule) -> int:
@@ -287,7 +289,7 @@ def service_names(*listings: Listing) -> set[str]:
 def _service_of(line: str) -> set[str]:
     try:
         what = read_rich_rule(line).what
-    except NotUnderstoodError:
+    except RichRuleError:
         return set()
     return {what.name} if isinstance(what, ServiceName) else set()
 
@@ -308,6 +310,6 @@ def masked(listings: Iterable[Listing]) -> Iterator[tuple[Plane, Container, str]
 def _has_mask(line: str) -> bool:
     try:
         mark = read_rich_rule(line).mark
-    except NotUnderstoodError:
+    except RichRuleError:
         return False
     return mark is not None and mark.mask is not None

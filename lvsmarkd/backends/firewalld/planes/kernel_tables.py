@@ -20,7 +20,7 @@ from lvsmarkd.backends.iptables.toolset import detect
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.rule import Accept, Action, Hook, Rule, SetMark
 from lvsmarkd.model.rule_spec import RuleSpec, Verdict
-from lvsmarkd.model.ruleset import NetfilterHook, Ruleset, Source, TableKey
+from lvsmarkd.model.ruleset import Lister, NetfilterHook, Ruleset, TableKey
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
@@ -33,8 +33,8 @@ DROPPING = "firewalld_policy_drop"
 """The table that drops every new connection while firewalld reloads, and for as long as a reload
 that failed is not repeated (measured)."""
 NFTABLES = "nftables"
-TABLE_KEY = TableKey(Source.NFT, "inet", TABLE)
-_DROPPING_KEY = TableKey(Source.NFT, "inet", DROPPING)
+TABLE_KEY = TableKey(Lister.NFT, "inet", TABLE)
+_DROPPING_KEY = TableKey(Lister.NFT, "inet", DROPPING)
 _HOOKS = {Hook.PREROUTING: NetfilterHook.PREROUTING, Hook.INPUT: NetfilterHook.INPUT}
 _PREFIXES = {Hook.PREROUTING: "mangle_PRE", Hook.INPUT: "filter_IN"}
 _TABLES = {"mangle": "PREROUTING", "filter": "INPUT"}
@@ -113,8 +113,8 @@ def is_in_kernel() -> bool:
 
 def kernel_of(ruleset: Ruleset) -> Kernel | Unknown:
     """The kernel's state of firewalld's native table, as far as that could be read."""
-    if Source.NFT in ruleset.unread:
-        return ruleset.unread[Source.NFT]
+    if Lister.NFT in ruleset.unread:
+        return ruleset.unread[Lister.NFT]
     dropping = _DROPPING_KEY in ruleset.tables
     table = ruleset.tables.get(TABLE_KEY)
     if isinstance(table, Unknown):

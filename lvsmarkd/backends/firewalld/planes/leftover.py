@@ -16,7 +16,7 @@ from lvsmarkd.model.firewall import Program
 from lvsmarkd.model.plan import RemoveRule, Step
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.rule_spec import RuleSpec
-from lvsmarkd.model.ruleset import Ruleset, Source, Table
+from lvsmarkd.model.ruleset import Lister, Ruleset, Table
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.model.snapshot import Chain
 
@@ -43,7 +43,7 @@ def in_nftables(table: Table) -> Iterator[Leftover]:
             yield Leftover(rule, each.handle)
 
 
-def in_iptables(ruleset: Ruleset, source: Source) -> Iterator[Leftover]:
+def in_iptables(ruleset: Ruleset, source: Lister) -> Iterator[Leftover]:
     """What is left in firewalld's chains of iptables, as far as packets reach them."""
     for family in Family:
         table = ruleset.table(table_key(source, family, "mangle"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from lvsmarkd.backends.firewalld.client.calls import (
     CONFIG_PATH,
-    Firewalld,
+    FirewalldClient,
     FirewalldError,
     Interface,
     Request,
@@ -80,13 +80,13 @@ def rich_rules(settings: Settings) -> tuple[str, ...]:
     return strings(settings, "rules_str") or strings(settings, "rich_rules")
 
 
-def read_runtime(firewalld: Firewalld) -> Listing:
+def read_runtime(firewalld: FirewalldClient) -> Listing:
     """What packets meet now. Raises BusError, FirewalldError."""
     with of_the_shape_expected():
         return _runtime(firewalld)
 
 
-def _runtime(firewalld: Firewalld) -> Listing:
+def _runtime(firewalld: FirewalldClient) -> Listing:
     default_zone = str(firewalld.call(Interface.MAIN, "getDefaultZone"))
     zones = _names(firewalld.call(Interface.ZONE, "getZones"))
     policies = _policies(firewalld, Interface.POLICY, "getPolicies")
@@ -108,13 +108,13 @@ def _runtime(firewalld: Firewalld) -> Listing:
     )
 
 
-def read_permanent(firewalld: Firewalld) -> Listing:
+def read_permanent(firewalld: FirewalldClient) -> Listing:
     """What the next reload or boot brings. Raises BusError, FirewalldError."""
     with of_the_shape_expected():
         return _permanent(firewalld)
 
 
-def _permanent(firewalld: Firewalld) -> Listing:
+def _permanent(firewalld: FirewalldClient) -> Listing:
     names = _names(firewalld.call(Interface.CONFIG, "getZoneNames", path=CONFIG_PATH))
     policies = _policies(firewalld, Interface.CONFIG, "getPolicyNames", CONFIG_PATH)
     paths = _answers(
@@ -147,7 +147,7 @@ def _permanent(firewalld: Firewalld) -> Listing:
 
 
 def _policies(
-    firewalld: Firewalld, interface: Interface, method: str, path: str | None = None
+    firewalld: FirewalldClient, interface: Interface, method: str, path: str | None = None
 ) -> tuple[str, ...]:
     """The names of the policies; firewalld before 0.9 has none, nor the method."""
     try:
@@ -167,7 +167,7 @@ def _names(answer: object) -> tuple[str, ...]:
     return tuple(map(str, answer)) if isinstance(answer, list | tuple) else ()
 
 
-def _answers(firewalld: Firewalld, requests: Sequence[Request]) -> list[object]:
+def _answers(firewalld: FirewalldClient, requests: Sequence[Request]) -> list[object]:
     answers = firewalld.calls(requests)
     for answer in answers:
         if isinstance(answer, FirewalldError):
@@ -175,7 +175,7 @@ def _answers(firewalld: Firewalld, requests: Sequence[Request]) -> list[object]:
     return answers
 
 
-def _settings(firewalld: Firewalld, requests: Sequence[Request]) -> list[Settings]:
+def _settings(firewalld: FirewalldClient, requests: Sequence[Request]) -> list[Settings]:
     return [a if isinstance(a, Mapping) else {} for a in _answers(firewalld, requests)]
 
 

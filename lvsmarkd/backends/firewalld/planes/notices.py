@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lvsmarkd.backends.firewalld.client.calls import State
+from lvsmarkd.backends.firewalld.client.calls import RunState
 from lvsmarkd.backends.firewalld.client.states import SENTENCES
 from lvsmarkd.backends.firewalld.planes.foreign import masked
 from lvsmarkd.backends.firewalld.planes.kernel_tables import Kernel
@@ -15,10 +15,10 @@ from lvsmarkd.model.rule_ref import Keeper, RuleRef
 from lvsmarkd.model.ruleset import Ruleset
 from lvsmarkd.model.unknown import Unknown
 
-_OF_STATES = {State.PANIC: NoticeKind.PANIC, State.FAILED: NoticeKind.FAILED}
+_OF_STATES = {RunState.PANIC: NoticeKind.PANIC, RunState.FAILED: NoticeKind.FAILED}
 
 
-def notices_of_state(state: State) -> tuple[Notice, ...]:
+def notices_of_state(state: RunState) -> tuple[Notice, ...]:
     """What is to be noticed of a state by itself, also where nothing could be read."""
     return (Notice(_OF_STATES[state], SENTENCES[state]),) if state in _OF_STATES else ()
 
@@ -48,7 +48,7 @@ def notices_of(state_seen: FirewalldState, *, not_at_boot: str, hindrance: str) 
 def _of_kernel(state_seen: FirewalldState) -> Iterator[Notice]:
     if isinstance(state_seen.kernel, Unknown):
         yield Notice(NoticeKind.KERNEL_UNSEEN, state_seen.kernel.reason)
-    elif state_seen.kernel.dropping and state_seen.state is not State.PANIC:
+    elif state_seen.kernel.dropping and state_seen.state is not RunState.PANIC:
         yield Notice(NoticeKind.DROPPING)
     elif not state_seen.kernel.whole:
         yield Notice(NoticeKind.FLUSHED)

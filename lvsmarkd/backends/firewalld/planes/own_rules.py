@@ -9,7 +9,7 @@ from lvsmarkd.backends.firewalld.planes.frame import NOTHING_ELSE, fault_of
 from lvsmarkd.backends.firewalld.planes.listing import Listing, rich_rules
 from lvsmarkd.backends.firewalld.rich.own_rule import POLICY, PRIORITY, own_rule
 from lvsmarkd.backends.firewalld.rich.rich_rule import Verb, read_rich_rule
-from lvsmarkd.backends.firewalld.rich.words import NotUnderstoodError
+from lvsmarkd.backends.firewalld.rich.words import RichRuleError
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.service import Family
@@ -147,7 +147,7 @@ def _own(container: Container, texts: Iterable[str]) -> Iterable[ListedRule]:
             continue
         try:
             rule = own_rule(read_rich_rule(text))
-        except NotUnderstoodError:
+        except RichRuleError:
             continue
         if rule is not None:
             yield ListedRule(container, text, rule)
@@ -169,7 +169,7 @@ def _named(listed: list[ListedRule], marks: Marks) -> tuple[ListedRule, ...]:
 def _spot(plane: Plane, text: str) -> ChainKey:
     try:
         rich = read_rich_rule(text)
-    except NotUnderstoodError:
+    except RichRuleError:
         return ChainKey(plane, Family.INET, Hook.PREROUTING)
     hook = Hook.PREROUTING if rich.verb is Verb.MARK else Hook.INPUT
     return ChainKey(plane, rich.family or Family.INET, hook)

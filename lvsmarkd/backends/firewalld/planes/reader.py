@@ -8,10 +8,10 @@ from pathlib import Path
 from lvsmarkd.backends.firewalld.client.calls import (
     CONFIG_PATH,
     BusError,
-    Firewalld,
+    FirewalldClient,
     FirewalldError,
     Interface,
-    State,
+    RunState,
 )
 from lvsmarkd.backends.firewalld.planes.files import ETC, broken_policy
 from lvsmarkd.backends.firewalld.planes.kernel_tables import NFTABLES, Kernel, read_kernel
@@ -60,7 +60,7 @@ class FirewalldState:
     ``links`` are the network interfaces that packets come in by.
     """
 
-    state: State
+    state: RunState
     runtime: Listing
     permanent: Listing | Unknown
     own: Mapping[Plane, OwnRules]
@@ -155,11 +155,11 @@ def _may_enter(way: str, family: Family | None) -> bool:
 class FirewalldReader:
     """Looks, and remembers which service each accept of ours was seen to serve."""
 
-    firewalld: Firewalld
+    firewalld: FirewalldClient
     choices: Choices
     marks: Marks = field(default_factory=dict)
 
-    def look(self, state: State) -> FirewalldState:
+    def look(self, state: RunState) -> FirewalldState:
         """Look at everything; a second time where the kernel lacks what firewalld lists.
 
         firewalld may have begun to reload between its answer and ours: it answers again only
@@ -178,7 +178,7 @@ class FirewalldReader:
         """Firewalld's own backend: nftables or iptables."""
         return self._kernel()[0]
 
-    def _once(self, state: State) -> FirewalldState:
+    def _once(self, state: RunState) -> FirewalldState:
         runtime = read_runtime(self.firewalld)
         permanent: Listing | Unknown
         try:

@@ -14,7 +14,7 @@ from lvsmarkd.backends.iptables.toolset import detect
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.qualifiers import InInterface
 from lvsmarkd.model.rule_spec import Field, FieldTest, Opaque, Other, StateTest, Verdict
-from lvsmarkd.model.ruleset import Source, Table, TableRule
+from lvsmarkd.model.ruleset import Lister, Table, TableRule
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
 from lvsmarkd.netfilter.iptables_save import ListingError, read_saved
@@ -92,7 +92,7 @@ def _tables(family: str, text: str | None) -> list[Table | Unknown] | None:
     if text is None:
         return None
     try:
-        source = Source.IPTABLES_NFT  # only where a base chain stands would tell the variants apart
+        source = Lister.IPTABLES_NFT  # only where a base chain stands would tell the variants apart
         read = read_saved(text, source, _FAMILIES[family], ends=family != EB)
     except ListingError:
         return None

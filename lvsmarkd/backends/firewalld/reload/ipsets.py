@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from lvsmarkd.backends.firewalld.client.calls import (
     CONFIG_PATH,
-    Firewalld,
+    FirewalldClient,
     FirewalldError,
     Interface,
 )
@@ -20,13 +20,13 @@ _OPTIONS = 4
 """The place of the options in a set's settings (firewalld.dbus(5), getIPSetSettings)."""
 
 
-def ipset_losses(firewalld: Firewalld, backend: str) -> Iterator[str]:
+def ipset_losses(firewalld: FirewalldClient, backend: str) -> Iterator[str]:
     """The sets with entries that are not permanent. Raises BusError, FirewalldError."""
     with of_the_shape_expected():
         yield from _losses(firewalld, backend)
 
 
-def _losses(firewalld: Firewalld, backend: str) -> Iterator[str]:
+def _losses(firewalld: FirewalldClient, backend: str) -> Iterator[str]:
     names = firewalld.call(Interface.IPSET, "getIPSets")
     for name in names if isinstance(names, list | tuple) else ():
         if _ends_by_itself(firewalld, name):
@@ -50,7 +50,7 @@ def _losses(firewalld: Firewalld, backend: str) -> Iterator[str]:
             yield f"entries of ipset {name}"
 
 
-def _ends_by_itself(firewalld: Firewalld, name: object) -> bool:
+def _ends_by_itself(firewalld: FirewalldClient, name: object) -> bool:
     """Whether the entries of a set have a timeout."""
     settings = firewalld.call(Interface.IPSET, "getIPSetSettings", name)
     if not isinstance(settings, list | tuple) or len(settings) <= _OPTIONS:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lvsmarkd.backends.firewalld.client.calls import Firewalld, FirewalldError, Interface
+from lvsmarkd.backends.firewalld.client.calls import FirewalldClient, FirewalldError, Interface
 from lvsmarkd.backends.firewalld.planes.kernel_tables import Kernel
 from lvsmarkd.backends.firewalld.planes.listing import read_permanent, read_runtime
 from lvsmarkd.backends.firewalld.planes.reader import FirewalldState
@@ -30,7 +30,7 @@ class Reloader:
     state; ``rules`` is about how many rules firewalld will load.
     """
 
-    firewalld: Firewalld
+    firewalld: FirewalldClient
     allowed: Reload
     impact: ReloadImpact
     look: Callable[[], Kernel | Unknown]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lvsmarkd.backends.firewalld.client.calls import Firewalld
+from lvsmarkd.backends.firewalld.client.calls import FirewalldClient
 from lvsmarkd.backends.firewalld.planes.listing import Listing, Settings
 from lvsmarkd.backends.firewalld.reload.flushed import Saved, saved_rules, wiped
 from lvsmarkd.backends.firewalld.reload.ipsets import ipset_losses
@@ -21,7 +21,7 @@ _NAMES: Mapping[str, str] = {"rules_str": "rich rules", "rich_rules": "rich rule
 class ReloadImpact:
     """What others would lose, or get, by a reload of this version and backend."""
 
-    firewalld: Firewalld
+    firewalld: FirewalldClient
     version: str
     backend: str
     saved: Saved = saved_rules

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from lvsmarkd.backends.firewalld.rich.qualifiers import element_words, read_source
-from lvsmarkd.backends.firewalld.rich.rich_rule import Party, Ports, Protocol, RichRule, Verb
+from lvsmarkd.backends.firewalld.rich.rich_rule import Party, Protocol, RichPorts, RichRule, Verb
 from lvsmarkd.model.packets import Packets, written
 from lvsmarkd.model.protocols import PROTOCOL_NAMES, Transport
 from lvsmarkd.model.rule import Accept, Action, Hook, Rule, SetMark
@@ -90,7 +90,7 @@ def _match(rich: RichRule) -> Packets | None:
     match rich.what:
         case None:
             return packets
-        case Ports(protocol, ports, False):
+        case RichPorts(protocol, ports, False):
             return replace(packets, protocol=protocol, ports=(ports,))
         case Protocol(number):
             return replace(packets, protocol=number)

@@ -13,9 +13,9 @@ from ipaddress import IPv4Network, IPv6Network
 
 from lvsmarkd.backends.firewalld.rich.words import (
     ALTERNATIVES,
-    Element,
-    NotUnderstoodError,
-    Words,
+    RichRuleError,
+    RichWords,
+    WrittenElement,
     read_words,
 )
 from lvsmarkd.model.ports import MAX_PORT, PortRange
@@ -39,7 +39,7 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
-class Ports:
+class RichPorts:
     """Packets of a protocol, to (or, ``source``, from) these ports."""
 
     protocol: int
@@ -62,14 +62,14 @@ class ServiceName:
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class OtherElement:
     """An element that does not matter to marks, or narrows a rule in a way not looked into."""
 
     name: str
     attributes: tuple[tuple[str, str], ...] = ()
 
 
-What = Ports | Protocol | ServiceName | Other
+What = RichPorts | Protocol | ServiceName | OtherElement
 
 
 class Verb(StrEnum):
@@ -133,43 +133,43 @@ def read_rich_rule(text: str) -> RichRule:
         words.one_of(logs) is not None or "audit" in words.elements,
     )
     if rule == RichRule(verb=rule.verb, mark=rule.mark, limit=rule.limit):
-        raise NotUnderstoodError(f"no element, no source, no destination, no priority: {text}")
+        raise RichRuleError(f"no element, no source, no destination, no priority: {text}")
     return rule
 
 
-def _family(words: Words, text: str) -> Family | None:
+def _family(words: RichWords, text: str) -> Family | None:
     name = words.attributes.get("family")
     if name is None:
         return None
     if name not in FAMILIES:
-        raise NotUnderstoodError(f"family is ipv4 or ipv6, found {name}: {text}")
+        raise RichRuleError(f"family is ipv4 or ipv6, found {name}: {text}")
     return FAMILIES[name]
 
 
-def _priority(words: Words, text: str) -> int:
+def _priority(words: RichWords, text: str) -> int:
     try:
         priority = int(words.attributes.get("priority", "0"))
     except ValueError as error:
-        raise NotUnderstoodError(f"priority is a number: {text}") from error
+        raise RichRuleError(f"priority is a number: {text}") from error
     if not -MAX_PRIORITY - 1 <= priority <= MAX_PRIORITY:
-        raise NotUnderstoodError(f"priority is at most {MAX_PRIORITY}: {text}")
+        raise RichRuleError(f"priority is at most {MAX_PRIORITY}: {text}")
     return priority
 
 
-def _party(element: Element | None, family: Family | None, text: str) -> Party | None:
+def _party(element: WrittenElement | None, family: Family | None, text: str) -> Party | None:
     if element is None:
         return None
     known = {name: element.attributes.get(name) for name in ("address", "mac", "ipset")}
     if sum(value is not None for value in known.values()) != 1:
-        raise NotUnderstoodError(f"{element.name} is one of address, mac, ipset: {text}")
+        raise RichRuleError(f"{element.name} is one of address, mac, ipset: {text}")
     inverted = element.negated or "invert" in element.attributes
     if known["mac"] is not None:
         mac = known["mac"].lower()
         if not _MAC.fullmatch(mac):
-            raise NotUnderstoodError(f"no MAC: {text}")
+            raise RichRuleError(f"no MAC: {text}")
         return Party(mac=mac, inverted=inverted)
     if family is None and (known["address"] or element.name == "destination"):
-        raise NotUnderstoodError(f"{element.name} needs a family: {text}")
+        raise RichRuleError(f"{element.name} needs a family: {text}")
     if known["address"] is None:
         return Party(ipset=known["ipset"], inverted=inverted)
     return Party(_network(known["address"], family, text), inverted=inverted)
@@ -184,32 +184,32 @@ def _network(address: str, family: Family | None, text: str) -> Network:
             host = host[1:-1]
         return IPv6Network(f"{host}{slash}{length}", strict=False)
     except ValueError as error:
-        raise NotUnderstoodError(f"{error}: {text}") from error
+        raise RichRuleError(f"{error}: {text}") from error
 
 
-def _what(element: Element, text: str) -> What:
+def _what(element: WrittenElement, text: str) -> What:
     given = element.attributes
     match element.name:
         case "port" | "source-port":
             protocol = TRANSPORTS.get(given.get("protocol", ""))
             if protocol is None:
-                raise NotUnderstoodError(f"ports have a protocol, tcp udp sctp or dccp: {text}")
+                raise RichRuleError(f"ports have a protocol, tcp udp sctp or dccp: {text}")
             name = given.get("protocol", "")
             ports = port_range(given.get("port", ""), name)
             if ports is None:
-                raise NotUnderstoodError(f"no port, nor range of ports: {text}")
-            return Ports(int(protocol), ports, element.name == "source-port")
+                raise RichRuleError(f"no port, nor range of ports: {text}")
+            return RichPorts(int(protocol), ports, element.name == "source-port")
         case "protocol":
             number = protocol_number(given.get("value", ""))
             if number is None:
-                raise NotUnderstoodError(f"no protocol of this name: {text}")
+                raise RichRuleError(f"no protocol of this name: {text}")
             return Protocol(number)
         case "service":
             if "name" not in given:
-                raise NotUnderstoodError(f"service has a name: {text}")
+                raise RichRuleError(f"service has a name: {text}")
             return ServiceName(given["name"])
         case name:
-            return Other(name, tuple(sorted(given.items())))
+            return OtherElement(name, tuple(sorted(given.items())))
 
 
 def port_range(text: str, protocol: str) -> PortRange | None:
@@ -253,14 +253,14 @@ def protocol_number(text: str) -> int | None:
         return None
 
 
-def _mark(element: Element, text: str) -> Mark:
+def _mark(element: WrittenElement, text: str) -> Mark:
     value, slash, mask = element.attributes.get("set", "").partition("/")
     try:
         mark = Mark(int(value, 0), int(mask, 0) if slash else None)
     except ValueError as error:
-        raise NotUnderstoodError(f"no mark: {text}") from error
+        raise RichRuleError(f"no mark: {text}") from error
     if not (0 <= mark.value <= MAX_MARK and 0 <= (mark.mask or 0) <= MAX_MARK):
-        raise NotUnderstoodError(f"a mark has 32 bits: {text}")
+        raise RichRuleError(f"a mark has 32 bits: {text}")
     return mark
 
 

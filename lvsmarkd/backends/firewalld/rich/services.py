@@ -3,7 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lvsmarkd.backends.firewalld.client.calls import Firewalld, FirewalldError, Interface, Request
+from lvsmarkd.backends.firewalld.client.calls import (
+    FirewalldClient,
+    FirewalldError,
+    Interface,
+    Request,
+)
 from lvsmarkd.backends.firewalld.planes.listing import Settings, pairs, strings
 from lvsmarkd.backends.firewalld.rich.rich_rule import port_range, protocol_number
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
@@ -26,7 +31,7 @@ UNKNOWN = ServiceMatches((EVERY_PACKET,), partial=True)
 """Of a service that firewalld does not tell: it may be any packet."""
 
 
-def ask_services(firewalld: Firewalld, names: Iterable[str]) -> Services:
+def ask_services(firewalld: FirewalldClient, names: Iterable[str]) -> Services:
     """Ask firewalld for the services of these names, and for those that they include.
 
     Raises BusError. A name that firewalld does not know is left out.

@@ -40,12 +40,12 @@ ALTERNATIVES = (
 """Of each of these a rule has one at most."""
 
 
-class NotUnderstoodError(ValueError):
+class RichRuleError(ValueError):
     """The text is no rich rule, or of a kind that is not known here. Says what was found."""
 
 
 @dataclass(slots=True)
-class Element:
+class WrittenElement:
     """One element: its attributes, whether NOT stands in it, and the limit that follows it."""
 
     name: str
@@ -55,18 +55,18 @@ class Element:
 
 
 @dataclass(slots=True)
-class Words:
+class RichWords:
     """A whole rule: the attributes of ``rule`` itself, and its elements by name."""
 
     attributes: dict[str, str] = field(default_factory=dict)
-    elements: dict[str, Element] = field(default_factory=dict)
+    elements: dict[str, WrittenElement] = field(default_factory=dict)
 
-    def one_of(self, names: frozenset[str]) -> Element | None:
+    def one_of(self, names: frozenset[str]) -> WrittenElement | None:
         """The one element of these that the rule has."""
         return next((e for name, e in self.elements.items() if name in names), None)
 
 
-def read_words(text: str) -> Words:
+def read_words(text: str) -> RichWords:
     """Split a rule into its elements, in any order and quoting.
 
     Raises NotUnderstoodError for what firewalld would not take, or is not known here.
@@ -74,17 +74,17 @@ def read_words(text: str) -> Words:
     try:
         tokens = shlex.split("".join(filter(str.isprintable, text)))
     except ValueError as error:
-        raise NotUnderstoodError(f"{error}: {text}") from error
+        raise RichRuleError(f"{error}: {text}") from error
     if tokens[:1] != ["rule"]:
-        raise NotUnderstoodError(f"a rich rule begins with the word rule: {text}")
-    words = Words()
-    last: Element | None = None
+        raise RichRuleError(f"a rich rule begins with the word rule: {text}")
+    words = RichWords()
+    last: WrittenElement | None = None
     limiting = False
     for word in tokens[1:]:
         name, is_attribute, value = word.partition("=")
         if limiting and last is not None:
             if name != "value" or not value:
-                raise NotUnderstoodError(f"limit has a value, found {word}: {text}")
+                raise RichRuleError(f"limit has a value, found {word}: {text}")
             last.limit, limiting = value, False
         elif is_attribute:
             _attribute(words, last, name, value, text)
@@ -95,28 +95,30 @@ def read_words(text: str) -> Words:
         else:
             last = _element(words, word, text)
     if limiting:
-        raise NotUnderstoodError(f"limit has a value: {text}")
+        raise RichRuleError(f"limit has a value: {text}")
     return words
 
 
-def _attribute(words: Words, last: Element | None, name: str, value: str, text: str) -> None:
+def _attribute(
+    words: RichWords, last: WrittenElement | None, name: str, value: str, text: str
+) -> None:
     if name in _OF_THE_RULE:
         container = words.attributes
     elif last is not None and name in _ATTRIBUTES[last.name]:
         container = last.attributes
     else:
-        raise NotUnderstoodError(f"{name} does not belong where it stands: {text}")
+        raise RichRuleError(f"{name} does not belong where it stands: {text}")
     if not value:
-        raise NotUnderstoodError(f"{name} has no value: {text}")
+        raise RichRuleError(f"{name} has no value: {text}")
     container[name] = value
 
 
-def _element(words: Words, name: str, text: str) -> Element:
+def _element(words: RichWords, name: str, text: str) -> WrittenElement:
     if name not in _ATTRIBUTES:
-        raise NotUnderstoodError(f"{name} is no element that is known here: {text}")
+        raise RichRuleError(f"{name} is no element that is known here: {text}")
     if name in words.elements or any(
         name in names and words.one_of(names) for names in ALTERNATIVES
     ):
-        raise NotUnderstoodError(f"{name} cannot stand beside what is there: {text}")
-    words.elements[name] = Element(name)
+        raise RichRuleError(f"{name} cannot stand beside what is there: {text}")
+    words.elements[name] = WrittenElement(name)
     return words.elements[name]

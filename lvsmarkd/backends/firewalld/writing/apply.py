@@ -8,7 +8,7 @@ configuration does.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from lvsmarkd.backends.firewalld.client.calls import Firewalld, FirewalldError
+from lvsmarkd.backends.firewalld.client.calls import FirewalldClient, FirewalldError
 from lvsmarkd.backends.firewalld.client.states import failure
 from lvsmarkd.backends.firewalld.planes.listing import Listing
 from lvsmarkd.backends.firewalld.planes.own_rules import Change
@@ -33,7 +33,7 @@ _UNMET = (
 class Application:
     """One plan's way into firewalld."""
 
-    firewalld: Firewalld
+    firewalld: FirewalldClient
     reloader: Reloader
     reader: FirewalldReader
     unmended: Unmended

@@ -1,6 +1,6 @@
 """Removing all that is ours from firewalld, and nothing else."""
 
-from lvsmarkd.backends.firewalld.client.calls import Firewalld
+from lvsmarkd.backends.firewalld.client.calls import FirewalldClient
 from lvsmarkd.backends.firewalld.planes.listing import Listing, rich_rules
 from lvsmarkd.backends.firewalld.planes.own_rules import OUR_POLICY, Change, Container
 from lvsmarkd.backends.firewalld.planes.reader import FirewalldState
@@ -10,7 +10,7 @@ from lvsmarkd.model.plan import Plan, RemoveChain, Step
 from lvsmarkd.model.rule import ChainKey, Plane
 
 
-def purge(firewalld: Firewalld, state_seen: FirewalldState) -> Plan:
+def purge(firewalld: FirewalldClient, state_seen: FirewalldState) -> Plan:
     """Remove our rules from every zone, and our policy; gives what was done.
 
     Raises BusError, FirewalldError.

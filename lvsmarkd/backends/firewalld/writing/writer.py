@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from lvsmarkd.backends.firewalld.client.calls import (
     CONFIG_PATH,
-    Firewalld,
+    FirewalldClient,
     FirewalldError,
     Interface,
     Request,
@@ -45,7 +45,7 @@ class RuntimeWriter:
     take at the pace so far: where it says no, the additions end there, and the caller reloads.
     """
 
-    firewalld: Firewalld
+    firewalld: FirewalldClient
     listing: Listing
     worth: Callable[[float], bool] = lambda _seconds: True
     clock: Callable[[], float] = monotonic
@@ -141,7 +141,7 @@ class PermanentWriter:
     read a moment before. ``room`` says whether there is any on the disk for a new policy.
     """
 
-    firewalld: Firewalld
+    firewalld: FirewalldClient
     listing: Listing
     room: Callable[[], bool] = lambda: True
     wrote: bool = False
