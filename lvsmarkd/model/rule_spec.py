@@ -5,12 +5,12 @@ an effect likewise (`Other`).
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.rule import SetMark
 from lvsmarkd.model.service import MAX_MARK, Address, Family, Network
-from lvsmarkd.model.structs import dataclass
 
 
 class Field(StrEnum):

@@ -5,6 +5,7 @@ A table that could not be read is `Unknown` with its reason, and of a table that
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lvsmarkd.model.rule import SetMark
@@ -19,7 +20,6 @@ from lvsmarkd.model.rule_spec import (
     When,
 )
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.structs import dataclass, field
 from lvsmarkd.model.unknown import Unknown
 
 

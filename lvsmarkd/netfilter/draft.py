@@ -3,13 +3,13 @@ condition.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.ports import PortRange, PortSet
 from lvsmarkd.model.qualifiers import Qualifier
 from lvsmarkd.model.rule_spec import Interval
 from lvsmarkd.model.service import Network
-from lvsmarkd.model.structs import dataclass, field
 
 
 @dataclass(slots=True)

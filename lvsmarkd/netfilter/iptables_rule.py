@@ -6,6 +6,7 @@ spellings alike (measured over 42 idioms on 1.8.9).
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
 from lvsmarkd.model.protocols import TRANSPORTS
@@ -35,7 +36,6 @@ from lvsmarkd.model.rule_spec import (
     Verdict,
 )
 from lvsmarkd.model.service import MAX_MARK
-from lvsmarkd.model.structs import dataclass, field
 from lvsmarkd.netfilter.draft import PacketsDraft
 from lvsmarkd.netfilter.iptables_qualifiers import read_option
 from lvsmarkd.netfilter.iptables_words import (

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 from lvsmarkd.model.rule_spec import Jump, Other, RuleSpec, Verdict
 from lvsmarkd.model.ruleset import (
@@ -14,7 +15,6 @@ from lvsmarkd.model.ruleset import (
     TableRule,
 )
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.structs import dataclass, field, replace
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
 from lvsmarkd.netfilter.iptables_rule import read_rule

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-
-from lvsmarkd.model.structs import dataclass, field
+from dataclasses import dataclass, field
 
 _TOKEN = re.compile(r'(?<!\S)"((?:[^"\\]|\\.)*)"|(\S+)', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)

@@ -5,6 +5,7 @@ crash or hang hides itself and no other.
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from lvsmarkd.model.rule_spec import Field, Verdict
@@ -19,7 +20,6 @@ from lvsmarkd.model.ruleset import (
     TableRule,
     TableSet,
 )
-from lvsmarkd.model.structs import dataclass, field
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
 from lvsmarkd.netfilter.nft_rule import read_statements

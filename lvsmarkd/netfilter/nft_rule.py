@@ -1,6 +1,7 @@
 """A rule's statements as ``nft -j`` prints them, understood. Source: libnftables-json(5)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
 
 from lvsmarkd.model.ports import MAX_PORT
@@ -30,7 +31,6 @@ from lvsmarkd.model.rule_spec import (
     When,
 )
 from lvsmarkd.model.service import MAX_MARK, Family
-from lvsmarkd.model.structs import dataclass, field, replace
 from lvsmarkd.netfilter.draft import PacketsDraft
 from lvsmarkd.netfilter.nft_qualifiers import read_match
 from lvsmarkd.netfilter.nft_values import (

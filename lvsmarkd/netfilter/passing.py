@@ -5,11 +5,11 @@ firewalld's has as many ways through a policy as packets may come by.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from lvsmarkd.model.packets import EVERY_PACKET
 from lvsmarkd.model.rule_spec import Jump, RuleSpec, Verdict, VerdictMap, When
 from lvsmarkd.model.ruleset import NetfilterHook, Table, TableChain, TableRule
-from lvsmarkd.model.structs import dataclass, field
 
 _LOST = frozenset({Verdict.DROP, Verdict.STOLEN})
 """Of packets that end so nothing is to be said."""

@@ -4,6 +4,7 @@ Where that order is decided: `base_chains`. Jumps are followed; each rule keeps 
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.qualifiers import InInterface
@@ -29,7 +30,6 @@ from lvsmarkd.model.ruleset import (
     TableRule,
 )
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.structs import dataclass, field, replace
 
 DEPTH = 256
 """Jumps deeper than this are not followed; nf_tables allows 16, legacy has no such limit."""

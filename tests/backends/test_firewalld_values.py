@@ -1,5 +1,7 @@
 """What is concluded from firewalld's lists and from nft's, without any firewalld."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,7 +39,6 @@ from lvsmarkd.model.rule import ChainKey, Hook, Plane, SetMark
 from lvsmarkd.model.ruleset import Lister, Ruleset, TableKey
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Side, Snapshot
-from lvsmarkd.model.structs import replace
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.iptables_rule import read_rule, read_words
 from lvsmarkd.netfilter.nft_json import table_of

@@ -1,9 +1,10 @@
 """What people type means the same to us as what either variant of iptables lists of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from lvsmarkd.model.ruleset import Lister, Table
-from lvsmarkd.model.structs import replace
 from lvsmarkd.netfilter.iptables_rule import read_words
 from lvsmarkd.netfilter.iptables_save import read_saved
 from lvsmarkd.netfilter.iptables_words import split
