@@ -1,31 +1,42 @@
 """From a directory's keepalived.conf and lvsmarkd.toml to what is found and what is written.
 
-Nothing is there yet: no rule of ours, none of others'. The way is the daemon's own, without the
-kernel: files, declarations, what must hold, the judgement, and the text that a firewall is given.
+Nothing is there yet but what the directory's `iptables-save` and `ip6tables-save` list. The way is
+the daemon's own, without the kernel: files, declarations, what must hold, the judgement, and the
+text that a firewall is given.
 """
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lvsmarkd.backends.firewalld.planes.listing import Listing
 from lvsmarkd.backends.firewalld.planes.own_rules import OwnRules, chain_of, own_rules
 from lvsmarkd.backends.firewalld.planes.reader import CHAIN_KEYS as FIREWALLD_CHAINS
 from lvsmarkd.backends.firewalld.rich.qualifiers import rich_rule_limits
 from lvsmarkd.backends.firewalld.writing.changes import change_of, commands
-from lvsmarkd.backends.iptables.chains import TABLES
+from lvsmarkd.backends.iptables.chains import TABLES, table_key
 from lvsmarkd.backends.iptables.script import of_table, script
+from lvsmarkd.backends.iptables.snapshot import snapshot_of
+from lvsmarkd.backends.iptables.toolset import Variant
 from lvsmarkd.declarations.tables import BackendChoice, Firewall, Placement
 from lvsmarkd.judge.desired import desired
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.finding import Finding
+from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.limits import DEFAULT_LIMITS
 from lvsmarkd.model.plan import Plan
-from lvsmarkd.model.rule import ChainKey, Hook, Plane
+from lvsmarkd.model.rule import Plane
+from lvsmarkd.model.ruleset import Lister, Ruleset, Table, TableKey
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import Chain, Snapshot
+from lvsmarkd.model.snapshot import Snapshot
+from lvsmarkd.netfilter.iptables_save import FAMILY_NAMES, read_saved
 from lvsmarkd.reconcile.inputs import InputPaths, InputReader
 
-INPUTS = ("keepalived.conf", "lvsmarkd.toml")
+if TYPE_CHECKING:
+    from lvsmarkd.model.unknown import Unknown
+
+INPUTS = ("keepalived.conf", "lvsmarkd.toml", "iptables-save", "ip6tables-save")
+_SAVED = {Family.INET: INPUTS[2], Family.INET6: INPUTS[3]}
 _RESTORE = {Family.INET: "iptables-restore", Family.INET6: "ip6tables-restore"}
 
 
@@ -44,11 +55,24 @@ def rendered(directory: Path) -> dict[str, str]:
         plan = judge(wanted, Snapshot(chains))
         files = dict(_firewall_cmd(plan, planes))
     else:
-        keys = (ChainKey(Plane.RUNTIME, family, hook) for family in Family for hook in Hook)
-        plan = judge(wanted, Snapshot(dict.fromkeys(keys, Chain())))
+        identity = FirewallIdentity(Program.IPTABLES, Variant.NFT, "1.8.9")
+        plan = judge(wanted, snapshot_of(_saved(directory), identity, jump_at_end=False))
         files = dict(_restore(plan))
     files["findings"] = "".join(_findings(plan.findings)) or "nothing\n"
     return {name: text.replace(f"{directory}/", "") for name, text in files.items()}
+
+
+def _saved(directory: Path) -> Ruleset:
+    """What the two listings hold; a table that is in none is there and empty."""
+    tables: dict[TableKey, Table | Unknown] = {}
+    for family, name in _SAVED.items():
+        keys = [table_key(Lister.IPTABLES_NFT, family, table) for table in TABLES]
+        tables |= {key: Table(key) for key in keys}
+        if (directory / name).exists():
+            text = (directory / name).read_text()
+            found = read_saved(text, Lister.IPTABLES_NFT, FAMILY_NAMES[family])
+            tables |= {table_key(Lister.IPTABLES_NFT, family, t): each for t, each in found.items()}
+    return Ruleset(tables)
 
 
 _PLANES = (Plane.RUNTIME, Plane.PERMANENT)

@@ -1,6 +1,6 @@
 """The iptables backend: reads with iptables-save, writes with iptables-restore --noflush."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,32 +12,25 @@ from lvsmarkd.backends.iptables.bisect_rejected import bisect_rejected
 from lvsmarkd.backends.iptables.chains import (
     LOCATIONS,
     TABLES,
-    is_plain_jump,
-    own_chain,
-    own_rule,
     source_of,
     table_key,
 )
 from lvsmarkd.backends.iptables.script import deletion, of_table, script
+from lvsmarkd.backends.iptables.snapshot import chain_of, snapshot_of
 from lvsmarkd.backends.iptables.toolset import Tools, Toolset, Variant, tools_of
 from lvsmarkd.model.firewall import FirewallIdentity, Program
-from lvsmarkd.model.limits import Limits
-from lvsmarkd.model.notice import Notice, NoticeKind
 from lvsmarkd.model.plan import Plan, RemoveChain, Step
-from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
-from lvsmarkd.model.rule_spec import RuleSpec, SetsUnknownMark, Verdict
-from lvsmarkd.model.ruleset import Lister, NetfilterHook, Ruleset, Table, TableKey, TableRule
+from lvsmarkd.model.rule import ChainKey, Plane, Rule
+from lvsmarkd.model.rule_spec import RuleSpec
+from lvsmarkd.model.ruleset import Lister, Ruleset, Table, TableKey
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.shortage import is_shortage, shortage_sentence
-from lvsmarkd.model.snapshot import Chain, ForeignRule, Snapshot
+from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
-from lvsmarkd.netfilter.foreign import foreign_rules
-from lvsmarkd.netfilter.iptables_qualifiers import max_values
 from lvsmarkd.netfilter.iptables_rule import read_rule
 from lvsmarkd.netfilter.iptables_save import FAMILY_NAMES, Read, lacking_right, save
 from lvsmarkd.netfilter.program import WRITE_TIMEOUT, Completed, OnSpawn, run
-from lvsmarkd.netfilter.walk import HookedChain, walk
 
 LOCK_SECONDS = 5
 """How long iptables-restore waits for the lock. Never without: 1.8.9 legacy waits for ever."""
@@ -48,13 +41,6 @@ _LEGACY_TABLES = {
 _BACKUP_HEAD = (
     "# The ruleset before the first write of lvsmarkd; nothing below: there was no rule.\n"
 )
-HOOKS = {
-    # A mark that is set at INPUT still comes before IPVS.
-    Hook.PREROUTING: (NetfilterHook.PREROUTING, NetfilterHook.INPUT),
-    Hook.OUTPUT: (NetfilterHook.OUTPUT,),
-    Hook.INPUT: (NetfilterHook.INPUT,),
-}
-"""The hooks whose rules matter to what we keep at one."""
 _NO_BINARY = "the programs ip6tables-save and ip6tables-restore were not found: install iptables"
 
 
@@ -83,22 +69,7 @@ class IptablesBackend:
             found = [tables(family) for family in Family]
         self._understood = fresh
         ruleset = Ruleset({key: table for each in found for key, table in each.items()})
-        chain_keys = [ChainKey(Plane.RUNTIME, family, h) for family in Family for h in LOCATIONS]
-        return Snapshot(
-            {chain_key: self._chain(chain_key, ruleset) for chain_key in chain_keys},
-            tuple(rule for family in Family for rule in self._foreign(family, ruleset)),
-            frozenset(family for family in Family if self._drops(family, ruleset)),
-            tuple(self._of_other_variant(ruleset)),
-            frozenset(
-                name
-                for table in ruleset.readable()
-                if table.key.source is self._source
-                for name in table.chains
-            ),
-            firewall=self._identity,
-            limits=Limits(max_values=max_values(), jump_at_end=self.jump_at_end),
-            ruleset=ruleset,
-        )
+        return snapshot_of(ruleset, self._identity, jump_at_end=self.jump_at_end)
 
     def apply(self, plan: Plan) -> Applied:
         """Write the steps, one transaction per family and table; each is tried, whatever
@@ -160,7 +131,8 @@ class IptablesBackend:
         for family in self.toolset.tools:
             for hook, location in LOCATIONS.items():
                 chain_key = ChainKey(Plane.RUNTIME, family, hook)
-                chain = self._chain(chain_key, Ruleset(self._own_tables(read_rule, family)))
+                own = Ruleset(self._own_tables(read_rule, family))
+                chain = chain_of(chain_key, own, self._source)
                 if isinstance(chain, Unknown):
                     failures.append(FirewallError(Trouble.GONE, f"{chain_key}: {chain.reason}"))
                     continue
@@ -211,77 +183,6 @@ class IptablesBackend:
         if tools is None or tools == self.toolset.tools.get(family):
             return {}
         return _saved(tools, other, family, read)
-
-    def _chain(self, chain_key: ChainKey, ruleset: Ruleset) -> Chain | Unknown:
-        location = LOCATIONS[chain_key.hook]
-        table = ruleset.tables[table_key(self._source, chain_key.family, location.table)]
-        if isinstance(table, Unknown):
-            return table
-        rules, unknown_rules, packets = [], [], []
-        for each in _rules(table, location.chain):
-            rule = own_rule(each.spec, chain_key.family, chain_key.hook)
-            if rule is None:
-                unknown_rules.append(each.text)
-            else:
-                rules.append(rule)
-                packets.append(each.packets or 0)
-        jumps = sum(
-            is_plain_jump(each.spec, location.chain) for each in _rules(table, location.base_chain)
-        )
-        return Chain(
-            location.chain in table.chains,
-            jumps,
-            tuple(rules),
-            tuple(unknown_rules),
-            tuple(packets),
-        )
-
-    def _foreign(self, family: Family, ruleset: Ruleset) -> Iterator[ForeignRule]:
-        """Those of the two tables that we keep rules in."""
-        for hook, location in LOCATIONS.items():
-            hooks = HOOKS[hook]
-            own = own_chain(self._source, family, hook)
-            chain_key = ChainKey(Plane.RUNTIME, family, hook)
-            way = walk(
-                ruleset,
-                family,
-                hooks,
-                own,
-                partial(_is_table, table_key(self._source, family, location.table)),
-            )
-            yield from foreign_rules(way, chain_key)
-        # The filter at INPUT may change a mark, too, and comes before IPVS.
-        accepts = ruleset.table(table_key(self._source, family, "filter"))
-        if accepts is None or not accepts.marks:
-            return
-        way = walk(
-            ruleset,
-            family,
-            (NetfilterHook.INPUT,),
-            own_chain(self._source, family, Hook.PREROUTING),
-            partial(_is_table, table_key(self._source, family, "filter")),
-        )
-        for rule in foreign_rules(way, ChainKey(Plane.RUNTIME, family, Hook.PREROUTING)):
-            if isinstance(rule.effect, SetMark | SetsUnknownMark):
-                yield rule
-
-    def _drops(self, family: Family, ruleset: Ruleset) -> bool:
-        table = ruleset.table(table_key(self._source, family, LOCATIONS[Hook.INPUT].table))
-        chain = table.chains.get("INPUT") if table is not None else None
-        return chain is not None and chain.base is not None and chain.base.policy is Verdict.DROP
-
-    def _of_other_variant(self, ruleset: Ruleset) -> Iterator[Notice]:
-        """Notice rules in the other variant: the kernel evaluates both rulesets. One that cannot
-        be read must not spoil the look.
-        """
-        other = self.toolset.variant.other
-        for family in Family:
-            for name in TABLES:
-                table = ruleset.table(table_key(source_of(other), family, name))
-                count = sum(len(c.rules) for c in table.chains.values()) if table else 0
-                if count:
-                    names = (FirewallIdentity(Program.IPTABLES, other).name, name)
-                    yield Notice(NoticeKind.OTHER_VARIANT, names=names, count=count, family=family)
 
     def _write(self, family: Family, table: str, steps: Sequence[Step]) -> None:
         try:
@@ -353,15 +254,6 @@ def _legacy_tables(family: Family) -> frozenset[str]:
         if is_shortage(error):
             raise
         return frozenset()
-
-
-def _rules(table: Table, chain: str) -> tuple[TableRule, ...]:
-    found = table.chains.get(chain)
-    return found.rules if found is not None else ()
-
-
-def _is_table(key: TableKey, hooked: HookedChain) -> bool:
-    return hooked.table.key == key
 
 
 def _failure(program: str, source: Lister, answer: Completed) -> FirewallError:

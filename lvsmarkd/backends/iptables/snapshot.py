@@ -1,0 +1,142 @@
+"""What a ruleset says of our rules and of others, where iptables keeps ours. No I/O."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from lvsmarkd.backends.iptables.chains import (
+    LOCATIONS,
+    TABLES,
+    is_plain_jump,
+    own_chain,
+    own_rule,
+    source_of,
+    table_key,
+)
+from lvsmarkd.backends.iptables.toolset import Variant
+from lvsmarkd.model.firewall import FirewallIdentity, Program
+from lvsmarkd.model.limits import Limits
+from lvsmarkd.model.notice import Notice, NoticeKind
+from lvsmarkd.model.rule import ChainKey, Hook, Plane, SetMark
+from lvsmarkd.model.rule_spec import SetsUnknownMark, Verdict
+from lvsmarkd.model.ruleset import Lister, NetfilterHook, Ruleset, Table, TableKey, TableRule
+from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import Chain, ForeignRule, Snapshot
+from lvsmarkd.model.unknown import Unknown
+from lvsmarkd.netfilter.foreign import foreign_rules
+from lvsmarkd.netfilter.iptables_qualifiers import max_values
+from lvsmarkd.netfilter.walk import HookedChain, walk
+
+HOOKS = {
+    # A mark that is set at INPUT still comes before IPVS.
+    Hook.PREROUTING: (NetfilterHook.PREROUTING, NetfilterHook.INPUT),
+    Hook.OUTPUT: (NetfilterHook.OUTPUT,),
+    Hook.INPUT: (NetfilterHook.INPUT,),
+}
+"""The hooks whose rules matter to what we keep at one."""
+
+
+def snapshot_of(ruleset: Ruleset, firewall: FirewallIdentity, *, jump_at_end: bool) -> Snapshot:
+    """One reading of the variant that keeps our rules, and of the other one beside it."""
+    variant = Variant(firewall.variant)
+    source = source_of(variant)
+    chain_keys = [ChainKey(Plane.RUNTIME, family, hook) for family in Family for hook in LOCATIONS]
+    return Snapshot(
+        {chain_key: chain_of(chain_key, ruleset, source) for chain_key in chain_keys},
+        tuple(rule for family in Family for rule in _foreign(family, ruleset, source)),
+        frozenset(family for family in Family if _drops(family, ruleset, source)),
+        tuple(_of_other_variant(ruleset, variant)),
+        frozenset(
+            name
+            for table in ruleset.readable()
+            if table.key.source is source
+            for name in table.chains
+        ),
+        firewall=firewall,
+        limits=Limits(max_values=max_values(), jump_at_end=jump_at_end),
+        ruleset=ruleset,
+    )
+
+
+def chain_of(chain_key: ChainKey, ruleset: Ruleset, source: Lister) -> Chain | Unknown:
+    """Our own part of one chain, in the variant that ``source`` lists."""
+    location = LOCATIONS[chain_key.hook]
+    table = ruleset.tables[table_key(source, chain_key.family, location.table)]
+    if isinstance(table, Unknown):
+        return table
+    rules, unknown_rules, packets = [], [], []
+    for each in _rules(table, location.chain):
+        rule = own_rule(each.spec, chain_key.family, chain_key.hook)
+        if rule is None:
+            unknown_rules.append(each.text)
+        else:
+            rules.append(rule)
+            packets.append(each.packets or 0)
+    jumps = sum(
+        is_plain_jump(each.spec, location.chain) for each in _rules(table, location.base_chain)
+    )
+    return Chain(
+        location.chain in table.chains,
+        jumps,
+        tuple(rules),
+        tuple(unknown_rules),
+        tuple(packets),
+    )
+
+
+def _foreign(family: Family, ruleset: Ruleset, source: Lister) -> Iterator[ForeignRule]:
+    """Those of the two tables that we keep rules in."""
+    for hook, location in LOCATIONS.items():
+        hooks = HOOKS[hook]
+        own = own_chain(source, family, hook)
+        chain_key = ChainKey(Plane.RUNTIME, family, hook)
+        way = walk(
+            ruleset,
+            family,
+            hooks,
+            own,
+            partial(_is_table, table_key(source, family, location.table)),
+        )
+        yield from foreign_rules(way, chain_key)
+    # The filter at INPUT may change a mark, too, and comes before IPVS.
+    accepts = ruleset.table(table_key(source, family, "filter"))
+    if accepts is None or not accepts.marks:
+        return
+    way = walk(
+        ruleset,
+        family,
+        (NetfilterHook.INPUT,),
+        own_chain(source, family, Hook.PREROUTING),
+        partial(_is_table, table_key(source, family, "filter")),
+    )
+    for rule in foreign_rules(way, ChainKey(Plane.RUNTIME, family, Hook.PREROUTING)):
+        if isinstance(rule.effect, SetMark | SetsUnknownMark):
+            yield rule
+
+
+def _drops(family: Family, ruleset: Ruleset, source: Lister) -> bool:
+    table = ruleset.table(table_key(source, family, LOCATIONS[Hook.INPUT].table))
+    chain = table.chains.get("INPUT") if table is not None else None
+    return chain is not None and chain.base is not None and chain.base.policy is Verdict.DROP
+
+
+def _of_other_variant(ruleset: Ruleset, variant: Variant) -> Iterator[Notice]:
+    """Notice rules in the other variant: the kernel evaluates both rulesets. One that cannot
+    be read must not spoil the look.
+    """
+    other = variant.other
+    for family in Family:
+        for name in TABLES:
+            table = ruleset.table(table_key(source_of(other), family, name))
+            count = sum(len(c.rules) for c in table.chains.values()) if table else 0
+            if count:
+                names = (FirewallIdentity(Program.IPTABLES, other).name, name)
+                yield Notice(NoticeKind.OTHER_VARIANT, names=names, count=count, family=family)
+
+
+def _rules(table: Table, chain: str) -> tuple[TableRule, ...]:
+    found = table.chains.get(chain)
+    return found.rules if found is not None else ()
+
+
+def _is_table(key: TableKey, hooked: HookedChain) -> bool:
+    return hooked.table.key == key
