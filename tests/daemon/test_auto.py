@@ -108,7 +108,9 @@ def in_kernel(mark: int) -> bool:
 def test_what_a_killed_firewalld_left_and_is_not_wanted_any_more_is_taken_away(
     daemon: Daemon, real_firewalld: RealFirewalld
 ) -> None:
-    daemon.conf.write_text(WEB + MAIL)
+    # One port: where iptables has one rule for two ports, firewalld's two are others and go at once.
+    web = WEB.replace("80,443", "80")
+    daemon.conf.write_text(web + MAIL)
     daemon.start()
     until(lambda: in_firewalld(real_firewalld), "rules in firewalld", 20)
     real_firewalld.kill()
@@ -116,7 +118,7 @@ def test_what_a_killed_firewalld_left_and_is_not_wanted_any_more_is_taken_away(
     until(lambda: covered(daemon).endswith('mark="25"} 1.0'), "the same mark, twice")
     # While lvsmarkd writes, a listing by nft may come to nothing.
     until(lambda: in_kernel(80), "what is still wanted")
-    daemon.conf.write_text(WEB.replace("fwmark 80", "fwmark 81") + MAIL)
+    daemon.conf.write_text(web.replace("fwmark 80", "fwmark 81") + MAIL)
     until(lambda: in_iptables(81), "the new mark in iptables", 20)
     until(lambda: not in_kernel(80), "the old one gone")
     until(lambda: in_kernel(25), "what is still wanted")
