@@ -108,7 +108,7 @@ def in_kernel(mark: int) -> bool:
 def test_what_a_killed_firewalld_left_and_is_not_wanted_any_more_is_taken_away(
     daemon: Daemon, real_firewalld: RealFirewalld
 ) -> None:
-    # One port: where iptables has one rule for two ports, firewalld's two are others and go at once.
+    # One port: of two, iptables has one rule, and the two that firewalld had go at once.
     web = WEB.replace("80,443", "80")
     daemon.conf.write_text(web + MAIL)
     daemon.start()
