@@ -1,6 +1,6 @@
 """Where a rule of somebody else's stands, and how it is listed there."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 
@@ -12,7 +12,7 @@ class Keeper(Enum):
     FIREWALLD = "firewalld's {chain}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RuleRef:
     """Names one rule of somebody else's.
 
@@ -26,7 +26,7 @@ class RuleRef:
     table: str
     chain: str
     text: str
-    line: int = field(default=0, compare=False)
+    line: int = 0
     keeper: Keeper = Keeper.IPTABLES
 
     @property
@@ -35,6 +35,17 @@ class RuleRef:
         if not self.table and self.keeper is not Keeper.FIREWALLD:
             return self.chain
         return self.keeper.value.format(table=self.table, chain=self.chain)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RuleRef) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    @property
+    def _identity(self) -> tuple[str, str, str, Keeper]:
+        """All but the line."""
+        return self.table, self.chain, self.text, self.keeper
 
     def __str__(self) -> str:
         return self.text

@@ -9,7 +9,7 @@ https://systemd.io/JOURNAL_NATIVE_PROTOCOL.
 import contextlib
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 SOCKET = Path("/run/systemd/journal/socket")
@@ -36,7 +36,7 @@ class Journald:
     path: Path = SOCKET
     lost: int = 0
     """Entries since the last that was taken."""
-    _socket: socket.socket | None = field(default=None, repr=False)
+    _socket: socket.socket | None = None
 
     def send(self, entry: Mapping[str, str]) -> None:
         """Send one, now or never."""

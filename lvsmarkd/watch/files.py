@@ -19,9 +19,9 @@ class _FollowRequest:
 
     files: tuple[str, ...] = ()
     lookups: tuple[str, ...] = ()
-    stamps: FileStamps = field(default_factory=dict, compare=False)
+    stamps: FileStamps = field(default_factory=dict)
     """How the files were when this was asked for."""
-    fresh: bool = field(default=False, compare=False)
+    fresh: bool = False
 
     def watched_paths(self) -> WatchedPaths:
         """The way to them, as things are now."""
@@ -58,10 +58,9 @@ class Files:
 
         Wakes if one of them changed since, or may have.
         """
-        request = _FollowRequest(files, lookups)
-        if request == self._asked:
+        if (files, lookups) == (self._asked.files, self._asked.lookups):
             return
-        stamps = request.watched_paths().stamps()
+        stamps = paths_to_watch(files, lookups).stamps()
         since = (time() - self.fresh) * 1e9
         new = (stamp for end, stamp in stamps.items() if end not in self._stamps)
         fresh = any(stamp is not None and stamp[-1] > since for stamp in new)
