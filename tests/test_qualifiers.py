@@ -5,12 +5,12 @@ So do those that are in the tables.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import ClassVar, Self
 
 import pytest
+from msgspec.structs import replace
 
 from lvsmarkd.backends.firewalld.rich import qualifiers as rich_qualifiers
 from lvsmarkd.backends.firewalld.rich.own_rule import UnrenderableError, own_rule, rich_text
@@ -47,8 +47,7 @@ from tests.harness.paper import PaperFirewall
 from tests.harness.values import HERE, declare, flow, key, packets, reading, service, want
 
 
-@dataclass(frozen=True, slots=True)
-class From(Qualifier):
+class From(Qualifier, frozen=True):
     """Packets from a network: the made-up one."""
 
     keyword: ClassVar[str] = "sent-from"
@@ -259,7 +258,7 @@ def test_what_stands_in_no_table_is_refused_and_not_left_out(
         replace(both, qualifiers=(_Unknown.of("10.0.0.0/8"), MADE_UP))
 
 
-class _Unknown(From):
+class _Unknown(From, frozen=True):
     """In no table at all."""
 
 

@@ -1,7 +1,8 @@
 """What every backend can do."""
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from lvsmarkd.model.firewall import NO_FIREWALL, FirewallIdentity
 from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
@@ -12,8 +13,7 @@ from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.netfilter.errors import FirewallError
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """What became of a plan."""
 
     rejected: tuple[tuple[Rule, str], ...] = ()

@@ -1,9 +1,10 @@
 """Copies for the operator of what was there before the first write ever."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from lvsmarkd.kernel.own_files import write_whole
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
@@ -13,8 +14,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(slots=True)
-class Backup:
+class Backup(Struct):
     """Saves into a directory that is only ours: each file whole or not at all."""
 
     directory: Path

@@ -5,7 +5,9 @@ has what the previous one still holds of ours (packets meet both, so that it loo
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lvsmarkd.backends.backend import Applied, CommandBackend
 from lvsmarkd.backends.iptables.chains import LOCATIONS
@@ -16,8 +18,7 @@ from lvsmarkd.model.snapshot import Chain, PreviousRules, Snapshot
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 
 
-@dataclass(slots=True)
-class Handover:
+class Handover(Struct):
     """The ``present`` backend, and the ``previous`` one, None where it is not there any more.
 
     ``keeps`` says whether the present firewall still keeps the rules: nothing is taken away

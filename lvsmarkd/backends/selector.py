@@ -1,7 +1,9 @@
 """Which backend keeps the rules: chosen anew by every reading."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lvsmarkd.backends.backend import Applied, Backend, down
 from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
@@ -15,8 +17,7 @@ from lvsmarkd.netfilter.errors import FirewallError, Trouble
 _CHAIN_KEYS = tuple(ChainKey(Plane.RUNTIME, family, hook) for family in Family for hook in Hook)
 
 
-@dataclass(slots=True)
-class BackendSelector:
+class BackendSelector(Struct):
     """For the daemon: a firewall that is missing is a state with a sentence, no end.
 
     ``find`` looks for the backend and raises FirewallError where there is none; ``stamp``

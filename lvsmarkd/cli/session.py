@@ -1,7 +1,8 @@
 """What the one-shot commands share: reading the files and the firewall once."""
 
 import argparse
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lvsmarkd.backends.backend import CommandBackend
 from lvsmarkd.backends.choose import choose
@@ -14,8 +15,7 @@ from lvsmarkd.reconcile.paths import DaemonPaths, paths_from_environment
 from lvsmarkd.reconcile.remembered import Remembered
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """One run of a command over the operator's files."""
 
     inputs: InputReader

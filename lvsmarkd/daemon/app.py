@@ -21,7 +21,6 @@ import asyncio
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from time import monotonic, time
 from typing import Any
 
@@ -44,26 +43,31 @@ LONGEST_PAUSE = 366 * 86_400
 """Seconds. Longer than a year is without end."""
 
 
-@dataclass(slots=True)
 class App:
     """One run of the daemon. The lock is held already, and lvsmarkd.toml was read.
 
     All but ``_pass`` and ``_mode`` belongs to the event loop's thread.
     """
 
-    inputs: InputReader
-    reconciler: Reconciler
-    paths: DaemonPaths
-    telemetry: Telemetry
-    watchers: Watchers
-    pause: Pause
-    loop: Loop = field(init=False)
-    _last: Report | None = None
-    _server: asyncio.Server | None = None
-    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    _reloads: set[asyncio.Task[None]] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what it is wired from
+        self,
+        inputs: InputReader,
+        reconciler: Reconciler,
+        paths: DaemonPaths,
+        telemetry: Telemetry,
+        watchers: Watchers,
+        pause: Pause,
+    ) -> None:
+        self.inputs = inputs
+        self.reconciler = reconciler
+        self.paths = paths
+        self.telemetry = telemetry
+        self.watchers = watchers
+        self.pause = pause
+        self._last: Report | None = None
+        self._server: asyncio.Server | None = None
+        self._stopping = asyncio.Event()
+        self._reloads: set[asyncio.Task[None]] = set()
         self.loop = Loop(
             self._pass, self._done, self._next_due, self._crashed, self.telemetry.queued
         )

@@ -8,8 +8,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from time import monotonic
+
+from msgspec import Struct, field
 
 from lvsmarkd.model.backoff import Backoff
 from lvsmarkd.model.report import Report, Result
@@ -36,8 +37,7 @@ class PassFailedError(Exception):
         super().__init__("the pass failed: see the journal")
 
 
-@dataclass(slots=True)
-class Loop:
+class Loop(Struct):
     """Runs ``pass_once`` for every wake-up, in a thread of its own; ``done`` hears of each.
 
     ``next_due`` says when (monotonic) something put off is due. ``crashed`` hears of a pass

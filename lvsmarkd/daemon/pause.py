@@ -7,8 +7,9 @@ import json
 import math
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lvsmarkd.kernel.own_files import read_own, write_whole
 
@@ -18,8 +19,7 @@ def since_boot() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-@dataclass(slots=True)
-class Pause:
+class Pause(Struct):
     """Kept in the runtime directory, so that a restart of the daemon does not end it; a boot does.
 
     ``now`` is everywhere what ``since_boot`` gives. It is the event loop's thread that changes it;

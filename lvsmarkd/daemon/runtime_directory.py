@@ -11,7 +11,6 @@ import errno
 import logging
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from lvsmarkd.reconcile.paths import DaemonPaths, take_lock
@@ -29,20 +28,21 @@ class RuntimeDirectoryError(Exception):
     """The runtime directory is gone and cannot be made anew. ``str()`` is a sentence."""
 
 
-@dataclass(slots=True)
 class RuntimeDirectory:
     """Watches over the lock, which is held already, and the socket. ``serve`` listens anew at it,
     and keeps there whatever else is to be kept; ``interval`` is in seconds.
     """
 
-    paths: DaemonPaths
-    serve: Callable[[], Awaitable[None]]
-    interval: float = INTERVAL
-    _lock: _FileIdentity | None = field(init=False)
-    _socket: _FileIdentity | None = field(init=False)
-    _said: bool = False
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        paths: DaemonPaths,
+        serve: Callable[[], Awaitable[None]],
+        interval: float = INTERVAL,
+    ) -> None:
+        self.paths = paths
+        self.serve = serve
+        self.interval = interval
+        self._said = False
         self._lock, self._socket = _identity(self.paths.lock), _identity(self.paths.socket)
 
     async def keep(self) -> None:

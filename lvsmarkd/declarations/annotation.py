@@ -8,7 +8,8 @@ The options may come in any order; a blank may stand beside a comma.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lvsmarkd.declarations import port_ranges, values
 from lvsmarkd.model.declaration import Declaration, Ports
@@ -47,8 +48,7 @@ def parse(annotation: Annotation) -> tuple[Declaration, ...] | Problem:
     )
 
 
-@dataclass(slots=True)
-class _Statement:
+class _Statement(Struct):
     """What was said so far, from ``to`` on."""
 
     to: tuple[Network | str, ...]

@@ -1,17 +1,16 @@
 """All that is wrong with a table, where msgspec alone would stop at the first fault."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, TypeGuard, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+from msgspec import Struct
 
 from lvsmarkd.model.refusal import RefusalError, either, nearest, shown
 
 
-@dataclass(frozen=True, slots=True)
-class SettingFault:
+class SettingFault(Struct, frozen=True):
     """What is wrong with the value of a key (``mark[0].ports[1]``), in a sentence."""
 
     key: str

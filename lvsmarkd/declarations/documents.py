@@ -4,8 +4,9 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.refusal import shown
@@ -16,8 +17,7 @@ _LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 _MARK_TABLE = re.compile(r"\s*\[\[\s*(?:mark|\"mark\"|'mark')\s*\]\]")
 
 
-@dataclass(frozen=True, slots=True)
-class Toml:
+class Toml(Struct, frozen=True):
     """The content of a file, and the lines where its ``[[mark]]`` tables begin."""
 
     content: dict[str, object]

@@ -6,9 +6,10 @@ or one that contains it (or the other way round, and then the other finds this o
 
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Generic, TypeVar
+
+from msgspec import Struct, field
 
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.ports import MAX_PORT
@@ -18,8 +19,7 @@ T = TypeVar("T")
 _Key = tuple[int, int, int, int | None]
 
 
-@dataclass(slots=True)
-class _Lane(Generic[T]):
+class _Lane(Struct, Generic[T]):
     """The flows of one network and one protocol, by their first port.
 
     ``reach[i]`` is the highest port among the first i + 1 of them: going back from the last

@@ -1,8 +1,10 @@
 """All declarations together: names become addresses, and no packet gets two marks."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lvsmarkd.declarations.lanes import Lanes
 from lvsmarkd.declarations.union import union
@@ -57,8 +59,7 @@ def resolve(
     return Declared(flows, (*problems, *_conflicts(rivals)), named)
 
 
-@dataclass(frozen=True, slots=True)
-class _FlowClaim:
+class _FlowClaim(Struct, frozen=True):
     """One flow of one declaration."""
 
     key: ServiceKey

@@ -3,11 +3,12 @@
 import glob
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lvsmarkd.declarations import port_ranges, values
 from lvsmarkd.declarations.checking import faults
@@ -37,15 +38,13 @@ class ConfigError(Exception):
         self.problems = problems
 
 
-@dataclass(frozen=True, slots=True)
-class MetricsSettings:
+class MetricsSettings(Struct, frozen=True):
     """``[metrics]``: the addresses and ports to serve them on; none switches them off."""
 
     listen: tuple[tuple[str, int], ...] = (("127.0.0.1", 10965),)
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """All that lvsmarkd.toml says, apart from declarations."""
 
     keepalived: Keepalived = field(default_factory=Keepalived)
@@ -54,8 +53,7 @@ class Settings:
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """What was read. ``files`` are all files read; ``lookups`` the absolute glob patterns of
     those that may appear. ``refused`` says which ``[[mark]]`` tables cannot be followed: each
     of them concerns no mark but its own.

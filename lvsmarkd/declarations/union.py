@@ -1,7 +1,8 @@
 """All that is declared for one service, in one form: the same packets, said once."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from lvsmarkd.declarations.lanes import Lanes
 from lvsmarkd.model.declaration import DeclaredFlow

@@ -7,14 +7,14 @@ Docker Swarm's marks 256, 257, … are in a network namespace of its own.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lvsmarkd.model.claim import MarkClaim, Use
 from lvsmarkd.model.service import MAX_MARK
 
 
-@dataclass(frozen=True, slots=True)
-class _Claimant:
+class _Claimant(Struct, frozen=True):
     owner: str
     sign: re.Pattern[str]
     value: int

@@ -5,8 +5,9 @@ known before. Only a whole reading takes a service away.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from lvsmarkd.judge.layout import rules_of
 from lvsmarkd.judge.suggestion import Suggestion, claims_at, contested, suggest
@@ -38,8 +39,7 @@ class Coverage(StrEnum):
     """Nowhere: a foreign rule marks it, or nothing does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """The operator's choices that bear on what must hold, and what the firewall can say."""
 
     infer: bool = False
@@ -57,8 +57,7 @@ class Policy:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Desired:
+class Desired(Struct, frozen=True):
     """What must hold.
 
     ``removable`` is false while the configuration cannot be trusted to be whole: no rule is

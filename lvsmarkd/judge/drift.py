@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.substitute import substitute
@@ -29,8 +31,7 @@ _REMOVES = "applying the plan removes it"
 _LEAVES_ONE = "applying the plan leaves one"
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Struct, frozen=True):
     """What is known from before.
 
     ``lingers`` says of a rule whose service is gone that its time has not come yet: a service
@@ -42,8 +43,7 @@ class History:
     ours: Callable[[ChainKey], bool] = lambda _spot: False
 
 
-@dataclass(frozen=True, slots=True)
-class ChainDiff:
+class ChainDiff(Struct, frozen=True):
     """What was found at one chain, and the steps for it."""
 
     findings: tuple[Finding, ...] = ()
@@ -108,8 +108,7 @@ def _unread(chain_key: ChainKey, desired: Desired, want: list[Rule], reason: str
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _ChainJudge:
+class _ChainJudge(Struct, frozen=True):
     chain_key: ChainKey
     chain: Chain
     want: list[Rule]

@@ -1,7 +1,8 @@
 """From flows to rules: grouped into as few as the firewall can hold."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from lvsmarkd.model.declaration import DeclaredFlow
 from lvsmarkd.model.packets import Packets

@@ -1,9 +1,11 @@
 """What to declare for a service that nobody declared: a suggestion, seldom more."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from types import MappingProxyType
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lvsmarkd.model.declaration import DeclaredFlow
 from lvsmarkd.model.keepalived import VrrpInstance
@@ -13,8 +15,7 @@ from lvsmarkd.model.protocols import Transport
 from lvsmarkd.model.service import Address, Service
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
+class Suggestion(Struct, frozen=True):
     """Addresses by ports for one service; ``doubts`` say why it must not be taken blindly.
 
     In a service by mark the real server's port says nothing reliable about which ports

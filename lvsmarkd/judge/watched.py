@@ -1,7 +1,9 @@
 """What rules of others mark for a service that nobody declared, and how to declare just that."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lvsmarkd.judge.desired import Coverage, Desired, Policy
 from lvsmarkd.judge.foreign import givers, marked_by_others
@@ -16,8 +18,7 @@ from lvsmarkd.model.service import MAX_MARK, Network, ServiceKey
 from lvsmarkd.model.snapshot import Chain, ForeignRule, Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(Struct, frozen=True):
     """The flows of the rules that mark a service, and those rules that no flow can describe: a
     condition narrows them that is not understood, or about the sender.
     """

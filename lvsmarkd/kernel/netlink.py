@@ -10,11 +10,12 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from sys import byteorder
 from time import monotonic
 from types import TracebackType
 from typing import Self
+
+from msgspec import Struct
 
 NETLINK_ROUTE = 0
 NETLINK_GENERIC = 16
@@ -33,8 +34,7 @@ class NetlinkError(Exception):
     """No whole answer; says what came instead. The kernel's own refusals are OSError."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dump:
+class Dump(Struct, frozen=True):
     """The bodies of the messages of one dump, and in how many datagrams they came.
 
     Each datagram is made at one moment. Between two of them what is dumped may change, which

@@ -1,7 +1,8 @@
 """Policy routing by marks: the ``ip rule`` entries with a fwmark, of both families."""
 
 import struct
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lvsmarkd.kernel.netlink import (
     NETLINK_ROUTE,
@@ -70,8 +71,7 @@ def claims_of_rules(answer: Dump, family: Family) -> tuple[MarkClaim, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _PolicyRule:
+class _PolicyRule(Struct, frozen=True):
     af: int
     action: int
     inverted: bool

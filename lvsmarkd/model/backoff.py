@@ -1,11 +1,12 @@
 """What failed is left alone for a while, and for longer each time it fails again in a row."""
 
-from dataclasses import dataclass, replace
 from math import inf
 
+from msgspec import Struct
+from msgspec.structs import replace
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
+
+class Backoff(Struct, frozen=True):
     """How often in a row something failed, and until when it is left alone.
 
     All times are seconds of one monotonic clock, the owner's. The value is frozen: what happens

@@ -1,7 +1,8 @@
 """Marks that others use: policy routing, container networks, VPNs."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from lvsmarkd.model.service import MAX_MARK, Family
 
@@ -17,8 +18,7 @@ class Use(StrEnum):
     """The bits of the mask are read and written, each or some of them for itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class MarkClaim:
+class MarkClaim(Struct, frozen=True):
     """Somebody's use of some marks.
 
     ``owner`` says whose it is, ``where`` where it was seen: a clause for a sentence. ``family``

@@ -1,7 +1,8 @@
 """Declarations: the operator's statement of which flows belong to a mark."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.packets import Packets, written
@@ -11,16 +12,14 @@ from lvsmarkd.model.qualifiers import Qualifier
 from lvsmarkd.model.service import Network, ServiceKey
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
+class Ports(Struct, frozen=True):
     """A transport with one range of ports, or with every port where ``ports`` is None."""
 
     transport: Transport
     ports: PortRange | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
+class Declaration(Struct, frozen=True):
     """One declaration, as written; names of instances are not resolved yet.
 
     ``to`` holds networks (a plain address is a host network) and names of vrrp_instances;
@@ -54,8 +53,7 @@ def target_text(target: Network | str) -> str:
     return target if isinstance(target, str) else written(target)
 
 
-@dataclass(frozen=True, slots=True)
-class DeclaredFlow:
+class DeclaredFlow(Struct, frozen=True):
     """One flow of a service, whether to accept it too, and the declaration it comes from. A flow
     has a destination, and no more than one range of ports.
     """
@@ -65,8 +63,7 @@ class DeclaredFlow:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(Struct, frozen=True):
     """All declarations together, names resolved. The flows of one service are disjoint.
 
     ``named`` are the services declared by names of vrrp_instances only. A name means the

@@ -1,8 +1,9 @@
 """Findings: differences between what must hold and what does."""
 
 from collections.abc import Hashable
-from dataclasses import KW_ONLY, dataclass
 from enum import Enum, StrEnum
+
+from msgspec import Struct
 
 from lvsmarkd.model.origin import Origin
 from lvsmarkd.model.rule import ChainKey, Plane, Rule
@@ -18,8 +19,7 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Struct, frozen=True):
     """One row of the table of kinds: the name that is printed, how bad it is unless a finding
     says otherwise, what it is about.
     """
@@ -107,8 +107,7 @@ _OF_A_FILE = frozenset({Kind.REFUSED, Kind.PROBLEM})
 there."""
 
 
-@dataclass(frozen=True, slots=True)
-class FindingKey:
+class FindingKey(Struct, frozen=True):
     """What makes two findings of two passes the same one: values, never words."""
 
     kind: Kind
@@ -120,8 +119,7 @@ class FindingKey:
     subject: Hashable
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One finding.
 
     ``fact`` is a clause that says what is so, ``advice`` one that says what to do about it, or
@@ -131,7 +129,6 @@ class Finding:
     kind: Kind
     fact: str
     advice: str = ""
-    _: KW_ONLY
     graded: Severity | None = None
     service: ServiceKey | None = None
     plane: Plane = Plane.RUNTIME

@@ -1,7 +1,8 @@
 """Which firewall it is."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Program(StrEnum):
@@ -13,8 +14,7 @@ class Program(StrEnum):
     FIREWALLD = "firewalld"
 
 
-@dataclass(frozen=True, slots=True)
-class FirewallIdentity:
+class FirewallIdentity(Struct, frozen=True):
     """``variant`` is ``nft`` or ``legacy`` of iptables, and of firewalld the backend that it has
     itself, where that is known.
     """

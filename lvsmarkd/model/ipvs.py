@@ -1,13 +1,12 @@
 """What the kernel's IPVS holds: the services by firewall mark that balance packets now."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.model.unknown import Unknown
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedIpvs:
+class LoadedIpvs(Struct, frozen=True):
     """IPVS is there, and these are its services by mark; others (address and port) are left out.
 
     ``unsure`` are marks of services whose family could not be told: such a mark has a service
@@ -18,8 +17,7 @@ class LoadedIpvs:
     unsure: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class NoIpvs:
+class NoIpvs(Struct, frozen=True):
     """The kernel has no IPVS: its module is not loaded. No service is there, for certain."""
 
 

@@ -1,7 +1,8 @@
 """What a reading of keepalived.conf gives."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.protocols import Transport
@@ -22,8 +23,7 @@ class Completeness(StrEnum):
     """Nothing was read: missing, a directory, no permission, not text."""
 
 
-@dataclass(frozen=True, slots=True)
-class VrrpInstance:
+class VrrpInstance(Struct, frozen=True):
     """One vrrp_instance: what of it matters to packet rules."""
 
     name: str
@@ -40,8 +40,7 @@ class VrrpInstance:
         return tuple(vip for vip in self.vips if Family.of(vip) is family)
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
+class Annotation(Struct, frozen=True):
     """A ``lvsmarkd:`` comment: the text after the colon, stripped.
 
     ``marks`` are those that the line or the block around it is about: one for
@@ -54,8 +53,7 @@ class Annotation:
     marks: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ReservedMark:
+class ReservedMark(Struct, frozen=True):
     """A mark that keepalived gives to one protocol of one group of addresses.
 
     ``keys`` are its services in IPVS, one for each family of the group's addresses.
@@ -69,8 +67,7 @@ class ReservedMark:
     """Of the virtual_server that uses the group for this protocol first."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReservedMarks:
+class ReservedMarks(Struct, frozen=True):
     """The marks that keepalived hands out, and sets in an nftables table of its own.
 
     It does so with ``nftables_ipvs`` in global_defs. The table is of family ip and of ip6; its
@@ -92,16 +89,14 @@ class ReservedMarks:
         return frozenset(key for mark in self.marks for key in mark.keys)
 
 
-@dataclass(frozen=True, slots=True)
-class Namespace:
+class Namespace(Struct, frozen=True):
     """A network namespace by its name under /run/netns, and the line that names it."""
 
     name: str
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """keepalived.conf and its includes, as keepalived would read them.
 
     ``files`` are all files opened, the first being keepalived.conf itself; ``lookups``

@@ -1,13 +1,13 @@
 """What the rules of a firewall can say, and where our jump stands in it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lvsmarkd.model.qualifiers import Qualifier
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Of the firewall that keeps the rules: part of every snapshot of it.
 
     The defaults are those of iptables.

@@ -1,7 +1,8 @@
 """What a firewall was seen to be like, besides its rules: facts, which the judge makes words of."""
 
-from dataclasses import KW_ONLY, dataclass
 from enum import Enum, auto
+
+from msgspec import Struct
 
 from lvsmarkd.model.rule import Plane
 from lvsmarkd.model.rule_ref import RuleRef
@@ -52,13 +53,11 @@ class NoticeKind(Enum):
     """firewalld runs, and iptables keeps our rules."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """One fact. Which values it has, its kind says."""
 
     kind: NoticeKind
     reason: str = ""
-    _: KW_ONLY
     names: tuple[str, ...] = ()
     count: int = 0
     plane: Plane = Plane.RUNTIME

@@ -1,10 +1,9 @@
 """Where a thing was written, so that every message can point at it."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Origin:
+class Origin(Struct, frozen=True, order=True):
     """A place in a file: a line (from 1), a key path, or both.
 
     ``str()`` gives what an editor or an operator can follow: ``file:12``,
@@ -21,8 +20,7 @@ class Origin:
         return f"{self.file}: {self.key}" if self.key else self.file
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something wrong, or surprising, in a text that was read.
 
     ``message`` is one sentence: what was found, what was expected, what to do.

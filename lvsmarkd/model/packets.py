@@ -5,9 +5,11 @@ at. Port 0 is none (see ports.py).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network
 from typing import Self, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lvsmarkd.model.ports import EVERY_PORT, PortSet, shared, within, without
 from lvsmarkd.model.protocols import PROTOCOL_NAMES, Transport
@@ -23,11 +25,10 @@ EVERYWHERE: dict[Family, Network] = {
 """Every destination of a family."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packets:
+class Packets(Struct, frozen=True, kw_only=True):
     """The packets that all of this holds for; what is None or empty does not limit them.
 
-    Built by name, changed by ``dataclasses.replace``: then what is added here is lost nowhere.
+    Built by name, changed by ``replace``: then what is added here is lost nowhere.
     """
 
     destination: Network | None = None

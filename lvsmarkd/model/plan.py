@@ -1,15 +1,15 @@
 """A plan: what was found and the exact changes that mend it. It prints itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from lvsmarkd.model.finding import Finding, Severity
 from lvsmarkd.model.rule import ChainKey, Rule
 
 
-@dataclass(frozen=True, slots=True)
-class AddRule:
+class AddRule(Struct, frozen=True):
     """Put a rule into its chain."""
 
     chain_key: ChainKey
@@ -19,8 +19,7 @@ class AddRule:
         return f"+ {self.chain_key}: {self.rule}"
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveRule:
+class RemoveRule(Struct, frozen=True):
     """Take one instance of a rule out of its chain."""
 
     chain_key: ChainKey
@@ -30,8 +29,7 @@ class RemoveRule:
         return f"- {self.chain_key}: {self.rule}"
 
 
-@dataclass(frozen=True, slots=True)
-class ReplaceChain:
+class ReplaceChain(Struct, frozen=True):
     """Make the chain anew with just these rules: it holds what is not ours, or does not exist
     (``fresh``). ``container`` names what holds the rules, if that is no chain.
     """
@@ -48,8 +46,7 @@ class ReplaceChain:
         return "\n".join(lines + [f"+ {self.chain_key}: {rule}" for rule in self.rules])
 
 
-@dataclass(frozen=True, slots=True)
-class EnsureJump:
+class EnsureJump(Struct, frozen=True):
     """Have exactly one jump to the chain, where it belongs; ``surplus`` jumps go first.
 
     Or, where ``container`` holds the rules: have it lead all packets there.
@@ -66,8 +63,7 @@ class EnsureJump:
         return f"+ {self.chain_key}: one jump to our chain{moved}"
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveChain:
+class RemoveChain(Struct, frozen=True):
     """Remove the jumps and the chain with all that is in it: ``rules`` are those of ours.
 
     Of a ``container`` that other chains share, only what is there for this chain.
@@ -97,8 +93,7 @@ class Part(Enum):
     """Where that is no chain of their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Owned:
+class Owned(Struct, frozen=True):
     """Names one thing of ours in a firewall: a rule in its chain, the chain, the jump to it."""
 
     chain_key: ChainKey
@@ -123,8 +118,7 @@ def owned_by(step: Step) -> tuple[Owned, ...]:
             return (Owned(step.chain_key, part),)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Findings and steps. ``str()`` is the dry run, the journal's detail and the diff.
 
     ``requested``: a person asks for it now, so that what a backend has given up for a while is

@@ -4,13 +4,13 @@ A set of ports is a tuple of ranges. Port 0 is none: no service has it, and no r
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 MAX_PORT = 65535
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PortRange:
+class PortRange(Struct, frozen=True, order=True):
     """Ports ``first`` to ``last``, both included, 1 to 65535. Raises ValueError for others."""
 
     first: int

@@ -6,11 +6,12 @@ backends/firewalld/rich/qualifiers.py). docs/architecture.md has how to add one.
 """
 
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import ClassVar, Self
+
+from msgspec import Struct
 
 from lvsmarkd.model.refusal import RefusalError, shown
 
@@ -28,12 +29,11 @@ class OwnPackets(Enum):
     """It says of them what it says of others."""
 
 
-class Qualifier(ABC):
+class Qualifier(Struct, frozen=True):
     """A condition on packets. A frozen value with slots; its fields are in normal form, so that
     two that mean the same are equal.
     """
 
-    __slots__ = ()
     keyword: ClassVar[str]
     """Its word in annotations; in TOML and JSON the same with ``_``."""
     expected: ClassVar[str]
@@ -90,8 +90,7 @@ class Qualifier(ABC):
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:@%-]{1,15}")
 
 
-@dataclass(frozen=True, slots=True)
-class InInterface(Qualifier):
+class InInterface(Qualifier, frozen=True):
     """Packets that enter by this interface."""
 
     keyword: ClassVar[str] = "in-interface"
@@ -142,8 +141,7 @@ _MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 _MAC_DIGITS = re.compile(r"[0-9a-f]{12}")
 
 
-@dataclass(frozen=True, slots=True)
-class NotFromMac(Qualifier):
+class NotFromMac(Qualifier, frozen=True):
     """Packets but those that come from these MAC addresses: other directors', where directors are
     also real servers. ``macs`` are sorted, in lower case and with colons, each once.
     """

@@ -1,8 +1,9 @@
 """What one pass came to: the value that metrics, journal and status are made from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.plan import Owned, Plan, Step
@@ -41,16 +42,14 @@ class Cause(StrEnum):
     CONFIG = "config"
 
 
-@dataclass(frozen=True, slots=True)
-class Repair:
+class Repair(Struct, frozen=True):
     """One step that was carried out, and verified by looking again."""
 
     step: Step
     cause: Cause
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceState:
+class ServiceState(Struct, frozen=True):
     """One service at the end of a pass. ``covered`` and ``loaded`` (whether IPVS has it) are
     None where that could not be seen, ``configured`` says that keepalived.conf holds it.
     """
@@ -63,8 +62,7 @@ class ServiceState:
     configured: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Fight:
+class Fight(Struct, frozen=True):
     """Two controllers undo each other's work ``over`` something of ours.
 
     ``until`` is the time (seconds since the epoch) before which it is left alone.
@@ -76,8 +74,7 @@ class Fight:
     actors: tuple[Actor, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """One pass. Times are in seconds; ``finished`` is since the epoch.
 
     ``found`` is the judgement before the write, ``left`` the one after it (the same object

@@ -1,7 +1,9 @@
 """Rules of our own: a thing in a firewall that marks or accepts some packets."""
 
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lvsmarkd.model.firewall import Program
 from lvsmarkd.model.packets import EVERYWHERE, Packets
@@ -26,8 +28,7 @@ class Hook(StrEnum):
     """Packets for the director itself, where a filter may drop them: they are accepted here."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ChainKey:
+class ChainKey(Struct, frozen=True, order=True):
     """Names one chain of ours: at one hook, of one family, in one plane.
 
     ``previous`` is the program that holds it, where that is another one than keeps the rules now.
@@ -52,8 +53,7 @@ class ChainKey:
         return f"{self.family} {self.hook} {self.plane_name}"
 
 
-@dataclass(frozen=True, slots=True)
-class SetMark:
+class SetMark(Struct, frozen=True):
     """Give the packet a mark: ``mark = (mark & ~mask) ^ value``, as xt_MARK computes it.
 
     What lvsmarkd writes always covers all 32 bits, because IPVS compares all of them.
@@ -67,8 +67,7 @@ class SetMark:
         return f"mark {self.value}" if whole else f"mark {self.value:#x}/{self.mask:#x}"
 
 
-@dataclass(frozen=True, slots=True)
-class Accept:
+class Accept(Struct, frozen=True):
     """Let the packet in."""
 
     def __str__(self) -> str:
@@ -78,8 +77,7 @@ class Accept:
 Action = SetMark | Accept
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True, cache_hash=True):
     """A rule of ours, for those packets of its family that are in ``match``. ``mark`` is that of
     the service it serves, None where it serves VRRP.
     """
@@ -89,14 +87,6 @@ class Rule:
     match: Packets
     action: Action
     mark: int | None = None
-    _hash: int = field(default=0, init=False, repr=False, compare=False)
-    """Computed once: a pass looks each rule up some twenty times."""
-
-    def __hash__(self) -> int:
-        if not self._hash:
-            value = hash((self.family, self.hook, self.match, self.action, self.mark))
-            object.__setattr__(self, "_hash", value)
-        return self._hash
 
     @property
     def service(self) -> ServiceKey | None:

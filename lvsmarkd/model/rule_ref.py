@@ -1,7 +1,8 @@
 """Where a rule of somebody else's stands, and how it is listed there."""
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 
 class Keeper(Enum):
@@ -12,8 +13,7 @@ class Keeper(Enum):
     FIREWALLD = "firewalld's {chain}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RuleRef:
+class RuleRef(Struct, frozen=True, eq=False):
     """Names one rule of somebody else's.
 
     ``table`` and ``chain`` are names as the keeper writes them: of nft the family and the name

@@ -5,8 +5,9 @@ an effect likewise (`Other`).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.rule import SetMark
@@ -36,8 +37,7 @@ class Field(StrEnum):
     CT_DIRECTION = "connection's direction"
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(Struct, frozen=True):
     """Addresses, or numbers, from ``first`` to ``last``, both included."""
 
     first: Address | int
@@ -47,8 +47,7 @@ class Interval:
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
 
-@dataclass(frozen=True, slots=True)
-class NamePrefix:
+class NamePrefix(Struct, frozen=True):
     """The names of interfaces that begin so (``eth+``, ``eth*``)."""
 
     start: str
@@ -61,8 +60,7 @@ Value = Network | Interval | NamePrefix | int | str | tuple[object, ...]
 """A tuple is one of a concatenation: a value for each field of the key."""
 
 
-@dataclass(frozen=True, slots=True)
-class FieldTest:
+class FieldTest(Struct, frozen=True):
     """The field has one of the values (or none, if negated)."""
 
     field: Field
@@ -73,8 +71,7 @@ class FieldTest:
         return f"{self.field} {_not(self)}{','.join(map(_said, self.values))}"
 
 
-@dataclass(frozen=True, slots=True)
-class MarkTest:
+class MarkTest(Struct, frozen=True):
     """The packet's ``mark & mask == value`` (or not, if negated)."""
 
     value: int
@@ -89,8 +86,7 @@ class MarkTest:
         return f"mark {_not(self)}{_masked(self.value, self.mask)}"
 
 
-@dataclass(frozen=True, slots=True)
-class ConnmarkTest:
+class ConnmarkTest(Struct, frozen=True):
     """The connection's ``mark & mask == value`` (or not, if negated)."""
 
     value: int
@@ -101,8 +97,7 @@ class ConnmarkTest:
         return f"connection's mark {_not(self)}{_masked(self.value, self.mask)}"
 
 
-@dataclass(frozen=True, slots=True)
-class StateTest:
+class StateTest(Struct, frozen=True):
     """The connection is in one of the states, in conntrack's words (or in none, if negated)."""
 
     states: frozenset[str]
@@ -112,8 +107,7 @@ class StateTest:
         return f"state {_not(self)}{','.join(sorted(self.states))}"
 
 
-@dataclass(frozen=True, slots=True)
-class Opaque:
+class Opaque(Struct, frozen=True):
     """A condition that is not understood: it may hold or not. ``module`` is who knows it,
     ``words`` are what it is told.
     """
@@ -125,8 +119,7 @@ class Opaque:
         return " ".join(filter(None, (self.module, *self.words)))
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(Struct, frozen=True):
     """One of a set's or a map's elements. ``data`` is what a map has for it: a mark, what to do;
     None in a set. ``words`` are what was not understood of it.
     """
@@ -136,8 +129,7 @@ class Element:
     words: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(Struct, frozen=True):
     """What is looked up in which set or map.
 
     ``elements`` are those of one that has no name. ``key`` are the fields of a packet that are
@@ -155,8 +147,7 @@ class Lookup:
         return f"{said} @{self.name}" if self.name else f"{said} {{…}}"
 
 
-@dataclass(frozen=True, slots=True)
-class SetTest:
+class SetTest(Struct, frozen=True):
     """What is looked up is in the set (or not, if negated)."""
 
     lookup: Lookup
@@ -186,39 +177,34 @@ class Verdict(StrEnum):
     """It is given to a socket of this host that it was not sent to (TPROXY)."""
 
 
-@dataclass(frozen=True, slots=True)
-class SetConnmark:
+class SetConnmark(Struct, frozen=True):
     """Give the connection a mark, as `SetMark` gives it to a packet."""
 
     value: int
     mask: int = MAX_MARK
 
 
-@dataclass(frozen=True, slots=True)
-class SaveMark:
+class SaveMark(Struct, frozen=True):
     """Note the packet's mark with the connection: ``ct = (ct & ~to) ^ (mark & of)``."""
 
     of: int = MAX_MARK
     to: int = MAX_MARK
 
 
-@dataclass(frozen=True, slots=True)
-class RestoreMark:
+class RestoreMark(Struct, frozen=True):
     """Give the packet its connection's mark: ``mark = (mark & ~to) ^ (ct & of)``."""
 
     of: int = MAX_MARK
     to: int = MAX_MARK
 
 
-@dataclass(frozen=True, slots=True)
-class MapMark:
+class MapMark(Struct, frozen=True):
     """Give the packet the mark that a map has for it; a packet that the map lacks keeps its own."""
 
     lookup: Lookup
 
 
-@dataclass(frozen=True, slots=True)
-class SetsUnknownMark:
+class SetsUnknownMark(Struct, frozen=True):
     """It changes the mark to a value that its text does not tell (CONNMARK, SET, HMARK).
 
     ``restores`` says that it is the connection's, as it is by then.
@@ -228,30 +214,26 @@ class SetsUnknownMark:
     restores: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Jump:
+class Jump(Struct, frozen=True):
     """Go on in another chain of the table; after a ``goto`` not to come back here."""
 
     chain: str
     goto: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class VerdictMap:
+class VerdictMap(Struct, frozen=True):
     """Do what a map has for the packet; for one that it lacks, go on."""
 
     lookup: Lookup
 
 
-@dataclass(frozen=True, slots=True)
-class When:
+class When(Struct, frozen=True):
     """Only for packets that further conditions hold for: those that stand behind an effect."""
 
     spec: "RuleSpec"
 
 
-@dataclass(frozen=True, slots=True)
-class Other:
+class Other(Struct, frozen=True):
     """Something else, in its own words: it changes no mark and ends no way (LOG, DNAT, NOTRACK)."""
 
     target: str
@@ -276,8 +258,7 @@ Effect = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RuleSpec:
+class RuleSpec(Struct, frozen=True):
     """What a rule says: for which packets it does what. Where it stands is no part of it.
 
     All of ``packets``, ``family`` (None: both) and ``conditions`` must hold; then the effects

@@ -5,8 +5,9 @@ A table that could not be read is `Unknown` with its reason, and of a table that
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from lvsmarkd.model.rule import SetMark
 from lvsmarkd.model.rule_ref import Keeper, RuleRef
@@ -23,8 +24,7 @@ from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown
 
 
-@dataclass(frozen=True, slots=True)
-class TableRule:
+class TableRule(Struct, frozen=True):
     """A rule where it stands. ``line`` counts from 1 in its chain. ``packets`` is its counter,
     ``handle`` nft's number for it. ``text`` is the rule as it is listed, after the chain's name;
     empty where the listing is no text (nft -j).
@@ -49,8 +49,7 @@ class NetfilterHook(StrEnum):
     EGRESS = "egress"
 
 
-@dataclass(frozen=True, slots=True)
-class BaseChain:
+class BaseChain(Struct, frozen=True):
     """Where a chain is registered, and what becomes of packets that no rule of it decides about.
 
     ``kind`` is filter, nat or route: nat chains see the first packet of each connection only.
@@ -62,8 +61,7 @@ class BaseChain:
     kind: str = "filter"
 
 
-@dataclass(frozen=True, slots=True)
-class TableChain:
+class TableChain(Struct, frozen=True):
     """A chain and its rules, in order. ``base`` is None where only jumps lead there."""
 
     name: str
@@ -72,8 +70,7 @@ class TableChain:
     handle: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TableSet:
+class TableSet(Struct, frozen=True):
     """A set, or a map where ``data`` names the type of what it has for each element.
 
     ``elements`` is None where they were not asked for: they may be a million.
@@ -93,8 +90,7 @@ class Lister(StrEnum):
     IPTABLES_LEGACY = "iptables-legacy"
 
 
-@dataclass(frozen=True, slots=True)
-class TableKey:
+class TableKey(Struct, frozen=True):
     """Names one table. ``family`` is netfilter's: ip, ip6, inet, bridge, arp, netdev."""
 
     source: Lister
@@ -114,8 +110,7 @@ class TableKey:
         return RuleRef(self.name, chain, text, line)
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """One table. ``hidden`` says what its listing keeps back: the rest is certain. ``handle``
     counts up as tables are made. A ``dormant`` one is met by no packet.
     """
@@ -150,8 +145,7 @@ class Table:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Ruleset:
+class Ruleset(Struct, frozen=True):
     """All tables that were looked for. ``unread`` are the sources that did not even tell which
     tables they have. ``ipsets`` are the sets that iptables' rules name; Unknown where they could
     not be read, None where they were not asked for.

@@ -1,14 +1,13 @@
 """The running keepalived, as far as it can be seen from outside."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lvsmarkd.model.unknown import Unknown
 
 Version = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class RunningKeepalived:
+class RunningKeepalived(Struct, frozen=True):
     """keepalived's parent process. ``(pid, started)`` names one process for ever.
 
     ``started`` is in clock ticks since boot. ``config`` is the ``-f`` of its command line,
@@ -44,8 +43,7 @@ class RunningKeepalived:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
+class Stopped(Struct, frozen=True):
     """No keepalived runs here."""
 
 

@@ -1,8 +1,9 @@
 """What is known of keepalived beside its files: its process, what it has read, the kernel."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
+
+from msgspec import Struct, field
 
 from lvsmarkd.model.claim import MarkClaim
 from lvsmarkd.model.ipvs import KernelServices
@@ -20,8 +21,7 @@ class HostSource(Enum):
     IPVS = "IPVS"
 
 
-@dataclass(frozen=True, slots=True)
-class RuntimeState:
+class RuntimeState(Struct, frozen=True):
     """Seen at one moment. What is None was not asked for.
 
     ``copy`` is what the running keepalived has read last. ``kernel`` are the services in IPVS,

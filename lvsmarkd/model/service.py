@@ -1,8 +1,9 @@
 """What keepalived programmes into IPVS for a mark."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from msgspec import Struct
 
 from lvsmarkd.model.origin import Origin
 
@@ -24,8 +25,7 @@ class Family(StrEnum):
         return cls.INET if address.version == 4 else cls.INET6
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ServiceKey:
+class ServiceKey(Struct, frozen=True, order=True):
     """The key of a service in IPVS: mark 5 inet and mark 5 inet6 are two services."""
 
     family: Family
@@ -35,8 +35,7 @@ class ServiceKey:
         return f"fwmark {self.mark} {self.family}"
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     """One service by mark, as keepalived would programme it.
 
     ``real_ports`` are the ports of its real servers (0 or none left out). In a service

@@ -1,8 +1,9 @@
 """What a firewall was seen to hold."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from lvsmarkd.model.firewall import NO_FIREWALL, FirewallIdentity
 from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
@@ -16,8 +17,7 @@ from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(Struct, frozen=True):
     """Our own part of one chain: the chain, the rules in it, the jump that leads there.
 
     ``rules`` stand in their order, repeats included; ``unknown_rules`` are the texts of rules in
@@ -48,21 +48,18 @@ class Side(StrEnum):
     AFTER = "behind"
 
 
-@dataclass(frozen=True, slots=True)
-class LeavesTable:
+class LeavesTable(Struct, frozen=True):
     """It ends the way through the table, so that rules after it are not met."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Struct, frozen=True):
     """It drops or rejects the packet."""
 
 
 Effect = SetMark | SetConnmark | SetsUnknownMark | LeavesTable | Drop | Accept
 
 
-@dataclass(frozen=True, slots=True)
-class ForeignRule:
+class ForeignRule(Struct, frozen=True):
     """A rule of somebody else's that marks packets, refuses them or takes them away.
 
     ``path`` holds the packets that it is about, and those of the jumps that lead to it.
@@ -120,8 +117,7 @@ class ForeignRule:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class PreviousRules:
+class PreviousRules(Struct, frozen=True):
     """What a firewall still holds of ours from the time when it kept our rules: packets meet it as
     well. It is cleaned up by the means of that firewall.
     """
@@ -133,8 +129,7 @@ class PreviousRules:
     wanted stay."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """One reading of the firewall: all that was seen at one moment."""
 
     chains: Mapping[ChainKey, Chain | Unknown]

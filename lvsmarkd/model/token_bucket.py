@@ -1,10 +1,10 @@
 """Coalescing: the first wake-up acts at once, a storm is taken in gulps."""
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 
-@dataclass(frozen=True, slots=True)
-class TokenBucket:
+class TokenBucket(Struct, frozen=True):
     """``capacity`` passes at once, then one every ``interval`` seconds.
 
     The wait is bounded by ``interval``, however long the storm lasts: a mere debounce would

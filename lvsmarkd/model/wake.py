@@ -1,7 +1,8 @@
 """Why to look: a wake-up carries a reason, never data."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Trigger(StrEnum):
@@ -28,8 +29,7 @@ class Trigger(StrEnum):
     CONTROL = "control"
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(Struct, frozen=True):
     """The program that changed a firewall, as far as it could be seen before it ended."""
 
     pid: int
@@ -43,8 +43,7 @@ class Actor:
         return f"{self.command or self.name} (pid {self.pid})"
 
 
-@dataclass(frozen=True, slots=True)
-class Wake:
+class Wake(Struct, frozen=True):
     """One wake-up. ``actor`` is who caused it, where that is known."""
 
     trigger: Trigger

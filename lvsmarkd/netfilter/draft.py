@@ -3,7 +3,8 @@ condition.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.ports import PortRange, PortSet
@@ -12,8 +13,7 @@ from lvsmarkd.model.rule_spec import Interval
 from lvsmarkd.model.service import Network
 
 
-@dataclass(slots=True)
-class PacketsDraft:
+class PacketsDraft(Struct):
     """Each method takes one condition, and gives False where the algebra cannot say it besides
     what is there already: it is a condition of its own then.
     """

@@ -1,13 +1,13 @@
 """Qualifiers in iptables' words, as rules are written and as iptables-save lists them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lvsmarkd.model.qualifiers import InInterface, NotFromMac, Qualifier, kinds
 
 
-@dataclass(frozen=True, slots=True)
-class IptablesOption:
+class IptablesOption(Struct, frozen=True):
     """How one qualifier is said. Each of its values is an option ``name`` of the match
     ``module``; without a module it is one of the rule itself. ``read`` takes the value of a
     listed one, and gives None, or raises ValueError, where that means something else.

@@ -6,8 +6,9 @@ spellings alike (measured over 42 idioms on 1.8.9).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
+
+from msgspec import Struct, field
 
 from lvsmarkd.model.protocols import TRANSPORTS
 from lvsmarkd.model.rule import SetMark
@@ -91,8 +92,7 @@ def read_words(tokens: Sequence[str]) -> RuleSpec:
     )
 
 
-@dataclass(slots=True)
-class _IptablesRuleDraft:
+class _IptablesRuleDraft(Struct):
     """A rule that is being read: what the algebra of packets can say, and what it cannot."""
 
     packets: PacketsDraft = field(default_factory=PacketsDraft)

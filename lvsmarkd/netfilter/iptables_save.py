@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lvsmarkd.model.rule_spec import Jump, Other, RuleSpec, Verdict
 from lvsmarkd.model.ruleset import (
@@ -42,8 +44,7 @@ class ListingError(ValueError):
     """The text is not a whole listing. Says what was found."""
 
 
-@dataclass(slots=True)
-class _SavedTableDraft:
+class _SavedTableDraft(Struct):
     """A table that is being read."""
 
     policies: dict[str, str] = field(default_factory=dict)

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 _TOKEN = re.compile(r'(?<!\S)"((?:[^"\\]|\\.)*)"|(\S+)', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -41,8 +42,7 @@ class Quoted(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """One option with its values."""
 
     name: str
@@ -55,16 +55,14 @@ class Option:
         return (*(("!",) if self.negated else ()), self.name, *self.values)
 
 
-@dataclass(frozen=True, slots=True)
-class MatchWords:
+class MatchWords(Struct, frozen=True):
     """One match (``-m``) with the options that belong to it."""
 
     module: str
     options: list[Option] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Words:
+class Words(Struct):
     """A rule, taken apart. The first two matches are always there: the general options, under
     no name, and those of the protocol.
     """

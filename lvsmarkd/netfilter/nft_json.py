@@ -5,8 +5,9 @@ crash or hang hides itself and no other.
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from lvsmarkd.model.rule_spec import Field, Verdict
 from lvsmarkd.model.ruleset import (
@@ -118,8 +119,7 @@ def _names(objects: _Objects) -> list[tuple[str, str]]:
     return found
 
 
-@dataclass(slots=True)
-class _NftTableDraft:
+class _NftTableDraft(Struct):
     """A table that is being read."""
 
     chains: dict[str, tuple[BaseChain | None, int | None]] = field(default_factory=dict)

@@ -1,13 +1,13 @@
 """Qualifiers as ``nft -j`` lists them. Source: libnftables-json(5), MATCH."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lvsmarkd.model.qualifiers import InInterface, NotFromMac, Qualifier
 
 
-@dataclass(frozen=True, slots=True)
-class NftMatch:
+class NftMatch(Struct, frozen=True):
     """How one qualifier is said: by a match of what is on the ``left`` by ``op``. ``read`` takes
     the right side, and gives None where that means something else.
     """

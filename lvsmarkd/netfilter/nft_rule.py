@@ -1,8 +1,10 @@
 """A rule's statements as ``nft -j`` prints them, understood. Source: libnftables-json(5)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lvsmarkd.model.ports import MAX_PORT
 from lvsmarkd.model.qualifiers import InInterface, NotFromMac
@@ -50,8 +52,7 @@ _MARK = {"meta": {"key": "mark"}}
 _CONNMARK = {"ct": {"key": "mark"}}
 
 
-@dataclass(slots=True)
-class _RuleDraft:
+class _RuleDraft(Struct):
     """The conditions up to an effect, and the effects up to the next condition."""
 
     packets: PacketsDraft = field(default_factory=PacketsDraft)

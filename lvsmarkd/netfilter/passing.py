@@ -5,7 +5,8 @@ firewalld's has as many ways through a policy as packets may come by.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lvsmarkd.model.packets import EVERY_PACKET
 from lvsmarkd.model.rule_spec import Jump, RuleSpec, Verdict, VerdictMap, When
@@ -24,8 +25,7 @@ def reached_from(table: Table, hook: NetfilterHook) -> dict[str, TableChain]:
     return found
 
 
-@dataclass(slots=True)
-class Passing:
+class Passing(Struct):
     """The ways from one base chain of a table."""
 
     table: Table

@@ -6,10 +6,11 @@ the program keeps the pipes open (met with a wrapper script around iptables-save
 
 import os
 import selectors
-from dataclasses import dataclass, field
 from subprocess import Popen
 from time import monotonic
 from typing import IO
+
+from msgspec import Struct, field
 
 _CHUNK = 1 << 16
 
@@ -18,8 +19,7 @@ class Overflow(Exception):  # noqa: N818 - what happened, not whose fault it is
     """The program printed more than the limit."""
 
 
-@dataclass(slots=True)
-class Pipes:
+class Pipes(Struct):
     """The ends of the pipes to a process: one to write to, two to read from."""
 
     stdin: IO[bytes]

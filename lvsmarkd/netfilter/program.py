@@ -6,9 +6,10 @@ import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+
+from msgspec import Struct
 
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.netfilter.pipes import Overflow, Pipes
@@ -23,8 +24,7 @@ MOST_OUTPUT = 64 << 20
 """Bytes: some 400,000 rules. A program that prints more is not iptables-save."""
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(Struct, frozen=True):
     """How a program ended: its exit status (negative: the signal that killed it), its words."""
 
     status: int

@@ -6,7 +6,9 @@ there then.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lvsmarkd.backends.backend import Applied
 from lvsmarkd.judge.desired import Desired
@@ -20,8 +22,7 @@ from lvsmarkd.model.wake import Actor
 from lvsmarkd.reconcile.state import State
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What holds during a pass."""
 
     wanted: Desired
@@ -35,8 +36,7 @@ class Facts:
     """Why a newer lvsmarkd.toml is not in force."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What was found, and what is to be done about it now."""
 
     found: Plan
@@ -47,8 +47,7 @@ class Decision:
     state: State
 
 
-@dataclass(frozen=True, slots=True)
-class Conclusion:
+class Conclusion(Struct, frozen=True):
     """What is left after the steps of a pass, and which of them hold."""
 
     left: Plan

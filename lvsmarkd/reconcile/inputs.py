@@ -1,7 +1,9 @@
 """What the operator wrote, and what runs here: the inputs of a pass."""
 
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lvsmarkd.declarations.annotation import parse
 from lvsmarkd.declarations.resolve import resolve
@@ -24,8 +26,7 @@ from lvsmarkd.reconcile.settings_file import SettingsFile
 DEFAULT_KEEPALIVED = Path("/etc/keepalived/keepalived.conf")
 
 
-@dataclass(frozen=True, slots=True)
-class InputPaths:
+class InputPaths(Struct, frozen=True):
     """The files to read; ``None`` leaves the choice to the settings and the defaults."""
 
     config: Path | None = None
@@ -34,8 +35,7 @@ class InputPaths:
     backend: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(Struct, frozen=True):
     """What is written now, and what is around it: all that a pass knows of both."""
 
     reading: Reading
@@ -76,8 +76,7 @@ class Inputs:
         return f"{file}, of keepalived{version} (pid {running.pid}{by_id})"
 
 
-@dataclass(slots=True)
-class InputReader:
+class InputReader(Struct):
     """Gathers the inputs of each pass, and keeps what was last good.
 
     It belongs to the thread of the passes. Between two passes the event loop's thread may ask

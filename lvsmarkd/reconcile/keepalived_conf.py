@@ -1,9 +1,10 @@
 """keepalived.conf with all that it includes: read again when something about its files changed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from time import time_ns
+
+from msgspec import Struct
 
 from lvsmarkd.keepalived import changed_since, fingerprint, read
 from lvsmarkd.keepalived.conf.context import Dialect
@@ -13,8 +14,7 @@ _TICK = 20_000_000
 """Nanoseconds: longer than a tick of the clock with which file systems stamp."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadAs:
+class ReadAs(Struct, frozen=True):
     """Which file is read, and for which keepalived: another one reads the same file otherwise."""
 
     path: Path
@@ -23,8 +23,7 @@ class ReadAs:
     environment: Mapping[str, str] | None
 
 
-@dataclass(slots=True)
-class KeepalivedConf:
+class KeepalivedConf(Struct):
     """The last reading, and what was seen of its files then."""
 
     last: Reading | None = None

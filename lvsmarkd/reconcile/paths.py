@@ -2,12 +2,12 @@
 
 import fcntl
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class DaemonPaths:
+
+class DaemonPaths(Struct, frozen=True):
     """``runtime`` is gone after a boot, ``state`` stays."""
 
     runtime: Path

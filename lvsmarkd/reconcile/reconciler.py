@@ -19,9 +19,11 @@ them. ``on_call`` is called from the thread of the passes.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
 from math import inf
 from time import monotonic, time
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lvsmarkd.backends.backend import Applied, Backend
 from lvsmarkd.declarations.settings import Settings
@@ -43,16 +45,14 @@ OnCall = Callable[[str, str, float], None]
 """Hears of each call of the backend: operation, result, seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(Struct, frozen=True):
     """Monotonic seconds for delays, seconds since the epoch for what people read."""
 
     monotonic: Callable[[], float] = monotonic
     epoch: Callable[[], float] = time
 
 
-@dataclass(slots=True)
-class Reconciler:
+class Reconciler(Struct):
     """Makes what is there agree with what must hold, one pass at a time. The only writer.
 
     A ``single`` pass, of a command, has no past: no rule lingers.

@@ -1,7 +1,9 @@
 """What is known of one thing of ours from the passes before: a rule, a chain, the jump to it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lvsmarkd.model.backoff import Backoff
 from lvsmarkd.model.wake import Actor
@@ -16,8 +18,7 @@ undone for as long."""
 FIGHT_REPAIRS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Undone:
+class Undone(Struct, frozen=True):
     """Somebody undid it, and it was put back."""
 
     times: int = 0
@@ -47,8 +48,7 @@ class Undone:
         return now - max(self.backoff.until, *self.lately) > FIGHT_WINDOW
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Struct, frozen=True):
     """The firewall refused it at the last try."""
 
     reason: str
@@ -59,8 +59,7 @@ class Rejected:
         return Rejected(reason, self.backoff.failed(now))
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """One record. All times are monotonic seconds; what is None is not so."""
 
     applied_since: float | None = None

@@ -4,23 +4,22 @@ stopped, and at the next boot before it runs.
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lvsmarkd.kernel.own_files import read_own, write_whole
 from lvsmarkd.model.running import RunningKeepalived
 
 
-@dataclass(frozen=True, slots=True)
-class StartedWith:
+class StartedWith(Struct, frozen=True):
     """None where its command line did not say."""
 
     config: str | None = None
     config_id: str | None = None
 
 
-@dataclass(slots=True)
-class Remembered:
+class Remembered(Struct):
     """Kept at ``path``; without one, in memory only. A file that says nothing is none."""
 
     path: Path | None = None

@@ -1,7 +1,8 @@
 """Counting what must hold and what does, for metrics and status."""
 
 from collections import Counter
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.judgement import covered
@@ -13,8 +14,7 @@ from lvsmarkd.model.snapshot import Chain, Snapshot
 from lvsmarkd.model.unknown import Unknown
 
 
-@dataclass(frozen=True, slots=True)
-class RuleCounts:
+class RuleCounts(Struct, frozen=True):
     """The services and rules at the end of a pass."""
 
     wanted: Desired

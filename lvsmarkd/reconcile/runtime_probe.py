@@ -2,8 +2,10 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lvsmarkd.keepalived.process.discovery import find_keepalived
 from lvsmarkd.keepalived.process.running_copy import CopyStamp, read_running_copy, stamp_of
@@ -25,8 +27,7 @@ def _find(known: Running | None) -> Running:
     return find_keepalived(known=known)
 
 
-@dataclass(slots=True)
-class RuntimeProbe:
+class RuntimeProbe(Struct):
     """Looks once per pass; keeps what is dear for as long as nothing tells that it changed."""
 
     find: Callable[[Running | None], Running] = _find

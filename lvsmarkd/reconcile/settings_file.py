@@ -3,9 +3,10 @@ that cannot be followed leaves the last good one in force.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from time import time
+
+from msgspec import Struct, field
 
 from lvsmarkd.declarations.settings import ConfigError, Loaded, Settings, load, lookups_of
 from lvsmarkd.kernel.files import FileStamps, stamps_of
@@ -16,8 +17,7 @@ _BLANK_AT_MOST = 4096
 """Bytes: a file that is longer says something."""
 
 
-@dataclass(slots=True)
-class SettingsFile:
+class SettingsFile(Struct):
     """What is in force, and why a newer one is not.
 
     ``on_reload`` hears of each reading but the first: whether it is in force, and when (seconds

@@ -3,7 +3,9 @@ pass sees and does gives the next one, and a question changes nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lvsmarkd.declarations.tables import Placement
 from lvsmarkd.judge.desired import Desired
@@ -29,8 +31,7 @@ from lvsmarkd.model.wake import Actor
 from lvsmarkd.reconcile.record import NOTHING, Record, Rejected, Undone
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(Struct, frozen=True):
     """Where rules are kept: which firewall, and by the settings where in it."""
 
     firewall: FirewallIdentity
@@ -39,8 +40,7 @@ class Home:
     jump_at_end: bool
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """The records, by what they are about. ``now`` is everywhere in monotonic seconds."""
 
     records: Mapping[Owned, Record] = field(default_factory=dict)

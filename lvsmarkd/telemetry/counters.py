@@ -1,14 +1,14 @@
 """Counters that go on where what they count begins again: a repair, a rule that is put back."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lvsmarkd.model.report import ServiceState
 from lvsmarkd.model.service import Family, ServiceKey
 
 
-@dataclass(slots=True)
-class Exposure:
+class Exposure(Struct):
     """The time in which packets of some service went unmarked: a stopwatch that is read while it
     runs. Times are monotonic seconds.
     """
@@ -31,8 +31,7 @@ class Exposure:
         return self._total + (0.0 if self._since is None else now - self._since)
 
 
-@dataclass(slots=True)
-class MarkedPackets:
+class MarkedPackets(Struct):
     """Totals per service. They begin at what the rules show, so that a restart of the daemon
     goes unnoticed, and never fall.
     """

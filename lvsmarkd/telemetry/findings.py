@@ -1,7 +1,8 @@
 """Findings that came and findings that went, in sentences."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lvsmarkd.model.finding import DRIFT, Finding, Kind, Severity
 from lvsmarkd.model.plan import Owned, Part
@@ -11,8 +12,7 @@ from lvsmarkd.telemetry.message import Event, Message, Priority, actor_fields, f
 from lvsmarkd.telemetry.transition import Transition
 
 
-@dataclass(frozen=True, slots=True)
-class _Course:
+class _Course(Struct, frozen=True):
     """The events with which a finding comes and goes; None where its end is no news."""
 
     comes: Event

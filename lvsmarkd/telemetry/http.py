@@ -8,10 +8,11 @@ nothing but these. An address that cannot be served is a value to report, no end
 import errno
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import cache
 from threading import Thread
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from lvsmarkd.telemetry.metrics import Metrics
 from lvsmarkd.telemetry.server import Server
@@ -63,8 +64,7 @@ def _advice(address: ListenAddress, error: OSError) -> str:
             return error.strerror or str(error)
 
 
-@dataclass(slots=True)
-class Servers:
+class Servers(Struct):
     """The servers of some addresses; those that failed can be tried again."""
 
     app: "WSGIApplication"

@@ -5,8 +5,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import TextIO
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lvsmarkd.telemetry.journald import Journald
 from lvsmarkd.telemetry.message import Message, Priority
@@ -84,16 +86,14 @@ def choose_sink(environ: Mapping[str, str] = os.environ, stream: TextIO | None =
     return to_journald(Journald()) if under_journald(environ, out) else to_stream(out)
 
 
-@dataclass(slots=True)
-class _SaidLately:
+class _SaidLately(Struct):
     since: float
     times: int = 0
     held: Message | None = None
     """The last message that was not told."""
 
 
-@dataclass(slots=True)
-class Journal:
+class Journal(Struct):
     """Tells messages, and never fails: a full disk or a dead journald is no reason to stop.
 
     What comes too often is held back; when its time is over the last one is told, with the

@@ -9,8 +9,9 @@ https://systemd.io/JOURNAL_NATIVE_PROTOCOL.
 import contextlib
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 SOCKET = Path("/run/systemd/journal/socket")
 _ROOM = 8 << 20
@@ -29,8 +30,7 @@ def encoded(entry: Mapping[str, str]) -> bytes:
     return b"".join(parts)
 
 
-@dataclass(slots=True)
-class Journald:
+class Journald(Struct):
     """Sends entries to the socket at ``path``."""
 
     path: Path = SOCKET

@@ -1,8 +1,9 @@
 """What the journal is told: kinds of events, and one message of a kind."""
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+
+from msgspec import Struct, field
 
 from lvsmarkd.model.finding import Severity
 from lvsmarkd.model.service import ServiceKey
@@ -109,8 +110,7 @@ class Priority(IntEnum):
                 return cls.NOTICE
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """One line for an operator; ``fields`` say the same to programs (``LVSMARKD_*``).
 
     ``about`` is what it is about, where that is no service: messages of one event about the same

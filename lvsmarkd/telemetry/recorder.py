@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lvsmarkd.model.finding import DRIFT, Kind
 from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain, Step
@@ -26,8 +27,7 @@ _UNMARKING = (AddRule, ReplaceChain, EnsureJump)
 """Steps that mend what left packets without their mark."""
 
 
-@dataclass(slots=True)
-class MetricsRecorder:
+class MetricsRecorder(Struct):
     """Writes into ``samples`` what each pass came to. Not thread-safe, like the samples."""
 
     samples: SampleStore

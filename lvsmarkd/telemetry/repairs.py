@@ -1,7 +1,8 @@
 """What a pass mended, and who had undone it, in sentences."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lvsmarkd.model.finding import DRIFT, Finding, Kind
 from lvsmarkd.model.plan import (
@@ -36,8 +37,7 @@ PLAN_LINES = 50
 """Lines of a plan that go along with a message; `lvsmarkd plan` shows all."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Deed:
+class _Deed(Struct, frozen=True):
     """What was undone alike: of the rules of one service in one chain, or of one chain."""
 
     chain_key: ChainKey

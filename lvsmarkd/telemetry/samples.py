@@ -7,7 +7,8 @@ nothing, never a service that has just been cleared and not yet been set again.
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lvsmarkd.telemetry.series import Series
 
@@ -15,16 +16,14 @@ Labels = tuple[str, ...]
 """Values of the labels, in the order of the series' names for them."""
 
 
-@dataclass(slots=True)
-class Distribution:
+class Distribution(Struct):
     """Observations per bucket (not cumulated; the last one is +Inf) and their sum."""
 
     counts: list[int]
     total: float = 0.0
 
 
-@dataclass(slots=True)
-class SampleStore:
+class SampleStore(Struct):
     """Not thread-safe: whoever holds it also holds the lock."""
 
     _values: dict[Series, dict[Labels, float]] = field(default_factory=dict)

@@ -4,8 +4,9 @@ The names are a contract. Labels never bear an actor, an address or a rule's tex
 would make a new series of each event; they go to the journal.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Type(StrEnum):
@@ -16,8 +17,7 @@ class Type(StrEnum):
     HISTOGRAM = "histogram"
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(Struct, frozen=True):
     """One family of series. ``buckets`` are the upper bounds of a histogram, without +Inf."""
 
     name: str

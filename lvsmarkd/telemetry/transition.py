@@ -5,7 +5,9 @@ Unknown is not absent: where a pass could not look, what was last known holds on
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lvsmarkd.model.finding import SEEN_IN_FIREWALL, Finding
 from lvsmarkd.model.report import NO_BACKEND, Report, ServiceState
@@ -13,8 +15,7 @@ from lvsmarkd.model.rule import Plane
 from lvsmarkd.model.service import Family
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(Struct, frozen=True):
     """``before`` is None at the first pass. ``after`` is filled in with what was last known;
     ``changed`` is the last report of a pass that wrote something.
 

@@ -4,9 +4,9 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import Enum
 
+from msgspec import Struct
 from watchdog.events import (
     DirCreatedEvent,
     DirDeletedEvent,
@@ -56,8 +56,7 @@ class ContentEvent(Enum):
     """Files that were open for reading only and are closed now."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileEvent:
+class FileEvent(Struct, frozen=True):
     """Something happened to these paths."""
 
     paths: tuple[str, ...]

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from time import time
+
+from msgspec import Struct, field
 
 from lvsmarkd.kernel.files import FileStamps
 from lvsmarkd.model.wake import Trigger, Wake
@@ -13,8 +14,7 @@ from lvsmarkd.watch.source import SourceHealth
 from lvsmarkd.watch.watched_paths import WatchedPaths, paths_to_watch
 
 
-@dataclass(frozen=True, slots=True)
-class _FollowRequest:
+class _FollowRequest(Struct, frozen=True):
     """What is to be followed: absolute paths and absolute glob patterns."""
 
     files: tuple[str, ...] = ()
@@ -28,8 +28,7 @@ class _FollowRequest:
         return paths_to_watch(self.files, self.lookups)
 
 
-@dataclass(slots=True)
-class Files:
+class Files(Struct):
     """Follows files and patterns, through links and directories that come and go.
 
     A file that is new to it and was changed less than ``fresh`` seconds ago wakes: it may have

@@ -7,8 +7,9 @@ that others make in the kernel behind its back it does not tell.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from lvsmarkd.backends.firewalld.client.calls import (
     BUS_NAME,
@@ -57,8 +58,7 @@ MATCHES = (
 _STATE = Request(Interface.PROPERTIES, "Get", (str(Interface.MAIN), "state"))
 
 
-@dataclass(frozen=True, slots=True)
-class FirewalldEvents:
+class FirewalldEvents(Struct, frozen=True):
     """Wakes for what firewalld tells, on a connection of its own to the bus.
 
     While firewalld is stopped it hears all the same: that it comes. Our own changes wake, too.

@@ -8,9 +8,10 @@ method for that (``set_marshal``): the socket, its queue and its life stay pyrou
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
+
+from msgspec import Struct
 
 
 class NftFamily(IntEnum):
@@ -25,8 +26,7 @@ Matters = Callable[[NftFamily, str], bool]
 """Whether a change of a table is worth a look."""
 
 
-@dataclass(frozen=True, slots=True)
-class FirstMessage:
+class FirstMessage(Struct, frozen=True):
     """The first message of a transaction that is about a table that matters.
 
     ``port`` is the netlink port of the program behind it. That is its process number, unless
@@ -36,16 +36,14 @@ class FirstMessage:
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class Generation:
+class Generation(Struct, frozen=True):
     """The end of a transaction that touched a table that matters."""
 
     pid: int
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiveError:
+class ReceiveError(Struct, frozen=True):
     """What the socket failed with, as pyroute2 passes it on: an errno."""
 
     code: int
@@ -62,8 +60,7 @@ _GEN_PID, _GEN_NAME = 2, 3  # NFTA_GEN_PROC_PID, NFTA_GEN_PROC_NAME
 _TYPE = 0x3FFF  # the rest are flags: nested, byte order
 
 
-@dataclass(slots=True)
-class NftablesMarshal:
+class NftablesMarshal(Struct):
     """A marshal that makes of the messages of a socket two events per generation."""
 
     matters: Matters

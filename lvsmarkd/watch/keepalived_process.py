@@ -8,8 +8,9 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lvsmarkd.keepalived.process.discovery import PID_FILES, PID_LOOKUPS, TICKS, find_keepalived
 from lvsmarkd.model.running import Running, RunningKeepalived
@@ -26,8 +27,7 @@ def _find(known: Running | None) -> Running:
     return find_keepalived(known=known)
 
 
-@dataclass(frozen=True, slots=True)
-class KeepalivedProcess:
+class KeepalivedProcess(Struct, frozen=True):
     """Wakes for the running keepalived. ``find`` looks for it, given what was found before.
 
     ``run_directory`` is where pid files come. ``poll`` is the time in seconds between two looks
@@ -116,8 +116,7 @@ class KeepalivedProcess:
         return paths_to_watch(files, tuple(str(self.run_directory / name) for name in PID_LOOKUPS))
 
 
-@dataclass(frozen=True, slots=True)
-class _PidFiles:
+class _PidFiles(Struct, frozen=True):
     watched: PathWatcher | None
     trouble: str | None
 

@@ -7,7 +7,8 @@ it ends (measured). iptables-legacy and ipset change nothing here.
 import errno
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.watch.generations import (
@@ -42,8 +43,7 @@ def firewalld_tables(family: NftFamily, table: str) -> bool:
     return own or iptables_tables(family, table)
 
 
-@dataclass(frozen=True, slots=True)
-class NftablesEvents:
+class NftablesEvents(Struct, frozen=True):
     """Wakes for every transaction that touched a table that matters and is not our own."""
 
     health: SourceHealth

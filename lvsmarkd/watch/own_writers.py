@@ -2,8 +2,9 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from time import monotonic
+
+from msgspec import Struct, field
 
 KEPT = 64
 """Processes remembered: a pass starts a handful."""
@@ -11,8 +12,7 @@ FORGOTTEN_AFTER = 30.0
 """Seconds: a program of ours is stopped long before, and its number may be another's then."""
 
 
-@dataclass(frozen=True, slots=True)
-class OwnWriters:
+class OwnWriters(Struct, frozen=True):
     """The last processes that write for us. May be used from several threads.
 
     Add a process before it can write (a restore waits for its input): the kernel tells of a

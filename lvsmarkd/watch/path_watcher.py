@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lvsmarkd.watch.directories import ContentEvent, Directories, FileEvent
 from lvsmarkd.watch.watched_paths import WatchedPaths
@@ -13,8 +14,7 @@ _ROUNDS = 10
 """Walks in a row while things move: whoever renames in a circle gets events anyway."""
 
 
-@dataclass(slots=True)
-class PathWatcher:
+class PathWatcher(Struct):
     """What happens to some paths. ``walk`` finds anew what is to be watched for them."""
 
     walk: Callable[[], WatchedPaths]
@@ -41,8 +41,7 @@ class PathWatcher:
         return concerning
 
 
-@dataclass(frozen=True, slots=True)
-class EventQueue:
+class EventQueue(Struct, frozen=True):
     """What happened and was not looked at yet; lives in the event loop's thread."""
 
     pending: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,7 +1,8 @@
 """Who changed the firewall: what /proc says of a process that is about to end."""
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lvsmarkd.model.wake import Actor
 
@@ -13,8 +14,7 @@ _ENOUGH = 4096
 """Bytes of a command line that are read: some are megabytes long."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessInfo:
+class ProcessInfo(Struct, frozen=True):
     """A process as it was seen at the first sign of a change; it may be gone at the last."""
 
     pid: int = 0

@@ -4,7 +4,8 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lvsmarkd.keepalived.process.running_copy import CopyStamp, find_copy, stamp_at
 from lvsmarkd.model.running import RunningKeepalived
@@ -17,8 +18,7 @@ UNSETTLED = 2.0
 """Seconds after which a copy is looked at though it is still being written."""
 
 
-@dataclass(slots=True)
-class ProcessWatch:
+class ProcessWatch(Struct):
     """What is watched of one process. ``trouble`` says why its reloads are told late.
     Without a copy that may be looked at, they are not told.
     """

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
+
+from msgspec import Struct
 
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.watch.source import SourceHealth
@@ -13,8 +14,7 @@ JITTER = 0.1
 that was started together does not look together for ever."""
 
 
-@dataclass(slots=True)
-class Timer:
+class Timer(Struct):
     """Wakes every ``seconds``, give or take; a new value counts from the next round on."""
 
     health: SourceHealth

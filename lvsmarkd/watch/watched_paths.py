@@ -12,8 +12,9 @@ import glob
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+
+from msgspec import Struct, field
 
 from lvsmarkd.kernel.files import FileStamps, file_stamp
 
@@ -23,8 +24,7 @@ _MAX_LINKS = 40
 """Links followed on one way, as the kernel does."""
 
 
-@dataclass(frozen=True, slots=True)
-class NamePattern:
+class NamePattern(Struct, frozen=True):
     """One step of a path: a name, or a pattern for names."""
 
     text: str
@@ -47,8 +47,7 @@ class NamePattern:
             return
 
 
-@dataclass(frozen=True, slots=True)
-class WatchedPaths:
+class WatchedPaths(Struct, frozen=True):
     """Where to look for changes: real directories, and what counts in each."""
 
     by_directory: dict[str, set[NamePattern]] = field(default_factory=dict)

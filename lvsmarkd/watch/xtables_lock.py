@@ -7,7 +7,8 @@ close is told after the change (measured). iptables-legacy-save and iptables-nft
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.watch.directories import ContentEvent
@@ -23,8 +24,7 @@ def lock_path() -> str:
     return os.environ.get("XTABLES_LOCKFILE") or DEFAULT_LOCK
 
 
-@dataclass(frozen=True, slots=True)
-class XtablesLock:
+class XtablesLock(Struct, frozen=True):
     """Wakes when a program let go of the lock.
 
     inotify does not tell which program: our own writes wake too, once, and the look that

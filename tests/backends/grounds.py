@@ -6,9 +6,11 @@ The contract (test_contract.py) is the same for all of them.
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from lvsmarkd.backends.backend import CommandBackend
 from lvsmarkd.backends.backup import Backup

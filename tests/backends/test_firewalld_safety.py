@@ -1,10 +1,10 @@
 """What lvsmarkd must not do to firewalld's own and others' things, whatever goes wrong."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lvsmarkd.backends.firewalld.reload.reloader import Reloader
 from lvsmarkd.judge.judgement import covered

@@ -7,10 +7,10 @@ import json
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lvsmarkd.backends.backup import Backup
 from lvsmarkd.backends.firewalld.backend import FirewalldBackend

@@ -1,10 +1,9 @@
 """What is concluded from firewalld's lists and from nft's, without any firewalld."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lvsmarkd.backends.firewalld.client.calls import RunState
 from lvsmarkd.backends.firewalld.planes.direct import of_direct, of_natives

@@ -1,10 +1,10 @@
 """What others do around our chains, and to our tools, on real iptables."""
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lvsmarkd.backends.backend import Backend
 from lvsmarkd.backends.backup import Backup

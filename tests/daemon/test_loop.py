@@ -4,7 +4,8 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from lvsmarkd.daemon.loop import Loop
 from lvsmarkd.model.plan import AddRule, Plan

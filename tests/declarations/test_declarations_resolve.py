@@ -1,7 +1,6 @@
 """All declarations together."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from itertools import combinations, product
 from random import Random
@@ -9,6 +8,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lvsmarkd.declarations import port_ranges
 from lvsmarkd.declarations.resolve import resolve

@@ -2,13 +2,13 @@
 
 import glob
 import os
-from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lvsmarkd.declarations import port_ranges
 from lvsmarkd.declarations.checking import faults

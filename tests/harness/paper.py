@@ -6,7 +6,9 @@ laws (tests/judge): what a plan says is what happens.
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from lvsmarkd.backends.backend import Applied
 from lvsmarkd.backends.backup import Backup
@@ -116,7 +118,7 @@ class PaperFirewall:
         """Somebody else's doing."""
         chain = self.chains[chain_key]
         assert isinstance(chain, Chain)
-        self.chains[chain_key] = replace(chain, **changes)  # type: ignore[arg-type] # passed on
+        self.chains[chain_key] = replace(chain, **changes)
 
     def _counted(self, key: ChainKey, chain: Chain | Unknown) -> Chain | Unknown:
         if isinstance(chain, Unknown) or not self.counters:

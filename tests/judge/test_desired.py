@@ -1,7 +1,8 @@
 """What must hold: the last good state, inference, VRRP, notes."""
 
-from dataclasses import replace
 from ipaddress import ip_address
+
+from msgspec.structs import replace
 
 from lvsmarkd.judge.desired import Coverage, Policy, desired
 from lvsmarkd.judge.judgement import judge

@@ -1,8 +1,7 @@
 """A declaration that the firewall at hand cannot hold takes nothing away."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.judgement import covered, judge

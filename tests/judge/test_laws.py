@@ -1,10 +1,10 @@
 """Laws of the core, over generated declarations, firewalls and damage."""
 
-from dataclasses import replace
 from ipaddress import ip_network
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.drift import History

@@ -1,6 +1,6 @@
 """Two planes, and rules that are held by what all chains of a plane share."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.judgement import covered, judge

@@ -1,8 +1,7 @@
 """Rules in a firewall that kept them before: they go last, and only when they are not needed."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from lvsmarkd.judge.desired import Desired, Policy, desired
 from lvsmarkd.judge.drift import History

@@ -1,8 +1,7 @@
 """What people type means the same to us as what either variant of iptables lists of it."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from lvsmarkd.model.ruleset import Lister, Table
 from lvsmarkd.netfilter.iptables_rule import read_words

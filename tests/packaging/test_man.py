@@ -2,10 +2,10 @@
 
 import re
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lvsmarkd.cli.main import parser
 from lvsmarkd.declarations.settings import Settings, load

@@ -1,9 +1,9 @@
 """One pass after the other, over files and a firewall on paper, with time moved by hand."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lvsmarkd.backends.selector import BackendSelector
 from lvsmarkd.model.finding import Kind

@@ -1,9 +1,10 @@
 """The running keepalived, what it has read and what IPVS holds, beside its file."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lvsmarkd.keepalived import read
 from lvsmarkd.model.claim import MarkClaim, Use

@@ -1,9 +1,9 @@
 """What one pass leaves to the next: values in, values out."""
 
 from copy import deepcopy
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from lvsmarkd.backends.backend import Applied
 from lvsmarkd.declarations.tables import Placement

@@ -1,6 +1,6 @@
 """Reports as passes make them, in few words."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.plan import AddRule, Plan

@@ -1,9 +1,9 @@
 """What the journal is told from pass to pass: transitions, in sentences, never in floods."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lvsmarkd.model.finding import SEEN_IN_FIREWALL, Kind, Severity
 from lvsmarkd.model.firewall import Program

@@ -1,9 +1,9 @@
 """What a scrape sees after passes, watchers and calls."""
 
 import platform
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 

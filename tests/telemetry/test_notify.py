@@ -3,10 +3,10 @@
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.plan import Owned, Part

@@ -1,10 +1,11 @@
 """The firewalld backend: rich rules by D-Bus, in both planes, and the kernel is looked at."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
 from time import monotonic
+
+from msgspec.structs import replace
 
 from lvsmarkd.backends.backend import Applied, Backend, down
 from lvsmarkd.backends.backup import Backup
@@ -59,7 +60,6 @@ FRESH = 1.0
 """Seconds for which what was seen may be written by."""
 
 
-@dataclass(slots=True)
 class FirewalldBackend:
     """firewalld, with its nftables or its iptables backend.
 
@@ -67,18 +67,24 @@ class FirewalldBackend:
     rules are there, and those of whoever uses it besides.
     """
 
-    firewalld: FirewalldClient
-    backup: Backup
-    choices: Choices
-    version: str
-    iptables: Callable[[], Backend | None] = lambda: None
-    boot: Boot = field(default_factory=Boot)
-    _variant: str = ""
-    _reader: FirewalldReader = field(init=False)
-    _unmended: Unmended = field(default_factory=Unmended)
-    _last_state: tuple[float, FirewalldState | None] = (-inf, None)
-
-    def __post_init__(self) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what it is wired from
+        self,
+        firewalld: FirewalldClient,
+        backup: Backup,
+        choices: Choices,
+        version: str,
+        iptables: Callable[[], Backend | None] = lambda: None,
+        boot: Boot | None = None,
+    ) -> None:
+        self.firewalld = firewalld
+        self.backup = backup
+        self.choices = choices
+        self.version = version
+        self.iptables = iptables
+        self.boot = Boot() if boot is None else boot
+        self._variant: str = ""
+        self._unmended = Unmended()
+        self._last_state: tuple[float, FirewalldState | None] = (-inf, None)
         choices = self.choices
         if choices.by_policy and not has_policies(self.version):
             choices = replace(choices, by_policy=False)

@@ -1,7 +1,9 @@
 """iptables where firewalld has tables of its own in the kernel, whether it runs or has ended."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lvsmarkd.backends.backend import Applied, Backend, CommandBackend
 from lvsmarkd.backends.firewalld.planes.direct import of_own_table
@@ -35,8 +37,7 @@ _CHAIN_KEYS = tuple(
 )
 
 
-@dataclass(slots=True)
-class BesideFirewalld:
+class BesideFirewalld(Struct):
     """The iptables backend, which sees what firewalld's nftables rules do to its marks: they are
     met after those of iptables, and outlive a firewalld that is killed or loses its bus.
 
@@ -85,8 +86,7 @@ class BesideFirewalld:
         return self.inner.purge()
 
 
-@dataclass(slots=True)
-class EndedFirewalld:
+class EndedFirewalld(Struct):
     """What a firewalld that has ended left of ours, in its native table and, as ``iptables`` lists
     it, in its chains there. Where it ``runs`` there is nothing of that kind.
     """

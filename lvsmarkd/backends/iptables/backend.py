@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from lvsmarkd.backends.backend import Applied
 from lvsmarkd.backends.backup import Backup
@@ -44,8 +45,7 @@ _BACKUP_HEAD = (
 _NO_BINARY = "the programs ip6tables-save and ip6tables-restore were not found: install iptables"
 
 
-@dataclass(slots=True)
-class IptablesBackend:
+class IptablesBackend(Struct):
     """One variant of iptables, IPv4 and IPv6.
 
     ``backup`` saves the ruleset before the first write ever. ``on_spawn`` hears of every

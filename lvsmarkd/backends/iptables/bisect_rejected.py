@@ -1,7 +1,8 @@
 """One bad rule must not keep the good ones out: find it, and write the rest."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from lvsmarkd.model.plan import AddRule, ReplaceChain, Step
 from lvsmarkd.model.rule import Rule

@@ -1,7 +1,8 @@
 """Where our rules live in iptables, and what a listed rule of ours says."""
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lvsmarkd.backends.iptables.toolset import Variant
 from lvsmarkd.model.rule import Accept, Action, Hook, Rule, SetMark
@@ -14,8 +15,7 @@ from lvsmarkd.netfilter.walk import OwnChain
 _NAME = re.compile(r"lvsmarkd (?:vrrp|fwmark ([1-9][0-9]{0,9}))")
 
 
-@dataclass(frozen=True, slots=True)
-class ChainLocation:
+class ChainLocation(Struct, frozen=True):
     """The table and chain of a place, and the built-in chain whose jump leads there."""
 
     table: str

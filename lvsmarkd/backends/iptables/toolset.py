@@ -3,8 +3,9 @@
 import os
 import re
 import shutil
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from lvsmarkd.model.service import Family
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
@@ -26,16 +27,14 @@ class Variant(StrEnum):
         return Variant.LEGACY if self is Variant.NFT else Variant.NFT
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
+class Tools(Struct, frozen=True):
     """The programs of one family and one variant, by absolute path."""
 
     save: str
     restore: str
 
 
-@dataclass(frozen=True, slots=True)
-class Toolset:
+class Toolset(Struct, frozen=True):
     """The variant in use, its version, and its programs; a family may lack them."""
 
     variant: Variant

@@ -2,8 +2,9 @@
 
 import re
 import socket
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+
+from msgspec import Struct
 
 from lvsmarkd.keepalived.conf.unsigned import read_unsigned
 from lvsmarkd.model.service import Address, Family
@@ -13,8 +14,7 @@ _DECIMAL = re.compile(r"[ \t\f\r\v]*\+?([0-9]*)")
 _HEXADECIMAL = re.compile(r"[ \t\f\r\v]*\+?(?:0[xX](?=[0-9a-fA-F]))?([0-9a-fA-F]*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """An address and a port; 0 where no port was given."""
 
     address: Address

@@ -1,7 +1,8 @@
 """What each annotation is about: the service whose block, or whose line, it stands in."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lvsmarkd.keepalived.conf.logical import LogicalLine, Note
 from lvsmarkd.model.keepalived import Annotation
@@ -15,8 +16,7 @@ def no_marks() -> tuple[int, ...]:
     return ()
 
 
-@dataclass(slots=True)
-class AnnotationCollector:
+class AnnotationCollector(Struct):
     """Follows the blocks of services, and gives each annotation its owner.
 
     An annotation that shares its line with the header, the ``}`` or a mark of a block belongs

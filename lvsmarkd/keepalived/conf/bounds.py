@@ -1,6 +1,6 @@
 """How much is read at most: configurations can include and expand themselves without end."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 MAX_FILES = 20_000
 MAX_DEPTH = 64
@@ -12,8 +12,7 @@ MAX_BYTES = 4 * 1024 * 1024
 """Of all files together: some 12,000 virtual servers."""
 
 
-@dataclass(slots=True)
-class Bounds:
+class Bounds(Struct):
     """What was read up to now, against what is read at most."""
 
     files: int = 0

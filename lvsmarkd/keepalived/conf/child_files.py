@@ -5,9 +5,10 @@ the text of its files: a child opens the files itself, and then reads that text,
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from lvsmarkd.keepalived.conf.comments import decomment
 from lvsmarkd.keepalived.conf.conf_copy import CLOSES, FAILED, OPENS, CopyLine
@@ -26,8 +27,7 @@ class _Opened(NamedTuple):
     directory: str
 
 
-@dataclass(slots=True)
-class ChildFiles:
+class ChildFiles(Struct):
     """Hands out the lines of the copy, and of the files that the child opens itself.
 
     ``main`` is the path of the main file, and ``files`` are those that the copy names.

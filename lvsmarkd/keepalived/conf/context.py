@@ -1,8 +1,9 @@
 """What a reading depends on besides the files: keepalived's version, id and environment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
+
+from msgspec import Struct
 
 from lvsmarkd.model.running import Version
 
@@ -28,8 +29,7 @@ class Dialect(Enum):
         return cls.SINCE_2_4 if (version or REFERENCE) >= (2, 4, 0) else cls.BEFORE_2_4
 
 
-@dataclass(frozen=True, slots=True)
-class ReadContext:
+class ReadContext(Struct, frozen=True):
     """``config_id`` is what ``@id`` lines are compared with, and ``_INSTANCE`` stands for.
 
     ``environment`` is keepalived's own, for ``_ENV``; None where it is not known.

@@ -4,7 +4,8 @@ lib/parser.c: check_definition, find_definition, replace_param.
 """
 
 import re
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lvsmarkd.keepalived.conf.comments import BLANKS
 from lvsmarkd.keepalived.conf.context import Dialect, ReadContext
@@ -36,8 +37,7 @@ _MOST = 1_000_000
 """Replacements after which no more are made, however many lines they are in."""
 
 
-@dataclass(slots=True)
-class Definition:
+class Definition(Struct):
     """What a name stands for."""
 
     value: str
@@ -63,8 +63,7 @@ class Definition:
             self.multiline = False
 
 
-@dataclass(frozen=True, slots=True)
-class Substituted:
+class Substituted(Struct, frozen=True):
     """A line after substitution.
 
     ``opened`` are, for each definition of several lines that was used, its lines after the
@@ -79,8 +78,7 @@ class Substituted:
     crashes: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _UseValue:
+class _UseValue(Struct, frozen=True):
     """The value of one use, None to leave it; ``more`` are the lines after its first."""
 
     text: str | None = None
@@ -95,8 +93,7 @@ class _CrashesError(Exception):
     """keepalived does not survive this use."""
 
 
-@dataclass(slots=True)
-class Definitions:
+class Definitions(Struct):
     """The definitions in force at one point: they are positional, and hold across files."""
 
     context: ReadContext

@@ -5,7 +5,8 @@ substitution. One line may stand for many: those are handed out before anything 
 """
 
 import re
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from lvsmarkd.keepalived.conf.comments import BLANKS, decomment
 from lvsmarkd.keepalived.conf.context import Dialect, ReadContext
@@ -35,34 +36,35 @@ def condition(text: str, config_id: str) -> bool | None:
     return (name == config_id) is not negated
 
 
-@dataclass(slots=True)
-class _Rest:
+class _Rest(Struct):
     """The lines of a definition that are still to come, and how many sequences wait for them."""
 
     text: str
     waiting: int
 
 
-@dataclass(slots=True)
 class Expander:
     """Expands line after line: what one line defines, later ones use."""
 
-    context: ReadContext
-    problems: list[Problem] = field(default_factory=list)
-    count: int = 0
-    """How many sequences keepalived believes to be under way, without a sign: each broken ~LST
-    makes them one fewer, and a child starts with what its parent ended with (lib/parser.c,
-    free_seq_lst).
-    """
-    doubtful: bool = False
-    """Something was met whose outcome cannot be known: the reading may not be the whole."""
-    _definitions: Definitions = field(init=False)
-    _sequences: list[Sequence] = field(default_factory=list)
-    _rests: list[_Rest] = field(default_factory=list)
-    _unfinished: Definition | None = None
-    _at: Origin = field(default_factory=lambda: Origin(""))
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        context: ReadContext,
+        problems: list[Problem] | None = None,
+        count: int = 0,
+    ) -> None:
+        self.context = context
+        self.problems = [] if problems is None else problems
+        self.count = count
+        """How many sequences keepalived believes to be under way, without a sign: each broken ~LST
+        makes them one fewer, and a child starts with what its parent ended with (lib/parser.c,
+        free_seq_lst).
+        """
+        self.doubtful = False
+        """Something was met whose outcome cannot be known: the reading may not be the whole."""
+        self._sequences: list[Sequence] = []
+        self._rests: list[_Rest] = []
+        self._unfinished: Definition | None = None
+        self._at = Origin("")
         self._definitions = Definitions(self.context)
 
     @property

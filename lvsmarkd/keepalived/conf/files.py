@@ -2,9 +2,10 @@
 
 import os
 import stat
-from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+
+from msgspec import Struct
 
 from lvsmarkd.keepalived.conf.bounds import MAX_BYTES
 from lvsmarkd.model.shortage import shortage_sentence
@@ -13,8 +14,7 @@ from lvsmarkd.model.unknown import Unknown
 _PIECE = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Struct, frozen=True):
     """A file that keepalived does not read either, and why, as a clause: it is not there, a
     directory, a pipe or the like, or it has an execute bit (lib/parser.c, check_glob_file).
     """

@@ -7,9 +7,10 @@ which ``.*`` matches (measured: an include of it stumbles over the directories).
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from fnmatch import translate
 from functools import lru_cache
+
+from msgspec import Struct, field
 
 from lvsmarkd.model.shortage import is_shortage
 
@@ -35,8 +36,7 @@ _DEEPEST = 300
 """Parts of one pattern: more lead back and forth."""
 
 
-@dataclass(slots=True)
-class GlobMatches:
+class GlobMatches(Struct):
     """The paths that match, in keepalived's order.
 
     ``missing`` says that a name, or the directory of a wildcard, was not there; ``wildcard``

@@ -1,8 +1,9 @@
 """What a keyword is to keepalived's parser, and how the tables of them are written down."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
+
+from msgspec import Struct
 
 
 class Body(Enum):
@@ -18,8 +19,7 @@ class Body(Enum):
     """A block that another of keepalived's processes reads: left out by counting braces."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keyword:
+class Keyword(Struct, frozen=True):
     """One keyword.
 
     ``required`` tells that keepalived exits where the keyword stands without a word after it

@@ -5,8 +5,9 @@ that its pattern names, at once; the others follow, each when the one before has
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from lvsmarkd.keepalived.conf.bounds import Bounds
 from lvsmarkd.keepalived.conf.context import Dialect
@@ -21,8 +22,7 @@ from lvsmarkd.model.unknown import Unknown
 Lines = Iterator[tuple[int, str]]
 
 
-@dataclass(slots=True)
-class Frame:
+class Frame(Struct):
     """One include: the file that is open, and the files that follow it."""
 
     include: Include
@@ -42,8 +42,7 @@ class Frame:
         return str(Path(self.path).parent)
 
 
-@dataclass(slots=True)
-class ReadRecord:
+class ReadRecord(Struct):
     """What is kept of all that was opened."""
 
     files: list[str] = field(default_factory=list)
@@ -54,8 +53,7 @@ class ReadRecord:
     """Something that exists was not read."""
 
 
-@dataclass(slots=True)
-class IncludeStack:
+class IncludeStack(Struct):
     """Opens files and hands out their lines. ``opened`` and ``closed`` hear of each."""
 
     dialect: Dialect

@@ -1,9 +1,10 @@
 """``include`` lines: which files they name, and how strict they are about it."""
 
 import re
-from dataclasses import dataclass
 from enum import Flag, auto
 from pathlib import Path
+
+from msgspec import Struct
 
 from lvsmarkd.keepalived.conf.comments import BLANKS
 from lvsmarkd.keepalived.conf.globbing import escaped, matches_of
@@ -37,8 +38,7 @@ _FATAL = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Include:
+class Include(Struct, frozen=True):
     """An include: ``pattern`` is all the rest of its line, quotes and blanks included."""
 
     pattern: str
@@ -50,8 +50,7 @@ class Include:
         return "{" in self.pattern.replace("\\{", "")
 
 
-@dataclass(frozen=True, slots=True)
-class IncludedFiles:
+class IncludedFiles(Struct, frozen=True):
     """The files that an include names, in the order keepalived reads them."""
 
     lookups: tuple[str, ...]

@@ -5,8 +5,9 @@ for, then the files.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
+
+from msgspec import Struct, field
 
 from lvsmarkd.keepalived.conf.bounds import Bounds
 from lvsmarkd.keepalived.conf.comments import annotation
@@ -39,8 +40,7 @@ class LineSource(Protocol):
         """Read these files next. Raises KeepalivedStops where keepalived exits."""
 
 
-@dataclass(slots=True)
-class LineReader:
+class LineReader(Struct):
     """Gives the logical lines, and between them the annotations."""
 
     files: LineSource

@@ -1,15 +1,15 @@
 """The word after ``fwmark``: the mark it stands for, and what to say about how it is written."""
 
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 from lvsmarkd.keepalived.conf.unsigned import is_plain, read_unsigned
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.service import MAX_MARK
 
 
-@dataclass(frozen=True, slots=True)
-class MarkWord:
+class MarkWord(Struct, frozen=True):
     """What keepalived makes of a word; ``mark`` is None where it drops what the word is in."""
 
     mark: int | None

@@ -4,7 +4,7 @@ keepalived/core/global_parser.c, ipvs_nftables_handler; check/check_nftables.c, 
 check/ipvswrapper.c, ipvs_cmd.
 """
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from lvsmarkd.keepalived.conf.logical import LogicalLine
 from lvsmarkd.keepalived.conf.servers import Group, VirtualServer
@@ -19,8 +19,7 @@ _START = 1000
 _MAX_TABLE_NAME = 255  # NFT_TABLE_MAXNAMELEN less the NUL; one less from 2.3 on
 
 
-@dataclass(frozen=True, slots=True)
-class NftablesIpvs:
+class NftablesIpvs(Struct, frozen=True):
     """What global_defs says about it."""
 
     table: str
@@ -28,8 +27,7 @@ class NftablesIpvs:
     origin: Origin
 
 
-@dataclass(slots=True)
-class OpenNftablesIpvs:
+class OpenNftablesIpvs(Struct):
     """``nftables_ipvs`` and ``nftables_ipvs_start_fwmark``, while global_defs are read."""
 
     problems: list[Problem]
@@ -64,8 +62,7 @@ class OpenNftablesIpvs:
         return NftablesIpvs(self._table, self._start, self._origin)
 
 
-@dataclass(slots=True)
-class MarkAllocator:
+class MarkAllocator(Struct):
     """Hands out marks, in the order in which virtual servers are sent to the kernel."""
 
     nftables_ipvs: NftablesIpvs

@@ -3,7 +3,7 @@
 keepalived/check/check_data.c, alloc_vsg_entry; check_parser.c, vsg_handler.
 """
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from lvsmarkd.keepalived.conf.addresses import group_entry_family
 from lvsmarkd.keepalived.conf.logical import LogicalLine
@@ -14,8 +14,7 @@ from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.service import Family
 
 
-@dataclass(slots=True)
-class OpenGroup:
+class OpenGroup(Struct):
     """A group between its ``{`` and its ``}``."""
 
     name: str

@@ -4,8 +4,9 @@ keepalived/check/check_parser.c: the handlers of virtual_server and real_server.
 """
 
 import socket
-from dataclasses import dataclass, field
 from enum import Enum, auto
+
+from msgspec import Struct, field
 
 from lvsmarkd.keepalived.conf.addresses import Endpoint, endpoint
 from lvsmarkd.keepalived.conf.logical import LogicalLine
@@ -34,8 +35,7 @@ _FORWARDINGS = {
 _PROTOCOLS = {"TCP": Transport.TCP, "UDP": Transport.UDP, "SCTP": Transport.SCTP}
 
 
-@dataclass(slots=True)
-class _Destination:
+class _Destination(Struct):
     endpoint: Endpoint
     forwarding: Forwarding
 
@@ -43,8 +43,7 @@ class _Destination:
         self.forwarding = _FORWARDINGS.get(word, self.forwarding)
 
 
-@dataclass(slots=True)
-class OpenServer:
+class OpenServer(Struct):
     """A virtual server between its ``{`` and its ``}``."""
 
     origin: Origin

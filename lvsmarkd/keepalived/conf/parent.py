@@ -2,7 +2,7 @@
 is work for it.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lvsmarkd.keepalived.conf.blocks import TOP, BlockHandler
 from lvsmarkd.keepalived.conf.checker_keywords import VIRTUAL_SERVER
@@ -24,8 +24,7 @@ _CHECKS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ParentConfig:
+class ParentConfig(Struct, frozen=True):
     """What the parent keeps, as far as marks go."""
 
     checker_starts: bool = False

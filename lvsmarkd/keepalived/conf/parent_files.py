@@ -1,6 +1,6 @@
 """The files as keepalived's parent reads them, and the copy that it makes of them."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from lvsmarkd.keepalived.conf.comments import decomment
 from lvsmarkd.keepalived.conf.conf_copy import CopyLine, closed, opened
@@ -11,8 +11,7 @@ from lvsmarkd.keepalived.conf.line_reader import SourceLine
 from lvsmarkd.model.origin import Origin
 
 
-@dataclass(slots=True)
-class ParentFiles:
+class ParentFiles(Struct):
     """Hands out the lines of the files, without comments; ``copy`` is what it wrote of them."""
 
     stack: IncludeStack

@@ -1,7 +1,8 @@
 """The physical lines of one file: what one call of C's ``fgets`` gives keepalived."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lvsmarkd.keepalived.conf.context import Dialect
 
@@ -9,8 +10,7 @@ MAX_LINE = 1023
 """Bytes of a line that keepalived's buffer holds (lib/parser.h, MAXBUF, less the NUL)."""
 
 
-@dataclass(frozen=True, slots=True)
-class PhysicalLines:
+class PhysicalLines(Struct, frozen=True):
     """The lines of a file with their numbers, from 1.
 
     A line longer than the buffer comes in pieces that share its number; from 2.4 on, the

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from lvsmarkd.keepalived.conf.checker import checker_config
 from lvsmarkd.keepalived.conf.checker_keywords import CHECKER

@@ -5,7 +5,8 @@ lib/parser.c, add_seq and add_lst.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lvsmarkd.keepalived.conf.context import Dialect
 
@@ -23,8 +24,7 @@ class EndlessError(Exception):
     """A number runs over the end of C's long, so that the sequence never ends."""
 
 
-@dataclass(slots=True)
-class Sequence:
+class Sequence(Struct):
     """A line that is still to be read, once for each of ``values``."""
 
     text: str

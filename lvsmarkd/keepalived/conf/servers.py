@@ -1,6 +1,6 @@
 """What the checker keeps of a configuration, as far as marks go."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lvsmarkd.model.keepalived import Annotation
 from lvsmarkd.model.origin import Origin
@@ -8,8 +8,7 @@ from lvsmarkd.model.protocols import Transport
 from lvsmarkd.model.service import Family
 
 
-@dataclass(frozen=True, slots=True)
-class VirtualServer:
+class VirtualServer(Struct, frozen=True):
     """A virtual server that survived its own block: one by mark, or one by group."""
 
     origin: Origin
@@ -21,8 +20,7 @@ class VirtualServer:
     """UDP where none is given (check_data.c, validate_check_config). Services by mark have none."""
 
 
-@dataclass(frozen=True, slots=True)
-class GroupMark:
+class GroupMark(Struct, frozen=True):
     """A ``fwmark N [inet|inet6]`` line of a group."""
 
     mark: int
@@ -30,8 +28,7 @@ class GroupMark:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """A virtual_server_group that survived its own block.
 
     ``families`` are those that its lines name: its addresses' and its marks' own.
@@ -48,8 +45,7 @@ class Group:
         return tuple(dict.fromkeys(entry.mark for entry in self.marks if entry.mark))
 
 
-@dataclass(frozen=True, slots=True)
-class CheckerConfig:
+class CheckerConfig(Struct, frozen=True):
     """All that the checker keeps."""
 
     servers: tuple[VirtualServer, ...]

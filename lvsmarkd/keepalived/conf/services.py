@@ -4,7 +4,8 @@ keepalived/check/ipwrapper.c, link_vsg_to_vs; ipvswrapper.c, ipvs_group_cmd.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lvsmarkd.keepalived.conf.nftables_ipvs import MarkAllocator, NftablesIpvs
 from lvsmarkd.keepalived.conf.servers import CheckerConfig, Group, GroupMark, VirtualServer
@@ -13,8 +14,7 @@ from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.service import Family, Service, ServiceKey
 
 
-@dataclass(frozen=True, slots=True)
-class Programmed:
+class Programmed(Struct, frozen=True):
     """What reaches IPVS by mark: ``services``, each (family, mark) once, in the order they are
     sent; ``reserved`` where keepalived hands out marks by itself.
     """
@@ -35,16 +35,14 @@ def programmed(
     return Programmed(services, reserved)
 
 
-@dataclass(frozen=True, slots=True)
-class _Misfit:
+class _Misfit(Struct, frozen=True):
     """Why a group does not serve a virtual server, and what would help."""
 
     reason: str
     remedy: str
 
 
-@dataclass(slots=True)
-class _Gathering:
+class _Gathering(Struct):
     """A service, while all that makes it is gathered."""
 
     group: str | None

@@ -1,6 +1,6 @@
 """Complaints about blocks that end where they should not, and about services lost in them."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from lvsmarkd.keepalived.conf.blocks import TOP
 from lvsmarkd.keepalived.conf.checker_keywords import VIRTUAL_SERVER, VIRTUAL_SERVER_GROUP
@@ -11,8 +11,7 @@ from lvsmarkd.model.origin import Problem
 _SERVICES = (VIRTUAL_SERVER, VIRTUAL_SERVER_GROUP)
 
 
-@dataclass(slots=True)
-class StructureProblems:
+class StructureProblems(Struct):
     """Says once what goes wrong with a block, not again for each of its consequences."""
 
     problems: list[Problem] = field(default_factory=list)

@@ -5,7 +5,8 @@ makes one copy of them (`parent_files`), its children read that copy (`child_fil
 the same `line_reader`.
 """
 
-from dataclasses import dataclass, field, replace
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lvsmarkd.keepalived.conf.blocks import process_stream
 from lvsmarkd.keepalived.conf.bounds import Bounds
@@ -25,8 +26,7 @@ from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.unknown import Unknown
 
 
-@dataclass(frozen=True, slots=True)
-class Transcript:
+class Transcript(Struct, frozen=True):
     """What was read.
 
     ``refused`` is why the main file was not. ``items`` are what the children read;
@@ -97,8 +97,7 @@ def transcribe_copy(copy: Copy, path: str, context: ReadContext) -> Transcript:
     return replace(read, stop=stop, parent=kept, problems=tuple(dict.fromkeys(record.problems)))
 
 
-@dataclass(slots=True)
-class _Children:
+class _Children(Struct):
     path: str
     context: ReadContext
     record: ReadRecord

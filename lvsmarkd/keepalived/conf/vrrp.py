@@ -4,7 +4,8 @@ keepalived/vrrp/vrrp_parser.c; vrrp_data.c, alloc_vrrp_vip; vrrp_ipaddress.c, pa
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lvsmarkd.keepalived.conf.addresses import parse_address
 from lvsmarkd.keepalived.conf.blocks import TOP, BlockHandler, process_stream
@@ -32,8 +33,7 @@ def vrrp_instances(items: Iterable[Item], problems: list[Problem]) -> tuple[Vrrp
     return tuple(vrrp.instances.values())
 
 
-@dataclass(slots=True)
-class _OpenInstance:
+class _OpenInstance(Struct):
     name: str
     origin: Origin
     family: Family | None = None

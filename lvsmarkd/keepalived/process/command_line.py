@@ -1,8 +1,9 @@
 """keepalived's own command line, read as getopt_long reads it for keepalived."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 
 class _ValueKind(Enum):
@@ -72,8 +73,7 @@ _NO_DAEMON = frozenset({"t", "T", "v", "h", "signum"})
 """Options with which it does one thing and ends: a test of a configuration, genhash, help."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """What the command line says of what is read, and where. Of a repeated option, the last
     one counts.
 

@@ -10,8 +10,10 @@ what they say decides on packet rules.
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lvsmarkd.keepalived.process.command_line import options_of
 from lvsmarkd.keepalived.process.procfs import (
@@ -83,8 +85,7 @@ def _rank(one: RunningKeepalived) -> tuple[bool, bool, bool]:
 _BEST = (False, False, False)
 
 
-@dataclass(slots=True)
-class _Search:
+class _Search(Struct):
     proc: Path
     run: Path
     cgroups: Path

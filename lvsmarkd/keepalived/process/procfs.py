@@ -1,8 +1,9 @@
 """One process, as /proc tells of it."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lvsmarkd.model.shortage import is_shortage
 
@@ -12,8 +13,7 @@ _PPID, _STARTED = 1, 19
 """Places in /proc/PID/stat after the name (proc_pid_stat(5): the 4th and the 22nd field)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stat:
+class Stat(Struct, frozen=True):
     """The name that the kernel keeps of it, its parent, and when it started (ticks)."""
 
     name: str
@@ -21,8 +21,7 @@ class Stat:
     started: int
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """Its four user ids, and how many pid namespaces deeper than ours it lives."""
 
     uids: tuple[int, ...]

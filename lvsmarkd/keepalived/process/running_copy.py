@@ -10,8 +10,9 @@ alone, and with it its children, so that no reload changes anything).
 import os
 import re
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from lvsmarkd.keepalived.conf.conf_copy import CLOSES, FAILED, OPENS, copy_of
 from lvsmarkd.keepalived.conf.context import Dialect, ReadContext

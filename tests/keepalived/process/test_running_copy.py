@@ -6,10 +6,10 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lvsmarkd.keepalived import read
 from lvsmarkd.keepalived.conf.context import Dialect

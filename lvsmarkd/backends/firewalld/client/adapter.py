@@ -5,9 +5,10 @@ import os
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent import futures
-from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from msgspec import Struct, field
 
 from lvsmarkd.backends.firewalld.client.calls import (
     CALL_TIMEOUT,
@@ -188,8 +189,7 @@ def _serve(loop: asyncio.AbstractEventLoop, line: "_Line") -> None:
         loop.close()
 
 
-@dataclass(slots=True)
-class _Line:
+class _Line(Struct):
     """The connection that there is, or the next one; all in the thread's event loop."""
 
     clock: Callable[[], float] = monotonic

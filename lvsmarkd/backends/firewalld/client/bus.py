@@ -10,7 +10,6 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Self
 
 from dbus_next import (
@@ -26,6 +25,7 @@ from dbus_next import (
 from dbus_next.aio import MessageBus
 from dbus_next.errors import InvalidSignatureError, SignatureBodyMismatchError
 from dbus_next.signature import SignatureType
+from msgspec import Struct
 
 from lvsmarkd.backends.firewalld.client.answers import refusal
 from lvsmarkd.backends.firewalld.client.calls import (
@@ -41,8 +41,7 @@ from lvsmarkd.backends.firewalld.client.signatures import METHODS, SETTINGS
 _THE_BUS = "org.freedesktop.DBus"
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Struct, frozen=True):
     """Something that was told to all who have a match for it."""
 
     interface: str

@@ -1,9 +1,10 @@
 """What is asked of firewalld, and how an answer may fail: no word of any D-Bus library here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from msgspec import Struct
 
 BUS_NAME = "org.fedoraproject.FirewallD1"
 MAIN_PATH = "/org/fedoraproject/FirewallD1"
@@ -106,8 +107,7 @@ class BusError(Exception):
         self.action = action
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """One call to be made. Methods and their arguments: see signatures.py."""
 
     interface: Interface

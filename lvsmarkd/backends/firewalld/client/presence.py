@@ -1,8 +1,9 @@
 """Whether firewalld is here, asked so that a bus that hangs holds nobody up."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from time import monotonic
+
+from msgspec import Struct, field
 
 from lvsmarkd.backends.firewalld.client.calls import CONNECT_TIMEOUT, HERE_TIMEOUT, FirewalldClient
 from lvsmarkd.model.backoff import Backoff
@@ -12,8 +13,7 @@ DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 second, and so on. The last one repeats."""
 
 
-@dataclass(slots=True)
-class Presence:
+class Presence(Struct):
     """The last answer stands while none comes: rules are not moved on a guess.
 
     The first one is waited for as long as a new connection may take: on a busy host that is more

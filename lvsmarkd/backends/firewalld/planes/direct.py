@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from lvsmarkd.backends.firewalld.planes.kernel_tables import NFTABLES, TABLE_KEY
 from lvsmarkd.backends.firewalld.planes.listing import Listing

@@ -1,7 +1,9 @@
 """What zones and policies hold that is not ours, in the order in which packets meet it."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lvsmarkd.backends.firewalld.planes.frame import POLICY_PRIORITY
 from lvsmarkd.backends.firewalld.planes.listing import (
@@ -48,8 +50,7 @@ Rank = tuple[int, str, int, int]
 stage in it, the priority there: smaller comes earlier."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     """How packets get to a holder: by any of these matches; ``partial``: by others too, or by
     less.
     """
@@ -58,8 +59,7 @@ class _Entry:
     partial: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _ContainerPosition:
+class _ContainerPosition(Struct, frozen=True):
     """A holder, how packets get to it, and its place among holders."""
 
     container: Container
@@ -67,8 +67,7 @@ class _ContainerPosition:
     rank: int
 
 
-@dataclass(frozen=True, slots=True)
-class _ContainerLine:
+class _ContainerLine(Struct, frozen=True):
     """What one line of a holder says."""
 
     effect: Effect
@@ -77,8 +76,7 @@ class _ContainerLine:
     partial: bool = False
 
 
-@dataclass(slots=True)
-class ZoneWalk:
+class ZoneWalk(Struct):
     """All zones and policies of one plane. ``ways`` are the active zones at runtime."""
 
     listing: Listing

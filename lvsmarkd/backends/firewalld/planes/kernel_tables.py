@@ -6,7 +6,8 @@ nothing to anybody (measured).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lvsmarkd.backends.firewalld.planes.own_rules import Container, ContainerKind
 from lvsmarkd.backends.firewalld.planes.rules_behind_ours import (
@@ -41,8 +42,7 @@ _TABLES = {"mangle": "PREROUTING", "filter": "INPUT"}
 """The tables of iptables that firewalld keeps rules like ours in, and where packets come in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
+class Kernel(Struct, frozen=True):
     """What was seen. ``done`` is what rules do in the chains that packets can get to.
 
     ``whole`` says that firewalld's tables are there at all, ``dropping`` that it left the host

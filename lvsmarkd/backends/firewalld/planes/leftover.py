@@ -5,7 +5,8 @@ backend they are met after those of iptables, so that what they mark is the last
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lvsmarkd.backends.firewalld.planes.kernel_tables import TABLE
 from lvsmarkd.backends.firewalld.planes.rules_behind_ours import OUR_CHAIN
@@ -24,8 +25,7 @@ IPTABLES_CHAIN = f"PRE_{POLICY}_post"
 """The chain in which firewalld's iptables backend keeps our marks, as OUR_CHAIN of the other."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leftover:
+class Leftover(Struct, frozen=True):
     """A rule of ours that is left; ``handle`` is nft's number for it, None in iptables."""
 
     rule: Rule

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lvsmarkd.backends.firewalld.client.calls import (
     CONFIG_PATH,
@@ -21,8 +22,7 @@ Passthrough = tuple[str, tuple[str, ...]]
 """Family, and iptables' arguments as they are given to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """One plane at one moment.
 
     ``active`` are the zones that packets enter by, with their interfaces and sources; of the

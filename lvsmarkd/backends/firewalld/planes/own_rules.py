@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lvsmarkd.backends.firewalld.planes.frame import NOTHING_ELSE, fault_of
 from lvsmarkd.backends.firewalld.planes.listing import Listing, rich_rules
@@ -23,8 +25,7 @@ class ContainerKind(StrEnum):
     ZONE = "zone"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Container:
+class Container(Struct, frozen=True, order=True):
     """A zone, or our policy."""
 
     kind: ContainerKind
@@ -42,8 +43,7 @@ def zone(name: str) -> Container:
     return Container(ContainerKind.ZONE, name)
 
 
-@dataclass(frozen=True, slots=True)
-class ListedRule:
+class ListedRule(Struct, frozen=True):
     """One listed rule of ours: ``text`` is what firewalld calls it, for its removal."""
 
     container: Container
@@ -51,8 +51,7 @@ class ListedRule:
     rule: Rule
 
 
-@dataclass(frozen=True, slots=True)
-class OwnRules:
+class OwnRules(Struct, frozen=True):
     """Our rules in one plane.
 
     ``targets`` are the containers that must have each of them. ``unknown_rules`` are rules in our
@@ -221,8 +220,7 @@ def chain_of(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What is to be done in one plane, holder by holder.
 
     ``add`` are the rules that a holder lacks, ``remove`` the texts that it lists too much.

@@ -1,9 +1,11 @@
 """One look at firewalld and at the kernel: all that the backend judges and writes by."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lvsmarkd.backends.firewalld.client.calls import (
     CONFIG_PATH,
@@ -41,8 +43,7 @@ CHAIN_KEYS = tuple(
 _IPTABLES = "iptables"
 
 
-@dataclass(frozen=True, slots=True)
-class Choices:
+class Choices(Struct, frozen=True):
     """The operator's choices: our policy or zones, and which (the default zone, if none); when
     firewalld may be reloaded. ``etc`` is where its own files are.
     """
@@ -53,8 +54,7 @@ class Choices:
     etc: Path = ETC
 
 
-@dataclass(frozen=True, slots=True)
-class FirewalldState:
+class FirewalldState(Struct, frozen=True):
     """What was seen. ``permanent`` may be Unknown where only the runtime may be asked for.
 
     ``links`` are the network interfaces that packets come in by.
@@ -151,8 +151,7 @@ def _may_enter(way: str, family: Family | None) -> bool:
         return True  # a MAC, or the name of a set
 
 
-@dataclass(slots=True)
-class FirewalldReader:
+class FirewalldReader(Struct):
     """Looks, and remembers which service each accept of ours was seen to serve."""
 
     firewalld: FirewalldClient

@@ -5,7 +5,8 @@ packets from them.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lvsmarkd.backends.firewalld.rich.own_rule import POLICY
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
@@ -20,8 +21,7 @@ from lvsmarkd.netfilter.walk import Way
 OUR_CHAIN = f"mangle_PRE_policy_{POLICY}_post"
 
 
-@dataclass(frozen=True, slots=True)
-class RuleBehindOurs:
+class RuleBehindOurs(Struct, frozen=True):
     """A rule that sets a mark in our chain, or after it. In our chain it may be one of ours.
 
     ``by_all`` says that all packets pass its chain.

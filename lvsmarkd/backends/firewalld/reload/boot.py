@@ -2,8 +2,9 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic
+
+from msgspec import Struct
 
 from lvsmarkd.netfilter.errors import FirewallError
 from lvsmarkd.netfilter.program import run, search_path
@@ -24,8 +25,7 @@ def unit_state() -> str:
         return ""
 
 
-@dataclass(slots=True)
-class Boot:
+class Boot(Struct):
     """Asks now and then."""
 
     ask: Callable[[], str] = unit_state

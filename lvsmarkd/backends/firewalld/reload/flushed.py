@@ -4,7 +4,8 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lvsmarkd.backends.firewalld.planes.direct import FAMILIES, unwrapped
 from lvsmarkd.backends.firewalld.planes.kernel_tables import NFTABLES
@@ -105,8 +106,7 @@ def _flushes(version: str, backend: str, runtime: Listing) -> bool:
     return not spares or bool(runtime.direct or runtime.passthroughs)
 
 
-@dataclass(frozen=True, slots=True)
-class _Own:
+class _Own(Struct, frozen=True):
     """What firewalld's iptables backend calls its chains."""
 
     chains: re.Pattern[str]

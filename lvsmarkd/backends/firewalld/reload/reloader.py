@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lvsmarkd.backends.firewalld.client.calls import FirewalldClient, FirewalldError, Interface
 from lvsmarkd.backends.firewalld.planes.kernel_tables import Kernel
@@ -24,8 +25,7 @@ PATIENCE = 5.0
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Reloader:
+class Reloader(Struct):
     """Reloads until it is well. ``losses`` tells what others would lose, ``look`` the kernel's
     state; ``rules`` is about how many rules firewalld will load.
     """

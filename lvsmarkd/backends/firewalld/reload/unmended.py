@@ -1,8 +1,9 @@
 """Rules that firewalld lists and that no reload has brought into the kernel so far."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from time import monotonic
+
+from msgspec import Struct, field
 
 from lvsmarkd.backends.firewalld.planes.own_rules import Container
 from lvsmarkd.model.backoff import Backoff
@@ -16,8 +17,7 @@ A reload costs everybody's new connections, and of what firewalld never loads (I
 switched off) there is no end; but what looks in vain may be somebody who deletes it anew."""
 
 
-@dataclass(slots=True)
-class Unmended:
+class Unmended(Struct):
     """How often each was reloaded for in vain, and when it is a reason again. Monotonic seconds."""
 
     clock: Callable[[], float] = monotonic

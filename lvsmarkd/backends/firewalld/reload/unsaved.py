@@ -1,8 +1,9 @@
 """What a reload of firewalld would change for others."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from lvsmarkd.backends.firewalld.client.calls import FirewalldClient
 from lvsmarkd.backends.firewalld.planes.listing import Listing, Settings
@@ -17,8 +18,7 @@ _OURS = f'priority="{PRIORITY}"'
 _NAMES: Mapping[str, str] = {"rules_str": "rich rules", "rich_rules": "rich rules"}
 
 
-@dataclass(frozen=True, slots=True)
-class ReloadImpact:
+class ReloadImpact(Struct, frozen=True):
     """What others would lose, or get, by a reload of this version and backend."""
 
     firewalld: FirewalldClient

@@ -1,6 +1,6 @@
 """Rules of ours as rich rules, and which of the listed ones are ours."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from lvsmarkd.backends.firewalld.rich.qualifiers import element_words, read_source
 from lvsmarkd.backends.firewalld.rich.rich_rule import Party, Protocol, RichPorts, RichRule, Verb

@@ -1,15 +1,15 @@
 """Qualifiers in rich rules."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lvsmarkd.backends.firewalld.rich.rich_rule import RichRule
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.qualifiers import NotFromMac, Qualifier, kinds
 
 
-@dataclass(frozen=True, slots=True)
-class RichElement:
+class RichElement(Struct, frozen=True):
     """How one qualifier is said: by a ``source``, of which a rule has one at most.
 
     ``words`` are what to write for one value. A rule can have ``most`` of these. ``read`` gives

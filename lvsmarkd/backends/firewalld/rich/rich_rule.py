@@ -6,10 +6,11 @@ firewalld keeps most of a rule as it was typed: 80 and 0x50, 192.0.2.1 and 192.0
 
 import re
 import socket
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
+
+from msgspec import Struct
 
 from lvsmarkd.backends.firewalld.rich.words import (
     ALTERNATIVES,
@@ -28,8 +29,7 @@ _MAX_PROTOCOL = 255
 _MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 
 
-@dataclass(frozen=True, slots=True)
-class Party:
+class Party(Struct, frozen=True):
     """A source or a destination: one of a network, a MAC (lower case) and the name of a set."""
 
     network: Network | None = None
@@ -38,8 +38,7 @@ class Party:
     inverted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RichPorts:
+class RichPorts(Struct, frozen=True):
     """Packets of a protocol, to (or, ``source``, from) these ports."""
 
     protocol: int
@@ -47,22 +46,19 @@ class RichPorts:
     source: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Protocol:
+class Protocol(Struct, frozen=True):
     """Packets of an IP protocol."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceName:
+class ServiceName(Struct, frozen=True):
     """Packets of a service that firewalld knows by this name."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class OtherElement:
+class OtherElement(Struct, frozen=True):
     """An element that does not matter to marks, or narrows a rule in a way not looked into."""
 
     name: str
@@ -81,16 +77,14 @@ class Verb(StrEnum):
     MARK = "mark"
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """The mark that is set. A mask means opposite things in firewalld's two backends."""
 
     value: int
     mask: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RichRule:
+class RichRule(Struct, frozen=True):
     """One rich rule. ``limit`` is that of the action; ``logs`` says that it logs or audits.
 
     ``family`` None stands for both. Without ``verb`` it only logs, or does what ``what`` says

@@ -1,7 +1,8 @@
 """The services that firewalld knows by name: which packets each stands for."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from lvsmarkd.backends.firewalld.client.calls import (
     FirewalldClient,
@@ -18,8 +19,7 @@ _DEPTH = 8
 """Services that include others that include others are followed as deep as this."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceMatches:
+class ServiceMatches(Struct, frozen=True):
     """What packets of a service match. ``partial``: some of it is not understood."""
 
     matches: tuple[Packets, ...]

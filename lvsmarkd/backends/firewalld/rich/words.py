@@ -4,7 +4,8 @@ Source: firewalld.richlanguage(5), and what firewalld 1.3.3 takes (measured with
 """
 
 import shlex
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 _ATTRIBUTES: dict[str, frozenset[str]] = {
     "source": frozenset({"address", "mac", "ipset", "invert"}),
@@ -44,8 +45,7 @@ class RichRuleError(ValueError):
     """The text is no rich rule, or of a kind that is not known here. Says what was found."""
 
 
-@dataclass(slots=True)
-class WrittenElement:
+class WrittenElement(Struct):
     """One element: its attributes, whether NOT stands in it, and the limit that follows it."""
 
     name: str
@@ -54,8 +54,7 @@ class WrittenElement:
     limit: str | None = None
 
 
-@dataclass(slots=True)
-class RichWords:
+class RichWords(Struct):
     """A whole rule: the attributes of ``rule`` itself, and its elements by name."""
 
     attributes: dict[str, str] = field(default_factory=dict)

@@ -6,7 +6,8 @@ configuration does.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from lvsmarkd.backends.firewalld.client.calls import FirewalldClient, FirewalldError
 from lvsmarkd.backends.firewalld.client.states import failure
@@ -29,8 +30,7 @@ _UNMET = (
 )
 
 
-@dataclass(slots=True)
-class Application:
+class Application(Struct):
     """One plan's way into firewalld."""
 
     firewalld: FirewalldClient

@@ -1,9 +1,10 @@
 """Carrying out a change: at runtime and for good."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from time import monotonic
 from typing import TypeVar
+
+from msgspec import Struct, field
 
 from lvsmarkd.backends.firewalld.client.calls import (
     CONFIG_PATH,
@@ -37,8 +38,7 @@ T = TypeVar("T")
 Rejected = list[tuple[Rule, str]]
 
 
-@dataclass(slots=True)
-class RuntimeWriter:
+class RuntimeWriter(Struct):
     """Writes what packets meet now. Nothing of it outlives a reload.
 
     ``worth`` is asked after each part of a long change, with the seconds that the rest would
@@ -131,8 +131,7 @@ class RuntimeWriter:
                 raise answer
 
 
-@dataclass(slots=True)
-class PermanentWriter:
+class PermanentWriter(Struct):
     """Writes what the next reload or boot brings.
 
     Our policy, which is ours alone, in one update. A zone rule by rule: firewalld takes whole
