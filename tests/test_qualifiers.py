@@ -21,7 +21,7 @@ from lvsmarkd.backends.iptables.script import rule_text
 from lvsmarkd.declarations.annotation import parse
 from lvsmarkd.declarations.resolve import resolve
 from lvsmarkd.declarations.settings import ConfigError, load
-from lvsmarkd.judge.desired import Desired, Policy, desired
+from lvsmarkd.judge.desired import Desired, Options, desired
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.judge.layout import rules_of
 from lvsmarkd.judge.watched import advice
@@ -132,7 +132,7 @@ def declaration(qualifier: Qualifier) -> Declaration:
     return parsed[0]
 
 
-def wish(qualifier: Qualifier, policy: Policy | None = None) -> Desired:
+def wish(qualifier: Qualifier, policy: Options | None = None) -> Desired:
     return want(declare(80, qualified(qualifier), accept=True), policy=policy)
 
 
@@ -209,7 +209,7 @@ def test_the_rules_for_the_host_s_own_packets_have_what_holds_for_these() -> Non
     assert qualified(MADE_UP).sent_by_host() == qualified(MADE_UP)
     assert qualified(NotFromMac.of("52:54:00:00:00:01")).sent_by_host() == PLAIN
     assert qualified(InInterface.of("eth0")).sent_by_host() is None
-    local = wish(MADE_UP, Policy(local=True)).rules
+    local = wish(MADE_UP, Options(local=True)).rules
     assert {r.match for r in local if r.hook is Hook.OUTPUT} == {qualified(MADE_UP)}
 
 
@@ -246,7 +246,7 @@ def test_what_stands_in_no_table_is_refused_and_not_left_out(
         refused = desired(
             reading(service(80)),
             Declared(declare(80, qualified(MADE_UP))),
-            Policy(limits=limits),
+            Options(limits=limits),
         )
         assert refused.rules == frozenset()
         assert [problem.message for problem in refused.problems] == [
@@ -306,7 +306,7 @@ def theirs(*path: Packets, mark: int = 80) -> ForeignRule:
 
 @EACH
 def test_what_to_paste_has_it(qualifier: Qualifier) -> None:
-    undeclared = desired(reading(service(80)), Declared(), Policy())
+    undeclared = desired(reading(service(80)), Declared(), Options())
     for path in ((qualified(qualifier),), (packets(None, 6), qualified(qualifier))):
         seen = Snapshot(PaperFirewall().chains, (theirs(*path),))
         text = f"# lvsmarkd: fwmark 80 to 192.0.2.10 tcp 80 {qualifier}"
@@ -314,7 +314,7 @@ def test_what_to_paste_has_it(qualifier: Qualifier) -> None:
 
 
 def test_destinations_are_not_declared_together_where_it_differs() -> None:
-    undeclared = desired(reading(service(80)), Declared(), Policy())
+    undeclared = desired(reading(service(80)), Declared(), Options())
     networks = ("10.0.0.0/8", "9.0.0.0/8")
     each = [theirs(qualified(From.of(network))) for network in networks]
     seen = Snapshot(PaperFirewall().chains, tuple(each))

@@ -30,7 +30,7 @@ from lvsmarkd.model.service import Family, Service, ServiceKey
 from lvsmarkd.model.unknown import Unknown
 
 
-class Coverage(StrEnum):
+class FlowSource(StrEnum):
     """Where a service's flows come from."""
 
     DECLARED = "declared"
@@ -39,7 +39,7 @@ class Coverage(StrEnum):
     """Nowhere: a foreign rule marks it, or nothing does."""
 
 
-class Policy(Struct, frozen=True):
+class Options(Struct, frozen=True):
     """The operator's choices that bear on what must hold, and what the firewall can say."""
 
     infer: bool = False
@@ -71,7 +71,7 @@ class Desired(Struct, frozen=True):
 
     services: Mapping[ServiceKey, Service] = field(default_factory=dict)
     flows: Mapping[ServiceKey, tuple[DeclaredFlow, ...]] = field(default_factory=dict)
-    coverage: Mapping[ServiceKey, Coverage] = field(default_factory=dict)
+    coverage: Mapping[ServiceKey, FlowSource] = field(default_factory=dict)
     suggestions: Mapping[ServiceKey, Suggestion] = field(default_factory=dict)
     unused: Mapping[ServiceKey, DeclaredFlow] = field(default_factory=dict)
     instances: tuple[VrrpInstance, ...] = ()
@@ -84,7 +84,7 @@ class Desired(Struct, frozen=True):
     waiting: frozenset[ServiceKey] = frozenset()
     namespace: Namespace | None = None
     runtime_state: RuntimeState = UNASKED
-    policy: Policy = Policy()
+    policy: Options = Options()
 
     @property
     def blind(self) -> bool:
@@ -118,7 +118,7 @@ class Desired(Struct, frozen=True):
 def desired(
     reading: Reading,
     declared: Declared,
-    policy: Policy,
+    policy: Options,
     before: Desired | None = None,
     runtime_state: RuntimeState = UNASKED,
 ) -> Desired:
@@ -145,7 +145,7 @@ def desired(
         for key in services
     }
     waiting = _make_wait(flows, kept, configured)
-    coverage = {key: Coverage.DECLARED if flows[key] else Coverage.NONE for key in services}
+    coverage = {key: FlowSource.DECLARED if flows[key] else FlowSource.NONE for key in services}
     bare = [
         service
         for key, service in services.items()
@@ -158,7 +158,7 @@ def desired(
     if policy.infer:
         for key, suggestion in suggestions.items():
             if inferred := suggestion.flows():
-                flows[key], coverage[key] = inferred, Coverage.INFERRED
+                flows[key], coverage[key] = inferred, FlowSource.INFERRED
     rules = [
         rule
         for key, own in flows.items()
@@ -189,7 +189,7 @@ def desired(
 
 
 def _beyond(
-    used: Mapping[ServiceKey, tuple[DeclaredFlow, ...]], policy: Policy
+    used: Mapping[ServiceKey, tuple[DeclaredFlow, ...]], policy: Options
 ) -> tuple[Problem, ...]:
     """The declarations that the firewall cannot hold, each said once."""
     found = {
@@ -300,7 +300,7 @@ def _kept(
     return {
         key: before.flows[key]
         for key, coverage in before.coverage.items()
-        if coverage is Coverage.DECLARED
+        if coverage is FlowSource.DECLARED
         and key not in before.short
         and (
             key.mark in frozen_marks
@@ -314,7 +314,7 @@ def _followed(
     key: ServiceKey,
     used: Mapping[ServiceKey, tuple[DeclaredFlow, ...]],
     frozen_marks: frozenset[int],
-    policy: Policy,
+    policy: Options,
 ) -> tuple[DeclaredFlow, ...]:
     """The flows declared for a service; of a mark that is refused, those that it alone claims
     and the firewall can hold.

@@ -40,7 +40,7 @@ class History(Struct, frozen=True):
     """
 
     lingers: Callable[[Rule], bool] = lambda _rule: False
-    ours: Callable[[ChainKey], bool] = lambda _spot: False
+    ours: Callable[[ChainKey], bool] = lambda _key: False
 
 
 class ChainDiff(Struct, frozen=True):
@@ -77,8 +77,8 @@ def stays(
     service = rule.service
     if service is not None and _in_use(service, desired):
         return True
-    frozen_marks = rule.mark in desired.frozen_marks
-    if desired.removable and not frozen_marks and not lingers(rule):
+    is_frozen = rule.mark in desired.frozen_marks
+    if desired.removable and not is_frozen and not lingers(rule):
         return False
     return not any(rule.contradicts(other) for other in want)
 
@@ -120,7 +120,7 @@ class _ChainJudge(Struct, frozen=True):
         there = Counter(self.chain.rules)
         wanted = set(self.want)
         extra = {rule: n for rule, n in there.items() if rule not in wanted}
-        extra |= {r: 1 for r in self.chain.partial if r not in wanted and r not in extra}
+        extra |= {r: 1 for r in self.chain.incomplete if r not in wanted and r not in extra}
         kept = [rule for rule in extra if stays(rule)]
         # What is in use keeps its packets: the rules of those that wait for them come later.
         wanted = {rule for rule in wanted if not any(rule.contradicts(k) for k in kept)}
@@ -129,7 +129,7 @@ class _ChainJudge(Struct, frozen=True):
         if self._anothers:
             return ChainDiff((self._not_ours(),) if wanted else ())
         if not wanted and not kept:
-            return self._dissolve(gone)
+            return self._remove_chain(gone)
         repeats = {rule: n - 1 for rule, n in there.items() if n > 1 and rule not in gone}
         pairs = _pairs(missing, gone)
         left_over = [rule for rule in gone if rule not in pairs.values()]
@@ -145,9 +145,9 @@ class _ChainJudge(Struct, frozen=True):
             steps += [AddRule(self.chain_key, rule) for rule in missing]
             steps += [RemoveRule(self.chain_key, r) for r in gone for _ in range(extra[r])]
             steps += [RemoveRule(self.chain_key, r) for r, n in repeats.items() for _ in range(n)]
-        anchor = self._anchor()
-        if anchor is not None:
-            findings.append(anchor)
+        about_jump = self._judge_jump()
+        if about_jump is not None:
+            findings.append(about_jump)
             steps.append(EnsureJump(self.chain_key, self.chain.jumps, self.chain.container))
         return ChainDiff(tuple(findings), tuple(steps))
 
@@ -156,7 +156,7 @@ class _ChainJudge(Struct, frozen=True):
         """Whether somebody else's chain has the name of ours: we never leave one without a
         rule of our own, nor with only others'.
         """
-        own = self.chain.rules or self.chain.partial
+        own = self.chain.rules or self.chain.incomplete
         return bool(self.chain.unknown_rules) and not own and not self.ours
 
     def _not_ours(self) -> Finding:
@@ -207,7 +207,7 @@ class _ChainJudge(Struct, frozen=True):
             other = self._substitute(rule)
             severity = self._severity if other is None else Severity.WARNING
             kind, mends = Kind.MISSING, _MENDS
-            if rule in self.chain.partial:
+            if rule in self.chain.incomplete:
                 fact = f"the rule “{rule}”{self._where} is not in force everywhere it should be"
             elif like is None:
                 fact, mends = f"the rule “{rule}”{self._where} is not there", _ADDS
@@ -259,7 +259,7 @@ class _ChainJudge(Struct, frozen=True):
             finding = self._find(Kind.ALTERED, fact, _REMOVES, Part.CHAIN, Severity.WARNING)
             yield replace(finding, rule=unknown)
 
-    def _anchor(self) -> Finding | None:
+    def _judge_jump(self) -> Finding | None:
         """Judge the jump: one, and where nothing keeps our packets from its rules."""
         name = f"the jump to our chain ({self.chain_key})"
         if self.chain.jumps == 0:
@@ -278,24 +278,24 @@ class _ChainJudge(Struct, frozen=True):
         if self.chain.jumps > 1:
             fact = f"{name} is there {self.chain.jumps} times"
             return self._find(Kind.DUPLICATE, fact, _LEAVES_ONE, Part.JUMP)
-        hindrance = self._hindrance()
-        if hindrance is None:
+        shadowing = self._shadowing()
+        if shadowing is None:
             return None
-        fact = f"{name} has lost its place to “{hindrance.text}”"
+        fact = f"{name} has lost its place to “{shadowing.text}”"
         finding = self._find(Kind.ALTERED, fact, "applying the plan moves it back", Part.JUMP)
-        return replace(finding, rule=hindrance.ref)
+        return replace(finding, rule=shadowing.ref)
 
-    def _hindrance(self) -> ForeignRule | None:
+    def _shadowing(self) -> ForeignRule | None:
         """Find the foreign rule that our jump has to pass."""
         if self.chain_key.hook is Hook.INPUT:
             return None
-        return next(hindrances(self.chain_key, self.snapshot, self.want), None)
+        return next(shadowing_rules(self.chain_key, self.snapshot, self.want), None)
 
-    def _dissolve(self, gone: list[Rule]) -> ChainDiff:
+    def _remove_chain(self, gone: list[Rule]) -> ChainDiff:
         # An empty chain that stays, because a rule of somebody else's jumps there, does nothing;
         # nor does what holds the rules of other chains too.
-        frozen_marks = self.chain.rules or self.chain.partial or self.chain.unknown_rules
-        if not frozen_marks and (self.chain.container or not self.chain.jumps):
+        holds_any = self.chain.rules or self.chain.incomplete or self.chain.unknown_rules
+        if not holds_any and (self.chain.container or not self.chain.jumps):
             return ChainDiff()
         step = RemoveChain(self.chain_key, self.chain.jumps, tuple(gone), self.chain.container)
         return ChainDiff(tuple(self._surplus(gone, {})), (step,))
@@ -324,7 +324,7 @@ def _pairs(missing: list[Rule], gone: list[Rule]) -> dict[Rule, Rule]:
     return pairs
 
 
-def hindrances(
+def shadowing_rules(
     chain_key: ChainKey, snapshot: Snapshot, own: Iterable[Rule]
 ) -> Iterator[ForeignRule]:
     """The foreign rules that keep packets of our own rules from their mark where our jump is.

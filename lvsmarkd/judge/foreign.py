@@ -5,7 +5,7 @@ They are read and judged, never changed.
 
 from collections.abc import Iterator
 
-from lvsmarkd.judge.desired import Coverage, Desired
+from lvsmarkd.judge.desired import Desired, FlowSource
 from lvsmarkd.model.declaration import DeclaredFlow
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.limits import Limits
@@ -219,7 +219,7 @@ def orphans(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
             key.mark
             for key, coverage in desired.coverage.items()
             if key.family is family
-            and coverage is Coverage.NONE
+            and coverage is FlowSource.NONE
             and not marked_by_others(key, snapshot)
         ]
         for family in Family

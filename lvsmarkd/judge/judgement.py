@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Iterator
 
 from lvsmarkd.judge.claimants import known_claims
 from lvsmarkd.judge.claims import overlaps
-from lvsmarkd.judge.desired import Coverage, Desired
-from lvsmarkd.judge.drift import History, hindrances, judge_chain
+from lvsmarkd.judge.desired import Desired, FlowSource
+from lvsmarkd.judge.drift import History, judge_chain, shadowing_rules
 from lvsmarkd.judge.foreign import (
     conflicts,
     marked_by_others,
@@ -35,7 +35,7 @@ def judge(
     *,
     history: History = _NOTHING_KNOWN,
 ) -> Plan:
-    """All findings and the steps that mend what can be mended. See ``judge_spot``."""
+    """All findings and the steps that mend what can be mended. See ``judge_chain``."""
     diffs = [
         judge_chain(chain_key, desired, snapshot, history=history)
         for chain_key in sorted(snapshot.chains)
@@ -85,14 +85,14 @@ def covered(desired: Desired, snapshot: Snapshot) -> dict[ServiceKey, bool | Non
         if finding.severity is Severity.CRITICAL and finding.plane is Plane.RUNTIME
     }
     for key in desired.services:
-        if snapshot.inert:
+        if snapshot.unreached_reason:
             state[key] = marked_by_others(key, snapshot)
             continue
         chain_key = ChainKey(Plane.RUNTIME, key.family, Hook.PREROUTING)
         chain = snapshot.chains.get(chain_key)
         if chain is None or isinstance(chain, Unknown) or _waits(key, desired):
             state[key] = None
-        elif desired.coverage[key] is Coverage.NONE:
+        elif desired.coverage[key] is FlowSource.NONE:
             state[key] = marked_by_others(key, snapshot) or held_up(key, desired, snapshot)
         else:
             own = wanted.get(key, set())
@@ -117,7 +117,7 @@ def _bypassed(key: ServiceKey, own: Iterable[Rule], desired: Desired, snapshot: 
     chain_key = ChainKey(Plane.RUNTIME, key.family, Hook.PREROUTING)
     return any(
         rule.matches_all_of(declared.flow)
-        for rule in hindrances(chain_key, snapshot, own)
+        for rule in shadowing_rules(chain_key, snapshot, own)
         for declared in desired.flows[key]
     )
 
@@ -152,7 +152,7 @@ def _services(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
             snapshot.chains.get(ChainKey(Plane.RUNTIME, key.family, Hook.PREROUTING)), Unknown
         )
         match desired.coverage[key]:
-            case Coverage.INFERRED:
+            case FlowSource.INFERRED:
                 yield Finding(
                     Kind.INFERRED,
                     "its flows are a guess from VIPs and real servers' ports",
@@ -163,7 +163,7 @@ def _services(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
                     subject=desired.flows[key],
                     paste=advice(key, desired, snapshot) or "",
                 )
-            case Coverage.NONE if not (
+            case FlowSource.NONE if not (
                 unread
                 or _waits(key, desired)
                 or marked_by_others(key, snapshot)

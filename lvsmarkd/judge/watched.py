@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lvsmarkd.judge.desired import Coverage, Desired, Policy
+from lvsmarkd.judge.desired import Desired, FlowSource, Options
 from lvsmarkd.judge.foreign import givers, marked_by_others
 from lvsmarkd.model.declaration import Declaration, Ports
 from lvsmarkd.model.finding import Finding, Kind
@@ -67,7 +67,7 @@ def _flows(key: ServiceKey, rule: ForeignRule) -> tuple[Packets, ...] | None:
     return flows_of(Rule(key.family, Hook.PREROUTING, packets, SetMark(key.mark), key.mark))
 
 
-def _keepable(flows: Iterable[Packets], policy: Policy) -> Iterator[Packets]:
+def _keepable(flows: Iterable[Packets], policy: Options) -> Iterator[Packets]:
     """Flows that the firewall can hold: in a zone of firewalld's that is entered by an interface,
     a rule of ours need not name it.
     """
@@ -116,7 +116,7 @@ def fleeting(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
     """
     for key, coverage in sorted(desired.coverage.items()):
         permanent = snapshot.chains.get(ChainKey(Plane.PERMANENT, key.family, Hook.PREROUTING))
-        if coverage is not Coverage.NONE or not isinstance(permanent, Chain):
+        if coverage is not FlowSource.NONE or not isinstance(permanent, Chain):
             continue
         giving = [
             rule

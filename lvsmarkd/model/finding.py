@@ -37,7 +37,7 @@ class Kind(Enum):
 
     ``str()`` is the printed name, a contract: metrics, journal and JSON bear it. Two
     kinds share the name ``refused``. The events with which a kind comes and goes are in
-    ``telemetry/transitions.py``, what to do about it in README.md.
+    ``telemetry/findings.py``, what to do about it in README.md.
     """
 
     UNCOVERED = _Row("uncovered", _CRITICAL, "a service that no rule marks")

@@ -136,10 +136,10 @@ class Plan(Struct, frozen=True):
 
     def by_chain(self) -> Mapping[ChainKey, tuple[Step, ...]]:
         """The steps of each chain, in order."""
-        spots = dict.fromkeys(step.chain_key for step in self.steps)
+        keys = dict.fromkeys(step.chain_key for step in self.steps)
         return {
             chain_key: tuple(s for s in self.steps if s.chain_key == chain_key)
-            for chain_key in spots
+            for chain_key in keys
         }
 
     def __str__(self) -> str:

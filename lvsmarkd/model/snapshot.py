@@ -24,7 +24,7 @@ class Chain(Struct, frozen=True):
     our chain that we cannot have written. ``jumps`` counts the plain jumps to it.
     ``packets`` are the counters of ``rules``, in the same order, where the firewall counts.
 
-    ``partial`` are rules of ours that are in some of the places where they belong and not in
+    ``incomplete`` are rules of ours that are in some of the places where they belong and not in
     all: of two zones in one, in firewalld's list and not in the kernel. They are not in force.
     ``container`` names what holds our rules where that is no chain of their own, but something
     that all chains of the plane share (a policy of firewalld's, zones): it is not made for one
@@ -36,7 +36,7 @@ class Chain(Struct, frozen=True):
     rules: tuple[Rule, ...] = ()
     unknown_rules: tuple[str, ...] = ()
     packets: tuple[int, ...] = ()
-    partial: tuple[Rule, ...] = ()
+    incomplete: tuple[Rule, ...] = ()
     container: str = ""
     fault: str = ""
 
@@ -44,8 +44,8 @@ class Chain(Struct, frozen=True):
 class Side(StrEnum):
     """Where a foreign rule stands, as a packet meets it: before our jump or after it."""
 
-    BEFORE = "ahead"
-    AFTER = "behind"
+    BEFORE = "before"
+    AFTER = "after"
 
 
 class LeavesTable(Struct, frozen=True):
@@ -56,7 +56,7 @@ class Drop(Struct, frozen=True):
     """It drops or rejects the packet."""
 
 
-Effect = SetMark | SetConnmark | SetsUnknownMark | LeavesTable | Drop | Accept
+ForeignEffect = SetMark | SetConnmark | SetsUnknownMark | LeavesTable | Drop | Accept
 
 
 class ForeignRule(Struct, frozen=True):
@@ -72,7 +72,7 @@ class ForeignRule(Struct, frozen=True):
 
     chain_key: ChainKey
     side: Side
-    effect: Effect
+    effect: ForeignEffect
     path: tuple[Packets, ...]
     where: str
     text: str
@@ -142,7 +142,7 @@ class Snapshot(Struct, frozen=True):
     """What the firewall was seen to be like, besides its rules."""
     names: frozenset[str] = frozenset()
     """Of all chains that were seen: they tell which other programs keep rules here."""
-    inert: str = ""
+    unreached_reason: str = ""
     """Why nothing that this firewall holds of ours is met by packets, where that is known."""
     firewall: FirewallIdentity = NO_FIREWALL
     """Which one keeps the rules."""

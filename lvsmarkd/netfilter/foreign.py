@@ -12,15 +12,15 @@ from lvsmarkd.model.rule_spec import (
     Verdict,
 )
 from lvsmarkd.model.ruleset import Lister, TableKey
-from lvsmarkd.model.snapshot import Drop, Effect, ForeignRule, LeavesTable, Side
-from lvsmarkd.netfilter.walk import Meeting
+from lvsmarkd.model.snapshot import Drop, ForeignEffect, ForeignRule, LeavesTable, Side
+from lvsmarkd.netfilter.walk import ReachableRule
 
 _LEAVES = frozenset({Verdict.RETURN, Verdict.QUEUE, Verdict.SOCKET})
 """What comes back from a queue goes on in the next table."""
 
 
 def foreign_rules(
-    meetings: Iterable[Meeting], chain_key: ChainKey, *, only_marks: bool = False
+    meetings: Iterable[ReachableRule], chain_key: ChainKey, *, only_marks: bool = False
 ) -> Iterator[ForeignRule]:
     """What the rules do that matters at a chain of ours; nothing for what does not (LOG …).
 
@@ -40,7 +40,7 @@ def foreign_rules(
                 said = f"{' '.join(p.text(prefixes=True) for p in way.path) or 'any'} {effect}"
             yield ForeignRule(
                 chain_key,
-                Side.AFTER if met.is_behind else Side.BEFORE,
+                Side.AFTER if met.is_after else Side.BEFORE,
                 effect,
                 way.path,
                 where,
@@ -54,7 +54,9 @@ def foreign_rules(
             )
 
 
-def effects_of(spec: RuleSpec, hook: Hook, met: Meeting | None = None) -> Iterator[Effect]:
+def effects_of(
+    spec: RuleSpec, hook: Hook, met: ReachableRule | None = None
+) -> Iterator[ForeignEffect]:
     """What a rule does that matters at a hook. ``met`` tells where it stands, if anywhere."""
     at_base = met is None or met.at_base
     native = met is not None and met.hooked.table.key.source is Lister.NFT

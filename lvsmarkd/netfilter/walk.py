@@ -98,7 +98,7 @@ class OwnChain(Struct, frozen=True):
         return RuleSpec(effects=(Jump(self.name),))
 
 
-class Way(Struct, frozen=True):
+class MatchContext(Struct, frozen=True):
     """What led to a chain, or to a rule with its own conditions. Nothing changes it.
 
     ``path`` are the packets that each step is about, ``conditions`` what else must hold.
@@ -112,9 +112,9 @@ class Way(Struct, frozen=True):
     family: Family | None = None
     depth: int = 0
 
-    def through(self, spec: RuleSpec, *, unsure: bool) -> "Way":
+    def through(self, spec: RuleSpec, *, unsure: bool) -> "MatchContext":
         """The way past the conditions of a rule."""
-        return Way(
+        return MatchContext(
             self.path if spec.packets is EVERY_PACKET else (*self.path, spec.packets),
             (*self.conditions, *spec.conditions) if spec.conditions else self.conditions,
             unsure,
@@ -135,10 +135,10 @@ class Way(Struct, frozen=True):
         return self.is_unsure or (bool(self.conditions) and any(map(_narrows, self.conditions)))
 
 
-class Meeting(Struct, frozen=True):
+class ReachableRule(Struct, frozen=True):
     """A rule that packets may meet. Nothing changes it.
 
-    ``is_behind`` says that our own rules come before it. ``past_verdict`` says that some rule
+    ``is_after`` says that our own rules come before it. ``past_verdict`` says that some rule
     before it, in the same base chain, may have ended the way of some packets. ``after_goto`` says
     that it was met before, led to another chain by a goto, and that packets are at the end of it.
     """
@@ -147,8 +147,8 @@ class Meeting(Struct, frozen=True):
     chain: TableChain
     rule: TableRule
     spec: RuleSpec
-    way: Way
-    is_behind: bool
+    way: MatchContext
+    is_after: bool
     past_verdict: bool
     after_goto: bool = False
 
@@ -207,11 +207,11 @@ class Walk:
         after = base.priority >= own_priority and not self._is_own_table
         self._behind = later or after
 
-    def meetings(self) -> Iterator[Meeting]:
+    def meetings(self) -> Iterator[ReachableRule]:
         """All rules, in order; ``is_complete`` tells afterwards whether none was left out."""
-        yield from self._chain(self.hooked.chain, Way())
+        yield from self._chain(self.hooked.chain, MatchContext())
 
-    def _chain(self, chain: TableChain, way: Way) -> Iterator[Meeting]:
+    def _chain(self, chain: TableChain, way: MatchContext) -> Iterator[ReachableRule]:
         unsure = way.is_unsure
         for rule in chain.rules:
             self._met += 1
@@ -234,17 +234,17 @@ class Walk:
         chain: TableChain,
         rule: TableRule,
         spec: RuleSpec,
-        way: Way,
+        way: MatchContext,
         *,
         after_goto: bool = False,
-    ) -> Meeting:
-        return Meeting(
+    ) -> ReachableRule:
+        return ReachableRule(
             self.hooked, chain, rule, spec, way, self._behind, self._past_verdict, after_goto
         )
 
     def _follow(
-        self, chain: TableChain, rule: TableRule, spec: RuleSpec, here: Way
-    ) -> Iterator[Meeting]:
+        self, chain: TableChain, rule: TableRule, spec: RuleSpec, here: MatchContext
+    ) -> Iterator[ReachableRule]:
         for effect in spec.effects:
             match effect:
                 case Jump(name):
@@ -265,7 +265,7 @@ class Walk:
                 case _:
                     continue
 
-    def _enter(self, name: str, way: Way) -> Iterator[Meeting]:
+    def _enter(self, name: str, way: MatchContext) -> Iterator[ReachableRule]:
         chain = self.hooked.table.chains.get(name)
         if chain is None:
             return
@@ -325,7 +325,7 @@ def walk(
     hooks: tuple[NetfilterHook, ...],
     own: OwnChain,
     chosen: Chosen = lambda _hooked: True,
-) -> Iterator[Meeting]:
+) -> Iterator[ReachableRule]:
     """The rules that a packet of a family may meet, hook by hook, base chain by base chain (those
     that are ``chosen``).
     """

@@ -9,7 +9,7 @@ from lvsmarkd.declarations.annotation import parse
 from lvsmarkd.declarations.resolve import resolve
 from lvsmarkd.declarations.settings import Loaded, Settings
 from lvsmarkd.declarations.tables import Undeclared
-from lvsmarkd.judge.desired import Desired, Policy, desired
+from lvsmarkd.judge.desired import Desired, Options, desired
 from lvsmarkd.keepalived.conf.context import Dialect
 from lvsmarkd.keepalived.process.procfs import environment_of
 from lvsmarkd.model.declaration import Declaration, Declared
@@ -47,10 +47,10 @@ class Inputs(Struct, frozen=True):
     version: Version | None = None
     """That of the keepalived as which the file was read; None where none could be asked."""
 
-    def policy(self, limits: Limits) -> Policy:
+    def policy(self, limits: Limits) -> Options:
         """The operator's choices, and what the firewall at hand can say."""
         firewall = self.settings.firewall
-        return Policy(
+        return Options(
             infer=firewall.undeclared is Undeclared.INFER,
             vrrp_accept=firewall.vrrp_accept,
             local=firewall.local,

@@ -254,7 +254,7 @@ def _rules(seen: Snapshot) -> Iterator[tuple[Owned, bool]]:
     """The rules of ours that are there, and whether they are in force: everywhere they should."""
     for chain_key, chain in seen.held.items():
         if isinstance(chain, Chain):
-            for rule in chain.partial:
+            for rule in chain.incomplete:
                 yield Owned(chain_key, rule), False
             for rule in chain.rules:
                 yield Owned(chain_key, rule), True

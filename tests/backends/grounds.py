@@ -22,7 +22,7 @@ from lvsmarkd.backends.handover import Handover
 from lvsmarkd.backends.iptables.backend import IptablesBackend
 from lvsmarkd.backends.iptables.toolset import detect
 from lvsmarkd.declarations.tables import Reload
-from lvsmarkd.judge.desired import Desired, Policy
+from lvsmarkd.judge.desired import Desired, Options
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.packets import EVERY_PACKET
@@ -44,7 +44,7 @@ class Ground(Protocol):
     @property
     def backend(self) -> CommandBackend: ...
 
-    policy: Policy
+    policy: Options
     damages: dict[str, Damage]
     """Each by what it does, with a kind that must be found. The rule of mark 80 to
     192.0.2.10:80 is there."""
@@ -86,7 +86,7 @@ class PaperGround:
 
     def __init__(self, state: Path) -> None:
         self.backend = PaperFirewall(backup=Backup(state / "backup"))
-        self.policy = Policy()
+        self.policy = Options()
 
         def harm(**changes: object) -> Callable[[], object]:
             return lambda: self.backend.damage(_MARKS, **changes)
@@ -140,7 +140,7 @@ class IptablesGround:
     """iptables, one variant."""
 
     backend: CommandBackend
-    policy: Policy = field(default_factory=Policy)
+    policy: Options = field(default_factory=Options)
     damages: dict[str, Damage] = field(
         default_factory=lambda: {
             "a rule is deleted": (_iptables("-t mangle -D LVSMARKD 1"), Kind.MISSING),
@@ -183,7 +183,7 @@ class FirewalldGround:
     bed: RealFirewalld
     backend: CommandBackend
     placement: str
-    policy: Policy = field(default_factory=lambda: Policy(limits=ONE_PORT))
+    policy: Options = field(default_factory=lambda: Options(limits=ONE_PORT))
     damages: dict[str, Damage] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -617,9 +617,9 @@ def test_a_rule_that_is_deleted_twice_in_a_row_comes_back_twice(
     present._unmended.clock = lambda: now[0]  # noqa: SLF001 - its clock
     reload = Reloader.run
 
-    def raced(reloader: Reloader, why: str, state_seen: FirewalldState) -> None:
+    def raced(reloader: Reloader, why: str, firewalld_state: FirewalldState) -> None:
         monkeypatch.undo()
-        reload(reloader, why, state_seen)
+        reload(reloader, why, firewalld_state)
         ground.delete_in_kernel()
 
     monkeypatch.setattr(Reloader, "run", raced)
@@ -640,9 +640,9 @@ def test_a_rule_that_is_deleted_right_after_a_reload_is_no_hopeless_one(
     assert settle(ground, two).steps == ()
     reload = Reloader.run
 
-    def raced(reloader: Reloader, why: str, state_seen: FirewalldState) -> None:
+    def raced(reloader: Reloader, why: str, firewalld_state: FirewalldState) -> None:
         monkeypatch.undo()
-        reload(reloader, why, state_seen)
+        reload(reloader, why, firewalld_state)
         ground.delete_in_kernel(number=1)
 
     monkeypatch.setattr(Reloader, "run", raced)

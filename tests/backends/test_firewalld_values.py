@@ -28,7 +28,7 @@ from lvsmarkd.backends.firewalld.rich.own_rule import POLICY, PRIORITY, own_rule
 from lvsmarkd.backends.firewalld.rich.rich_rule import read_rich_rule
 from lvsmarkd.backends.firewalld.rich.words import RichRuleError
 from lvsmarkd.backends.firewalld.writing.changes import change_of
-from lvsmarkd.judge.desired import Desired, Policy
+from lvsmarkd.judge.desired import Desired, Options
 from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.judge.notices import noticed
@@ -43,7 +43,7 @@ from lvsmarkd.netfilter.iptables_rule import read_rule, read_words
 from lvsmarkd.netfilter.nft_json import table_of
 from tests.harness.values import ONE_PORT, declare, flow, instance, packets, want
 
-ONE = Policy(limits=ONE_PORT)
+ONE = Options(limits=ONE_PORT)
 THEIRS = (
     'rule family="ipv4" source address="203.0.113.9" drop',
     'rule priority="10965" family="ipv4" destination address="192.0.2.3" drop',
@@ -130,8 +130,10 @@ def test_rules_are_said_to_stand_in_a_zone_only_where_they_do() -> None:
         listing = Listing(Plane.RUNTIME, "public", {"public": {"rules_str": rules}, "dmz": {}})
         own = own_rules(listing, by_policy=True, zones=(), marks={})
         unseen = Unknown("not looked at")
-        state_seen = FirewalldState(RunState.RUNNING, listing, unseen, {Plane.RUNTIME: own}, unseen)
-        notices = notices_of(state_seen, not_at_boot="", hindrance="reload is never")
+        firewalld_state = FirewalldState(
+            RunState.RUNNING, listing, unseen, {Plane.RUNTIME: own}, unseen
+        )
+        notices = notices_of(firewalld_state, not_at_boot="", reload_blocker="reload is never")
         found = noticed(Snapshot({}, notices=tuple(notices)))
         (fleeting,) = [f.message for f in found if f.kind is Kind.FLEETING]
         return fleeting
@@ -193,7 +195,7 @@ def test_one_change_brings_about_what_is_wanted_and_touches_nothing_else(
     assert judge(wish, Snapshot(chains), history=OURS).steps == ()
     there = {rule for chain in chains.values() for rule in chain.rules}
     assert there == wish.rules
-    assert all(not chain.partial for chain in chains.values())
+    assert all(not chain.incomplete for chain in chains.values())
     # Each rule once in each place where it belongs, and nowhere else.
     shown = sorted(map(rich_text, wish.rules))
     for name, each in listing.zones.items():
@@ -309,7 +311,7 @@ def test_a_table_that_cannot_be_read_hides_itself_and_no_other() -> None:
     listing = Listing(Plane.RUNTIME, "public", {"public": {}})
     runtime = own_rules(listing, by_policy=True, zones=(), marks={})
     state = FirewalldState(RunState.RUNNING, listing, unread, {Plane.RUNTIME: runtime}, seen)
-    notices = tuple(notices_of(state, not_at_boot="", hindrance=""))
+    notices = tuple(notices_of(state, not_at_boot="", reload_blocker=""))
     told = [f for f in noticed(Snapshot({}, notices=notices)) if f.kind is Kind.UNSEEN]
     assert [f.message for f in told] == [
         "what is in the nft table inet t could not be seen: nft failed: -11"

@@ -10,7 +10,7 @@ from lvsmarkd.backends.choose import choose
 from lvsmarkd.backends.iptables.backend import IptablesBackend
 from lvsmarkd.backends.iptables.toolset import Variant, detect
 from lvsmarkd.declarations.tables import Firewall, Iptables, JumpPosition
-from lvsmarkd.judge.desired import Desired, Policy
+from lvsmarkd.judge.desired import Desired, Options
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.notice import NoticeKind
@@ -73,7 +73,7 @@ def converge(backend: Backend, wanted: Desired) -> Plan:
         want(declare(7, flow("10.0.0.0/8", transport=None))),
         want(declare(7, *(flow("192.0.2.1", p) for p in range(1, 80, 2)))),
         want(declare(4294967295, flow("2001:db8::/64", 53))),
-        want(WEB, policy=Policy(local=True)),
+        want(WEB, policy=Options(local=True)),
         want(
             declare(
                 8,
@@ -124,7 +124,7 @@ def test_foreign_rules_stay_byte_for_byte_through_apply_and_purge(backend: Iptab
     for wanted in (want(WEB, FTP), want(WEB), want(FTP, WEB6), want()):
         converge(backend, wanted)
         assert foreign_lines("mangle", "filter") == before
-    converge(backend, want(WEB, FTP, WEB6, policy=Policy(local=True)))
+    converge(backend, want(WEB, FTP, WEB6, policy=Options(local=True)))
     backend.purge()
     assert foreign_lines("mangle", "filter") == before
     assert "LVSMARKD" not in run("iptables-save") + run("ip6tables-save")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.backends.choose import choose
-from lvsmarkd.judge.desired import Desired, Policy
+from lvsmarkd.judge.desired import Desired, Options
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.protocols import Transport
 from tests.harness.daemon import until
@@ -135,7 +135,7 @@ def test_only_packets_that_come_in_by_the_interface_are_marked(client: str, tmp_
 
 def test_the_directors_own_packets_are_marked_where_asked(client: str, tmp_path: Path) -> None:
     wanted = declare(80, flow("192.0.2.10", 80, not_from_mac=("52:54:00:00:00:02",)))
-    for policy, expected in ((Policy(), {0}), (Policy(local=True), {80})):
+    for policy, expected in ((Options(), {0}), (Options(local=True), {80})):
         apply(want(wanted, policy=policy), tmp_path)
         marks("output")
         run(sys.executable, "-c", SEND, "tcp,192.0.2.10,80")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
 from lvsmarkd.backends.backend import Applied, Backend
-from lvsmarkd.judge.desired import Desired, Policy, desired
+from lvsmarkd.judge.desired import Desired, Options, desired
 from lvsmarkd.model.declaration import Declared, DeclaredFlow
 from lvsmarkd.model.keepalived import Completeness, Reading, VrrpInstance
 from lvsmarkd.model.limits import Limits
@@ -100,9 +100,9 @@ def reading(*services: Service, instances: tuple[VrrpInstance, ...] = ()) -> Rea
 def want(
     *declared: dict[ServiceKey, tuple[DeclaredFlow, ...]],
     instances: tuple[VrrpInstance, ...] = (),
-    policy: Policy | None = None,
+    policy: Options | None = None,
 ) -> Desired:
     """What must hold when all that is declared is used."""
     flows = {k: v for each in declared for k, v in each.items()}
     services = [Service(k, (HERE,)) for k in flows]
-    return desired(reading(*services, instances=instances), Declared(flows), policy or Policy())
+    return desired(reading(*services, instances=instances), Declared(flows), policy or Options())

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from lvsmarkd.judge.desired import Desired, Policy, desired
+from lvsmarkd.judge.desired import Desired, Options, desired
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind, Severity
@@ -26,7 +26,7 @@ from tests.harness.values import (
     want,
 )
 
-RICH = Policy(limits=RICH_RULES)
+RICH = Options(limits=RICH_RULES)
 NOW, THEN = (ChainKey(plane, Family.INET, Hook.PREROUTING) for plane in Plane)
 PAST = replace(NOW, previous=Program.IPTABLES)
 PLAIN = flow("192.0.2.10", 80)
@@ -43,7 +43,7 @@ READ = reading(service(80), service(25))
 MAIL = declare(25, flow("192.0.2.10", 25))
 
 
-def wish(flows: list[Packets], policy: Policy = RICH, before: Desired | None = None) -> Desired:
+def wish(flows: list[Packets], policy: Options = RICH, before: Desired | None = None) -> Desired:
     return desired(READ, Declared(declare(80, *flows) | MAIL), policy, before)
 
 
@@ -82,7 +82,7 @@ def test_what_it_can_hold_of_the_mark_is_followed_at_a_cold_start() -> None:
 
 def test_one_sender_can_be_left_out_and_iptables_can_hold_it_all() -> None:
     assert wish([replace(PLAIN, qualifiers=qualified(None, (MAC,)))]).problems == ()
-    assert wish(BEYOND, Policy()).problems == ()
+    assert wish(BEYOND, Options()).problems == ()
 
 
 def test_what_no_service_uses_asks_nothing_of_the_firewall() -> None:
@@ -92,7 +92,7 @@ def test_what_no_service_uses_asks_nothing_of_the_firewall() -> None:
 
 @pytest.mark.parametrize("completeness", Completeness)
 def test_the_rules_stay_in_the_firewall_that_could_hold_them(completeness: Completeness) -> None:
-    in_iptables = wish(BEYOND, Policy())
+    in_iptables = wish(BEYOND, Options())
     read = replace(READ, completeness=completeness)
     now = desired(read, Declared(declare(80, *BEYOND) | MAIL), RICH, in_iptables)
     again = desired(read, Declared(declare(80, *BEYOND) | MAIL), RICH, now)
@@ -103,5 +103,5 @@ def test_the_rules_stay_in_the_firewall_that_could_hold_them(completeness: Compl
         seen = Snapshot({NOW: mail, THEN: mail}, previous=(PreviousRules({PAST: past}),))
         assert judge(each, seen).steps == ()
         assert covered(each, seen) == {key(80): True, key(25): True}
-    back = desired(read, Declared(declare(80, *BEYOND) | MAIL), Policy(), again)
+    back = desired(read, Declared(declare(80, *BEYOND) | MAIL), Options(), again)
     assert back.rules == in_iptables.rules

@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from lvsmarkd.judge.desired import Desired, Policy, desired
+from lvsmarkd.judge.desired import Desired, Options, desired
 from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.foreign import near_miss
 from lvsmarkd.judge.judgement import covered, judge
@@ -16,7 +16,7 @@ from lvsmarkd.model.ports import PortRange
 from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
 from lvsmarkd.model.rule_spec import MarkTest, SetConnmark, SetsUnknownMark
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import Drop, Effect, ForeignRule, LeavesTable, Side, Snapshot
+from lvsmarkd.model.snapshot import Drop, ForeignEffect, ForeignRule, LeavesTable, Side, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from tests.harness.paper import PaperFirewall
 from tests.harness.values import declare, flow, instance, key, packets, reading, service, want
@@ -27,7 +27,7 @@ PORTS = (PortRange(80, 80), PortRange(443, 443))
 
 
 def rule(
-    effect: Effect,
+    effect: ForeignEffect,
     *path: Packets,
     side: Side = Side.AFTER,
     hook: Hook = Hook.PREROUTING,
@@ -147,7 +147,7 @@ def undeclared(*marks: int) -> Desired:
     return desired(
         reading(*(service(m) for m in marks), instances=(instance("192.0.2.10"),)),
         Declared(),
-        Policy(),
+        Options(),
     )
 
 
@@ -203,7 +203,9 @@ def test_an_orphan_is_named_once_and_bits_of_others_are_left_alone() -> None:
 def test_a_hint_follows_the_packets_that_the_rule_marks() -> None:
     wish = undeclared(25)
     both = desired(
-        reading(service(25), service(80)), Declared(declare(80, flow("192.0.2.10", 443))), Policy()
+        reading(service(25), service(80)),
+        Declared(declare(80, flow("192.0.2.10", 443))),
+        Options(),
     )
     [orphan] = found(both, rule(SetMark(128), VIP), kind=Kind.ORPHAN)
     assert "write --set-mark 80" in orphan.message
@@ -215,7 +217,7 @@ def test_a_hint_follows_the_packets_that_the_rule_marks() -> None:
 
 
 OURS = History(ours=lambda _spot: True)
-BARE = desired(reading(service(80)), Declared(), Policy())
+BARE = desired(reading(service(80)), Declared(), Options())
 
 
 @pytest.mark.parametrize(

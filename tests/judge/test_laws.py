@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from lvsmarkd.judge.desired import Desired, Policy, desired
+from lvsmarkd.judge.desired import Desired, Options, desired
 from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.judge.layout import rules_of
@@ -65,7 +65,7 @@ def wishes(draw: st.DrawFn) -> Desired:
     return desired(
         reading(*services, instances=vrrp),
         Declared({k: tuple(v) for k, v in declared.items()}),
-        Policy(local=draw(st.booleans())),
+        Options(local=draw(st.booleans())),
     )
 
 

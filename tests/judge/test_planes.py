@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from lvsmarkd.judge.desired import Desired, Policy, desired
+from lvsmarkd.judge.desired import Desired, Options, desired
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind, Severity
@@ -17,12 +17,12 @@ from tests.harness.values import ONE_PORT, declare, flow, key, packets, reading,
 
 NOW = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
 THEN = ChainKey(Plane.PERMANENT, Family.INET, Hook.PREROUTING)
-WEB = want(declare(80, flow("192.0.2.10", 80)), policy=Policy(limits=ONE_PORT))
+WEB = want(declare(80, flow("192.0.2.10", 80)), policy=Options(limits=ONE_PORT))
 (RULE,) = WEB.rules
 HOLDER = "firewalld's policy lvsmarkd"
 HELD = Chain(exists=True, jumps=1, container=HOLDER)
 FULL = replace(HELD, rules=(RULE,))
-WATCHED = desired(reading(service(80)), Declared({}), Policy(limits=ONE_PORT))
+WATCHED = desired(reading(service(80)), Declared({}), Options(limits=ONE_PORT))
 
 
 def marking(chain_key: ChainKey, value: int = 80, *, fleeting: bool = True) -> ForeignRule:
@@ -47,7 +47,7 @@ def test_each_plane_is_judged_and_mended_by_itself() -> None:
 
 
 def test_what_holds_other_spots_rules_too_is_not_removed_with_the_last_rule() -> None:
-    nothing = want(policy=Policy(limits=ONE_PORT))
+    nothing = want(policy=Options(limits=ONE_PORT))
     assert judge(nothing, Snapshot({THEN: HELD})).steps == ()
     (step,) = judge(nothing, Snapshot({THEN: FULL})).steps
     assert step == RemoveChain(THEN, 1, (RULE,), HOLDER)
@@ -67,7 +67,7 @@ def test_a_holder_that_does_not_lead_packets_there_is_mended() -> None:
 
 
 def test_a_rule_in_some_of_its_places_is_not_in_force_and_is_completed() -> None:
-    torn = replace(HELD, partial=(RULE,))
+    torn = replace(HELD, incomplete=(RULE,))
     plan = judge(WEB, Snapshot({NOW: torn}))
     assert plan.steps == (AddRule(NOW, RULE),)
     assert "not in force everywhere" in plan.findings[0].message
@@ -76,7 +76,7 @@ def test_a_rule_in_some_of_its_places_is_not_in_force_and_is_completed() -> None
 
 def test_a_rule_in_some_places_that_nobody_wants_is_removed_when_its_time_has_come() -> None:
     stale = Rule(Family.INET, Hook.PREROUTING, packets("192.0.2.9"), SetMark(9), 9)
-    torn = replace(FULL, partial=(stale,))
+    torn = replace(FULL, incomplete=(stale,))
     seen = Snapshot({NOW: torn})
     assert judge(WEB, seen).steps == (RemoveRule(NOW, stale),)
     state = State().looked(WEB, seen, 100.0)
@@ -116,7 +116,7 @@ def test_a_conflict_to_come_is_told_and_does_not_uncover() -> None:
 
 
 def test_rules_for_a_place_that_is_not_there_are_a_finding() -> None:
-    local = want(declare(80, flow("192.0.2.10", 80)), policy=Policy(local=True, limits=ONE_PORT))
+    local = want(declare(80, flow("192.0.2.10", 80)), policy=Options(local=True, limits=ONE_PORT))
     plan = judge(local, Snapshot({NOW: FULL, THEN: FULL}))
     assert [(f.kind, f.severity) for f in plan.findings] == [(Kind.REFUSED, Severity.WARNING)]
     own = replace(NOW, hook=Hook.OUTPUT)

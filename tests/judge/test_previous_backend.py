@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from lvsmarkd.judge.desired import Desired, Policy, desired
+from lvsmarkd.judge.desired import Desired, Options, desired
 from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.declaration import Declared
@@ -22,7 +22,7 @@ NOW = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
 PAST = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING, Program.IPTABLES)
 ENDED = replace(PAST, previous=Program.FIREWALLD)
 HOLDER = "iptables' chain LVSMARKD (table mangle)"
-WEB = want(declare(80, flow("192.0.2.10", 80)), policy=Policy(limits=ONE_PORT))
+WEB = want(declare(80, flow("192.0.2.10", 80)), policy=Options(limits=ONE_PORT))
 (RULE,) = WEB.rules
 (MAIL,) = want(declare(25, flow("192.0.2.10", 25))).rules
 FULL = Chain(exists=True, jumps=1, rules=(RULE,), container="firewalld's policy lvsmarkd")
@@ -71,7 +71,7 @@ def test_rules_that_linger_linger_there_too() -> None:
 def leaving(mark: int) -> Desired:
     """Nothing is configured, and IPVS still has a service whose packets nobody knows."""
     runtime_state = RuntimeState(kernel=LoadedIpvs(frozenset({key(mark)})))
-    return desired(reading(), Declared({}), Policy(limits=ONE_PORT), None, runtime_state)
+    return desired(reading(), Declared({}), Options(limits=ONE_PORT), None, runtime_state)
 
 
 def test_the_rules_of_a_service_that_has_not_left_ipvs_stay_in_the_former_chain() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from lvsmarkd.declarations.annotation import parse
 from lvsmarkd.declarations.resolve import resolve
 from lvsmarkd.declarations.union import union
-from lvsmarkd.judge.desired import Policy, desired
+from lvsmarkd.judge.desired import Options, desired
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.judge.watched import advice, watched
 from lvsmarkd.model.declaration import Declaration, Declared, DeclaredFlow
@@ -19,7 +19,7 @@ from lvsmarkd.model.ports import PortRange
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, SetMark
 from lvsmarkd.model.rule_spec import MarkTest
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import Chain, Effect, ForeignRule, Side, Snapshot
+from lvsmarkd.model.snapshot import Chain, ForeignEffect, ForeignRule, Side, Snapshot
 from tests.harness.paper import PaperFirewall
 from tests.harness.values import HERE, RICH_RULES, flow, instance, key, packets, reading, service
 from tests.judge.test_laws import flows
@@ -32,14 +32,14 @@ MAC = "52:54:00:00:00:01"
 
 
 def marks(
-    *path: Packets, effect: Effect = MARK, partial: bool = False, guarded: bool = False
+    *path: Packets, effect: ForeignEffect = MARK, partial: bool = False, guarded: bool = False
 ) -> ForeignRule:
     guards = (MarkTest(0, 0xFF),) if guarded else ()
     return ForeignRule(NOW, Side.AFTER, effect, path, "table t", "-A …", partial, guards)
 
 
-def advised(*foreign: ForeignRule, policy: Policy | None = None) -> str | None:
-    wish = desired(READ, Declared(), policy or Policy())
+def advised(*foreign: ForeignRule, policy: Options | None = None) -> str | None:
+    wish = desired(READ, Declared(), policy or Options())
     return advice(key(80), wish, Snapshot(PaperFirewall().chains, foreign))
 
 
@@ -120,7 +120,7 @@ def test_a_rule_that_no_flow_describes_is_told_apart() -> None:
 
 
 def test_what_the_firewall_cannot_hold_is_not_advised() -> None:
-    rich = Policy(limits=RICH_RULES)
+    rich = Options(limits=RICH_RULES)
     zone = [
         marks(packets(in_interface=way), packets("192.0.2.10", 6, 80)) for way in ("eth0", "eth1")
     ]
@@ -132,21 +132,21 @@ def test_what_the_firewall_cannot_hold_is_not_advised() -> None:
 def test_a_declared_service_needs_no_advice() -> None:
     own = {key(80): (DeclaredFlow(flow("192.0.2.10", 80), False, HERE),)}
     seen = Snapshot({}, (marks(packets("192.0.2.10")),))
-    assert advice(key(80), desired(READ, Declared(own), Policy()), seen) is None
+    assert advice(key(80), desired(READ, Declared(own), Options()), seen) is None
 
 
 def test_findings_bear_it() -> None:
     rule = marks(packets("192.0.2.10", 6, 80))
     text = "# lvsmarkd: fwmark 80 to 192.0.2.10 tcp 80"
     inferred = judge(
-        desired(READ, Declared(), Policy(infer=True)),
+        desired(READ, Declared(), Options(infer=True)),
         Snapshot(PaperFirewall().chains, (rule,)),
     )
     assert [f.detail for f in inferred.findings if f.kind is Kind.INFERRED] == [text]
     held = Chain(exists=True, jumps=1, container="firewalld's policy lvsmarkd")
     then = ChainKey(Plane.PERMANENT, Family.INET, Hook.PREROUTING)
     now = ForeignRule(NOW, Side.AFTER, SetMark(80), rule.path, "a zone", "rule …", fleeting=True)
-    plan = judge(desired(READ, Declared(), Policy()), Snapshot({NOW: held, then: held}, (now,)))
+    plan = judge(desired(READ, Declared(), Options()), Snapshot({NOW: held, then: held}, (now,)))
     assert [f.detail for f in plan.findings if f.kind is Kind.FLEETING] == [f"rule …\n{text}"]
 
 

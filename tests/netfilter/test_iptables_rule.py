@@ -28,7 +28,7 @@ from lvsmarkd.model.rule_spec import (
     Verdict,
 )
 from lvsmarkd.netfilter.iptables_rule import read_rule, read_words
-from lvsmarkd.netfilter.walk import Way, is_for_held_connections
+from lvsmarkd.netfilter.walk import MatchContext, is_for_held_connections
 
 TO = "-d 10.0.0.1/32 "
 WHOLE = 0xFFFFFFFF
@@ -233,7 +233,7 @@ def test_a_rule_is_understood_as_far_as_it_can_be(
     text: str, partial: bool, guards: int, stale: bool
 ) -> None:
     spec = read_rule(text)
-    way = Way().through(spec, unsure=False)
+    way = MatchContext().through(spec, unsure=False)
     assert (spec.effects, way.is_partial) == ((Verdict.ACCEPT,), partial)
     assert len(way.mark_tests) == guards
     assert is_for_held_connections(spec, related=False) is stale

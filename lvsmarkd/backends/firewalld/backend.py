@@ -56,6 +56,7 @@ from lvsmarkd.model.snapshot import ForeignRule, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 
+_NOT_ENTERED = "no packet enters by the zones that hold our rules"
 FRESH = 1.0
 """Seconds for which what was seen may be written by."""
 
@@ -124,31 +125,33 @@ class FirewalldBackend:
                 return down(SENTENCES[state], self._identity, rich_rule_limits())
             return self._unread(SENTENCES[state], notices_of_state(state))
         try:
-            state_seen = self._reader.look(state)
+            firewalld_state = self._reader.look(state)
             iptables = self._iptables()
-            foreign = tuple(self._foreign(state_seen, iptables))
-            hindrance = self._hindrance(state_seen)
+            foreign = tuple(self._foreign(firewalld_state, iptables))
+            reload_blocker = self._reload_blocker(firewalld_state)
         except (BusError, FirewalldError) as error:
             return self._unread(str(error))
-        self._variant = state_seen.backend
-        self._last_state = (monotonic(), state_seen)
-        self._unmended.seen(state_seen.lacking())
+        self._variant = firewalld_state.backend
+        self._last_state = (monotonic(), firewalld_state)
+        self._unmended.seen(firewalld_state.lacking())
         notices = notices_of(
-            state_seen,
+            firewalld_state,
             not_at_boot=self.boot.trouble(),
-            hindrance=hindrance,
+            reload_blocker=reload_blocker,
         )
         return Snapshot(
-            state_seen.chains(),
+            firewalld_state.chains(),
             foreign,
             iptables.dropping_families if iptables is not None else frozenset(),
             tuple(notices),
             iptables.names if iptables is not None else frozenset(),
-            "no packet enters by the zones that hold our rules" if not_entered(state_seen) else "",
+            "no packet enters by the zones that hold our rules"
+            if not_entered(firewalld_state)
+            else "",
             self._identity,
             rich_rule_limits(),
             (left_in_iptables(iptables),) if iptables is not None else (),
-            _ruleset(state_seen.kernel) | (iptables.ruleset if iptables else Ruleset()),
+            _ruleset(firewalld_state.kernel) | (iptables.ruleset if iptables else Ruleset()),
         )
 
     def apply(self, plan: Plan) -> Applied:
@@ -160,19 +163,19 @@ class FirewalldBackend:
         if plan.requested:
             self._unmended.reset_backoff()
         try:
-            state_seen = self._seen_just_now() or self._state_seen()
-            self._save_first(state_seen)
+            firewalld_state = self._seen_just_now() or self._read_state()
+            self._save_first(firewalld_state)
         except FirewallError as error:
             return Applied(error=error)
         application = Application(
             self.firewalld,
-            self._reloader(state_seen),
+            self._reloader(firewalld_state),
             self._reader,
             self._unmended,
             partial(has_room, self.choices.etc),
         )
         try:
-            application.carry_out(plan, state_seen)
+            application.carry_out(plan, firewalld_state)
         except (BusError, FirewalldError) as error:
             trouble = failure(error, "firewalld's rules are written")
             return Applied(application.refused(), trouble)
@@ -186,17 +189,17 @@ class FirewalldBackend:
 
     def script(self, plan: Plan) -> dict[str, str]:
         """What would be written, in firewall-cmd's words. Raises FirewallError."""
-        state_seen = self._state_seen(write=False)
+        firewalld_state = self._read_state(write=False)
         by_chain, _ = renderable(plan.by_chain())
-        reloader = self._reloader(state_seen)
+        reloader = self._reloader(firewalld_state)
         application = Application(self.firewalld, reloader, self._reader, self._unmended)
         try:
-            why = application.needs_reload(by_chain, state_seen)
+            why = application.needs_reload(by_chain, firewalld_state)
         except (BusError, FirewalldError) as error:
             raise failure(error, "firewalld is read") from error
         texts: dict[str, str] = {}
         for plane, own in sorted(
-            state_seen.own.items()
+            firewalld_state.own.items()
         ):  # permanent first: its size tells the cost
             steps = {s: steps for s, steps in by_chain.items() if s.plane is plane}
             change = change_of(steps, own)
@@ -215,9 +218,9 @@ class FirewalldBackend:
         The policy's empty object stays known at runtime until the next reload: nothing can
         remove it sooner, and it does nothing.
         """
-        state_seen = self._state_seen()
+        firewalld_state = self._read_state()
         try:
-            return purge(self.firewalld, state_seen)
+            return purge(self.firewalld, firewalld_state)
         except FirewalldError as error:
             raise FirewallError(
                 Trouble.REJECTED,
@@ -227,10 +230,10 @@ class FirewalldBackend:
         except BusError as error:
             raise failure(error, "our rules are to be removed from firewalld") from error
 
-    def _save_first(self, state_seen: FirewalldState) -> None:
-        permanent = state_seen.permanent
+    def _save_first(self, firewalld_state: FirewalldState) -> None:
+        permanent = firewalld_state.permanent
         if isinstance(permanent, Listing):
-            copy = partial(worth_keeping, state_seen.runtime, permanent, self.choices.etc)
+            copy = partial(worth_keeping, firewalld_state.runtime, permanent, self.choices.etc)
             self.backup.save_once(TOLD, copy)
 
     @property
@@ -249,22 +252,22 @@ class FirewalldBackend:
         """What the plan was made from, if rules can be changed by it: a look takes longer than
         the change. Whether to reload is decided by a new look only.
         """
-        at, state_seen = self._last_state
+        at, firewalld_state = self._last_state
         self._last_state = (-inf, None)
         if (
-            state_seen is None
+            firewalld_state is None
             or monotonic() - at > FRESH
-            or state_seen.state is not RunState.RUNNING
+            or firewalld_state.state is not RunState.RUNNING
         ):
             return None
         well = (
-            state_seen.whole
-            and not state_seen.lacking()
-            and not state_seen.own[Plane.RUNTIME].interim
+            firewalld_state.whole
+            and not firewalld_state.lacking()
+            and not firewalld_state.own[Plane.RUNTIME].interim
         )
-        return state_seen if well else None
+        return firewalld_state if well else None
 
-    def _state_seen(self, *, write: bool = True) -> FirewalldState:
+    def _read_state(self, *, write: bool = True) -> FirewalldState:
         state = self.firewalld.state()
         trouble = not_ready(state)
         if trouble is not None and (write or not state.readable):
@@ -279,44 +282,49 @@ class FirewalldBackend:
         return None if backend is None else backend.read()
 
     def _foreign(
-        self, state_seen: FirewalldState, iptables: Snapshot | None
+        self, firewalld_state: FirewalldState, iptables: Snapshot | None
     ) -> Iterator[ForeignRule]:
         listings = [
-            each for each in (state_seen.runtime, state_seen.permanent) if isinstance(each, Listing)
+            each
+            for each in (firewalld_state.runtime, firewalld_state.permanent)
+            if isinstance(each, Listing)
         ]
         services = ask_services(self.firewalld, service_names(*listings))
         if iptables is not None:
-            yield from of_iptables(iptables, state_seen.backend, state_seen.runtime)
-        if isinstance(state_seen.kernel, Kernel):
-            yield from of_natives(state_seen.kernel.ruleset)
-            own = state_seen.own[Plane.RUNTIME]
+            yield from of_iptables(iptables, firewalld_state.backend, firewalld_state.runtime)
+        if isinstance(firewalld_state.kernel, Kernel):
+            yield from of_natives(firewalld_state.kernel.ruleset)
+            own = firewalld_state.own[Plane.RUNTIME]
             if own.targets == (OUR_POLICY,):
                 yield from behind_ours(
-                    state_seen.kernel.rules_behind_ours, {listed.rule for listed in own.listed}
+                    firewalld_state.kernel.rules_behind_ours, {listed.rule for listed in own.listed}
                 )
         for listing in listings:
             walk = ZoneWalk(
-                listing, state_seen.own[listing.plane], services, state_seen.runtime.active
+                listing,
+                firewalld_state.own[listing.plane],
+                services,
+                firewalld_state.runtime.active,
             )
             yield from walk.foreign()
-        if isinstance(state_seen.permanent, Listing):
-            yield from of_direct(state_seen.permanent)
+        if isinstance(firewalld_state.permanent, Listing):
+            yield from of_direct(firewalld_state.permanent)
 
-    def _hindrance(self, state_seen: FirewalldState) -> str:
+    def _reload_blocker(self, firewalld_state: FirewalldState) -> str:
         """Why a reload that is needed is not made; empty where none is, or it may be."""
-        if state_seen.state is RunState.PANIC:
+        if firewalld_state.state is RunState.PANIC:
             return ""
         if (
-            state_seen.whole
-            and not state_seen.lacking()
-            and not state_seen.own[Plane.RUNTIME].interim
+            firewalld_state.whole
+            and not firewalld_state.lacking()
+            and not firewalld_state.own[Plane.RUNTIME].interim
         ):
             return ""
-        return self._reloader(state_seen).hindrance(state_seen)
+        return self._reloader(firewalld_state).reload_blocker(firewalld_state)
 
-    def _reloader(self, state_seen: FirewalldState) -> Reloader:
-        impact = ReloadImpact(self.firewalld, self.version, state_seen.backend)
-        rules = sum(len(own.listed) for own in state_seen.own.values())
+    def _reloader(self, firewalld_state: FirewalldState) -> Reloader:
+        impact = ReloadImpact(self.firewalld, self.version, firewalld_state.backend)
+        rules = sum(len(own.listed) for own in firewalld_state.own.values())
         return Reloader(self.firewalld, self.choices.reload, impact, self._reader.kernel, rules)
 
 

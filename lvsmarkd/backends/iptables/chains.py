@@ -16,7 +16,7 @@ _NAME = re.compile(r"lvsmarkd (?:vrrp|fwmark ([1-9][0-9]{0,9}))")
 
 
 class ChainLocation(Struct, frozen=True):
-    """The table and chain of a place, and the built-in chain whose jump leads there."""
+    """The table and chain of our rules at a hook, and the built-in chain whose jump leads there."""
 
     table: str
     chain: str

@@ -8,7 +8,7 @@ from lvsmarkd.backends.backend import Backend
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import paint, print_findings, print_json, table
 from lvsmarkd.cli.session import Session, open_session
-from lvsmarkd.judge.desired import Coverage, Desired
+from lvsmarkd.judge.desired import Desired, FlowSource
 from lvsmarkd.judge.judgement import covered
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.watched import advice, watched
@@ -101,7 +101,7 @@ def _problem_form(problem: Problem) -> dict[str, Any]:
 
 def _coverage(key: ServiceKey, wanted: Desired, states: States) -> str:
     coverage = wanted.coverage[key]
-    if coverage is not Coverage.NONE:
+    if coverage is not FlowSource.NONE:
         return str(coverage)
     if states[key] and (key.mark in wanted.frozen_marks or wanted.leaving(key)):
         return "kept"  # by rules of an earlier declaration
@@ -117,7 +117,7 @@ def _loaded(key: ServiceKey, wanted: Desired) -> bool | None:
 def _flows(key: ServiceKey, wanted: Desired, seen: Snapshot) -> str:
     """What its rules mark; for a service that nobody declared, those of others."""
     lines = [str(declared.flow) for declared in wanted.flows[key]]
-    if wanted.coverage[key] is Coverage.NONE:
+    if wanted.coverage[key] is FlowSource.NONE:
         others = watched(key, seen)
         lines += map(str, others.flows)
         lines += dict.fromkeys(f"some, by a rule in {rule.where}" for rule in others.obscure)

@@ -73,7 +73,7 @@ _NO_DAEMON = frozenset({"t", "T", "v", "h", "signum"})
 """Options with which it does one thing and ends: a test of a configuration, genhash, help."""
 
 
-class Options(Struct, frozen=True):
+class KeepalivedOptions(Struct, frozen=True):
     """What the command line says of what is read, and where. Of a repeated option, the last
     one counts.
 
@@ -88,7 +88,7 @@ class Options(Struct, frozen=True):
     daemon: bool = True
 
 
-def options_of(arguments: Sequence[str]) -> Options:
+def options_of(arguments: Sequence[str]) -> KeepalivedOptions:
     """Read a command line; ``arguments[0]`` is the program's name.
 
     What keepalived would refuse is passed over: no process runs with it.
@@ -102,7 +102,7 @@ def options_of(arguments: Sequence[str]) -> Options:
             checker = True
         daemon = daemon and option not in _NO_DAEMON
         found[option] = value
-    return Options(
+    return KeepalivedOptions(
         config=found.get("f") or None,
         config_id=found.get("i"),
         net_namespace=found.get("s") or None,

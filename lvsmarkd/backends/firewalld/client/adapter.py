@@ -52,7 +52,7 @@ T = TypeVar("T")
 
 
 class BusFirewalld:
-    """The real one (see the Protocol Firewalld). Nothing is begun before the first call.
+    """The real one (see FirewalldClient). Nothing is begun before the first call.
 
     It may be asked from several threads. A child of a fork must make its own.
     """
@@ -73,24 +73,24 @@ class BusFirewalld:
         path: str = MAIN_PATH,
         timeout: float = CALL_TIMEOUT,
     ) -> object:
-        """One call; see the Protocol."""
+        """One call; see FirewalldClient."""
         request = Request(interface, method, arguments, path)
         return self._wait(self._line.ask(request, timeout), timeout)
 
     def calls(
         self, requests: Sequence[Request], *, timeout: float = CALL_TIMEOUT
     ) -> list[object | FirewalldError]:
-        """Several, at most IN_FLIGHT at once; see the Protocol."""
+        """Several, at most IN_FLIGHT at once; see FirewalldClient."""
         if not requests:
             return []
         return self._wait(self._line.ask_all(requests, timeout), timeout * len(requests))
 
     def property(self, name: str, interface: Interface = Interface.MAIN) -> object:
-        """A property; see the Protocol."""
+        """A property; see FirewalldClient."""
         return self.call(Interface.PROPERTIES, "Get", str(interface), name)
 
     def state(self) -> RunState:
-        """How firewalld is; see the Protocol."""
+        """How firewalld is; see FirewalldClient."""
         try:
             if self._elsewhere(STATE_TIMEOUT):
                 return RunState.ELSEWHERE
@@ -105,7 +105,7 @@ class BusFirewalld:
         return state
 
     def here(self, within: float = HERE_TIMEOUT) -> bool | None:
-        """Whether there is one here; see the Protocol."""
+        """Whether there is one here; see FirewalldClient."""
         try:
             return self._elsewhere(within, connect=0.0) is False
         except BusError as error:
@@ -132,7 +132,7 @@ class BusFirewalld:
         return _STATES.get(str(said), RunState.FAILED)
 
     def close(self) -> None:
-        """End it; see the Protocol."""
+        """End it; see FirewalldClient."""
         with self._lock:
             self._closed = True
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None

@@ -14,7 +14,7 @@ from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Drop, ForeignRule, LeavesTable, Side, Snapshot
 from lvsmarkd.netfilter.foreign import effects_of, foreign_rules
 from lvsmarkd.netfilter.iptables_rule import read_words
-from lvsmarkd.netfilter.walk import HookedChain, OwnChain, Way, walk
+from lvsmarkd.netfilter.walk import HookedChain, MatchContext, OwnChain, walk
 
 FAMILIES = {"ipv4": Family.INET, "ipv6": Family.INET6}
 _OF_FIREWALLD = re.compile(
@@ -75,7 +75,7 @@ def _direct(
     if family is None or table != "mangle" or chain not in _HOOKS:
         return
     spec = read_words(arguments)
-    way = Way().through(spec, unsure=False)
+    way = MatchContext().through(spec, unsure=False)
     for effect in effects_of(spec, Hook.PREROUTING):
         if isinstance(effect, LeavesTable | Drop):
             continue

@@ -38,7 +38,7 @@ from lvsmarkd.model.qualifiers import InInterface
 from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
 from lvsmarkd.model.rule_spec import SetsUnknownMark
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import Drop, Effect, ForeignRule, Side
+from lvsmarkd.model.snapshot import Drop, ForeignEffect, ForeignRule, Side
 
 _ZONES = 0
 """firewalld passes policies of a negative priority, then the zone, then other policies."""
@@ -46,12 +46,12 @@ _DENY, _ALLOW, _POST, _LAST = 1, 2, 3, 4
 _REFUSING_TARGETS = frozenset({"default", "%%REJECT%%", "REJECT", "DROP"})
 _END = 1 << 20
 Rank = tuple[int, str, int, int]
-"""A holder's place among holders, its name (firewalld passes policies of one priority by it), the
-stage in it, the priority there: smaller comes earlier."""
+"""A container's place among containers, its name (firewalld passes policies of one priority by it),
+the stage in it, the priority there: smaller comes earlier."""
 
 
 class _Entry(Struct, frozen=True):
-    """How packets get to a holder: by any of these matches; ``partial``: by others too, or by
+    """How packets get to a container: by any of these matches; ``partial``: by others too, or by
     less.
     """
 
@@ -60,7 +60,7 @@ class _Entry(Struct, frozen=True):
 
 
 class _ContainerPosition(Struct, frozen=True):
-    """A holder, how packets get to it, and its place among holders."""
+    """A container, how packets get to it, and its place among containers."""
 
     container: Container
     way: _Entry
@@ -68,9 +68,9 @@ class _ContainerPosition(Struct, frozen=True):
 
 
 class _ContainerLine(Struct, frozen=True):
-    """What one line of a holder says."""
+    """What one line of a container says."""
 
-    effect: Effect
+    effect: ForeignEffect
     match: Packets
     line: str
     partial: bool = False
@@ -89,14 +89,14 @@ class ZoneWalk(Struct):
         """Every rule of others that sets a mark, accepts, or refuses."""
         for name, settings in self.listing.zones.items():
             if name in self.ways or name == self.listing.default_zone:
-                self._holder(zone(name), settings, self._way_to(name), _ZONES)
+                self._container(zone(name), settings, self._way_to(name), _ZONES)
         for name, settings in self.listing.policies.items():
             if name == OUR_POLICY.name:
                 continue
             way = _way_of_policy(settings, self.listing.default_zone)
             if way is not None:
                 rank = number(settings, "priority") or -1
-                self._holder(Container(ContainerKind.POLICY, name), settings, way, rank)
+                self._container(Container(ContainerKind.POLICY, name), settings, way, rank)
         self._end()
         self._found.sort(key=lambda found: found[0])
         return [rule for _, rule in self._found]
@@ -115,7 +115,7 @@ class ZoneWalk(Struct):
             tuple(Packets(qualifiers=(InInterface.of(way),)) for way in ways), partial=sources
         )
 
-    def _holder(self, container: Container, settings: Settings, way: _Entry, rank: int) -> None:
+    def _container(self, container: Container, settings: Settings, way: _Entry, rank: int) -> None:
         position = _ContainerPosition(container, way, rank)
         ours = {listed.text for listed in self.own.listed if listed.container == container}
         for line in rich_rules(settings):
@@ -137,7 +137,7 @@ class ZoneWalk(Struct):
             self._add(position, (_ALLOW, 0), Hook.INPUT, tuple(Family), said)
         target = text(settings, "target")
         if container.kind is ContainerKind.POLICY and target in {"ACCEPT", *_REFUSING_TARGETS}:
-            effect: Effect = Accept() if target == "ACCEPT" else Drop()
+            effect: ForeignEffect = Accept() if target == "ACCEPT" else Drop()
             said = _ContainerLine(effect, EVERY_PACKET, f"target {target}")
             self._add(position, (_LAST, 0), Hook.INPUT, tuple(Family), said)
 
@@ -222,7 +222,7 @@ class ZoneWalk(Struct):
         targets = {name: text(self.listing.zones.get(name, {}), "target") for name in names}
         accepting = sorted(name for name, target in targets.items() if target == "ACCEPT")
         name = accepting[0] if accepting else self.listing.default_zone
-        effect: Effect = Accept() if accepting else Drop()
+        effect: ForeignEffect = Accept() if accepting else Drop()
         for family in Family:
             self._found.append(
                 (
@@ -258,7 +258,7 @@ def _stage(rich: RichRule) -> int:
     return _DENY if rich.verb in {Verb.DROP, Verb.REJECT} else _ALLOW
 
 
-def _effect(rich: RichRule) -> Effect | None:
+def _effect(rich: RichRule) -> ForeignEffect | None:
     match rich.verb:
         case Verb.MARK if rich.mark is not None:
             if rich.mark.mask is not None:
@@ -295,11 +295,11 @@ def _service_of(line: str) -> set[str]:
 def masked(listings: Iterable[Listing]) -> Iterator[tuple[Plane, Container, str]]:
     """The rich rules that set a mark with a mask, which firewalld's backends take differently."""
     for listing in listings:
-        holders = [(zone(name), each) for name, each in listing.zones.items()]
-        holders += [
+        containers = [(zone(name), each) for name, each in listing.zones.items()]
+        containers += [
             (Container(ContainerKind.POLICY, name), each) for name, each in listing.policies.items()
         ]
-        for container, settings in holders:
+        for container, settings in containers:
             for line in rich_rules(settings):
                 if " mark " in line and "/" in line and _has_mask(line):
                     yield listing.plane, container, line

@@ -23,17 +23,21 @@ def notices_of_state(state: RunState) -> tuple[Notice, ...]:
     return (Notice(_OF_STATES[state], SENTENCES[state]),) if state in _OF_STATES else ()
 
 
-def notices_of(state_seen: FirewalldState, *, not_at_boot: str, hindrance: str) -> Iterator[Notice]:
+def notices_of(
+    firewalld_state: FirewalldState, *, not_at_boot: str, reload_blocker: str
+) -> Iterator[Notice]:
     """All of them. ``not_at_boot`` is how firewalld's unit is, where it is not started at boot;
-    ``hindrance`` is why a reload that is needed is not made.
+    ``reload_blocker`` is why a reload that is needed is not made.
     """
-    yield from notices_of_state(state_seen.state)
-    yield from _of_kernel(state_seen)
-    if hindrance:
-        yield from _unreloaded(state_seen, hindrance)
-    yield from _in_the_way(state_seen)
+    yield from notices_of_state(firewalld_state.state)
+    yield from _of_kernel(firewalld_state)
+    if reload_blocker:
+        yield from _unreloaded(firewalld_state, reload_blocker)
+    yield from _in_the_way(firewalld_state)
     listings = [
-        each for each in (state_seen.runtime, state_seen.permanent) if isinstance(each, Listing)
+        each
+        for each in (firewalld_state.runtime, firewalld_state.permanent)
+        if isinstance(each, Listing)
     ]
     seen = set()
     for plane, container, line in masked(listings):
@@ -45,15 +49,15 @@ def notices_of(state_seen: FirewalldState, *, not_at_boot: str, hindrance: str) 
         yield Notice(NoticeKind.NOT_AT_BOOT, not_at_boot, plane=Plane.PERMANENT)
 
 
-def _of_kernel(state_seen: FirewalldState) -> Iterator[Notice]:
-    if isinstance(state_seen.kernel, Unknown):
-        yield Notice(NoticeKind.KERNEL_UNSEEN, state_seen.kernel.reason)
-    elif state_seen.kernel.dropping and state_seen.state is not RunState.PANIC:
+def _of_kernel(firewalld_state: FirewalldState) -> Iterator[Notice]:
+    if isinstance(firewalld_state.kernel, Unknown):
+        yield Notice(NoticeKind.KERNEL_UNSEEN, firewalld_state.kernel.reason)
+    elif firewalld_state.kernel.dropping and firewalld_state.state is not RunState.PANIC:
         yield Notice(NoticeKind.DROPPING)
-    elif not state_seen.kernel.whole:
+    elif not firewalld_state.kernel.whole:
         yield Notice(NoticeKind.FLUSHED)
-    if isinstance(state_seen.kernel, Kernel):
-        yield from unseen_tables(state_seen.kernel.ruleset)
+    if isinstance(firewalld_state.kernel, Kernel):
+        yield from unseen_tables(firewalld_state.kernel.ruleset)
 
 
 def unseen_tables(ruleset: Ruleset) -> Iterator[Notice]:
@@ -63,38 +67,38 @@ def unseen_tables(ruleset: Ruleset) -> Iterator[Notice]:
             yield Notice(NoticeKind.OTHERS_TABLE_UNSEEN, table.reason, names=(key.family, key.name))
 
 
-def _unreloaded(state_seen: FirewalldState, hindrance: str) -> Iterator[Notice]:
-    lacking = state_seen.lacking()
+def _unreloaded(firewalld_state: FirewalldState, reload_blocker: str) -> Iterator[Notice]:
+    lacking = firewalld_state.lacking()
     if lacking:
-        yield Notice(NoticeKind.LISTED_ONLY, hindrance, count=len(lacking))
-    elif (own := state_seen.own[Plane.RUNTIME]).interim:
+        yield Notice(NoticeKind.LISTED_ONLY, reload_blocker, count=len(lacking))
+    elif (own := firewalld_state.own[Plane.RUNTIME]).interim:
         there = sum(listed.container in own.targets for listed in own.listed)
         names = (own.name, str(OUR_POLICY))
-        yield Notice(NoticeKind.INTERIM, hindrance, names=names, count=there)
+        yield Notice(NoticeKind.INTERIM, reload_blocker, names=names, count=there)
 
 
-def _in_the_way(state_seen: FirewalldState) -> Iterator[Notice]:
+def _in_the_way(firewalld_state: FirewalldState) -> Iterator[Notice]:
     """Zones that packets enter by and that do not hold our rules, where zones should."""
-    for each in state_seen.own.values():
+    for each in firewalld_state.own.values():
         if each.lost:
             names = tuple(container.name for container in each.lost)
             yield Notice(NoticeKind.NO_ZONE, names=names, plane=each.plane)
-    own = state_seen.own[Plane.RUNTIME]
+    own = firewalld_state.own[Plane.RUNTIME]
     if own.targets == (OUR_POLICY,) or own.interim or not own.listed:
         return
     zones = {container.name for container in own.targets if container.kind is ContainerKind.ZONE}
-    for zone, ways in sorted(state_seen.runtime.active.items()):
+    for zone, ways in sorted(firewalld_state.runtime.active.items()):
         if zone not in zones:
             entries = [f"interface {w}" if not w.startswith("source ") else w for w in ways]
             yield Notice(NoticeKind.OTHER_ENTRANCE, names=(zone, *entries))
-    if not_entered(state_seen):
+    if not_entered(firewalld_state):
         yield Notice(NoticeKind.NOT_ENTERED, names=tuple(sorted(zones)))
 
 
-def not_entered(state_seen: FirewalldState) -> bool:
+def not_entered(firewalld_state: FirewalldState) -> bool:
     """Whether no packet meets our rules: none enters by a zone that holds them."""
-    own = state_seen.own[Plane.RUNTIME]
+    own = firewalld_state.own[Plane.RUNTIME]
     zones = [container.name for container in own.targets if container.kind is ContainerKind.ZONE]
     if own.targets and not zones:
         return False
-    return not own.interim and not any(state_seen.enters(name) for name in zones)
+    return not own.interim and not any(firewalld_state.enters(name) for name in zones)

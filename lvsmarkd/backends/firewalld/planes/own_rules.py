@@ -39,7 +39,7 @@ OUR_POLICY = Container(ContainerKind.POLICY, POLICY)
 
 
 def zone(name: str) -> Container:
-    """A zone as a holder."""
+    """A zone as a container."""
     return Container(ContainerKind.ZONE, name)
 
 
@@ -101,7 +101,7 @@ def own_rules(listing: Listing, *, by_policy: bool, zones: Iterable[str], marks:
     lost: tuple[Container, ...] = ()
     interim = by_policy and bool(fault) and listing.plane is Plane.RUNTIME
     if interim:
-        # What packets enter by now, until the policy is known: see reload.py.
+        # What packets enter by now, until the policy is known: see reload/.
         targets = tuple(sorted({zone(listing.default_zone), *map(zone, listing.active)}))
     elif by_policy:
         targets = (OUR_POLICY,)
@@ -119,7 +119,7 @@ def own_rules(listing: Listing, *, by_policy: bool, zones: Iterable[str], marks:
             continue  # it is not met, and goes with the reload
         listed += found
         if not found:
-            unknown_rules.append((_spot(listing.plane, text), text))
+            unknown_rules.append((_chain_key_of(listing.plane, text), text))
     if settings is not None and not interim:
         chain_key = ChainKey(listing.plane, Family.INET, Hook.PREROUTING)
         others = ((key, settings.get(key)) for key in NOTHING_ELSE)
@@ -165,7 +165,7 @@ def _named(listed: list[ListedRule], marks: Marks) -> tuple[ListedRule, ...]:
     )
 
 
-def _spot(plane: Plane, text: str) -> ChainKey:
+def _chain_key_of(plane: Plane, text: str) -> ChainKey:
     try:
         rich = read_rich_rule(text)
     except RichRuleError:
@@ -197,7 +197,7 @@ def chain_of(
     """A chain as the judge sees it. ``is_met`` tells whether the kernel has a rule.
 
     A rule is in force where every target lists it and the kernel has it. Each further listing,
-    in another spelling or in a holder that is no target, counts as a repetition.
+    in another spelling or in a container that is no target, counts as a repetition.
     """
     where: dict[Rule, Counter[Container]] = {}
     for listed in found.of(chain_key):
@@ -214,16 +214,16 @@ def chain_of(
         jumps=0 if found.fault else 1,
         rules=tuple(rules),
         unknown_rules=tuple(text for at, text in found.unknown_rules if at == chain_key),
-        partial=tuple(partial),
+        incomplete=tuple(partial),
         container=found.name,
         fault=found.fault,
     )
 
 
 class Change(Struct, frozen=True):
-    """What is to be done in one plane, holder by holder.
+    """What is to be done in one plane, container by container.
 
-    ``add`` are the rules that a holder lacks, ``remove`` the texts that it lists too much.
+    ``add`` are the rules that a container lacks, ``remove`` the texts that it lists too much.
     ``frame`` says that our policy is to be made or mended, ``dissolve`` that nothing is left
     in it and it goes.
     """
@@ -235,7 +235,7 @@ class Change(Struct, frozen=True):
 
     @property
     def additions(self) -> int:
-        """How many rules are to be added, over all holders."""
+        """How many rules are to be added, over all containers."""
         return sum(map(len, self.add.values()))
 
     def __bool__(self) -> bool:

@@ -35,7 +35,7 @@ from lvsmarkd.model.snapshot import Chain
 from lvsmarkd.model.unknown import Unknown
 
 HOOKS = (Hook.PREROUTING, Hook.INPUT)
-"""firewalld marks nothing that the director sends itself: there is no Place.LOCAL in it."""
+"""firewalld marks nothing that the director sends itself: it has no rule at Hook.OUTPUT."""
 PLANES = (Plane.RUNTIME, Plane.PERMANENT)
 CHAIN_KEYS = tuple(
     ChainKey(plane, family, hook) for plane in PLANES for family in Family for hook in HOOKS
@@ -164,9 +164,9 @@ class FirewalldReader(Struct):
         firewalld may have begun to reload between its answer and ours: it answers again only
         when that is over. Raises BusError, FirewalldError where the runtime cannot be read.
         """
-        state_seen = self._once(state)
-        if state_seen.whole and not state_seen.lacking():
-            return state_seen
+        firewalld_state = self._once(state)
+        if firewalld_state.whole and not firewalld_state.lacking():
+            return firewalld_state
         return self._once(state)
 
     def kernel(self) -> Kernel | Unknown:

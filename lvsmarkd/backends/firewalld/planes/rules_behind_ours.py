@@ -16,7 +16,7 @@ from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import ForeignRule, Side
 from lvsmarkd.netfilter.foreign import effects_of
 from lvsmarkd.netfilter.passing import Passing
-from lvsmarkd.netfilter.walk import Way
+from lvsmarkd.netfilter.walk import MatchContext
 
 OUR_CHAIN = f"mangle_PRE_policy_{POLICY}_post"
 
@@ -76,7 +76,7 @@ def foreign(
     begun = False
     for each in rules_behind_ours:
         spec = each.rule.spec
-        way = Way().through(spec, unsure=not each.by_all)
+        way = MatchContext().through(spec, unsure=not each.by_all)
         families = tuple(Family) if spec.family is None else (spec.family,)
         if each.chain == OUR_CHAIN:
             mine = any((family, spec.packets, each.effect) in ours for family in families)

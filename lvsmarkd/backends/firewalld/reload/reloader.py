@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class Reloader(Struct):
-    """Reloads until it is well. ``losses`` tells what others would lose, ``look`` the kernel's
+    """Reloads until it is well. ``impact`` tells what others would lose, ``look`` the kernel's
     state; ``rules`` is about how many rules firewalld will load.
     """
 
@@ -36,7 +36,7 @@ class Reloader(Struct):
     look: Callable[[], Kernel | Unknown]
     rules: int = 0
 
-    def hindrance(self, state_seen: FirewalldState) -> str:
+    def reload_blocker(self, firewalld_state: FirewalldState) -> str:
         """Why it may not be reloaded; empty where it may. Raises BusError, FirewalldError.
 
         Where a reload that failed left everything dropped, nothing that others have works
@@ -45,12 +45,12 @@ class Reloader(Struct):
         """
         if self.allowed is Reload.NEVER:
             return 'firewall.firewalld.reload is "never": run firewall-cmd --reload yourself'
-        if self.allowed is Reload.WHEN_NEEDED or state_seen.dropping:
+        if self.allowed is Reload.WHEN_NEEDED or firewalld_state.dropping:
             return ""
-        lost = list(self.impact.flushed(state_seen.runtime))
-        if state_seen.whole:
-            lost += self.impact.unsaved(state_seen.runtime, state_seen.permanent)
-        return _hindrance(lost) if lost else ""
+        lost = list(self.impact.flushed(firewalld_state.runtime))
+        if firewalld_state.whole:
+            lost += self.impact.unsaved(firewalld_state.runtime, firewalld_state.permanent)
+        return _reload_blocker(lost) if lost else ""
 
     @property
     def cost(self) -> str:
@@ -62,16 +62,18 @@ class Reloader(Struct):
         runtime, permanent = read_runtime(self.firewalld), read_permanent(self.firewalld)
         lost = [*self.impact.flushed(runtime), *self.impact.unsaved(runtime, permanent)]
         if lost:
-            raise FirewallError(Trouble.BUSY, f"firewalld is not reloaded now: {_hindrance(lost)}")
+            raise FirewallError(
+                Trouble.BUSY, f"firewalld is not reloaded now: {_reload_blocker(lost)}"
+            )
 
-    def run(self, why: str, state_seen: FirewalldState) -> None:
+    def run(self, why: str, firewalld_state: FirewalldState) -> None:
         """Reload, again where it fails halfway.
 
-        Raises FirewallError: BUSY where somebody has changed something since ``sight`` that he
-        would lose; REJECTED where it does not end well, or firewalld refuses, with all in force
-        that was; BusError, FirewalldError.
+        Raises FirewallError: BUSY where somebody has changed something since ``firewalld_state``
+        that he would lose; REJECTED where it does not end well, or firewalld refuses, with all in
+        force that was; BusError, FirewalldError.
         """
-        if self.allowed is Reload.WHEN_SAFE and state_seen.whole:
+        if self.allowed is Reload.WHEN_SAFE and firewalld_state.whole:
             self._look_again()
         _log.warning("reloading firewalld: %s; %s", why, self.cost)
         said = "its tables are not in the kernel"
@@ -99,7 +101,7 @@ class Reloader(Struct):
         )
 
 
-def _hindrance(lost: Sequence[str]) -> str:
+def _reload_blocker(lost: Sequence[str]) -> str:
     return (
         f"a reload would change what is in force for others ({'; '.join(lost[:4])}"
         f"{' …' if lost[4:] else ''}): save it with firewall-cmd --runtime-to-permanent where it is"

@@ -10,7 +10,7 @@ from lvsmarkd.model.backoff import Backoff
 from lvsmarkd.model.rule import Rule
 
 Unmet = tuple[Container, Rule]
-"""A rule that firewalld lists in a holder and the kernel lacks."""
+"""A rule that firewalld lists in a container and the kernel lacks."""
 DELAYS = (2.0, 10.0, 60.0, 600.0, 3600.0)
 """Seconds after a reload in vain before the rule is a reason for the next one; the last repeats.
 A reload costs everybody's new connections, and of what firewalld never loads (IPv6 where that is

@@ -56,7 +56,7 @@ def rich_text(rule: Rule) -> str:
 def own_rule(rich: RichRule) -> Rule | None:
     """The rule of ours that a rich rule is; None if we cannot have written it.
 
-    An accept does not tell which service it serves: ``mark`` is None (see ``listing.py``).
+    An accept does not tell which service it serves: ``mark`` is None (see ``planes/own_rules.py``).
     """
     if rich.family is None or rich.limit is not None or rich.logs or rich.priority != PRIORITY:
         return None

@@ -44,41 +44,43 @@ class Application(Struct):
         """The rules that were refused, each with the reason, also where ``carry_out`` raised."""
         return tuple(dict(self._rejected).items())
 
-    def carry_out(self, plan: Plan, state_seen: FirewalldState) -> None:
+    def carry_out(self, plan: Plan, firewalld_state: FirewalldState) -> None:
         """Do it. Raises FirewallError, BusError, FirewalldError."""
         steps, self._rejected = renderable(plan.by_chain())
         changes = {
             plane: change_of({s: each for s, each in steps.items() if s.plane is plane}, own)
-            for plane, own in state_seen.own.items()
+            for plane, own in firewalld_state.own.items()
         }
         runtime = changes[Plane.RUNTIME]
         permanent = changes.get(Plane.PERMANENT, Change())
         self.reloader.rules += permanent.additions
-        lacking = set(self._lacking(steps, state_seen))
-        why = self._why(state_seen, self.unmended.due(lacking), steps)
-        hindrance = self.reloader.hindrance(state_seen) if why else ""
-        if why and not hindrance:
-            self._by_reload(state_seen, steps, permanent, why)
+        lacking = set(self._lacking(steps, firewalld_state))
+        why = self._why(firewalld_state, self.unmended.due(lacking), steps)
+        reload_blocker = self.reloader.reload_blocker(firewalld_state) if why else ""
+        if why and not reload_blocker:
+            self._by_reload(firewalld_state, steps, permanent, why)
         else:
-            reason = hindrance or _UNMET
+            reason = reload_blocker or _UNMET
             self._rejected += [
                 (rule, reason) for rule in dict.fromkeys(rule for _, rule in lacking)
             ]
-            self._by_calls(state_seen, steps, runtime, permanent)
+            self._by_calls(firewalld_state, steps, runtime, permanent)
 
     def needs_reload(
-        self, steps: Mapping[ChainKey, tuple[Step, ...]], state_seen: FirewalldState
+        self, steps: Mapping[ChainKey, tuple[Step, ...]], firewalld_state: FirewalldState
     ) -> str:
         """Why firewalld would be reloaded; empty where it need not or may not be.
 
         Raises BusError, FirewalldError.
         """
-        why = self._why(state_seen, self.unmended.due(self._lacking(steps, state_seen)), steps)
-        return "" if why and self.reloader.hindrance(state_seen) else why
+        why = self._why(
+            firewalld_state, self.unmended.due(self._lacking(steps, firewalld_state)), steps
+        )
+        return "" if why and self.reloader.reload_blocker(firewalld_state) else why
 
     def _why(
         self,
-        state_seen: FirewalldState,
+        firewalld_state: FirewalldState,
         lacking: Iterable[Unmet],
         steps: Mapping[ChainKey, tuple[Step, ...]],
     ) -> str:
@@ -86,32 +88,32 @@ class Application(Struct):
         makes = any(s.plane is Plane.PERMANENT and _frames(each) for s, each in steps.items())
         if not makes and not any(chain_key.plane is Plane.RUNTIME for chain_key in steps):
             return ""
-        if not state_seen.whole:
+        if not firewalld_state.whole:
             return "its tables in the kernel were flushed"
         count = len(list(lacking))
         if count:
             return f"the kernel lacks {count} rule(s) that it lists"
-        permanent = state_seen.own.get(Plane.PERMANENT)
+        permanent = firewalld_state.own.get(Plane.PERMANENT)
         ready = permanent is not None and (makes or not permanent.fault)
-        if state_seen.own[Plane.RUNTIME].interim and ready:
+        if firewalld_state.own[Plane.RUNTIME].interim and ready:
             return "it does not know the policy lvsmarkd yet"
         return ""
 
     def _lacking(
-        self, steps: Mapping[ChainKey, tuple[Step, ...]], state_seen: FirewalldState
+        self, steps: Mapping[ChainKey, tuple[Step, ...]], firewalld_state: FirewalldState
     ) -> Iterable[Unmet]:
         """What the steps are about, is listed, and is not in the kernel."""
-        lost = state_seen.lacking()
+        lost = firewalld_state.lacking()
         for chain_key, each in steps.items():
             if chain_key.plane is Plane.RUNTIME:
-                wanted = wanted_at(chain_key, each, state_seen.own[Plane.RUNTIME])
-                own = state_seen.own[Plane.RUNTIME].of(chain_key)
+                wanted = wanted_at(chain_key, each, firewalld_state.own[Plane.RUNTIME])
+                own = firewalld_state.own[Plane.RUNTIME].of(chain_key)
                 named = {rule for _, rule in lost} & (wanted | {listed.rule for listed in own})
                 yield from (unmet for unmet in lost if unmet[1] in named)
 
     def _by_calls(
         self,
-        state_seen: FirewalldState,
+        firewalld_state: FirewalldState,
         steps: Mapping[ChainKey, tuple[Step, ...]],
         runtime: Change,
         permanent: Change,
@@ -123,23 +125,23 @@ class Application(Struct):
             if seconds <= PATIENCE:
                 return True
             if not allowed:
-                allowed.append(not self.reloader.hindrance(state_seen))
+                allowed.append(not self.reloader.reload_blocker(firewalld_state))
             return not allowed[0]
 
-        writer = RuntimeWriter(self.firewalld, state_seen.runtime, worth)
+        writer = RuntimeWriter(self.firewalld, firewalld_state.runtime, worth)
         rejected = writer.add(runtime)
         self._rejected += rejected
         refused = frozenset(rule for rule, _ in rejected)
         if writer.given_up:
             why = "many rules are to be added, one by one too slowly"
-            self._by_reload(state_seen, steps, permanent, why, refused)
+            self._by_reload(firewalld_state, steps, permanent, why, refused)
             return
-        self._permanent(state_seen, permanent, refused)
+        self._permanent(firewalld_state, permanent, refused)
         writer.remove(runtime)
 
     def _by_reload(
         self,
-        state_seen: FirewalldState,
+        firewalld_state: FirewalldState,
         steps: Mapping[ChainKey, tuple[Step, ...]],
         permanent: Change,
         why: str,
@@ -150,43 +152,46 @@ class Application(Struct):
         Where it cannot be written (a full disk), the rules are put in force all the same.
         """
         try:
-            writer = self._permanent(state_seen, permanent, refused)
+            writer = self._permanent(firewalld_state, permanent, refused)
         except FirewalldError as error:
-            self._without_it(state_seen, steps, str(error))
+            self._without_it(firewalld_state, steps, str(error))
             raise failure(error, "firewalld's permanent configuration is written") from error
         try:
-            self.reloader.run(why, state_seen)
+            self.reloader.run(why, firewalld_state)
         except FirewallError as error:
-            after = self.reader.look(state_seen.state)
+            after = self.reader.look(firewalld_state.state)
             if after.whole:
                 self._without_it(after, steps, str(error))
                 return
             if writer is not None and writer.wrote:
                 # What was written just now may be what it stumbles over.
                 writer.undo()
-                self.reloader.run("what it could not load is taken back", state_seen)
+                self.reloader.run("what it could not load is taken back", firewalld_state)
             raise
-        after = self.reader.look(state_seen.state)
+        after = self.reader.look(firewalld_state.state)
         # One that was in force before can be: whoever deleted it did so since the reload.
-        in_vain = set(after.lacking()) - state_seen.met()
+        in_vain = set(after.lacking()) - firewalld_state.met()
         self.unmended.reloaded(in_vain)
         self._rejected += [(rule, _UNMET) for _, rule in in_vain]
 
     def _without_it(
-        self, state_seen: FirewalldState, steps: Mapping[ChainKey, tuple[Step, ...]], reason: str
+        self,
+        firewalld_state: FirewalldState,
+        steps: Mapping[ChainKey, tuple[Step, ...]],
+        reason: str,
     ) -> None:
         """What can be done where firewalld refuses to reload: others' configuration is broken."""
-        self._rejected += [(rule, reason) for _, rule in self._lacking(steps, state_seen)]
+        self._rejected += [(rule, reason) for _, rule in self._lacking(steps, firewalld_state)]
         now = {s: each for s, each in steps.items() if s.plane is Plane.RUNTIME}
-        writer = RuntimeWriter(self.firewalld, state_seen.runtime)
-        self._rejected += writer.add(change_of(now, state_seen.own[Plane.RUNTIME]))
+        writer = RuntimeWriter(self.firewalld, firewalld_state.runtime)
+        self._rejected += writer.add(change_of(now, firewalld_state.own[Plane.RUNTIME]))
 
     def _permanent(
-        self, state_seen: FirewalldState, change: Change, refused: frozenset[Rule]
+        self, firewalld_state: FirewalldState, change: Change, refused: frozenset[Rule]
     ) -> PermanentWriter | None:
-        if not change or not isinstance(state_seen.permanent, Listing):
+        if not change or not isinstance(firewalld_state.permanent, Listing):
             return None
-        writer = PermanentWriter(self.firewalld, state_seen.permanent, self.room)
+        writer = PermanentWriter(self.firewalld, firewalld_state.permanent, self.room)
         self._rejected += writer.write(change, refused)
         return writer
 

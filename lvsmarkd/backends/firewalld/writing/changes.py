@@ -23,7 +23,7 @@ from lvsmarkd.model.rule import ChainKey, Plane, Rule
 def wanted_at(chain_key: ChainKey, steps: Iterable[Step], found: OwnRules) -> frozenset[Rule]:
     """The rules that shall be at a chain once the steps are done."""
     chain = chain_of(chain_key, found)
-    count = Counter((*chain.rules, *chain.partial))
+    count = Counter((*chain.rules, *chain.incomplete))
     for step in steps:
         match step:
             case ReplaceChain(_, rules):

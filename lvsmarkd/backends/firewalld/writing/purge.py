@@ -10,19 +10,19 @@ from lvsmarkd.model.plan import Plan, RemoveChain, Step
 from lvsmarkd.model.rule import ChainKey, Plane
 
 
-def purge(firewalld: FirewalldClient, state_seen: FirewalldState) -> Plan:
+def purge(firewalld: FirewalldClient, firewalld_state: FirewalldState) -> Plan:
     """Remove our rules from every zone, and our policy; gives what was done.
 
     Raises BusError, FirewalldError.
     """
     steps: list[Step] = []
-    for plane, own in state_seen.own.items():
-        listing = state_seen.runtime if plane is Plane.RUNTIME else state_seen.permanent
+    for plane, own in firewalld_state.own.items():
+        listing = firewalld_state.runtime if plane is Plane.RUNTIME else firewalld_state.permanent
         if not isinstance(listing, Listing):
             continue
         change = _removal(listing, [(listed.container, listed.text) for listed in own.listed])
-        spots = {ChainKey(plane, listed.rule.family, listed.rule.hook) for listed in own.listed}
-        for chain_key in sorted(spots):
+        keys = {ChainKey(plane, listed.rule.family, listed.rule.hook) for listed in own.listed}
+        for chain_key in sorted(keys):
             rules = tuple(listed.rule for listed in own.of(chain_key))
             steps.append(RemoveChain(chain_key, 1, rules, own.name))
         if plane is Plane.RUNTIME:

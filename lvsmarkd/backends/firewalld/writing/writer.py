@@ -153,10 +153,10 @@ class PermanentWriter(Struct):
         Raises BusError, FirewalldError.
         """
         rejected: Rejected = []
-        holders = dict.fromkeys((*change.add, *change.remove))
+        containers = dict.fromkeys((*change.add, *change.remove))
         if change.frame:
-            holders[OUR_POLICY] = None
-        for container in holders:
+            containers[OUR_POLICY] = None
+        for container in containers:
             gone = change.remove.get(container, ())
             new = [rule for rule in change.add.get(container, ()) if rule not in leave_out]
             if container.kind is ContainerKind.ZONE:
