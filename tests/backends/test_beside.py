@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.backends.firewalld.beside import BesideFirewalld, EndedFirewalld
-from lvsmarkd.backends.firewalld.planes.kernel_tables import TABLE
-from lvsmarkd.backends.firewalld.planes.rules_behind_ours import OUR_CHAIN
+from lvsmarkd.backends.firewalld.names import OUR_CHAIN, TABLE
 from lvsmarkd.backends.handover import Handover
 from lvsmarkd.model.notice import NoticeKind
 from lvsmarkd.model.plan import Plan

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from lvsmarkd.backends.firewalld.client.calls import RunState
+from lvsmarkd.backends.firewalld.names import POLICY, PRIORITY
 from lvsmarkd.backends.firewalld.planes.direct import of_direct, of_natives
 from lvsmarkd.backends.firewalld.planes.frame import FRAME, NEW, fault_of, has_policies
 from lvsmarkd.backends.firewalld.planes.kernel_tables import Kernel, kernel_of
@@ -24,7 +25,7 @@ from lvsmarkd.backends.firewalld.planes.reader import CHAIN_KEYS, PLANES, Firewa
 from lvsmarkd.backends.firewalld.reload.boot import AGAIN, Boot
 from lvsmarkd.backends.firewalld.reload.flushed import wiped
 from lvsmarkd.backends.firewalld.reload.unsaved import differences
-from lvsmarkd.backends.firewalld.rich.own_rule import POLICY, PRIORITY, own_rule, rich_text
+from lvsmarkd.backends.firewalld.rich.own_rule import own_rule, rich_text
 from lvsmarkd.backends.firewalld.rich.rich_rule import read_rich_rule
 from lvsmarkd.backends.firewalld.rich.words import RichRuleError
 from lvsmarkd.backends.firewalld.writing.changes import change_of

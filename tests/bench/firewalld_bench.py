@@ -13,8 +13,8 @@ from unittest.mock import patch
 
 from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld
 from lvsmarkd.backends.firewalld.client.calls import CONFIG_PATH, FirewalldError, Interface, Request
+from lvsmarkd.backends.firewalld.names import POLICY
 from lvsmarkd.backends.firewalld.planes.listing import rich_rules
-from lvsmarkd.backends.firewalld.rich.own_rule import POLICY
 from tests.bench.ground import address, fresh
 from tests.harness.firewalld import RealFirewalld, firewalld
 from tests.harness.netns import run

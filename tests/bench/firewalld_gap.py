@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from statistics import median
 
-from lvsmarkd.backends.firewalld.rich.own_rule import POLICY
+from lvsmarkd.backends.firewalld.names import POLICY
 from tests.bench.ansible import MISSING, Ansible, installed
 from tests.bench.firewalld_bench import ZONE, FirewalldBench, firewalld_bench, settings
 from tests.bench.traffic import LONGEST, PORT, counts, served, stream, vip

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
-from lvsmarkd.backends.firewalld.rich.own_rule import POLICY
+from lvsmarkd.backends.firewalld.names import POLICY
 from lvsmarkd.watch.nftables import firewalld_tables
 from tests.bench.ansible import MISSING, Ansible, installed
 from tests.bench.firewalld_bench import ZONE, FirewalldBench, firewalld_bench, settings, typed

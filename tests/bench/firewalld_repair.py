@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
-from lvsmarkd.backends.firewalld.rich.own_rule import POLICY
+from lvsmarkd.backends.firewalld.names import POLICY
 from lvsmarkd.watch.nftables import firewalld_tables
 from tests.bench.firewalld_bench import FirewalldBench, firewalld_bench, settings, typed
 from tests.bench.ground import address, line, services

@@ -6,8 +6,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lvsmarkd.backends.backend import Applied, Backend, CommandBackend
+from lvsmarkd.backends.firewalld.names import TABLE, TABLE_KEY
 from lvsmarkd.backends.firewalld.planes.direct import of_own_table
-from lvsmarkd.backends.firewalld.planes.kernel_tables import TABLE, TABLE_KEY
 from lvsmarkd.backends.firewalld.planes.leftover import (
     Leftover,
     chains_of,

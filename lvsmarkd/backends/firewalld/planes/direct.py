@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from lvsmarkd.backends.firewalld.planes.kernel_tables import NFTABLES, TABLE_KEY
+from lvsmarkd.backends.firewalld.names import NFTABLES, TABLE_KEY
 from lvsmarkd.backends.firewalld.planes.listing import Listing
 from lvsmarkd.model.packets import EVERY_PACKET
 from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane

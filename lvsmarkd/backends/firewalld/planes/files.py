@@ -9,8 +9,8 @@ from xml.parsers.expat import ExpatError, ParserCreate
 
 import msgspec
 
+from lvsmarkd.backends.firewalld.names import POLICY, PRIORITY
 from lvsmarkd.backends.firewalld.planes.listing import Listing
-from lvsmarkd.backends.firewalld.rich.own_rule import POLICY, PRIORITY
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 
 ETC = Path("/etc/firewalld")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from lvsmarkd.backends.firewalld.names import PRIORITY
 from lvsmarkd.backends.firewalld.planes.frame import POLICY_PRIORITY
 from lvsmarkd.backends.firewalld.planes.listing import (
     Listing,
@@ -21,7 +22,6 @@ from lvsmarkd.backends.firewalld.planes.own_rules import (
     OwnRules,
     zone,
 )
-from lvsmarkd.backends.firewalld.rich.own_rule import PRIORITY
 from lvsmarkd.backends.firewalld.rich.rich_rule import (
     OtherElement,
     Protocol,

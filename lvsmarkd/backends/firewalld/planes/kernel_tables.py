@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct, field
 
+from lvsmarkd.backends.firewalld.names import DROPPING_KEY, NFTABLES, OUR_CHAIN, TABLE_KEY
 from lvsmarkd.backends.firewalld.planes.own_rules import Container, ContainerKind
 from lvsmarkd.backends.firewalld.planes.rules_behind_ours import (
-    OUR_CHAIN,
     RuleBehindOurs,
     after_ours,
     keeps_from,
@@ -29,13 +29,6 @@ from lvsmarkd.netfilter.iptables_save import FAMILY_NAMES, save
 from lvsmarkd.netfilter.nft_json import read_native
 from lvsmarkd.netfilter.passing import reached_from
 
-TABLE = "firewalld"
-DROPPING = "firewalld_policy_drop"
-"""The table that drops every new connection while firewalld reloads, and for as long as a reload
-that failed is not repeated (measured)."""
-NFTABLES = "nftables"
-TABLE_KEY = TableKey(Lister.NFT, "inet", TABLE)
-_DROPPING_KEY = TableKey(Lister.NFT, "inet", DROPPING)
 _HOOKS = {Hook.PREROUTING: NetfilterHook.PREROUTING, Hook.INPUT: NetfilterHook.INPUT}
 _PREFIXES = {Hook.PREROUTING: "mangle_PRE", Hook.INPUT: "filter_IN"}
 _TABLES = {"mangle": "PREROUTING", "filter": "INPUT"}
@@ -115,7 +108,7 @@ def kernel_of(ruleset: Ruleset) -> Kernel | Unknown:
     """The kernel's state of firewalld's native table, as far as that could be read."""
     if Lister.NFT in ruleset.unread:
         return ruleset.unread[Lister.NFT]
-    dropping = _DROPPING_KEY in ruleset.tables
+    dropping = DROPPING_KEY in ruleset.tables
     table = ruleset.tables.get(TABLE_KEY)
     if isinstance(table, Unknown):
         return table

@@ -8,9 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from lvsmarkd.backends.firewalld.planes.kernel_tables import TABLE
-from lvsmarkd.backends.firewalld.planes.rules_behind_ours import OUR_CHAIN
-from lvsmarkd.backends.firewalld.rich.own_rule import POLICY
+from lvsmarkd.backends.firewalld.names import IPTABLES_CHAIN, OUR_CHAIN, POLICY, TABLE
 from lvsmarkd.backends.iptables.chains import table_key
 from lvsmarkd.backends.iptables.script import nameless_text
 from lvsmarkd.model.firewall import Program
@@ -20,9 +18,6 @@ from lvsmarkd.model.rule_spec import RuleSpec
 from lvsmarkd.model.ruleset import Lister, Ruleset, Table
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.model.snapshot import Chain
-
-IPTABLES_CHAIN = f"PRE_{POLICY}_post"
-"""The chain in which firewalld's iptables backend keeps our marks, as OUR_CHAIN of the other."""
 
 
 class Leftover(Struct, frozen=True):

@@ -7,9 +7,10 @@ from enum import StrEnum
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from lvsmarkd.backends.firewalld.names import POLICY, PRIORITY
 from lvsmarkd.backends.firewalld.planes.frame import NOTHING_ELSE, fault_of
 from lvsmarkd.backends.firewalld.planes.listing import Listing, rich_rules
-from lvsmarkd.backends.firewalld.rich.own_rule import POLICY, PRIORITY, own_rule
+from lvsmarkd.backends.firewalld.rich.own_rule import own_rule
 from lvsmarkd.backends.firewalld.rich.rich_rule import Verb, read_rich_rule
 from lvsmarkd.backends.firewalld.rich.words import RichRuleError
 from lvsmarkd.model.packets import Packets

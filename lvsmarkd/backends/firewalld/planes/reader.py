@@ -15,8 +15,9 @@ from lvsmarkd.backends.firewalld.client.calls import (
     Interface,
     RunState,
 )
+from lvsmarkd.backends.firewalld.names import NFTABLES
 from lvsmarkd.backends.firewalld.planes.files import ETC, broken_policy
-from lvsmarkd.backends.firewalld.planes.kernel_tables import NFTABLES, Kernel, read_kernel
+from lvsmarkd.backends.firewalld.planes.kernel_tables import Kernel, read_kernel
 from lvsmarkd.backends.firewalld.planes.listing import Listing, read_permanent, read_runtime
 from lvsmarkd.backends.firewalld.planes.own_rules import (
     OUR_POLICY,

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import Struct
 
-from lvsmarkd.backends.firewalld.rich.own_rule import POLICY
+from lvsmarkd.backends.firewalld.names import OUR_CHAIN
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.rule_spec import Jump, RuleSpec, SetsUnknownMark, Verdict
 from lvsmarkd.model.ruleset import NetfilterHook, Table, TableKey, TableRule
@@ -17,8 +17,6 @@ from lvsmarkd.model.snapshot import ForeignRule, Side
 from lvsmarkd.netfilter.foreign import effects_of
 from lvsmarkd.netfilter.passing import Passing
 from lvsmarkd.netfilter.walk import MatchContext
-
-OUR_CHAIN = f"mangle_PRE_policy_{POLICY}_post"
 
 
 class RuleBehindOurs(Struct, frozen=True):

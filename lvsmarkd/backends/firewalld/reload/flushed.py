@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
+from lvsmarkd.backends.firewalld.names import NFTABLES
 from lvsmarkd.backends.firewalld.planes.direct import FAMILIES, unwrapped
-from lvsmarkd.backends.firewalld.planes.kernel_tables import NFTABLES
 from lvsmarkd.backends.firewalld.planes.listing import Listing
 from lvsmarkd.backends.iptables.chains import LOCATIONS
 from lvsmarkd.backends.iptables.toolset import detect

@@ -10,7 +10,7 @@ from lvsmarkd.backends.firewalld.client.calls import (
     FirewalldError,
     Interface,
 )
-from lvsmarkd.backends.firewalld.planes.kernel_tables import NFTABLES
+from lvsmarkd.backends.firewalld.names import NFTABLES
 from lvsmarkd.backends.firewalld.planes.listing import of_the_shape_expected
 from lvsmarkd.netfilter.errors import FirewallError
 from lvsmarkd.netfilter.program import run

@@ -6,10 +6,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from lvsmarkd.backends.firewalld.client.calls import FirewalldClient
+from lvsmarkd.backends.firewalld.names import POLICY, PRIORITY
 from lvsmarkd.backends.firewalld.planes.listing import Listing, Settings
 from lvsmarkd.backends.firewalld.reload.flushed import Saved, saved_rules, wiped
 from lvsmarkd.backends.firewalld.reload.ipsets import ipset_losses
-from lvsmarkd.backends.firewalld.rich.own_rule import POLICY, PRIORITY
 from lvsmarkd.model.unknown import Unknown
 
 _NETWORK_MANAGER = Path("/run/NetworkManager")

@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from lvsmarkd.backends.firewalld.names import PRIORITY
 from lvsmarkd.backends.firewalld.rich.qualifiers import element_words, read_source
 from lvsmarkd.backends.firewalld.rich.rich_rule import Party, Protocol, RichPorts, RichRule, Verb
 from lvsmarkd.model.packets import Packets, written
@@ -9,12 +10,6 @@ from lvsmarkd.model.protocols import PROTOCOL_NAMES, Transport
 from lvsmarkd.model.rule import Accept, Action, Hook, Rule, SetMark
 from lvsmarkd.model.service import Family
 
-POLICY = "lvsmarkd"
-"""The policy object that is ours alone."""
-PRIORITY = 10965
-"""The rich rule priority that tells our rules in a zone from others'. It is positive: firewalld
-puts these behind the zone's own marks, and the last to mark wins; and behind what the zone
-refuses, which is the operator's word."""
 _FAMILY_NAMES = {Family.INET: "ipv4", Family.INET6: "ipv6"}
 
 

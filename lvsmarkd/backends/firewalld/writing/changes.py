@@ -6,6 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from lvsmarkd.backends.firewalld.names import POLICY
 from lvsmarkd.backends.firewalld.planes.frame import FRAME, POLICY_PRIORITY
 from lvsmarkd.backends.firewalld.planes.own_rules import (
     OUR_POLICY,
@@ -15,7 +16,7 @@ from lvsmarkd.backends.firewalld.planes.own_rules import (
     OwnRules,
     chain_of,
 )
-from lvsmarkd.backends.firewalld.rich.own_rule import POLICY, rich_text
+from lvsmarkd.backends.firewalld.rich.own_rule import rich_text
 from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain, Step
 from lvsmarkd.model.rule import ChainKey, Plane, Rule
 

@@ -1,10 +1,10 @@
 """Removing all that is ours from firewalld, and nothing else."""
 
 from lvsmarkd.backends.firewalld.client.calls import FirewalldClient
+from lvsmarkd.backends.firewalld.names import POLICY
 from lvsmarkd.backends.firewalld.planes.listing import Listing, rich_rules
 from lvsmarkd.backends.firewalld.planes.own_rules import OUR_POLICY, Change, Container
 from lvsmarkd.backends.firewalld.planes.reader import FirewalldState
-from lvsmarkd.backends.firewalld.rich.own_rule import POLICY
 from lvsmarkd.backends.firewalld.writing.writer import PermanentWriter, RuntimeWriter
 from lvsmarkd.model.plan import Plan, RemoveChain, Step
 from lvsmarkd.model.rule import ChainKey, Plane

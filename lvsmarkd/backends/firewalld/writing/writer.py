@@ -13,6 +13,7 @@ from lvsmarkd.backends.firewalld.client.calls import (
     Interface,
     Request,
 )
+from lvsmarkd.backends.firewalld.names import POLICY
 from lvsmarkd.backends.firewalld.planes.frame import FRAME, NEW, NOTHING_ELSE
 from lvsmarkd.backends.firewalld.planes.listing import Listing, rich_rules
 from lvsmarkd.backends.firewalld.planes.own_rules import (
@@ -21,7 +22,7 @@ from lvsmarkd.backends.firewalld.planes.own_rules import (
     Container,
     ContainerKind,
 )
-from lvsmarkd.backends.firewalld.rich.own_rule import POLICY, rich_text
+from lvsmarkd.backends.firewalld.rich.own_rule import rich_text
 from lvsmarkd.model.rule import Rule
 
 WRITE_TIMEOUT = 60.0
