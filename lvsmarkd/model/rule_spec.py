@@ -213,6 +213,9 @@ class SetsUnknownMark(Struct, frozen=True):
     target: str
     restores: bool = False
 
+    def __str__(self) -> str:
+        return self.target
+
 
 class Jump(Struct, frozen=True):
     """Go on in another chain of the table; after a ``goto`` not to come back here."""
@@ -222,7 +225,7 @@ class Jump(Struct, frozen=True):
 
 
 class VerdictMap(Struct, frozen=True):
-    """Do what a map has for the packet; for one that it lacks, go on."""
+    """Do what a map has for the packet; for one that it lacks, go on with the next rule."""
 
     lookup: Lookup
 

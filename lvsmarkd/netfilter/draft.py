@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.ports import PortRange, PortSet
-from lvsmarkd.model.qualifiers import Qualifier
+from lvsmarkd.model.qualifiers import Qualifier, in_order
 from lvsmarkd.model.rule_spec import Interval
 from lvsmarkd.model.service import Network
 
@@ -38,14 +38,12 @@ class PacketsDraft(Struct):
         return True
 
     def to_ports(self, intervals: Iterable[Interval]) -> bool:
-        """Its destination port is in one of them. Port 0 is none that a service has."""
+        """Its destination port is in one of them. No service has port 0: what names it alone is a
+        condition of its own, a range that begins with it begins with 1.
+        """
         try:
             ports = tuple(
-                sorted(
-                    PortRange(max(1, int(each.first)), int(each.last))
-                    for each in intervals
-                    if each.last != 0
-                )
+                sorted(PortRange(max(1, int(each.first)), int(each.last)) for each in intervals)
             )
         except (ValueError, TypeError):
             return False
@@ -71,7 +69,7 @@ class PacketsDraft(Struct):
             destination=self.destination,
             protocol=self.protocol,
             ports=self.ports,
-            qualifiers=tuple(self.qualifiers.values()),
+            qualifiers=in_order(self.qualifiers.values()),
         )
 
 

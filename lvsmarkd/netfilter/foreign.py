@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from lvsmarkd.model.rule import Accept, ChainKey, Hook, SetMark
 from lvsmarkd.model.rule_spec import (
+    Effect,
     MapMark,
     RestoreMark,
     RuleSpec,
@@ -12,6 +13,7 @@ from lvsmarkd.model.rule_spec import (
     Verdict,
 )
 from lvsmarkd.model.ruleset import Lister, TableKey
+from lvsmarkd.model.service import MAX_MARK
 from lvsmarkd.model.snapshot import Drop, ForeignEffect, ForeignRule, LeavesTable, Side
 from lvsmarkd.netfilter.walk import ReachableRule
 
@@ -64,7 +66,7 @@ def effects_of(
         if at_base:
             yield LeavesTable()
         return
-    for effect in spec.effects:
+    for effect in _lasting(spec.effects):
         match effect:
             case SetMark() | SetConnmark() | SetsUnknownMark():
                 yield effect
@@ -81,3 +83,14 @@ def effects_of(
                 yield LeavesTable()
             case _:
                 continue
+
+
+def _lasting(effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
+    """Without the marks that a later effect of the same rule certainly overwrites."""
+    kept: list[Effect] = []
+    overwritten = False
+    for effect in reversed(effects):
+        if not (overwritten and isinstance(effect, SetMark | SetsUnknownMark)):
+            kept.append(effect)
+        overwritten = overwritten or (isinstance(effect, SetMark) and effect.mask == MAX_MARK)
+    return tuple(reversed(kept))

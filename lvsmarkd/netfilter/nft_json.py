@@ -91,7 +91,10 @@ def read_table(family: str, name: str, *, elements: bool = False) -> Table | Unk
         if not isinstance(there, Unknown) and (family, name) not in _names(there):
             return None
         return listed
-    return table_of(TableKey(Lister.NFT, family, name), listed, elements=elements)
+    try:
+        return table_of(TableKey(Lister.NFT, family, name), listed, elements=elements)
+    except ValueError as error:  # whatever a program puts there: it hides itself, and no other
+        return Unknown(f"table {family} {name} holds what could not be read: {error}")
 
 
 def _listed(command: list[str]) -> _Objects | Unknown:

@@ -80,8 +80,26 @@ def read_statements(statements: object, comment: str | None = None) -> RuleSpec:
 def _conditional(drafts: list[_RuleDraft]) -> _RuleDraft:
     """Where a condition goes: what stands behind an effect does not hold for the effect."""
     if drafts[-1].effects:
-        drafts.append(_RuleDraft())
+        drafts.append(_behind(drafts[-1]))
     return drafts[-1]
+
+
+def _effectual(drafts: list[_RuleDraft]) -> _RuleDraft:
+    """Where an effect goes: what stands behind a map of verdicts does not hold for all packets."""
+    if drafts[-1].effects and isinstance(drafts[-1].effects[-1], VerdictMap):
+        drafts.append(_behind(drafts[-1]))
+    return drafts[-1]
+
+
+def _behind(draft: _RuleDraft) -> _RuleDraft:
+    """What follows on effects. A packet that a map of verdicts lacks ends the rule, one that it has
+    takes the verdict: only the verdict `continue` leads on in the rule (measured).
+    """
+    match draft.effects[-1]:
+        case VerdictMap(lookup):
+            return _RuleDraft(conditions=[Opaque("vmap", (str(lookup),))])
+        case _:
+            return _RuleDraft()
 
 
 def _take(drafts: list[_RuleDraft], name: str, value: object) -> None:
@@ -93,16 +111,16 @@ def _take(drafts: list[_RuleDraft], name: str, value: object) -> None:
         case "mangle", {"key": key, "value": new}:
             if isinstance(new, Mapping) and "map" in new and isinstance(new["map"], Mapping):
                 _require(_conditional(drafts), new["map"].get("key"))
-            drafts[-1].effects.append(_change(key, new))
+            _effectual(drafts).effects.append(_change(key, new))
         case (("jump" | "goto"), {"target": str(chain)}):
-            drafts[-1].effects.append(Jump(chain, goto=name == "goto"))
+            _effectual(drafts).effects.append(Jump(chain, goto=name == "goto"))
         case "vmap", {"key": key, "data": data}:
             _require(_conditional(drafts), key)
-            drafts[-1].effects.append(VerdictMap(lookup_of(key, data)))
+            _effectual(drafts).effects.append(VerdictMap(lookup_of(key, data)))
         case _:
             effects = _effects_of(name, value)
             if effects:
-                drafts[-1].effects += effects
+                _effectual(drafts).effects += effects
             else:  # it may let the packet get past, or not: limit, quota, what is not known
                 _conditional(drafts).conditions.append(Opaque(name, (words_of(value),)))
 

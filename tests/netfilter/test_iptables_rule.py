@@ -4,7 +4,8 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from lvsmarkd.model.rule import SetMark
+from lvsmarkd.backends.iptables.chains import own_rule
+from lvsmarkd.model.rule import Hook, SetMark
 from lvsmarkd.model.rule_spec import (
     Condition,
     ConnmarkTest,
@@ -27,6 +28,7 @@ from lvsmarkd.model.rule_spec import (
     StateTest,
     Verdict,
 )
+from lvsmarkd.model.service import Family
 from lvsmarkd.netfilter.iptables_rule import read_rule, read_words
 from lvsmarkd.netfilter.walk import MatchContext, is_for_held_connections
 
@@ -241,3 +243,12 @@ def test_a_rule_is_understood_as_far_as_it_can_be(
 
 def test_a_whole_mark_is_32_bits() -> None:
     assert SetMark(80).mask == MarkTest(0).mask == SetConnmark(0).mask == WHOLE
+
+
+def test_a_port_that_no_service_has_is_a_condition_and_no_part_of_ours() -> None:
+    ours = (
+        '-d 192.0.2.10/32 -p tcp -m multiport --dports {} -m comment --comment "lvsmarkd fwmark 80"'
+    )
+    jump = " -j MARK --set-xmark 0x50/0xffffffff"
+    assert own_rule(read_rule(ours.format("80,443") + jump), Family.INET, Hook.PREROUTING)
+    assert own_rule(read_rule(ours.format("0,80") + jump), Family.INET, Hook.PREROUTING) is None

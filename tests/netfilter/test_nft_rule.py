@@ -70,6 +70,8 @@ def sets(value: object, key: object = MARK) -> dict[str, Any]:
         ([match(IIF, "eth0")], "any in-interface eth0", None),
         ([match({"meta": {"key": "iif"}}, "lo")], "any in-interface lo", None),
         ([match(SENDER, A, "!=")], f"any not-from-mac {A}", None),
+        ([match(SENDER, A, "!="), match(IIF, "eth0")], f"any in-interface eth0 not-from-mac {A}",
+         None),
         ([match(SENDER, {"set": [B, A]}, "!=")], f"any not-from-mac {A},{B}", None),
         ([match({"payload": {"protocol": "ip", "field": "protocol"}}, "udp")], "any udp",
          Family.INET),
@@ -270,3 +272,31 @@ JSON = st.recursive(
 @given(st.lists(JSON, max_size=4))
 def test_no_rule_is_too_odd_to_be_read(statements: list[object]) -> None:
     read_statements(json.loads(json.dumps(statements)))
+
+
+def test_behind_a_map_of_verdicts_nothing_is_certain() -> None:
+    spec = read_statements(
+        [{"vmap": {"key": DPORT, "data": {"set": [[80, {"drop": None}]]}}}, sets(80)]
+    )
+    [verdicts, then] = spec.effects
+    assert isinstance(verdicts, VerdictMap)
+    assert isinstance(then, When)
+    assert [type(condition) for condition in then.spec.conditions] == [Opaque]
+    assert then.spec.effects == (SetMark(80),)
+
+
+def test_a_map_of_verdicts_alone_ends_its_rule() -> None:
+    spec = read_statements([{"vmap": {"key": DPORT, "data": "@verdicts"}}, {"counter": None}])
+    assert [type(effect) for effect in spec.effects] == [VerdictMap]
+
+
+@given(
+    st.permutations(
+        [match(DADDR, "192.0.2.10"), match(DPORT, 80), match(SENDER, A, "!="), match(IIF, "eth0")]
+    )
+)
+def test_the_order_of_conditions_means_nothing(statements: list[object]) -> None:
+    spec = read_statements([*statements, sets(80)])
+    said = spec.packets.text(prefixes=True)
+    assert said == f"192.0.2.10/32 tcp 80 in-interface eth0 not-from-mac {A}"
+    assert spec.effects == (SetMark(80),)

@@ -277,3 +277,11 @@ def test_a_base_chain_can_be_left_out() -> None:
 
     way = walk(native("t", base("c", 0, MARK)), Family.INET, BOTH, OWN, chosen)
     assert list(way) == []
+
+
+def test_of_several_marks_in_one_rule_the_last_one_counts() -> None:
+    spec = RuleSpec(effects=(SetMark(80), SetMark(81), SetsUnknownMark("jhash"), SetMark(80)))
+    assert [rule.effect for rule in met(native("some", base("pre", -140, spec)))] == [SetMark(80)]
+    bits = RuleSpec(effects=(SetMark(80), SetMark(1, 1)))
+    found = met(native("some", base("pre", -140, bits)))
+    assert [rule.effect for rule in found] == [SetMark(80), SetMark(1, 1)]
