@@ -12,6 +12,7 @@ of HTTP               starts in telemetry/http.py: reads Metrics, under its lock
                       Telemetry.health
 of D-Bus              starts in backends/firewalld/client/adapter.py, with its own loop; others
                       reach it by the adapter's methods, which wait for its answer
+of inotify            starts in watch/directories.py: only passes on what it hears
 of the look-ups       asyncio.to_thread in watch/: reads /proc and IPVS for a watcher, which waits
 
 What one thread wants of another is a wake-up or a frozen value.

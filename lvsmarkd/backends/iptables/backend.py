@@ -50,6 +50,9 @@ class IptablesBackend(Struct):
 
     ``backup`` saves the ruleset before the first write ever. ``on_spawn`` hears of every
     program that is about to write. ``jump_at_end`` is where the operator wants our jump.
+
+    It belongs to one thread. ``read`` starts two of its own, one for each family, and waits for
+    both; they share what was understood of a rule's text, which is the same for whoever asks.
     """
 
     toolset: Toolset
