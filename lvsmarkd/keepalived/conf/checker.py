@@ -151,6 +151,11 @@ class _Checker(BlockHandler):
 
     def unknown(self, block: str, line: LogicalLine) -> None:
         self._structure.unknown(block, line, self._marks)
+        if self._server is not None and line.words[0] in {VIRTUAL_SERVER, VIRTUAL_SERVER_GROUP}:
+            # A `}` is missing before it. keepalived goes on in the block that is open; whoever
+            # wrote an annotation behind this line did not mean that block's mark.
+            marks = _marks_of_header(line)
+            self.collector.opened(line, lambda: marks)
 
     def unexpected_open(self, block: str, line: LogicalLine) -> None:
         self._structure.unexpected_open(block, line, self._marks)
@@ -330,3 +335,12 @@ def _unopened_group(line: LogicalLine) -> Problem:
         "'virtual_server_group NAME {'",
         fatal=True,
     )
+
+
+def _marks_of_header(line: LogicalLine) -> tuple[int, ...]:
+    """The mark that the first line of a service by mark names."""
+    match line.words:
+        case [_, "fwmark", str(number), *_] if mark := read_unsigned(number, 1, MAX_MARK):
+            return (mark,)
+        case _:
+            return ()

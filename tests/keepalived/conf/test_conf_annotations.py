@@ -9,6 +9,12 @@ from tests.keepalived.cases import CONFIG_ID, Case, grouped, server
 
 _GROUP = "virtual_server_group G {\n fwmark 21 # lvsmarkd: b\n # lvsmarkd: c\n fwmark 22\n}\n"
 
+
+def _open(text: str) -> str:
+    """A block without its last brace."""
+    return text.rstrip().removesuffix("}")
+
+
 # Text, and "text: marks" of each annotation in it.
 FOUND = [
     (server(21, inside="# lvsmarkd: to 192.0.2.1 tcp 80"), ["to 192.0.2.1 tcp 80: 21"]),
@@ -34,6 +40,12 @@ FOUND = [
     (server(21, inside='quorum_up "x # lvsmarkd: a"'), []),
     (server(21, inside="# about lvsmarkd: a\n # lvsmarkd a"), []),
     ("virtual_server 192.0.2.1 80 {\n # lvsmarkd: a\n}\n", ["a:"]),
+    # The `}` of 21 is missing: what stands in the next block is not about 21.
+    (
+        _open(server(21, inside="# lvsmarkd: a")) + server(22, inside="# lvsmarkd: b"),
+        ["a: 21", "b: 22"],
+    ),
+    (_open(server(21, inside="# lvsmarkd: a")) + _GROUP, ["a: 21", "b:", "c:"]),
 ]
 
 
