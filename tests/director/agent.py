@@ -16,6 +16,23 @@ class GuestError(AssertionError):
     """The machine does not do what it is told; says why."""
 
 
+def connected(path: Path, ended: Callable[[], object]) -> socket.socket:
+    """Connected to a socket of QEMU's. It is there a moment before it is listened to (bind
+    and listen are two calls): an attempt in between is refused, and says nothing."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        ear = socket.socket(socket.AF_UNIX)
+        try:
+            ear.connect(str(path))
+            return ear
+        except (FileNotFoundError, ConnectionRefusedError):
+            ear.close()
+            ended()
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.02)
+
+
 class Agent:
     """Its socket on this side. Errors say ``name``; ``ended`` raises where QEMU has ended."""
 
@@ -24,8 +41,7 @@ class Agent:
         self._ended = ended
         self._heard = b""
         self._speaking = threading.Lock()
-        self._ear = socket.socket(socket.AF_UNIX)
-        self._ear.connect(str(path))
+        self._ear = connected(path, ended)
 
     def close(self) -> None:
         self._ear.close()

@@ -11,14 +11,13 @@ import json
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.director.agent import PATIENCE, GuestError
+from tests.director.agent import PATIENCE, GuestError, connected
 from tests.director.guest import CORES, Guest, Image, until
 
 _KEEP = 86400.0
@@ -61,9 +60,11 @@ def _freeze(guest: Guest, directory: Path) -> None:
     new = directory.with_suffix(".new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir()
-    with socket.socket(socket.AF_UNIX) as monitor, monitor.makefile("rw") as talk:
+    with (
+        connected(guest.monitor, lambda: None) as monitor,
+        monitor.makefile("rw") as talk,
+    ):
         monitor.settimeout(PATIENCE)
-        monitor.connect(str(guest.monitor))
 
         def ask(what: str, **arguments: object) -> Any:  # noqa: ANN401 - what JSON holds
             talk.write(json.dumps({"execute": what, "arguments": arguments}) + "\n")

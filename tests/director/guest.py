@@ -122,7 +122,6 @@ class Guest:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        until(lambda: agent.exists() or self._ended(), "QEMU", 30, 0.05)
         self._agent = Agent(agent, self.name, self._ended)
 
     def meet(self) -> None:
