@@ -24,12 +24,13 @@ def connected(path: Path, ended: Callable[[], object]) -> socket.socket:
         ear = socket.socket(socket.AF_UNIX)
         try:
             ear.connect(str(path))
-            return ear
         except (FileNotFoundError, ConnectionRefusedError):
             ear.close()
             ended()
             if time.monotonic() > deadline:
                 raise
+        else:
+            return ear
         time.sleep(0.02)
 
 
