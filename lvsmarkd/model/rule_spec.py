@@ -35,6 +35,18 @@ class Field(StrEnum):
     CONNMARK = "connection's mark"
     CT_STATE = "connection's state"
     CT_DIRECTION = "connection's direction"
+    CT_STATUS = "connection's status"
+    """``DNAT``, ``EXPECTED`` …: what conntrack notes of a connection."""
+    REVERSE_ROUTE = "route back"
+    """Whether the sender would be answered by the interface that the packet came by: ``MISSING``
+    where not."""
+    LENGTH = "length"
+    PACKET_TYPE = "packet type"
+    """``HOST``, ``BROADCAST``, ``MULTICAST``: whom the frame was sent to."""
+    SOCKET = "socket"
+    """Whether a socket of this host waits for just this packet: ``FOUND`` where so."""
+    FRAGMENT = "fragment"
+    """``LATER`` where it is no first or only piece of a datagram."""
 
 
 class Interval(Struct, frozen=True):
@@ -185,17 +197,25 @@ class SetConnmark(Struct, frozen=True):
 
 
 class SaveMark(Struct, frozen=True):
-    """Note the packet's mark with the connection: ``ct = (ct & ~to) ^ (mark & of)``."""
+    """Note the packet's mark with the connection: ``ct = (ct & ~to) ^ (mark & of) ^ flip``."""
 
     of: int = MAX_MARK
     to: int = MAX_MARK
+    flip: int = 0
 
 
 class RestoreMark(Struct, frozen=True):
-    """Give the packet its connection's mark: ``mark = (mark & ~to) ^ (ct & of)``."""
+    """Give the packet its connection's mark: ``mark = (mark & ~to) ^ (ct & of) ^ flip``."""
 
     of: int = MAX_MARK
     to: int = MAX_MARK
+    flip: int = 0
+
+
+class SetsUnknownConnmark(Struct, frozen=True):
+    """It changes the connection's mark to a value that its text does not tell."""
+
+    target: str
 
 
 class MapMark(Struct, frozen=True):
@@ -236,8 +256,34 @@ class When(Struct, frozen=True):
     spec: "RuleSpec"
 
 
+class Untrack(Struct, frozen=True):
+    """Conntrack passes the packet by: it belongs to no connection (NOTRACK)."""
+
+
+class TranslateDestination(Struct, frozen=True):
+    """Send the connection to another destination (DNAT, REDIRECT). ``address`` is None where it
+    stays, or where ``here`` says that it becomes one of this host's own, or where the text does
+    not tell (``is_untold``); ``port`` likewise.
+    """
+
+    address: Interval | None = None
+    port: Interval | None = None
+    here: bool = False
+    is_untold: bool = False
+
+
+class UnknownTarget(Struct, frozen=True):
+    """A target that is not known: it may do anything to the packet, and end its way."""
+
+    target: str
+    words: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.target
+
+
 class Other(Struct, frozen=True):
-    """Something else, in its own words: it changes no mark and ends no way (LOG, DNAT, NOTRACK)."""
+    """Something else, in its own words: it changes no mark and ends no way (LOG, TCPMSS)."""
 
     target: str
     words: tuple[str, ...] = ()
@@ -251,12 +297,16 @@ Effect = (
     | SetConnmark
     | SaveMark
     | RestoreMark
+    | SetsUnknownConnmark
     | MapMark
     | SetsUnknownMark
     | Verdict
     | Jump
     | VerdictMap
     | When
+    | Untrack
+    | TranslateDestination
+    | UnknownTarget
     | Other
 )
 

@@ -53,12 +53,14 @@ class BaseChain(Struct, frozen=True):
     """Where a chain is registered, and what becomes of packets that no rule of it decides about.
 
     ``kind`` is filter, nat or route: nat chains see the first packet of each connection only.
+    ``devices`` are the interfaces at which one of the ingress hook is registered.
     """
 
     hook: NetfilterHook
     priority: int
     policy: Verdict = Verdict.ACCEPT
     kind: str = "filter"
+    devices: tuple[str, ...] = ()
 
 
 class TableChain(Struct, frozen=True):
@@ -179,4 +181,5 @@ _FAMILIES = {
     "ip": (Family.INET,),
     "ip6": (Family.INET6,),
     "inet": (Family.INET, Family.INET6),
+    "netdev": (Family.INET, Family.INET6),
 }

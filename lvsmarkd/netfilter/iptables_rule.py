@@ -11,40 +11,29 @@ from ipaddress import ip_address, ip_network
 from msgspec import Struct, field
 
 from lvsmarkd.model.protocols import TRANSPORTS
-from lvsmarkd.model.rule import SetMark
 from lvsmarkd.model.rule_spec import (
     Condition,
     ConnmarkTest,
-    Effect,
     Field,
     FieldTest,
     Interval,
-    Jump,
     Lookup,
-    MapMark,
     MarkTest,
     NamePrefix,
     Opaque,
-    Other,
-    RestoreMark,
     RuleSpec,
-    SaveMark,
-    SetConnmark,
-    SetsUnknownMark,
     SetTest,
     StateTest,
     Value,
-    Verdict,
 )
-from lvsmarkd.model.service import MAX_MARK
 from lvsmarkd.netfilter.draft import PacketsDraft
 from lvsmarkd.netfilter.iptables_qualifiers import read_option
+from lvsmarkd.netfilter.iptables_targets import effects_of, masked
 from lvsmarkd.netfilter.iptables_words import (
     NO_MODULE,
     PROTOCOL,
     MatchWords,
     Option,
-    Words,
     split,
     take_apart,
 )
@@ -60,17 +49,8 @@ _SILENT = frozenset(
 a rule by their mere name."""
 _WHOLE = frozenset({"addrtype", "set"})
 """Matches whose further options change what the first one says: understood alone, or not at all."""
-_ENDS: dict[str, tuple[Effect, ...]] = {
-    "ACCEPT": (Verdict.ACCEPT,),
-    "DROP": (Verdict.DROP,),
-    "REJECT": (Verdict.DROP,),
-    "RETURN": (Verdict.RETURN,),
-    "QUEUE": (Verdict.QUEUE,),
-    "NFQUEUE": (Verdict.QUEUE,),
-    "SYNPROXY": (Verdict.STOLEN,),
-    "HMARK": (SetsUnknownMark("HMARK"),),
-    "NOTRACK": (Other("NOTRACK"),),
-}
+_BY_NAME = {"rpfilter": (Field.REVERSE_ROUTE, "FOUND"), "socket": (Field.SOCKET, "FOUND")}
+"""Matches that ask one thing, however their options refine it; ``--invert`` negates."""
 
 
 def read_rule(text: str) -> RuleSpec:
@@ -83,12 +63,17 @@ def read_words(tokens: Sequence[str]) -> RuleSpec:
     words = take_apart(tokens)
     draft = _IptablesRuleDraft()
     for match in words.matches:
+        if match.module in _BY_NAME:
+            what, value = _BY_NAME[match.module]
+            inverted = any(option.name == "--invert" for option in match.options)
+            draft.conditions.append(FieldTest(what, (value,), inverted))
+            continue
         rest = [option for option in match.options if not draft.take(match, option)]
         if rest or (not match.options and match.module not in _SILENT):
             said = tuple(word for option in rest for word in option.words)
             draft.conditions.append(Opaque(match.module, said))
     return RuleSpec(
-        draft.packets.packets(), tuple(draft.conditions), _effects(words), None, draft.comment
+        draft.packets.packets(), tuple(draft.conditions), effects_of(words), None, draft.comment
     )
 
 
@@ -192,16 +177,37 @@ def _mac(draft: _IptablesRuleDraft, option: Option) -> None:
 
 
 def _mark(draft: _IptablesRuleDraft, option: Option) -> None:
-    draft.conditions.append(MarkTest(*_masked(option.values[0]), option.negated))
+    draft.conditions.append(MarkTest(*masked(option.values[0]), option.negated))
 
 
 def _connmark(draft: _IptablesRuleDraft, option: Option) -> None:
-    draft.conditions.append(ConnmarkTest(*_masked(option.values[0]), option.negated))
+    draft.conditions.append(ConnmarkTest(*masked(option.values[0]), option.negated))
 
 
 def _state(draft: _IptablesRuleDraft, option: Option) -> None:
     states = frozenset(option.values[0].upper().split(","))
     draft.conditions.append(StateTest(states, option.negated))
+
+
+def _direction(draft: _IptablesRuleDraft, option: Option) -> None:
+    draft.test(Field.CT_DIRECTION, option, option.values[0].upper())
+
+
+def _status(draft: _IptablesRuleDraft, option: Option) -> None:
+    draft.test(Field.CT_STATUS, option, *option.values[0].upper().split(","))
+
+
+def _length(draft: _IptablesRuleDraft, option: Option) -> None:
+    draft.test(Field.LENGTH, option, *_intervals(option))
+
+
+def _packet_type(draft: _IptablesRuleDraft, option: Option) -> None:
+    name = option.values[0].upper()
+    draft.test(Field.PACKET_TYPE, option, "HOST" if name == "UNICAST" else name)
+
+
+def _fragment(draft: _IptablesRuleDraft, option: Option) -> None:
+    draft.test(Field.FRAGMENT, option, "LATER")
 
 
 def _comment(draft: _IptablesRuleDraft, option: Option) -> None:
@@ -236,6 +242,7 @@ _READERS: dict[tuple[str, str], _Reader] = {
     (NO_MODULE, "-p"): _protocol,
     (NO_MODULE, "-i"): _in_interface,
     (NO_MODULE, "-o"): _out_interface,
+    (NO_MODULE, "-f"): _fragment,
     (PROTOCOL, "--dport"): _destination_ports,
     (PROTOCOL, "--sport"): _source_ports,
     (PROTOCOL, "--tcp-flags"): _tcp_flags,
@@ -247,7 +254,11 @@ _READERS: dict[tuple[str, str], _Reader] = {
     ("mark", "--mark"): _mark,
     ("connmark", "--mark"): _connmark,
     ("conntrack", "--ctstate"): _state,
+    ("conntrack", "--ctdir"): _direction,
+    ("conntrack", "--ctstatus"): _status,
     ("state", "--state"): _state,
+    ("length", "--length"): _length,
+    ("pkttype", "--pkt-type"): _packet_type,
     ("comment", "--comment"): _comment,
     ("iprange", "--dst-range"): _range_of(Field.DESTINATION),
     ("iprange", "--src-range"): _range_of(Field.SOURCE),
@@ -255,69 +266,3 @@ _READERS: dict[tuple[str, str], _Reader] = {
     ("addrtype", "--src-type"): _type_of(Field.SOURCE_TYPE),
     ("set", "--match-set"): _in_set,
 }
-
-
-def _masked(text: str) -> tuple[int, int]:
-    value, slash, mask = text.partition("/")
-    return int(value, 0), int(mask, 0) if slash else MAX_MARK
-
-
-def _effects(words: Words) -> tuple[Effect, ...]:
-    target, said = words.target, words.target_words
-    if not target:
-        return ()
-    if words.goto:
-        return (Jump(target, goto=True),)
-    if target in _ENDS:
-        return _ENDS[target]
-    try:
-        match target:
-            case "MARK":
-                value, mask = _xmark(said)
-                return (SetMark(value, mask),)
-            case "CONNMARK":
-                return (_connmark_effect(said),)
-            case "TPROXY":
-                return (SetsUnknownMark("TPROXY"), Verdict.SOCKET)
-            case "SET" if "--map-mark" in said:
-                at = said.index("--map-set")
-                return (MapMark(Lookup(said[at + 1], (), tuple(said[at + 2].split(",")))),)
-            case "CT" if "--notrack" in said:
-                return (Other("NOTRACK"),)
-    except (ValueError, IndexError):
-        return (SetsUnknownMark(target),)
-    # A chain of the table, or a target that does nothing to marks: the table knows.
-    return (Other(target, said),) if said else (Jump(target),)
-
-
-def _xmark(said: Sequence[str]) -> tuple[int, int]:
-    """Value and mask as ``--set-xmark`` has them, which is how each spelling is listed."""
-    option, text = said
-    value, mask = _masked(text)
-    match option:
-        case "--set-xmark":
-            return value, mask
-        case "--set-mark":
-            return value, value | mask
-        case "--or-mark":
-            return value, value
-        case "--and-mark":
-            return 0, ~value & MAX_MARK
-        case "--xor-mark":
-            return value, 0
-        case _:
-            raise ValueError(option)
-
-
-def _connmark_effect(said: Sequence[str]) -> Effect:
-    masks = dict(zip(said[1::2], said[2::2], strict=False))
-    both = masks.get("--mask", hex(MAX_MARK))
-    of_packet = int(masks.get("--nfmask", both), 0)
-    of_connection = int(masks.get("--ctmask", both), 0)
-    match said[0]:
-        case "--save-mark":
-            return SaveMark(of_packet, of_connection)
-        case "--restore-mark":
-            return RestoreMark(of_connection, of_packet)
-        case _:
-            return SetConnmark(*_xmark(said))

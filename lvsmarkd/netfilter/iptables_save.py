@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from lvsmarkd.model.rule_spec import Jump, Other, RuleSpec, Verdict
+from lvsmarkd.model.rule_spec import Jump, RuleSpec, Verdict
 from lvsmarkd.model.ruleset import (
     BaseChain,
     Lister,
@@ -20,6 +20,7 @@ from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
 from lvsmarkd.netfilter.iptables_rule import read_rule
+from lvsmarkd.netfilter.iptables_targets import named_target
 from lvsmarkd.netfilter.program import run
 
 Read = Callable[[str], RuleSpec]
@@ -213,7 +214,7 @@ def _settled(rule: TableRule, chains: dict[str, None]) -> TableRule:
     effect = rule.spec.only_effect
     if not isinstance(effect, Jump) or effect.goto or effect.chain in chains:
         return rule
-    return replace(rule, spec=replace(rule.spec, effects=(Other(effect.chain),)))
+    return replace(rule, spec=replace(rule.spec, effects=(named_target(effect.chain),)))
 
 
 def _base(key: TableKey, chain: str, policy: str) -> BaseChain | None:

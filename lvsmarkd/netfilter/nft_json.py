@@ -179,7 +179,10 @@ def _base(found: Mapping[str, Any]) -> BaseChain | None:
     if hook is None:
         return None
     policy = Verdict.DROP if found.get("policy") == "drop" else Verdict.ACCEPT
-    return BaseChain(hook, _number(found.get("prio")) or 0, policy, str(found.get("type")))
+    named = found.get("dev") or ()
+    devices = (named,) if isinstance(named, str) else tuple(map(str, named))
+    priority = _number(found.get("prio")) or 0
+    return BaseChain(hook, priority, policy, str(found.get("type")), devices)
 
 
 def _rule(found: Mapping[str, Any], line: int) -> TableRule:

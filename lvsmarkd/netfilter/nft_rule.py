@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from lvsmarkd.model.ports import MAX_PORT
 from lvsmarkd.model.qualifiers import InInterface, NotFromMac
-from lvsmarkd.model.rule import SetMark
 from lvsmarkd.model.rule_spec import (
     Condition,
     ConnmarkTest,
@@ -17,39 +16,44 @@ from lvsmarkd.model.rule_spec import (
     FieldTest,
     Interval,
     Jump,
-    MapMark,
     MarkTest,
     Opaque,
     Other,
-    RestoreMark,
     RuleSpec,
-    SaveMark,
-    SetConnmark,
     SetsUnknownMark,
     SetTest,
     StateTest,
+    TranslateDestination,
+    UnknownTarget,
+    Untrack,
     Value,
     VerdictMap,
     When,
 )
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.netfilter.draft import PacketsDraft
+from lvsmarkd.netfilter.nft_marks import CONNMARK, MARK, changed
 from lvsmarkd.netfilter.nft_qualifiers import read_match
 from lvsmarkd.netfilter.nft_values import (
     VERDICTS,
     NotUnderstoodError,
     field_of,
     lookup_of,
+    value_of,
     values_of,
     words_of,
 )
 
-_NFPROTO = {"ipv4": Family.INET, "ipv6": Family.INET6}
+_NFPROTO = {
+    "ipv4": Family.INET,
+    "ipv6": Family.INET6,
+    "ip": Family.INET,
+    "ip6": Family.INET6,
+}
+_ALL_FLAGS = "FIN,SYN,RST,PSH,ACK,URG,ECN,CWR"
 _PORTS = frozenset({Field.SOURCE_PORT, Field.DESTINATION_PORT})
 _MARKING = frozenset({"MARK", "CONNMARK", "HMARK", "SET", "TPROXY"})
 """iptables' targets that change marks; nft tells their names and nothing else (measured)."""
-_MARK = {"meta": {"key": "mark"}}
-_CONNMARK = {"ct": {"key": "mark"}}
 
 
 class _RuleDraft(Struct):
@@ -111,7 +115,7 @@ def _take(drafts: list[_RuleDraft], name: str, value: object) -> None:
         case "mangle", {"key": key, "value": new}:
             if isinstance(new, Mapping) and "map" in new and isinstance(new["map"], Mapping):
                 _require(_conditional(drafts), new["map"].get("key"))
-            _effectual(drafts).effects.append(_change(key, new))
+            _effectual(drafts).effects.append(changed(key, new))
         case (("jump" | "goto"), {"target": str(chain)}):
             _effectual(drafts).effects.append(Jump(chain, goto=name == "goto"))
         case "vmap", {"key": key, "data": data}:
@@ -130,11 +134,13 @@ def _effects_of(name: str, value: object) -> tuple[Effect, ...]:
     match name, value:
         case "xt", {"type": "target", "name": str(target)}:
             marks = target in _MARKING
-            return (SetsUnknownMark(target) if marks else Other(target, (words_of(value),)),)
+            return (SetsUnknownMark(target) if marks else UnknownTarget(target),)
         case "tproxy", _:
             return (SetsUnknownMark("tproxy"), VERDICTS[name])
         case "notrack", _:
-            return (Other("NOTRACK"),)
+            return (Untrack(),)
+        case (("dnat" | "redirect"), _):
+            return (_destination(value, here=name == "redirect"),)
         case _ if name in VERDICTS:
             return (VERDICTS[name],)
         case _ if name in _ACTIONS:
@@ -144,9 +150,32 @@ def _effects_of(name: str, value: object) -> tuple[Effect, ...]:
 
 
 _ACTIONS = frozenset(
-    {"dnat", "snat", "redirect", "masquerade", "set", "flow", "dup", "fwd", "meter"}
+    {"snat", "masquerade", "set", "flow", "dup", "fwd", "meter"}
     | {"ct helper", "ct timeout", "ct expectation", "secmark", "map"}
 )
+
+
+def _destination(value: object, *, here: bool) -> TranslateDestination:
+    """Where a dnat or redirect statement sends the packet."""
+    said = value if isinstance(value, Mapping) else {}
+    try:
+        to = said.get("addr")
+        addresses = None if to is None else _interval(value_of(Field.DESTINATION, to))
+        port = said.get("port")
+        ports = None if port is None else _interval(value_of(Field.DESTINATION_PORT, port))
+    except NotUnderstoodError:
+        return TranslateDestination(here=here, is_untold=True)
+    return TranslateDestination(addresses, ports, here)
+
+
+def _interval(value: Value) -> Interval:
+    match value:
+        case Interval():
+            return value
+        case IPv4Network() | IPv6Network():
+            return Interval(value.network_address, value.broadcast_address)
+        case _:
+            raise NotUnderstoodError(str(value))
 
 
 def _condition(draft: _RuleDraft, op: str, left: object, right: object) -> None:
@@ -167,19 +196,32 @@ def _narrow(draft: _RuleDraft, op: str, left: object, right: object) -> None:
             _require(draft, left)
             draft.conditions.append(SetTest(lookup_of(left, right), op == "!="))
             return
-        case {"meta": {"key": "nfproto"}}, "==", str() if right in _NFPROTO:
+        case {"meta": {"key": "nfproto" | "protocol"}}, "==", str() if right in _NFPROTO:
             draft.family = _NFPROTO[str(right)]
             return
+        case {"fib": {"result": "oif" | "oifname" | "check", "flags": [*flags]}}, ("==" | "!="), _:
+            draft.conditions.append(_way_back(flags, right, negated=op == "!="))
+            return
+        case {"&": [{"payload": {"field": "frag-off"}}, 0x1FFF]}, ("==" | "!="), 0:
+            draft.conditions.append(FieldTest(Field.FRAGMENT, ("LATER",), op == "=="))
+            return
+        case {"&": [{"ct": {"key": "state"}}, _]}, ("==" | "!="), str(state):
+            draft.conditions.append(StateTest(frozenset({state.upper()}), op == "!="))
+            return
+        case {"payload": {"protocol": "tcp", "field": "flags"}}, _, (str() | list()):
+            _of_protocol(draft, 6)
+            draft.conditions.append(_flag_test(op, right))
+            return
         case {"&": [base, int(mask)]}, ("==" | "!="), int(value):
-            test = MarkTest if base == _MARK else ConnmarkTest if base == _CONNMARK else None
+            test = MarkTest if base == MARK else ConnmarkTest if base == CONNMARK else None
             if test is None:
                 raise NotUnderstoodError(words_of(left))
             draft.conditions.append(test(value, mask, op == "!="))
             return
         case {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, mask]}, ("==" | "!="), _:
             _of_protocol(draft, 6)
-            flags = (_flags(mask), _flags(right))
-            draft.conditions.append(FieldTest(Field.TCP_FLAGS, (flags,), op == "!="))
+            pair = (_flags(mask), _flags(right))
+            draft.conditions.append(FieldTest(Field.TCP_FLAGS, (pair,), op == "!="))
             return
     what = field_of(left)[0]
     _require(draft, left)
@@ -189,6 +231,32 @@ def _narrow(draft: _RuleDraft, op: str, left: object, right: object) -> None:
     values, negated = _compared(what, op, right)
     if not _within_the_algebra(draft, what, values, negated=negated):
         draft.conditions.append(_test(what, values, negated=negated))
+
+
+def _way_back(flags: list[object], right: object, *, negated: bool) -> Condition:
+    """Whether the sender would be answered by the interface that the packet came by; nft 1.0.6
+    lists a route that is missing as ``false``, or as interface 0 (measured).
+    """
+    if not {"saddr", "iif"} <= set(map(str, flags)):
+        raise NotUnderstoodError(words_of(flags))
+    match right:
+        case False | 0 | "0":
+            return FieldTest(Field.REVERSE_ROUTE, ("FOUND",), not negated)
+        case True:
+            return FieldTest(Field.REVERSE_ROUTE, ("FOUND",), negated)
+        case _:
+            raise NotUnderstoodError(words_of(right))
+
+
+def _flag_test(op: str, right: object) -> Condition:
+    """``in``: one of the flags is set, whatever the others; else just these are."""
+    match op:
+        case "in":
+            return FieldTest(Field.TCP_FLAGS, ((_flags(right), "NONE"),), negated=True)
+        case "==" | "!=":
+            return FieldTest(Field.TCP_FLAGS, ((_ALL_FLAGS, _flags(right)),), op == "!=")
+        case _:
+            raise NotUnderstoodError(op)
 
 
 def _require(draft: _RuleDraft, left: object) -> None:
@@ -206,7 +274,7 @@ def _require(draft: _RuleDraft, left: object) -> None:
 
 def _compared(what: Field, op: str, right: object) -> tuple[tuple[Value, ...], bool]:
     """The values that a field is compared with, and whether it must have none of them."""
-    if op in {"==", "!="} or (op == "in" and what is Field.CT_STATE):
+    if op in {"==", "!="} or (op == "in" and what in {Field.CT_STATE, Field.CT_STATUS}):
         return values_of(what, right), op == "!="
     most = MAX_PORT if what in _PORTS else MAX_MARK
     match op, right:
@@ -270,48 +338,3 @@ def _flags(listed: object) -> str:
             return ",".join(map(_flags, names))
         case _:
             raise NotUnderstoodError(words_of(listed))
-
-
-def _change(key: object, new: object) -> Effect:
-    """What a mangle statement does."""
-    if key not in (_MARK, _CONNMARK):
-        return Other("mangle", (words_of(key), words_of(new)))
-    match new:
-        case {"map": {"key": looked_up, "data": data}} if key == _MARK:
-            return MapMark(lookup_of(looked_up, data))
-    try:
-        base, keep, flip = _bits(new)
-    except NotUnderstoodError:
-        if key == _CONNMARK:
-            return Other("ct mark set", (words_of(new),))
-        return SetsUnknownMark("meta mark set")
-    constant = SetMark if key == _MARK else SetConnmark
-    if base in (None, key):
-        return constant(flip, ~keep & MAX_MARK)
-    if flip:
-        return SetsUnknownMark("meta mark set") if key == _MARK else Other("ct mark set")
-    return RestoreMark(keep) if key == _MARK else SaveMark(keep)
-
-
-def _bits(value: object) -> tuple[object, int, int]:
-    """A mark as ``(base & keep) ^ flip``; ``base`` None where it is the number ``flip``.
-
-    Raises NotUnderstoodError where it is anything else.
-    """
-    match value:
-        case bool():
-            pass
-        case int():
-            return None, 0, value
-        case {"meta": {"key": "mark"}} | {"ct": {"key": "mark"}}:
-            return value, MAX_MARK, 0
-        case {"&": [left, int(bits)]}:
-            base, keep, flip = _bits(left)
-            return base, keep & bits, flip & bits
-        case {"|": [left, int(bits)]}:
-            base, keep, flip = _bits(left)
-            return base, keep & ~bits, flip & ~bits | bits
-        case {"^": [left, int(bits)]}:
-            base, keep, flip = _bits(left)
-            return base, keep, flip ^ bits
-    raise NotUnderstoodError(words_of(value))

@@ -40,9 +40,19 @@ _META = {
     "oifname": Field.OUT_INTERFACE,
     "oif": Field.OUT_INTERFACE,
     "mark": Field.MARK,
+    "pkttype": Field.PACKET_TYPE,
+    "length": Field.LENGTH,
 }
-_CT = {"mark": Field.CONNMARK, "state": Field.CT_STATE, "direction": Field.CT_DIRECTION}
-_UPPER = frozenset({Field.CT_STATE, Field.CT_DIRECTION, Field.SOURCE_TYPE, Field.DESTINATION_TYPE})
+_CT = {
+    "mark": Field.CONNMARK,
+    "state": Field.CT_STATE,
+    "direction": Field.CT_DIRECTION,
+    "status": Field.CT_STATUS,
+}
+_UPPER = frozenset(
+    {Field.CT_STATE, Field.CT_DIRECTION, Field.CT_STATUS, Field.SOURCE_TYPE}
+    | {Field.DESTINATION_TYPE, Field.PACKET_TYPE}
+)
 _NAMES = frozenset({Field.IN_INTERFACE, Field.OUT_INTERFACE})
 
 
@@ -79,6 +89,8 @@ def _payload(name: str, part: str) -> tuple[Field, Family | None, int | None]:
         return _SIDES[part], ADDRESSES[name], None
     if (name, part) in {("ip", "protocol"), ("ip6", "nexthdr")}:
         return Field.PROTOCOL, ADDRESSES[name], None
+    if (name, part) == ("ip", "length"):
+        return Field.LENGTH, ADDRESSES[name], None
     if part in _PORTS and name == "th":
         return _PORTS[part], None, None
     if part in _PORTS and name in TRANSPORTS:

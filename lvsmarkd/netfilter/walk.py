@@ -1,6 +1,6 @@
 """The way of a packet through a hook: the rules that it may meet, in the order of the hooks.
 
-Where that order is decided: `base_chains`. Jumps are followed; each rule keeps what leads to it.
+The order is that of `base_chains`. Jumps are followed; each rule keeps what leads to it.
 """
 
 from collections.abc import Callable, Iterator
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lvsmarkd.judge.evaluation.hook_path import HookedChain, base_chains
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.qualifiers import InInterface
 from lvsmarkd.model.rule import SetMark
@@ -23,10 +24,8 @@ from lvsmarkd.model.rule_spec import (
     When,
 )
 from lvsmarkd.model.ruleset import (
-    BaseChain,
     NetfilterHook,
     Ruleset,
-    Table,
     TableChain,
     TableKey,
     TableRule,
@@ -40,45 +39,6 @@ LENGTH = 50_000
 bound."""
 _STALE = frozenset({"ESTABLISHED", "RELATED"})
 _LOOPBACK = InInterface.of("lo")
-
-
-class HookedChain(Struct, frozen=True):
-    """A base chain where it stands in its hook. ``is_tied`` says that another one has the same
-    priority, so that the order of the two is a guess: the one registered later runs first
-    (measured), and no listing tells which that is.
-    """
-
-    table: Table
-    chain: TableChain
-    base: BaseChain
-    is_tied: bool = False
-
-
-def base_chains(ruleset: Ruleset, family: Family, hook: NetfilterHook) -> list[HookedChain]:
-    """The base chains that a packet of the family meets at a hook, first to last.
-
-    At equal priority tables and chains that were made later come first, as far as their handles
-    tell (those of different sources do not).
-    """
-    found = [
-        HookedChain(table, chain, chain.base)
-        for table in ruleset.readable()
-        if family in table.key.families and not table.dormant
-        for chain in table.chains.values()
-        if chain.base is not None and chain.base.hook is hook
-    ]
-    found.sort(
-        key=lambda each: (
-            each.base.priority,
-            -(each.table.handle or 0),
-            -(each.chain.handle or 0),
-        )
-    )
-    priorities = [each.base.priority for each in found]
-    return [
-        HookedChain(each.table, each.chain, each.base, priorities.count(each.base.priority) > 1)
-        for each in found
-    ]
 
 
 class OwnChain(Struct, frozen=True):

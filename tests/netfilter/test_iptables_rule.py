@@ -26,6 +26,9 @@ from lvsmarkd.model.rule_spec import (
     SetsUnknownMark,
     SetTest,
     StateTest,
+    TranslateDestination,
+    UnknownTarget,
+    Untrack,
     Verdict,
 )
 from lvsmarkd.model.service import Family
@@ -34,6 +37,8 @@ from lvsmarkd.netfilter.walk import MatchContext, is_for_held_connections
 
 TO = "-d 10.0.0.1/32 "
 WHOLE = 0xFFFFFFFF
+HOST = Interval(ip_address("10.1.0.1"), ip_address("10.1.0.1"))
+HOST6 = Interval(ip_address("2001:db8::1"), ip_address("2001:db8::1"))
 
 
 @pytest.mark.parametrize(
@@ -113,15 +118,16 @@ def test_the_positive_part_is_told_by_the_algebra_of_packets(words: str, packets
             "-m set --match-set a src -m set --match-set b dst",
             [SetTest(Lookup("a", directions=("src",))), SetTest(Lookup("b", directions=("dst",)))],
         ),
+        ("-m socket", [FieldTest(Field.SOCKET, ("FOUND",))]),
+        ("-m socket --transparent", [FieldTest(Field.SOCKET, ("FOUND",))]),
         # What is not understood keeps its words, under the match that knows them.
-        ("-m socket", [Opaque("socket")]),
-        ("-m socket --transparent", [Opaque("socket", ("--transparent",))]),
+        ("-m time --timestart 10:00", [Opaque("time", ("--timestart", "10:00"))]),
         ("-m limit --limit 5/min", [Opaque("limit", ("--limit", "5/min"))]),
         ("-m ipvs ! --vaddr 10.0.0.1", [Opaque("ipvs", ("!", "--vaddr", "10.0.0.1"))]),
         ("-m u32 --u32 6&0xFF=6", [Opaque("u32", ("--u32", "6&0xFF=6"))]),
         (
             "-m conntrack --ctstate NEW --ctdir ORIGINAL",
-            [StateTest(frozenset({"NEW"})), Opaque("conntrack", ("--ctdir", "ORIGINAL"))],
+            [StateTest(frozenset({"NEW"})), FieldTest(Field.CT_DIRECTION, ("ORIGINAL",))],
         ),
         (
             "-m addrtype ! --dst-type LOCAL --limit-iface-in",
@@ -131,7 +137,11 @@ def test_the_positive_part_is_told_by_the_algebra_of_packets(words: str, packets
             "-m set --match-set a dst --return-nomatch",
             [Opaque("set", ("--match-set", "a", "dst", "--return-nomatch"))],
         ),
-        ("-f", [Opaque("", ("-f",))]),
+        ("-f", [FieldTest(Field.FRAGMENT, ("LATER",))]),
+        ("-m rpfilter --invert", [FieldTest(Field.REVERSE_ROUTE, ("FOUND",), True)]),
+        ("-m length ! --length 40:60", [FieldTest(Field.LENGTH, (Interval(40, 60),), True)]),
+        ("-m pkttype --pkt-type unicast", [FieldTest(Field.PACKET_TYPE, ("HOST",))]),
+        ("-m conntrack --ctstatus DNAT", [FieldTest(Field.CT_STATUS, ("DNAT",))]),
         ("-p nosuchprotocol", [Opaque("", ("-p", "nosuchprotocol"))]),
         ("-m tcp --dport nosuchport", [Opaque("protocol", ("--dport", "nosuchport"))]),
         ("-m mark --mark ten", [Opaque("mark", ("--mark", "ten"))]),
@@ -177,9 +187,26 @@ def test_every_other_condition_is_kept_as_what_it_is(
         ("-j REJECT --reject-with tcp-reset", [Verdict.DROP]),
         ("-j NFQUEUE --queue-num 1", [Verdict.QUEUE]),
         ("-j SYNPROXY --mss 1460", [Verdict.STOLEN]),
-        ("-j CT --notrack", [Other("NOTRACK")]),
-        ("-j NOTRACK", [Other("NOTRACK")]),
-        ("-j DNAT --to-destination 10.1.0.1", [Other("DNAT", ("--to-destination", "10.1.0.1"))]),
+        ("-j CT --notrack", [Untrack()]),
+        ("-j NOTRACK", [Untrack()]),
+        ("-j DNAT --to-destination 10.1.0.1", [TranslateDestination(HOST)]),
+        (
+            "-j DNAT --to-destination 10.1.0.1:8080-8081",
+            [TranslateDestination(HOST, Interval(8080, 8081))],
+        ),
+        (
+            "-j DNAT --to-destination [2001:db8::1]:8080",
+            [TranslateDestination(HOST6, Interval(8080, 8080))],
+        ),
+        ("-j DNAT --to-destination 2001:db8::1", [TranslateDestination(HOST6)]),
+        ("-j DNAT --to-destination :8080", [TranslateDestination(None, Interval(8080, 8080))]),
+        ("-j DNAT --random", [TranslateDestination(is_untold=True)]),
+        (
+            "-j REDIRECT --to-ports 8080",
+            [TranslateDestination(None, Interval(8080, 8080), here=True)],
+        ),
+        ("-j LOG --log-prefix x", [Other("LOG", ("--log-prefix", "x"))]),
+        ("-j NEWTARGET --to 1", [UnknownTarget("NEWTARGET", ("--to", "1"))]),
         ("-j WEB", [Jump("WEB")]),
         ("-g WEB", [Jump("WEB", goto=True)]),
         ("-j RETURN", [Verdict.RETURN]),

@@ -23,13 +23,14 @@ from lvsmarkd.model.rule_spec import (
     MarkTest,
     NamePrefix,
     Opaque,
-    Other,
     RestoreMark,
     SaveMark,
     SetConnmark,
     SetsUnknownMark,
     SetTest,
     StateTest,
+    TranslateDestination,
+    Untrack,
     Verdict,
     VerdictMap,
     When,
@@ -45,6 +46,8 @@ CONNMARK = {"ct": {"key": "mark"}}
 STATE = {"ct": {"key": "state"}}
 SENDER = {"payload": {"protocol": "ether", "field": "saddr"}}
 IIF = {"meta": {"key": "iifname"}}
+WHOLE = 0xFFFFFFFF
+HOST = ip_address("10.0.0.1")
 A, B = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 
 
@@ -187,7 +190,7 @@ BY_PORT = Lookup(
         (sets({"^": [{"|": [{"&": [MARK, 0xF0]}, 0x1]}, 0x3]}), [SetMark(0x2, 0xFFFFFF0F)]),
         (sets(CONNMARK), [RestoreMark()]),
         (sets({"&": [CONNMARK, 0xFF]}), [RestoreMark(0xFF)]),
-        (sets({"|": [CONNMARK, 1]}), [SetsUnknownMark("meta mark set")]),
+        (sets({"|": [CONNMARK, 1]}), [RestoreMark(WHOLE - 1, flip=1)]),
         (sets({"numgen": {"mode": "inc", "mod": 2}}), [SetsUnknownMark("meta mark set")]),
         (sets({"map": {"key": DADDR, "data": "@m"}}), [MapMark(Lookup("m", (Field.DESTINATION,)))]),
         (sets(MARK, CONNMARK), [SaveMark()]),
@@ -196,10 +199,10 @@ BY_PORT = Lookup(
         ({"goto": {"target": "c"}}, [Jump("c", goto=True)]),
         ({"reject": {"type": "tcp reset"}}, [Verdict.DROP]),
         ({"queue": {"num": 1}}, [Verdict.QUEUE]),
-        ({"notrack": None}, [Other("NOTRACK")]),
+        ({"notrack": None}, [Untrack()]),
         ({"tproxy": {"port": 80}}, [SetsUnknownMark("tproxy"), Verdict.SOCKET]),
         ({"xt": {"type": "target", "name": "MARK"}}, [SetsUnknownMark("MARK")]),
-        ({"dnat": {"addr": "10.0.0.1"}}, [Other("dnat", ('{"addr":"10.0.0.1"}',))]),
+        ({"dnat": {"addr": "10.0.0.1"}}, [TranslateDestination(Interval(HOST, HOST))]),
         ({"vmap": {"key": DPORT, "data": "@v"}}, [VerdictMap(Lookup("v", BY_PORT.key))]),
         (
             {

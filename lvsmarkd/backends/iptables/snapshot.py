@@ -13,6 +13,7 @@ from lvsmarkd.backends.iptables.chains import (
     table_key,
 )
 from lvsmarkd.backends.iptables.toolset import Variant
+from lvsmarkd.judge.evaluation.hook_path import HookedChain
 from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.notice import Notice, NoticeKind
@@ -24,7 +25,7 @@ from lvsmarkd.model.snapshot import Chain, ForeignRule, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.foreign import foreign_rules
 from lvsmarkd.netfilter.iptables_qualifiers import max_values
-from lvsmarkd.netfilter.walk import HookedChain, walk
+from lvsmarkd.netfilter.walk import walk
 
 HOOKS = {
     # A mark that is set at INPUT still comes before IPVS.

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from lvsmarkd.backends.firewalld.names import NFTABLES, TABLE_KEY
 from lvsmarkd.backends.firewalld.planes.listing import Listing
+from lvsmarkd.judge.evaluation.hook_path import HookedChain
 from lvsmarkd.model.packets import EVERY_PACKET
 from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane
 from lvsmarkd.model.ruleset import Lister, NetfilterHook, Ruleset
@@ -14,7 +15,7 @@ from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Drop, ForeignRule, LeavesTable, Side, Snapshot
 from lvsmarkd.netfilter.foreign import effects_of, foreign_rules
 from lvsmarkd.netfilter.iptables_rule import read_words
-from lvsmarkd.netfilter.walk import HookedChain, MatchContext, OwnChain, walk
+from lvsmarkd.netfilter.walk import MatchContext, OwnChain, walk
 
 FAMILIES = {"ipv4": Family.INET, "ipv6": Family.INET6}
 _OF_FIREWALLD = re.compile(

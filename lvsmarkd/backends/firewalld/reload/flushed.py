@@ -146,7 +146,7 @@ def _is_usual(rule: TableRule) -> bool:
             return effect is Verdict.ACCEPT
         case ():
             return spec.packets == EVERY_PACKET and rule.text in _REJECTING
-        case (StateTest(_, False),) | (Opaque("rpfilter", ("--validmark", "--invert")),):
+        case (StateTest(_, False),) | (FieldTest(Field.REVERSE_ROUTE, ("FOUND",), True),):
             return spec.packets == EVERY_PACKET and ends
         case (FieldTest(Field.OUT_INTERFACE, ("lo",), False),):
             return spec.packets == EVERY_PACKET and effect is Verdict.ACCEPT

@@ -1,0 +1,257 @@
+"""Packets taken through a chain, rule by rule, and through the chains that it jumps to.
+
+How the kernel takes jumps, gotos, returns and the effects of a rule: net/netfilter/nf_tables_core.c
+(nft_do_chain), net/ipv4/netfilter/ip_tables.c (ipt_do_table).
+"""
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lvsmarkd.judge.evaluation.conditions import Parts, part_packets
+from lvsmarkd.judge.evaluation.fork import Fork, Place, likelihood
+from lvsmarkd.judge.evaluation.lookups import Unsure
+from lvsmarkd.judge.evaluation.marks import marked
+from lvsmarkd.judge.evaluation.sender import Sender
+from lvsmarkd.judge.evaluation.terrain import Terrain
+from lvsmarkd.judge.evaluation.way import Onward, Parting, Way
+from lvsmarkd.model.rule_spec import (
+    Condition,
+    Effect,
+    Jump,
+    MapMark,
+    Opaque,
+    RuleSpec,
+    TranslateDestination,
+    UnknownTarget,
+    Verdict,
+    VerdictMap,
+    When,
+)
+from lvsmarkd.model.ruleset import Table
+from lvsmarkd.model.service import Family
+
+MOST_STEPS = 50_000
+"""Rules that one class of packets is taken to, until its way is given up."""
+_DEPTH = 128
+
+
+class TooLongError(Exception):
+    """The way of a class was not followed to its end."""
+
+
+class _At(Struct, frozen=True):
+    """A rule that packets are at, ``depth`` jumps below a base chain."""
+
+    table: Table
+    place: Place
+    depth: int
+
+
+class ChainWalk:
+    """All chains that packets from one kind of sender come through. ``sent_elsewhere`` are those
+    that a rule sent to another host.
+    """
+
+    def __init__(self, terrain: Terrain, sender: Sender) -> None:
+        self._terrain = terrain
+        self._sender = sender
+        self._left = MOST_STEPS
+        self.sent_elsewhere: list[Way] = []
+
+    def chain(
+        self, table: Table, name: str, ways: Sequence[Way], depth: int = 0
+    ) -> Iterator[tuple[Verdict | None, Way]]:
+        """The packets that leave a chain, each by a verdict, or (None) at its end. Raises
+        TooLongError.
+        """
+        index = self._terrain.index(table, name)
+        if index is None:
+            yield from ((None, way) for way in ways)
+            return
+        if depth > _DEPTH:
+            raise TooLongError
+        waiting = [(0, way) for way in ways]
+        seen: set[tuple[int, object]] = set()
+        while waiting:
+            number, way = waiting.pop()
+            found = index.next(number, way.packets, self._sender)
+            if found is None:
+                yield None, way
+                continue
+            key = (found, way.key)
+            if waiting or seen:
+                if key in seen:
+                    continue
+                seen.add(key)
+            self._spend()
+            rule = index.chain.rules[found]
+            at = _At(table, Place(table.key, name, rule), depth)
+            for going, after in self._rule(at, rule.spec, way):
+                match going:
+                    case Onward.NEXT_RULE:
+                        waiting.append((found + 1, after))
+                    case Onward.OUT_OF_CHAIN:
+                        yield None, after
+                    case _:
+                        yield going, after
+
+    def _spend(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise TooLongError
+
+    def _rule(self, at: _At, spec: RuleSpec, way: Way) -> Iterator[Parting]:
+        """What becomes of packets at a rule."""
+        for is_hit, part in self._matched(at, spec, way):
+            if is_hit:
+                yield from self._effects(at, spec.effects, part, part.packets.mark)
+            else:
+                yield Onward.NEXT_RULE, part
+
+    def _matched(self, at: _At, spec: RuleSpec, way: Way) -> Iterator[tuple[bool, Way]]:
+        """The packets that a rule matches, and those that it does not."""
+        if spec.family not in {None, self._terrain.family}:
+            yield False, way
+            return
+        parts = part_packets(spec.packets, way.packets, self._sender)
+        matching: list[Way] = []
+        for is_hit, part in self._answered(at, None, way, parts):
+            if is_hit:
+                matching.append(part)
+            else:
+                yield False, part
+        conditions = self._terrain.conditions(at.table)
+        for condition in spec.conditions:
+            still: list[Way] = []
+            for each in matching:
+                parts = conditions.part(condition, each.packets, self._sender)
+                for is_hit, part in self._answered(at, condition, each, parts):
+                    if is_hit:
+                        still.append(part)
+                    else:
+                        yield False, part
+            matching = still
+        yield from ((True, each) for each in matching)
+
+    @staticmethod
+    def _answered(
+        at: _At, condition: Condition | None, way: Way, parts: Parts
+    ) -> Iterator[tuple[bool, Way]]:
+        """The parts by their answers; those without one go both ways."""
+        for part, answer in parts:
+            narrow = way.narrowed(part)
+            if answer is not None:
+                yield answer, narrow
+                continue
+            module = condition.module if isinstance(condition, Opaque) else ""
+            why = condition or "a qualifier that is not known here"
+            fork = Fork(at.place, why, likelihood(module))
+            yield False, narrow.forked(fork)
+            yield True, narrow.forked(replace(fork, matched=True))
+
+    def _effects(
+        self, at: _At, effects: Sequence[Effect], way: Way, before: int | None
+    ) -> Iterator[Parting]:
+        """The effects of a rule, one after the other, on packets that it matches; ``before`` is
+        the mark that these had.
+        """
+        for number, effect in enumerate(effects):
+            changed = marked(effect, way.packets)
+            if changed is not None:
+                way = way.become(changed)
+            elif isinstance(effect, UnknownTarget):
+                fork = Fork(at.place, effect)
+                lost = way.noted(at.place, before).forked(replace(fork, matched=True))
+                yield Verdict.DROP, lost
+                way = way.forked(fork).become(replace(way.packets, mark=None))
+            elif (
+                ways := self._ended(at, effects[number:], way.noted(at.place, before))
+            ) is not None:
+                yield from ways
+                return
+        yield Onward.NEXT_RULE, way.noted(at.place, before)
+
+    def _ended(self, at: _At, effects: Sequence[Effect], way: Way) -> Iterator[Parting] | None:
+        """What becomes of packets by the first effect, where that decides on their way; None: it
+        does nothing.
+        """
+        match effects[0]:
+            case Verdict.RETURN:
+                return iter([(Onward.OUT_OF_CHAIN, way)])
+            case Verdict() as verdict:
+                return iter([(verdict, way)])
+            case Jump() as jump:
+                return self._jump(at, jump, way)
+            case When(spec):
+                return self._rule(at, spec, way)
+            case MapMark() | VerdictMap() as effect:
+                return self._mapped(at, effect, effects[1:], way)
+            case TranslateDestination() as effect:
+                return self._translated(at.place, effect, way)
+            case _:
+                return None
+
+    def _jump(self, at: _At, jump: Jump, way: Way) -> Iterator[Parting]:
+        for verdict, after in self.chain(at.table, jump.chain, [way], at.depth + 1):
+            if verdict is not None:
+                yield verdict, after
+            else:
+                yield Onward.OUT_OF_CHAIN if jump.goto else Onward.NEXT_RULE, after
+
+    def _mapped(
+        self, at: _At, effect: MapMark | VerdictMap, rest: Sequence[Effect], way: Way
+    ) -> Iterator[Parting]:
+        """What a map has for the packets. For one that it lacks the rule ends there (measured)."""
+        values = self._terrain.conditions(at.table).values(effect.lookup)
+        parts = values.cut(way.packets)
+        if parts is None:
+            raise TooLongError
+        for part in parts:
+            narrow = way.narrowed(part)
+            found = values.find(part, self._sender)
+            if found is None:
+                yield Onward.NEXT_RULE, narrow
+                continue
+            if isinstance(found, Unsure):
+                fork = Fork(at.place, effect)
+                yield Onward.NEXT_RULE, narrow.forked(fork)
+                narrow = narrow.forked(replace(fork, matched=True))
+            data = None if isinstance(found, Unsure) else found.data
+            match effect:
+                case MapMark():
+                    mark = data if isinstance(data, int) else None
+                    borne = narrow.become(replace(part, mark=mark))
+                    yield from self._effects(at, rest, borne, part.mark)
+                case VerdictMap() if isinstance(found, Unsure):
+                    yield Verdict.DROP, narrow
+                case _ if data is None or isinstance(data, int):
+                    yield Onward.NEXT_RULE, narrow
+                case _:
+                    yield from self._effects(at, (data,), narrow, part.mark)
+
+    def _translated(
+        self, place: Place, effect: TranslateDestination, way: Way
+    ) -> Iterator[Parting]:
+        """Packets that are sent to another destination: IPVS sees them if that is this host."""
+        packets = replace(way.packets, translated=True)
+        if effect.port is not None and packets.has_ports:
+            packets = packets.at(int(effect.port.first), int(effect.port.last))
+        here: bool | None = True
+        if effect.is_untold and not effect.here:
+            here = None
+        elif effect.address is not None:
+            first, last = int(effect.address.first), int(effect.address.last)
+            packets = packets.to(first, last)
+            version = 4 if self._terrain.family is Family.INET else 6
+            here = self._terrain.host.delivers(version, first, last)
+        moved = way.become(packets)
+        if here is None:
+            fork = Fork(place, effect)
+            self.sent_elsewhere.append(moved.forked(replace(fork, matched=True)))
+            yield Verdict.ACCEPT, moved.forked(fork)
+        elif here:
+            yield Verdict.ACCEPT, moved
+        else:
+            self.sent_elsewhere.append(moved)

@@ -1,0 +1,226 @@
+"""Which packets of a class a condition holds for."""
+
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Network, IPv6Network
+
+from lvsmarkd.judge.evaluation.fields import Absence, reading_of, states_of
+from lvsmarkd.judge.evaluation.lookups import (
+    Named,
+    Unsure,
+    Values,
+    ipset_values,
+    lookup_values,
+    values_of,
+)
+from lvsmarkd.judge.evaluation.packet_class import PacketClass
+from lvsmarkd.judge.evaluation.sender import Sender
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.protocols import Transport
+from lvsmarkd.model.qualifiers import InInterface, NotFromMac, Qualifier
+from lvsmarkd.model.rule_spec import (
+    Condition,
+    ConnmarkTest,
+    Field,
+    FieldTest,
+    Lookup,
+    MarkTest,
+    Opaque,
+    SetTest,
+    StateTest,
+)
+from lvsmarkd.model.service import Family
+
+Part = tuple[PacketClass, bool | None]
+"""Packets for all of which a condition holds, or does not, or (None) may."""
+Parts = list[Part]
+
+_SYN = frozenset({"SYN"})
+
+
+class Conditions:
+    """Conditions of the rules of one table, for one family. What they look up is made ready once.
+
+    ``sets`` gives a set of the table by its name, ``ipsets`` one of ipset's.
+    """
+
+    def __init__(self, family: Family, sets: Named, ipsets: Named) -> None:
+        self.family = family
+        self._sets = sets
+        self._ipsets = ipsets
+        self._ready: dict[FieldTest | Lookup, Values] = {}
+
+    def part(self, condition: Condition, packet: PacketClass, sender: Sender) -> Parts:
+        """The parts of a class, each with the answer for it."""
+        match condition:
+            case MarkTest():
+                return [(packet, None if packet.mark is None else condition.admits(packet.mark))]
+            case ConnmarkTest(value, mask, negated):
+                if not packet.is_connected:
+                    return [(packet, False)]
+                if packet.connmark is None:
+                    return [(packet, None)]
+                return [(packet, ((packet.connmark & mask) == value) is not negated)]
+            case StateTest(states, negated):
+                return [(packet, states.isdisjoint(states_of(packet)) is negated)]
+            case FieldTest(Field.TCP_FLAGS, values, negated):
+                return [(packet, _flags(values, packet, negated=negated))]
+            case FieldTest(Field.EITHER_PORT, values, negated):
+                return list(self._either_port(condition, packet, sender, negated=negated))
+            case FieldTest():
+                return self._looked_up(self.values(condition), packet, sender, condition.negated)
+            case SetTest(lookup, negated):
+                return self._looked_up(self.values(lookup), packet, sender, negated)
+            case Opaque():
+                return [(packet, None)]
+
+    def values(self, what: FieldTest | Lookup) -> Values:
+        """What a condition looks packets up among."""
+        found = self._ready.get(what)
+        if found is None:
+            found = self._made(what)
+            self._ready[what] = found
+        return found
+
+    def _made(self, what: FieldTest | Lookup) -> Values:
+        if isinstance(what, FieldTest):
+            return values_of(what.field, what.values, self.family)
+        if what.directions:
+            return ipset_values(what, self._ipsets, self.family)
+        return lookup_values(what, self._sets(what.name) if what.name else None, self.family)
+
+    @staticmethod
+    def _looked_up(
+        values: Values,
+        packet: PacketClass,
+        sender: Sender,
+        negated: bool,  # noqa: FBT001 - as the condition has it
+    ) -> Parts:
+        parts = values.cut(packet)
+        if parts is None:
+            return [(packet, None)]
+        answers: Parts = []
+        for each in parts:
+            if any(_is_absent(field, each, sender) for field in values.key):
+                answers.append((each, False))
+                continue
+            found = values.find(each, sender)
+            unsure = isinstance(found, Unsure)
+            answers.append((each, None if unsure else (found is None) is negated))
+        return answers
+
+    def _either_port(
+        self, condition: FieldTest, packet: PacketClass, sender: Sender, *, negated: bool
+    ) -> Iterator[Part]:
+        if not packet.has_ports:
+            yield packet, False
+            return
+        by_source = self.values(FieldTest(Field.SOURCE_PORT, condition.values))
+        if by_source.find(packet, sender) is not None:
+            yield packet, not negated
+            return
+        to = self.values(FieldTest(Field.DESTINATION_PORT, condition.values))
+        yield from self._looked_up(to, packet, sender, negated)
+
+
+def _is_absent(field: object, packet: PacketClass, sender: Sender) -> bool:
+    return isinstance(field, Field) and reading_of(field, packet, sender) is Absence.ABSENT
+
+
+def _flags(values: tuple[object, ...], packet: PacketClass, *, negated: bool) -> bool | None:
+    """A first packet of TCP has SYN set, and of those that rules look at no other."""
+    if packet.protocol != Transport.TCP:
+        return False
+    match values:
+        case ((str(looked_at), str(are_set)),):
+            names = frozenset(looked_at.split(","))
+            seen = _SYN if "ALL" in names else _SYN & names
+            wanted = frozenset() if are_set == "NONE" else frozenset(are_set.split(","))
+            return (seen == wanted) is not negated
+        case _:
+            return None
+
+
+def part_packets(packets: Packets, packet: PacketClass, sender: Sender) -> Parts:
+    """The parts of a class by what a rule says of packets in their algebra."""
+    if packets.protocol is not None and packets.protocol != packet.protocol:
+        return [(packet, False)]
+    parts: Parts = [(packet, True)]
+    if packets.destination is not None:
+        parts = list(_by_destination(packets.destination, packet))
+    if packets.ports:
+        parts = [p for each in parts for p in _narrowed(each, _by_ports, packets)]
+    for qualifier in packets.qualifiers:
+        reader = QUALIFIERS.get(type(qualifier), _unknown)
+        parts = [
+            p for part in parts for p in (reader(qualifier, part[0], sender) if part[1] else [part])
+        ]
+    return parts
+
+
+def _narrowed(
+    part: Part, by: Callable[[Packets, PacketClass], Iterator[Part]], packets: Packets
+) -> Iterator[Part]:
+    if part[1]:
+        yield from by(packets, part[0])
+    else:
+        yield part
+
+
+def _by_destination(network: IPv4Network | IPv6Network, packet: PacketClass) -> Iterator[Part]:
+    if Family.of(network) is not packet.family:
+        yield packet, False
+        return
+    low, high = int(network.network_address), int(network.broadcast_address)
+    if low <= packet.first and packet.last <= high:
+        yield packet, True
+        return
+    if packet.last < low or high < packet.first:
+        yield packet, False
+        return
+    if packet.first < low:
+        yield packet.to(packet.first, low - 1), False
+    yield packet.to(max(low, packet.first), min(high, packet.last)), True
+    if high < packet.last:
+        yield packet.to(high + 1, packet.last), False
+
+
+def _by_ports(packets: Packets, packet: PacketClass) -> Iterator[Part]:
+    if not packet.has_ports:
+        yield packet, False
+        return
+    at = packet.low
+    for ports in packets.ports:
+        if ports.last < at or ports.first > packet.high:
+            continue
+        if at < ports.first:
+            yield packet.at(at, ports.first - 1), False
+        end = min(ports.last, packet.high)
+        yield packet.at(max(at, ports.first), end), True
+        at = end + 1
+    if at <= packet.high:
+        yield packet.at(at, packet.high), False
+
+
+def _by_interface(qualifier: Qualifier, packet: PacketClass, sender: Sender) -> Parts:
+    del sender
+    inside = packet.interfaces & {*qualifier.values}
+    outside = packet.interfaces - inside
+    if not inside or not outside:
+        return [(packet, bool(inside))]
+    return [(packet.by(outside), False), (packet.by(inside), True)]
+
+
+def _by_mac(qualifier: Qualifier, packet: PacketClass, sender: Sender) -> Parts:
+    return [(packet, sender.mac not in qualifier.values)]
+
+
+def _unknown(qualifier: Qualifier, packet: PacketClass, sender: Sender) -> Parts:
+    del qualifier, sender
+    return [(packet, None)]
+
+
+QUALIFIERS: dict[type[Qualifier], Callable[[Qualifier, PacketClass, Sender], Parts]] = {
+    InInterface: _by_interface,
+    NotFromMac: _by_mac,
+}
+"""How each kind parts a class. One that is not here may hold or not."""

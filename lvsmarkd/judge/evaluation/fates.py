@@ -1,0 +1,161 @@
+"""What the ends of packets' ways come to: a fate for each part of a flow."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Address, IPv6Address, summarize_address_range
+
+from lvsmarkd.judge.evaluation.fork import Fork, Likelihood, Place
+from lvsmarkd.judge.evaluation.packet_class import ANY_INTERFACE, PacketClass
+from lvsmarkd.judge.evaluation.trail import End, Ending
+from lvsmarkd.model.fate import Fate, PacketFate
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.ports import MAX_PORT, PortRange
+from lvsmarkd.model.qualifiers import InInterface
+from lvsmarkd.model.rule_ref import RuleRef
+from lvsmarkd.model.service import Family, Network
+
+
+def fates_of(ends: Sequence[End], mark: int) -> Iterator[PacketFate]:
+    """The fate of each part of a class of packets that should bear ``mark``."""
+    forked = [end for end in ends if end.trail.forks()]
+    for end in ends:
+        if end not in forked:
+            yield _told(end, _fate(end, mark))
+    while forked:
+        group = _overlapping(forked)
+        forked = [end for end in forked if end not in group]
+        yield from _together(group, mark)
+
+
+def _fate(end: End, mark: int) -> Fate:
+    match end.ending:
+        case Ending.DROPPED:
+            return Fate.DROPPED
+        case Ending.ELSEWHERE:
+            return Fate.ELSEWHERE
+        case Ending.CUT:
+            return Fate.UNKNOWN
+        case Ending.ARRIVED:
+            borne = end.packets.mark
+            if borne is None:
+                return Fate.UNKNOWN
+            return Fate.RIGHT if borne == mark else Fate.WRONG if borne else Fate.UNMARKED
+
+
+def _overlapping(ends: list[End]) -> list[End]:
+    """The first end, and those that share packets with it, or with one that does."""
+    group, waiting = [ends[0]], [ends[0]]
+    rest = ends[1:]
+    while waiting:
+        at = waiting.pop()
+        more = [end for end in rest if end.sent.overlaps(at.sent)]
+        rest = [end for end in rest if end not in more]
+        group += more
+        waiting += more
+    return group
+
+
+def _together(ends: list[End], mark: int) -> Iterator[PacketFate]:
+    """Ends of which a packet may come to any: one fate, if it is the same for all."""
+    fates = {_fate(end, mark) for end in ends}
+    borne = {end.packets.mark for end in ends if _fate(end, mark) is Fate.WRONG}
+    if len(fates) == 1 and len(borne) < 2:
+        yield from (_told(end, next(iter(fates))) for end in _distinct(ends))
+        return
+    kinds = {fork.likelihood for end in ends for fork in end.trail.forks()}
+    if kinds == {Likelihood.RATE} and fates == {Fate.RIGHT, Fate.DROPPED}:
+        rest = [end for end in ends if _fate(end, mark) is Fate.RIGHT]
+        yield from (_told(end, Fate.RIGHT, is_limited=True) for end in _distinct(rest))
+        return
+    if kinds == {Likelihood.BOTH}:
+        yield from (_told(end, _fate(end, mark)) for end in ends)
+        return
+    fork = _deciding(ends, mark)
+    for end in _distinct(ends):
+        yield PacketFate(
+            _sent(end.sent),
+            Fate.UNKNOWN,
+            None,
+            _rules(end),
+            _why(fork),
+            _ref(fork.place) if fork is not None else None,
+        )
+
+
+def _distinct(ends: Iterable[End]) -> list[End]:
+    """One end for each class of packets."""
+    return list({end.sent: end for end in ends}.values())
+
+
+def _deciding(ends: list[End], mark: int) -> Fork | None:
+    """The first fork of which the two ways do not come to the same."""
+    forks = dict.fromkeys((fork.place, fork.why) for end in ends for fork in end.trail.forks())
+    for place, why in forks:
+        ways: dict[bool, set[Fate]] = {}
+        for end in ends:
+            for fork in end.trail.forks():
+                if (fork.place, fork.why) == (place, why):
+                    ways.setdefault(fork.matched, set()).add(_fate(end, mark))
+        if len(ways) < 2 or ways[True] != ways[False]:
+            return Fork(place, why)
+    return None
+
+
+def _why(fork: Fork | None) -> str:
+    if fork is None:
+        return "it was not followed to its end"
+    return f"{fork.why} cannot be told from the rules"
+
+
+def _told(end: End, fate: Fate, *, is_limited: bool = False) -> PacketFate:
+    known = end.ending is Ending.ARRIVED
+    reason = ""
+    if fate is Fate.UNKNOWN:
+        reason = "the mark cannot be told from the rules" if known else "there are too many rules"
+    return PacketFate(
+        _sent(end.sent),
+        fate,
+        end.packets.mark if known else None,
+        _rules(end),
+        reason,
+        is_limited=is_limited,
+    )
+
+
+def _sent(packet: PacketClass) -> Packets:
+    """A class as packets; of what is no network the first part."""
+    network = _network(packet)
+    whole = (packet.low, packet.high) in {(1, MAX_PORT), (0, 0)}
+    names = sorted(packet.interfaces - {ANY_INTERFACE})
+    return Packets(
+        destination=network,
+        protocol=packet.protocol,
+        ports=() if whole else (PortRange(packet.low, packet.high),),
+        qualifiers=(InInterface.of(names[0]),)
+        if len(names) == 1 and len(packet.interfaces) == 1
+        else (),
+    )
+
+
+def _network(packet: PacketClass) -> Network:
+    first, last = packet.first, packet.last
+    if packet.family is Family.INET:
+        return next(summarize_address_range(IPv4Address(first), IPv4Address(last)))
+    return next(summarize_address_range(IPv6Address(first), IPv6Address(last)))
+
+
+def _rules(end: End) -> tuple[RuleRef, ...]:
+    """The rules that changed something, or ended the way."""
+    steps = end.trail.steps()
+    found = [
+        _ref(step.place)
+        for number, step in enumerate(steps)
+        if step.before != step.after
+        or (number == len(steps) - 1 and end.ending is not Ending.ARRIVED)
+    ]
+    return tuple(found)
+
+
+def _ref(place: Place) -> RuleRef:
+    if place.rule is None:
+        return place.table.rule(place.chain, 0, "")
+    return place.table.rule(place.chain, place.rule.line, place.rule.text)

@@ -1,0 +1,39 @@
+"""What of the host decides on packets' way."""
+
+from msgspec import Struct
+
+from lvsmarkd.judge.evaluation.packet_class import ANY_INTERFACE
+from lvsmarkd.model.service import Network
+
+
+class HostView(Struct, frozen=True):
+    """``interfaces`` that packets of clients may come by; ``local`` is what is delivered to this
+    host. None: not known.
+    """
+
+    interfaces: frozenset[str] | None = None
+    local: tuple[Network, ...] | None = None
+
+    def entries(self, named: frozenset[str]) -> frozenset[str]:
+        """The interfaces that packets may come by: where they are not known, those that rules
+        name, and one that stands for all others.
+        """
+        if self.interfaces is not None:
+            return self.interfaces
+        return named | {ANY_INTERFACE}
+
+    def delivers(self, version: int, first: int, last: int) -> bool | None:
+        """Whether packets to these addresses are delivered here; None: some, or not known."""
+        if self.local is None:
+            return None
+        whole = part = False
+        for network in self.local:
+            if network.version != version:
+                continue
+            low, high = int(network.network_address), int(network.broadcast_address)
+            whole = whole or (low <= first and last <= high)
+            part = part or (low <= last and first <= high)
+        return True if whole else None if part else False
+
+
+UNKNOWN_HOST = HostView()

@@ -1,0 +1,147 @@
+"""Which rules of a chain can matter to a class of packets: found by number, not by trying all."""
+
+from bisect import bisect_left, bisect_right
+
+from msgspec import Struct, field
+
+from lvsmarkd.judge.evaluation.fields import span_of
+from lvsmarkd.judge.evaluation.packet_class import PacketClass
+from lvsmarkd.judge.evaluation.sender import Sender
+from lvsmarkd.model.rule_spec import Field, FieldTest, MarkTest, RuleSpec
+from lvsmarkd.model.ruleset import TableChain
+from lvsmarkd.model.service import MAX_MARK, Family
+
+_BITS = {Family.INET: 32, Family.INET6: 128}
+
+
+class _PortIndex(Struct):
+    """Rules by the one port that they are about; ``wide`` are those about several, or all."""
+
+    by_port: dict[int, list[int]] = field(default_factory=dict)
+    wide: list[int] = field(default_factory=list)
+
+    def add(self, number: int, spec: RuleSpec) -> None:
+        ports = spec.packets.ports
+        if len(ports) == 1 and ports[0].first == ports[0].last:
+            self.by_port.setdefault(ports[0].first, []).append(number)
+        else:
+            self.wide.append(number)
+
+    def of(self, packet: PacketClass) -> list[int]:
+        if not self.by_port:
+            return self.wide
+        if packet.low == packet.high:
+            found = self.by_port.get(packet.low)
+            return self.wide if found is None else [*self.wide, *found]
+        if packet.high - packet.low < len(self.by_port):
+            ports = range(packet.low, packet.high + 1)
+            return [*self.wide, *(n for port in ports for n in self.by_port.get(port, ()))]
+        inside = (
+            n
+            for port, numbers in self.by_port.items()
+            if packet.low <= port <= packet.high
+            for n in numbers
+        )
+        return [*self.wide, *inside]
+
+
+class _NetworkIndex(Struct):
+    """Rules by the network that they are about, one dictionary for each length of prefix."""
+
+    bits: int
+    by_size: dict[int, dict[int, _PortIndex]] = field(default_factory=dict)
+    """By the bits that are free in it."""
+    starts: dict[int, list[int]] = field(default_factory=dict)
+    """For each size the networks in order, as far as they were asked for."""
+
+    def add(self, number: int, span: tuple[int, int], spec: RuleSpec) -> None:
+        free = (span[1] - span[0]).bit_length()
+        networks = self.by_size.setdefault(free, {})
+        networks.setdefault(span[0] >> free, _PortIndex()).add(number, spec)
+
+    def of(self, first: int, last: int, packet: PacketClass) -> list[int]:
+        found: list[int] = []
+        for free, networks in self.by_size.items():
+            low, high = first >> free, last >> free
+            if low == high:
+                ports = networks.get(low)
+                found += ports.of(packet) if ports is not None else ()
+                continue
+            starts = self.starts.get(free)
+            if starts is None:
+                starts = self.starts[free] = sorted(networks)
+            for start in starts[bisect_left(starts, low) : bisect_right(starts, high)]:
+                found += networks[start].of(packet)
+        return found
+
+
+class RuleIndex:
+    """The rules of a chain, for packets of one family."""
+
+    def __init__(self, chain: TableChain, family: Family) -> None:
+        self.chain = chain
+        self._family = family
+        bits = _BITS[family]
+        self._to = _NetworkIndex(bits)
+        self._from = _NetworkIndex(bits)
+        self._anywhere = _PortIndex()
+        self._by_mark: dict[int, list[int]] = {}
+        self._known: dict[tuple[int, int, int, int, int], tuple[int, ...]] = {}
+        for number, rule in enumerate(chain.rules):
+            self._add(number, rule.spec)
+
+    def next(self, at: int, packet: PacketClass, sender: Sender) -> int | None:
+        """The first rule from ``at`` on that may hold for packets of the class."""
+        key = (packet.first, packet.last, packet.low, packet.high, sender.source)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = tuple(sorted(self._candidates(packet, sender)))
+        place = bisect_left(found, at)
+        following = found[place] if place < len(found) else None
+        if self._by_mark:
+            following = self._sooner(at, following, packet.mark)
+        return following
+
+    def _sooner(self, at: int, following: int | None, mark: int | None) -> int | None:
+        """The same, those included that look for a mark."""
+        asked = self._by_mark.values() if mark is None else (self._by_mark.get(mark, ()),)
+        for numbers in asked:
+            place = bisect_left(numbers, at)
+            if place < len(numbers) and (following is None or numbers[place] < following):
+                following = numbers[place]
+        return following
+
+    def _candidates(self, packet: PacketClass, sender: Sender) -> list[int]:
+        return [
+            *self._to.of(packet.first, packet.last, packet),
+            *self._from.of(sender.source, sender.source, packet),
+            *self._anywhere.of(packet),
+        ]
+
+    def _add(self, number: int, spec: RuleSpec) -> None:
+        if spec.family not in {None, self._family}:
+            return
+        network = spec.packets.destination
+        if network is not None:
+            if (span := span_of(Field.DESTINATION, network, self._family)) is not None:
+                self._to.add(number, span, spec)
+            return
+        for condition in spec.conditions:
+            match condition:
+                case FieldTest(Field.SOURCE, (value,), False):
+                    span = span_of(Field.SOURCE, value, self._family)
+                    if span is None and not isinstance(value, str | tuple):
+                        return  # of the other family
+                    if span is None:
+                        continue
+                    size = span[1] - span[0] + 1
+                    if size & (size - 1) or span[0] % size:
+                        continue  # a range that is no network
+                    self._from.add(number, span, spec)
+                    return
+                case MarkTest(value, mask, False) if mask == MAX_MARK:
+                    self._by_mark.setdefault(value, []).append(number)
+                    return
+                case _:
+                    continue
+        self._anywhere.add(number, spec)

@@ -1,0 +1,44 @@
+"""A ruleset made ready for packets of one family."""
+
+from lvsmarkd.judge.evaluation.conditions import Conditions
+from lvsmarkd.judge.evaluation.hook_path import HookPath
+from lvsmarkd.judge.evaluation.host import HostView
+from lvsmarkd.judge.evaluation.rule_index import RuleIndex
+from lvsmarkd.model.ruleset import Ruleset, Table, TableKey, TableSet
+from lvsmarkd.model.unknown import Unknown
+
+
+class Terrain:
+    """A ruleset made ready for one family: the path, an index of each chain. Nothing of it
+    changes but what is made ready on the way.
+    """
+
+    def __init__(self, ruleset: Ruleset, path: HookPath, host: HostView) -> None:
+        self.path = path
+        self.host = host
+        self.family = path.family
+        self._ruleset = ruleset
+        self._indexes: dict[tuple[TableKey, str], RuleIndex | None] = {}
+        self._conditions: dict[TableKey, Conditions] = {}
+
+    def index(self, table: Table, chain: str) -> RuleIndex | None:
+        """The rules of a chain; None where there is no such chain."""
+        key = (table.key, chain)
+        if key not in self._indexes:
+            found = table.chains.get(chain)
+            self._indexes[key] = None if found is None else RuleIndex(found, self.family)
+        return self._indexes[key]
+
+    def conditions(self, table: Table) -> Conditions:
+        """The conditions of a table's rules."""
+        found = self._conditions.get(table.key)
+        if found is None:
+            found = Conditions(self.family, table.sets.get, self._ipset)
+            self._conditions[table.key] = found
+        return found
+
+    def _ipset(self, name: str) -> TableSet | Unknown | None:
+        sets = self._ruleset.ipsets
+        if sets is None or isinstance(sets, Unknown):
+            return sets
+        return sets.get(name)

@@ -1,0 +1,64 @@
+"""Packets somewhere on their way."""
+
+from enum import Enum, auto
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lvsmarkd.judge.evaluation.fork import Fork, Place
+from lvsmarkd.judge.evaluation.packet_class import PacketClass
+from lvsmarkd.judge.evaluation.trail import Step, Trail
+from lvsmarkd.model.rule_spec import Verdict
+
+
+class Way(Struct):
+    """Packets somewhere on their way; ``sent`` as they came in. Two that are alike go on alike."""
+
+    sent: PacketClass
+    packets: PacketClass
+    trail: Trail
+
+    def narrowed(self, part: PacketClass) -> "Way":
+        """A part of them."""
+        packets = self.packets
+        if part is packets:
+            return self
+        sent = self.sent.by(part.interfaces)
+        if not packets.translated:
+            sent = replace(sent, first=part.first, last=part.last, low=part.low, high=part.high)
+        return Way(sent, part, self.trail)
+
+    def forked(self, fork: Fork) -> "Way":
+        """The same on one of the ways that a fork leaves."""
+        return Way(self.sent, self.packets, self.trail.forked(fork))
+
+    def become(self, packets: PacketClass) -> "Way":
+        """The same with other marks, or another destination."""
+        return Way(self.sent, packets, self.trail)
+
+    def noted(self, place: Place, before: int | None) -> "Way":
+        """The way with a rule in it that was matched at ``place``; ``before`` is the mark that the
+        packets had.
+        """
+        last = self.trail.step
+        if last is not None and last.place is place and last.after == self.packets.mark:
+            return self
+        step = Step(place, before, self.packets.mark)
+        return Way(self.sent, self.packets, self.trail.stepped(step))
+
+    @property
+    def key(self) -> tuple[PacketClass, PacketClass]:
+        """Equal for packets that go on alike."""
+        return self.sent, self.packets
+
+
+class Onward(Enum):
+    """Where packets go from a rule, other than by a verdict."""
+
+    NEXT_RULE = auto()
+    OUT_OF_CHAIN = auto()
+
+
+Going = Verdict | Onward
+Parting = tuple[Going, Way]
+"""Packets, and where they go."""

@@ -1,0 +1,43 @@
+"""What becomes of packets that a service is meant to balance."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.rule_ref import RuleRef
+
+
+class Fate(StrEnum):
+    """Of packets for a service, from the wire to IPVS. The values are what users read."""
+
+    RIGHT = "right"
+    """They come to IPVS with the mark of the service."""
+    WRONG = "wrong"
+    """With another one."""
+    UNMARKED = "unmarked"
+    """With none."""
+    DROPPED = "dropped"
+    ELSEWHERE = "elsewhere"
+    """They go to another host, or to a socket of this one."""
+    UNKNOWN = "unknown"
+
+
+LOST = frozenset({Fate.WRONG, Fate.UNMARKED, Fate.DROPPED, Fate.ELSEWHERE})
+"""What a service gets nothing of."""
+
+
+class PacketFate(Struct, frozen=True):
+    """What becomes of some packets. ``mark`` is what they bear in the end, where they come to IPVS
+    with a mark that is known. ``rules`` are those that bear on it, as they are met: of packets
+    that are lost the last one takes them. ``reason`` says what hides the answer, where it is not
+    known, and ``hidden_by`` which rule. ``is_limited``: who sends too much is refused.
+    """
+
+    packets: Packets
+    fate: Fate
+    mark: int | None = None
+    rules: tuple[RuleRef, ...] = ()
+    reason: str = ""
+    hidden_by: RuleRef | None = None
+    is_limited: bool = False

@@ -1,0 +1,159 @@
+"""What a rule of iptables does, by its target and the words that this is told."""
+
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+from lvsmarkd.model.ports import MAX_PORT
+from lvsmarkd.model.rule import SetMark
+from lvsmarkd.model.rule_spec import (
+    Effect,
+    Interval,
+    Jump,
+    Lookup,
+    MapMark,
+    Other,
+    RestoreMark,
+    SaveMark,
+    SetConnmark,
+    SetsUnknownMark,
+    TranslateDestination,
+    UnknownTarget,
+    Untrack,
+    Verdict,
+)
+from lvsmarkd.model.service import MAX_MARK
+from lvsmarkd.netfilter.iptables_words import Words
+
+_ENDS: dict[str, tuple[Effect, ...]] = {
+    "ACCEPT": (Verdict.ACCEPT,),
+    "DROP": (Verdict.DROP,),
+    "REJECT": (Verdict.DROP,),
+    "TARPIT": (Verdict.DROP,),
+    "RETURN": (Verdict.RETURN,),
+    "QUEUE": (Verdict.QUEUE,),
+    "NFQUEUE": (Verdict.QUEUE,),
+    "SYNPROXY": (Verdict.STOLEN,),
+    "HMARK": (SetsUnknownMark("HMARK"),),
+    "NOTRACK": (Untrack(),),
+}
+_HARMLESS = frozenset(
+    {"AUDIT", "CHECKSUM", "CLASSIFY", "CONNSECMARK", "CT", "DSCP", "ECN", "HL", "IDLETIMER"}
+    | {"LED", "LOG", "NFLOG", "RATEEST", "SECMARK", "SET", "TCPMSS", "TCPOPTSTRIP", "TEE", "TOS"}
+    | {"TRACE", "TTL", "ULOG"}
+    | {"MASQUERADE", "NETMAP", "SAME", "SNAT"}
+)
+"""Targets after which the packet goes on as it came, as far as its mark and its destination go.
+Those of the last line change its source where they stand behind IPVS; NETMAP at PREROUTING is
+told apart by what it is told there (none was seen beside a VIP).
+"""
+
+
+def masked(text: str) -> tuple[int, int]:
+    """``VALUE`` or ``VALUE/MASK``. Raises ValueError."""
+    value, slash, mask = text.partition("/")
+    return int(value, 0), int(mask, 0) if slash else MAX_MARK
+
+
+def effects_of(words: Words) -> tuple[Effect, ...]:
+    """What the rule does, in order. Never fails."""
+    target, said = words.target, words.target_words
+    if not target:
+        return ()
+    if words.goto:
+        return (Jump(target, goto=True),)
+    if target in _ENDS:
+        return _ENDS[target]
+    try:
+        if (effect := _understood(target, said)) is not None:
+            return effect
+    except (ValueError, IndexError):
+        return (SetsUnknownMark(target),)
+    # A chain of the table, or a target that needs no words: the table knows.
+    return (named_target(target, said),) if said else (Jump(target),)
+
+
+def named_target(target: str, said: Sequence[str] = ()) -> Effect:
+    """A target that is no chain, and that was not understood any further."""
+    kind = Other if target in _HARMLESS else UnknownTarget
+    return kind(target, tuple(said))
+
+
+def _understood(target: str, said: Sequence[str]) -> tuple[Effect, ...] | None:
+    match target:
+        case "MARK":
+            return (SetMark(*_xmark(said)),)
+        case "CONNMARK":
+            return (_connmark(said),)
+        case "TPROXY":
+            return (SetsUnknownMark("TPROXY"), Verdict.SOCKET)
+        case "SET" if "--map-mark" in said:
+            at = said.index("--map-set")
+            return (MapMark(Lookup(said[at + 1], (), tuple(said[at + 2].split(",")))),)
+        case "CT" if "--notrack" in said:
+            return (Untrack(),)
+        case "DNAT":
+            return (_destination(said),)
+        case "REDIRECT":
+            port = said[said.index("--to-ports") + 1] if "--to-ports" in said else ""
+            return (TranslateDestination(port=_ports(port), here=True),)
+    return None
+
+
+def _destination(said: Sequence[str]) -> TranslateDestination:
+    """``--to-destination [ADDRESS[-ADDRESS]][:PORT[-PORT]]``, an IPv6 address with a port in
+    brackets.
+    """
+    if "--to-destination" not in said:
+        return TranslateDestination(is_untold=True)
+    text = said[said.index("--to-destination") + 1]
+    if text.startswith("["):
+        addresses, _, port = text[1:].partition("]")
+        port = port.removeprefix(":")
+    elif text.count(":") > 1:
+        addresses, port = text, ""
+    else:
+        addresses, _, port = text.partition(":")
+    first, _, last = addresses.partition("-")
+    to = Interval(ip_address(first), ip_address(last or first)) if first else None
+    return TranslateDestination(to, _ports(port))
+
+
+def _ports(text: str) -> Interval | None:
+    """``80``, ``80-90``, ``80-90/1000``; nothing: the port stays."""
+    if not text:
+        return None
+    first, _, last = text.partition("/")[0].partition("-")
+    return Interval(int(first), min(int(last or first), MAX_PORT))
+
+
+def _xmark(said: Sequence[str]) -> tuple[int, int]:
+    """Value and mask as ``--set-xmark`` has them, which is how each spelling is listed."""
+    option, text = said
+    value, mask = masked(text)
+    match option:
+        case "--set-xmark":
+            return value, mask
+        case "--set-mark":
+            return value, value | mask
+        case "--or-mark":
+            return value, value
+        case "--and-mark":
+            return 0, ~value & MAX_MARK
+        case "--xor-mark":
+            return value, 0
+        case _:
+            raise ValueError(option)
+
+
+def _connmark(said: Sequence[str]) -> Effect:
+    masks = dict(zip(said[1::2], said[2::2], strict=False))
+    both = masks.get("--mask", hex(MAX_MARK))
+    of_packet = int(masks.get("--nfmask", both), 0)
+    of_connection = int(masks.get("--ctmask", both), 0)
+    match said[0]:
+        case "--save-mark":
+            return SaveMark(of_packet, of_connection)
+        case "--restore-mark":
+            return RestoreMark(of_connection, of_packet)
+        case _:
+            return SetConnmark(*_xmark(said))

@@ -1,0 +1,341 @@
+"""What becomes of packets, from rules as iptables and nft list them."""
+
+import re
+from ipaddress import ip_network
+
+import pytest
+
+from lvsmarkd.judge.evaluation.fates import fates_of
+from lvsmarkd.judge.evaluation.hook_path import hook_path
+from lvsmarkd.judge.evaluation.host import HostView
+from lvsmarkd.judge.evaluation.journey import Journey
+from lvsmarkd.judge.evaluation.packet_class import classes_of
+from lvsmarkd.judge.evaluation.sender import Sender
+from lvsmarkd.judge.evaluation.terrain import Terrain
+from lvsmarkd.model.fate import Fate, PacketFate
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.ports import PortRange
+from lvsmarkd.model.ruleset import Lister, Ruleset, Table, TableKey
+from lvsmarkd.model.service import Family
+from lvsmarkd.model.unknown import Unknown
+from lvsmarkd.netfilter.ipset_save import sets_of
+from lvsmarkd.netfilter.iptables_save import read_saved
+from lvsmarkd.netfilter.nft_json import table_of
+
+VIP = ip_network("192.0.2.10/32")
+WEB = Packets(destination=VIP, protocol=6, ports=(PortRange(80, 80),))
+HERE = HostView(frozenset({"eth0", "eth1"}), (VIP, ip_network("10.0.0.1/32")))
+SHORT = {
+    "^pre ": "mangle PREROUTING ",
+    "^in ": "filter INPUT ",
+    r"\bMARK (\d+)$": r"-j MARK --set-mark \1",
+}
+CLIENT = Sender(int(ip_network("203.0.113.9/32").network_address))
+
+
+def saved(text: str, source: Lister = Lister.IPTABLES_NFT) -> Ruleset:
+    """``TABLE CHAIN rule…`` on each line; ``TABLE :CHAIN POLICY`` for a policy. ``pre`` and ``in``
+    are the chains that most is about, ``MARK N`` is what most rules do.
+    """
+    lines: dict[str, list[str]] = {}
+    chains: dict[str, dict[str, str]] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        for short, long in SHORT.items():
+            line = re.sub(short, long, line)  # noqa: PLW2901
+        table, chain, *rest = line.split(maxsplit=2)
+        known = chains.setdefault(table, {})
+        if chain.startswith(":"):
+            known[chain[1:]] = rest[0]
+        else:
+            known.setdefault(chain, "ACCEPT" if chain.isupper() and len(chain) > 4 else "-")
+            lines.setdefault(table, []).append(f"-A {chain} {rest[0]}")
+    listing = "".join(
+        f"*{table}\n"
+        + "".join(f":{chain} {policy} [0:0]\n" for chain, policy in known.items())
+        + "".join(f"{line}\n" for line in lines.get(table, ()))
+        + "COMMIT\n"
+        for table, known in chains.items()
+    )
+    tables = read_saved(listing, source, "ip")
+    return Ruleset({TableKey(source, "ip", name): table for name, table in tables.items()})
+
+
+def native(*objects: object, family: str = "inet", name: str = "t") -> Ruleset:
+    key = TableKey(Lister.NFT, family, name)
+    return Ruleset({key: table_of(key, objects, elements=True)})
+
+
+def chain(name: str, hook: str, prio: int, policy: str = "accept", **more: object) -> object:
+    where = {"family": "inet", "table": "t", "name": name, "type": "filter"}
+    return {"chain": where | {"hook": hook, "prio": prio, "policy": policy} | more}
+
+
+def rule(chain: str, *expr: object) -> object:
+    return {"rule": {"family": "inet", "table": "t", "chain": chain, "expr": list(expr)}}
+
+
+def fates(
+    ruleset: Ruleset,
+    flow: Packets = WEB,
+    mark: int = 80,
+    host: HostView = HERE,
+    sender: Sender = CLIENT,
+) -> list[PacketFate]:
+    terrain = Terrain(ruleset, hook_path(ruleset, Family.INET), host)
+    entries = host.entries(frozenset())
+    return [
+        fate
+        for packets in classes_of(flow, Family.INET, entries)
+        for fate in fates_of(Journey(terrain, sender).ends(packets), mark)
+    ]
+
+
+def told(text: str, **more: object) -> str:
+    """The fate of VIP:80, where it is one."""
+    (fate,) = fates(saved(text), **more)  # type: ignore[arg-type] # as it says
+    return f"{fate.fate} {fate.mark}" if fate.fate is Fate.WRONG else str(fate.fate)
+
+
+@pytest.mark.parametrize(
+    ("text", "fate"),
+    [
+        ("", "unmarked"),
+        ("pre -d 192.0.2.10 -p tcp --dport 80 MARK 80", "right"),
+        ("pre -d 192.0.2.10 -p udp --dport 80 MARK 80", "unmarked"),
+        ("pre -d 192.0.2.11 MARK 80", "unmarked"),
+        ("mangle OUTPUT MARK 80", "unmarked"),
+        ("pre MARK 80\nfilter :INPUT DROP", "dropped"),
+        ("pre MARK 80\nraw PREROUTING -j DROP", "dropped"),
+        ("pre MARK 80\npre MARK 9", "wrong 9"),
+        ("pre -j MARK --set-xmark 0x50/0xff", "right"),
+        ("pre -j MARK --or-mark 0x40\npre -j MARK --or-mark 0x10", "right"),
+        ("nat PREROUTING -j MARK --or-mark 0x4000\npre MARK 80",
+         "wrong 16464"),
+        # An accept ends the way through its table, no more.
+        ("pre -d 192.0.2.10 -j ACCEPT\npre MARK 80",
+         "unmarked"),
+        # A return in a base chain takes the policy.
+        ("pre -j RETURN\npre MARK 80", "unmarked"),
+        ("mangle :PREROUTING DROP\npre -j RETURN", "dropped"),
+        # Chains.
+        ("pre -j web\npre MARK 80\nmangle web -j RETURN",
+         "right"),
+        ("pre -g web\npre MARK 80\nmangle web -s 10.0.0.1 -j ACCEPT",
+         "unmarked"),
+        ("pre -d 192.0.2.11 -g web\npre MARK 80\nmangle web -j ACCEPT",
+         "right"),
+        # The connection's mark of a first packet is 0.
+        ("pre MARK 80\npre -j CONNMARK --restore-mark",
+         "unmarked"),
+        ("pre -j CONNMARK --restore-mark\npre MARK 80",
+         "right"),
+        ("pre MARK 80\npre -j CONNMARK --save-mark\n"
+         "pre MARK 9\npre -j CONNMARK --restore-mark", "right"),
+        ("pre MARK 80\n"
+         "pre -m connmark --mark 0x0 MARK 99", "wrong 99"),
+        ("pre MARK 80\n"
+         "pre -m mark --mark 0x0 MARK 99", "right"),
+        ("raw PREROUTING -j CT --notrack\n"
+         "pre -m conntrack --ctstate NEW MARK 80", "unmarked"),
+        ("pre -m conntrack --ctstate NEW MARK 80", "right"),
+        ("pre -m conntrack --ctstate RELATED,ESTABLISHED MARK 80",
+         "unmarked"),
+        # nat: elsewhere, or to this host.
+        ("pre MARK 80\nnat PREROUTING -j DNAT --to-destination 10.9.9.9",
+         "elsewhere"),
+        ("pre MARK 80\nnat PREROUTING -j DNAT --to-destination 10.0.0.1",
+         "right"),
+        ("pre MARK 80\n"
+         "nat PREROUTING -p tcp -j REDIRECT --to-ports 8080", "right"),
+        ("pre -p tcp -j TPROXY --on-port 80", "elsewhere"),
+        # What an ordinary client's packets are like.
+        ("pre MARK 80\nraw PREROUTING -m rpfilter --invert -j DROP", "right"),
+        ("pre MARK 80\npre -m socket MARK 1",
+         "right"),
+        ("pre MARK 80\n"
+         "in -m addrtype --dst-type LOCAL -j REJECT", "dropped"),
+        ("pre MARK 80\nin ! --dport 8443 -p tcp -j DROP", "dropped"),
+        ("pre MARK 80\nin -m length --length 0:300 -j DROP",
+         "dropped"),
+        ("pre MARK 80\nin -m length --length 100:300 -j DROP",
+         "unknown"),
+        ("pre MARK 80\nin -i eth+ -j in1\nfilter in1 -j DROP",
+         "dropped"),
+        ("pre --syn -p tcp MARK 80", "right"),
+        ("pre -m mac ! --mac-source 02:00:00:00:00:01 MARK 80", "right"),
+        ("pre -s 10.0.0.0/8 MARK 80", "unmarked"),
+        ("pre -m iprange --dst-range 192.0.2.1-192.0.2.20 MARK 80", "right"),
+        ("pre -m multiport ! --dports 22,443 -p tcp MARK 80", "right"),
+        # What the rules do not tell.
+        ("pre -m time --timestart 10:00 MARK 80", "unknown"),
+        ("pre MARK 80\npre -j HMARK --hmark-mod 4", "unknown"),
+        ("pre MARK 80\npre -j NOSUCH --at all", "unknown"),
+        ("pre MARK 80\npre -m time --timestart 1 -j LOG",
+         "right"),
+        ("pre MARK 80\nin -p tcp -j NFQUEUE --queue-num 1",
+         "unknown"),
+        # A rate limit is no loss of the service; chance that takes marks away is one.
+        ("pre MARK 80\nfilter :INPUT DROP\n"
+         "in -m limit --limit 5/sec -j ACCEPT", "right"),
+    ],
+)  # fmt: skip
+def test_what_becomes_of_packets_by_rules_of_iptables(text: str, fate: str) -> None:
+    assert told(text) == fate
+
+
+def test_packets_are_told_apart_where_rules_tell_them_apart_and_nowhere_else() -> None:
+    flow = Packets(destination=ip_network("192.0.2.8/30"), protocol=6)
+    found = fates(
+        saved(
+            """pre -d 192.0.2.10 -p tcp --dport 80:90 MARK 80
+            pre -d 192.0.2.10 -p tcp --dport 85 -i eth1 -j DROP"""
+        ),
+        flow,
+    )
+    assert sorted((str(each.packets), str(each.fate)) for each in found) == [
+        ("192.0.2.10 tcp 1-79", "unmarked"),
+        ("192.0.2.10 tcp 80-84", "right"),
+        ("192.0.2.10 tcp 85 in-interface eth0", "right"),
+        ("192.0.2.10 tcp 85 in-interface eth1", "dropped"),
+        ("192.0.2.10 tcp 86-90", "right"),
+        ("192.0.2.10 tcp 91-65535", "unmarked"),
+        ("192.0.2.11 tcp", "unmarked"),
+        ("192.0.2.8/31 tcp", "unmarked"),
+    ]
+
+
+def test_the_rules_that_bear_on_it_are_told_and_the_one_that_hides_the_answer() -> None:
+    (fate,) = fates(
+        saved(
+            """pre -d 192.0.2.10/32 -j MARK --set-xmark 0x50/0xffffffff
+            pre -m time --timestart 10:00 -j MARK --set-xmark 0x9/0xffffffff"""
+        )
+    )
+    assert fate.fate is Fate.UNKNOWN
+    assert fate.hidden_by is not None
+    assert (fate.hidden_by.table, fate.hidden_by.line) == ("mangle", 2)
+    assert [ref.line for ref in fate.rules][:1] == [1]
+
+
+def test_chance_sends_some_packets_the_one_way_and_some_the_other() -> None:
+    found = fates(
+        saved(
+            """pre MARK 80
+            pre -m statistic --mode random --probability 0.5 MARK 9"""
+        )
+    )
+    assert {each.fate for each in found} == {Fate.RIGHT, Fate.WRONG}
+
+
+def test_who_sends_too_much_may_be_refused() -> None:
+    (fate,) = fates(
+        saved(
+            """pre MARK 80
+            in -m hashlimit --hashlimit-above 100/sec --hashlimit-name a -j DROP"""
+        )
+    )
+    assert (fate.fate, fate.is_limited) == (Fate.RIGHT, True)
+
+
+SETS = """create vips hash:ip,port family inet
+add vips 192.0.2.10,tcp:80
+create marks hash:net family inet skbinfo
+add marks 192.0.2.0/24 skbmark 0x9
+add marks 192.0.2.10 skbmark 0x50
+create bad hash:net family inet
+add bad 203.0.113.0/24
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "fate"),
+    [
+        ("pre -m set --match-set vips dst,dst MARK 80", "right"),
+        ("pre -m set ! --match-set vips dst,dst MARK 80", "unmarked"),
+        ("pre -m set --match-set none dst MARK 80", "unknown"),
+        ("pre -j SET --map-set marks dst --map-mark", "right"),
+        (
+            "pre MARK 80\nraw PREROUTING -m set --match-set bad src -j DROP",
+            "dropped",
+        ),
+    ],
+)
+def test_ipsets_are_looked_up(text: str, fate: str) -> None:
+    (found,) = fates(saved(text) | Ruleset(ipsets=sets_of(SETS)))
+    assert found.fate == fate
+
+
+MARK80 = {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 80}}
+
+
+def test_native_chains_are_met_in_the_order_of_their_priorities() -> None:
+    def at(pre: int, then: object) -> Fate:
+        ruleset = native(chain("a", "prerouting", pre), rule("a", then))
+        both = ruleset | saved("pre MARK 80")
+        (found,) = fates(both)
+        return found.fate
+
+    zero = {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 0}}
+    assert at(-160, zero) is Fate.RIGHT
+    assert at(-140, zero) is Fate.UNMARKED
+    # At one priority the order is not known, and it matters.
+    assert at(-150, zero) is Fate.UNKNOWN
+    assert at(-150, MARK80) is Fate.RIGHT
+
+
+def test_what_is_registered_behind_ipvs_sees_no_packet() -> None:
+    for priority, fate in ((97, Fate.DROPPED), (100, Fate.RIGHT)):
+        ruleset = native(
+            chain("a", "prerouting", -10), rule("a", MARK80), chain("b", "input", priority, "drop")
+        )
+        (found,) = fates(ruleset)
+        assert found.fate is fate, priority
+
+
+def test_a_chain_at_a_device_is_met_by_what_comes_by_it() -> None:
+    objects = [
+        {"chain": {"family": "netdev", "table": "t", "name": "in", "type": "filter",
+                   "hook": "ingress", "prio": -500, "policy": "drop", "dev": "eth1"}},
+    ]  # fmt: skip
+    ruleset = native(*objects, family="netdev") | saved("pre MARK 80")
+    assert {str(f.packets): f.fate for f in fates(ruleset)} == {
+        "192.0.2.10 tcp 80 in-interface eth0": Fate.RIGHT,
+        "192.0.2.10 tcp 80 in-interface eth1": Fate.DROPPED,
+    }
+
+
+def test_maps_of_marks_and_of_verdicts() -> None:
+    daddr = {"payload": {"protocol": "ip", "field": "daddr"}}
+    dport = {"payload": {"protocol": "tcp", "field": "dport"}}
+    marks = {"map": {"key": {"concat": [daddr, dport]}, "data": "@m"}}
+    ruleset = native(
+        chain("a", "prerouting", -10),
+        {"map": {"family": "inet", "table": "t", "name": "m", "type": ["ipv4_addr", "inet_service"],
+                 "map": "mark", "elem": [[{"concat": ["192.0.2.10", 80]}, 80]]}},
+        rule("a", {"mangle": {"key": {"meta": {"key": "mark"}}, "value": marks}}),
+        chain("b", "input", 0),
+        rule("b", {"vmap": {"key": dport, "data": {"set": [[80, {"accept": None}]]}}}),
+        rule("b", {"drop": None}),
+    )  # fmt: skip
+    assert [f.fate for f in fates(ruleset)] == [Fate.RIGHT]
+    other = Packets(destination=VIP, protocol=6, ports=(PortRange(443, 443),))
+    assert [f.fate for f in fates(ruleset, other)] == [Fate.DROPPED]
+
+
+def test_a_table_that_could_not_be_read_is_told() -> None:
+    key = TableKey(Lister.NFT, "inet", "odd")
+    ruleset = saved("pre MARK 80") | Ruleset({key: Unknown("rc -11")})
+    assert hook_path(ruleset, Family.INET).unread == ((key, "rc -11"),)
+    shown = Table(TableKey(Lister.IPTABLES_NFT, "ip", "mangle"), hidden="contains incompatible")
+    assert hook_path(Ruleset({shown.key: shown}), Family.INET).unread
+
+
+def test_a_tree_of_chains_without_end_is_cut_and_not_known() -> None:
+    lines = ["pre -j c0"]
+    for number in range(18):
+        lines += [f"mangle c{number} -j c{number + 1}"] * 2
+    lines.append("mangle c18 MARK 80")
+    (found,) = fates(saved("\n".join(lines)))
+    assert found.fate in {Fate.UNKNOWN, Fate.RIGHT}
+    assert found.fate is Fate.UNKNOWN
+    assert found.reason
