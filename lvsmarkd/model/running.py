@@ -1,10 +1,53 @@
 """The running keepalived, as far as it can be seen from outside."""
 
+from enum import Enum
+
 from msgspec import Struct
 
 from lvsmarkd.model.unknown import Unknown
 
 Version = tuple[int, int, int]
+
+
+class BuildOption(Enum):
+    """What keepalived may be built without, so that it knows fewer words.
+
+    The values are its own names (``keepalived --version``, "Config options" and "System
+    options"); LINKBEAT and TRACK_PROCESS are ours: it lists only that it lacks them.
+    """
+
+    LVS = "LVS"
+    VRRP = "VRRP"
+    BFD = "BFD"
+    REGEX = "REGEX"
+    NFTABLES = "NFTABLES"
+    VRRP_AUTH = "VRRP_AUTH"
+    VRRP_VMAC = "VRRP_VMAC"
+    VRRP_IPVLAN = "VRRP_IPVLAN"
+    VRF = "VRF"
+    SO_MARK = "SO_MARK"
+    OLD_CHECKSUM = "OLD_CHKSUM_COMPAT"
+    JSON = "JSON"
+    DBUS = "DBUS"
+    SNMP_VRRP = "SNMP_VRRP"
+    SNMP_CHECKER = "SNMP_CHECKER"
+    LINKBEAT = "LINKBEAT"
+    TRACK_PROCESS = "TRACK_PROCESS"
+
+
+class Build(Struct, frozen=True):
+    """Which keepalived it is.
+
+    ``lacks`` is what it was built without; where it does not tell, it is taken as built with all.
+    """
+
+    version: Version
+    lacks: frozenset[BuildOption] = frozenset()
+
+    @property
+    def dotted(self) -> str:
+        """The version as people write it."""
+        return ".".join(map(str, self.version))
 
 
 class RunningKeepalived(Struct, frozen=True):
@@ -20,7 +63,7 @@ class RunningKeepalived(Struct, frozen=True):
     pid namespace of its own, as in a container; its paths mean nothing here, so that
     ``executable`` and ``config`` are None.
 
-    ``version`` is not to be seen of a process: the caller fills it in.
+    ``build`` is not to be seen of a process: the caller fills it in.
     """
 
     pid: int
@@ -32,7 +75,7 @@ class RunningKeepalived(Struct, frozen=True):
     net_namespace: str | None
     checker: bool
     elsewhere: bool | None
-    version: Version | None = None
+    build: Build | None = None
     contained: bool = False
 
     def same_process(self, other: "Running | None") -> bool:

@@ -10,13 +10,13 @@ from lvsmarkd.declarations.resolve import resolve
 from lvsmarkd.declarations.settings import Loaded, Settings
 from lvsmarkd.declarations.tables import Undeclared
 from lvsmarkd.judge.desired import Desired, Options, desired
-from lvsmarkd.keepalived.conf.context import Dialect
+from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.process.procfs import environment_of
 from lvsmarkd.model.declaration import Declaration, Declared
 from lvsmarkd.model.keepalived import Completeness, Reading
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.origin import Problem
-from lvsmarkd.model.running import Running, RunningKeepalived, Version
+from lvsmarkd.model.running import Build, Running, RunningKeepalived
 from lvsmarkd.model.runtime_state import UNASKED, RuntimeState
 from lvsmarkd.reconcile.keepalived_conf import KeepalivedConf, ReadAs
 from lvsmarkd.reconcile.remembered import Remembered
@@ -44,8 +44,8 @@ class Inputs(Struct, frozen=True):
     refused: tuple[Problem, ...] = ()
     """Why a newer lvsmarkd.toml is not in force."""
     runtime_state: RuntimeState = UNASKED
-    version: Version | None = None
-    """That of the keepalived as which the file was read; None where none could be asked."""
+    build: Build | None = None
+    """The keepalived as which the file was read; None where none could be asked."""
 
     def policy(self, limits: Limits) -> Options:
         """The operator's choices, and what the firewall at hand can say."""
@@ -71,7 +71,7 @@ class Inputs(Struct, frozen=True):
         running = self.runtime_state.running
         if not isinstance(running, RunningKeepalived):
             return file
-        version = f" {'.'.join(map(str, running.version))}" if running.version else ""
+        version = f" {running.build.dotted}" if running.build else ""
         by_id = f", config id {running.config_id}" if running.config_id else ""
         return f"{file}, of keepalived{version} (pid {running.pid}{by_id})"
 
@@ -102,8 +102,8 @@ class InputReader(Struct):
         reloaded = self.settings_file.refresh()
         runtime_state = self._look()
         self._running = runtime_state.running
-        version = self.runtime_probe.version(self._running)
-        reading = self._keepalived_conf.read(self._read_as(Dialect.of(version)))
+        build = self.runtime_probe.build(self._running)
+        reading = self._keepalived_conf.read(self._read_as(Dialect.of(build)))
         if reading.namespace is not None and runtime_state.kernel is not None:
             runtime_state = replace(runtime_state, ipvs_here=ipvs_is_here(reading.namespace.name))
         known = self._inputs
@@ -116,7 +116,7 @@ class InputReader(Struct):
             return known
         declared = _declared(self.settings_file.loaded, reading)
         refused = self.settings_file.refused
-        self._inputs = Inputs(reading, declared, self.settings, refused, runtime_state, version)
+        self._inputs = Inputs(reading, declared, self.settings, refused, runtime_state, build)
         return self._inputs
 
     def expire(self) -> None:

@@ -7,7 +7,7 @@ from time import time_ns
 from msgspec import Struct
 
 from lvsmarkd.keepalived import changed_since, fingerprint, read
-from lvsmarkd.keepalived.conf.context import Dialect
+from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.model.keepalived import Completeness, Reading
 
 _TICK = 20_000_000

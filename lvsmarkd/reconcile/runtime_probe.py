@@ -9,13 +9,13 @@ from msgspec.structs import replace
 
 from lvsmarkd.keepalived.process.discovery import find_keepalived
 from lvsmarkd.keepalived.process.running_copy import CopyStamp, read_running_copy, stamp_of
-from lvsmarkd.keepalived.process.version import installed_version
+from lvsmarkd.keepalived.process.version import installed_build
 from lvsmarkd.kernel.ipvs import kernel_services
 from lvsmarkd.kernel.rules import policy_rules
 from lvsmarkd.model.claim import MarkClaim
 from lvsmarkd.model.ipvs import KernelServices
 from lvsmarkd.model.keepalived import Reading
-from lvsmarkd.model.running import Running, RunningKeepalived, Stopped, Version
+from lvsmarkd.model.running import Build, Running, RunningKeepalived, Stopped
 from lvsmarkd.model.runtime_state import HostSource, RuntimeState
 from lvsmarkd.model.unknown import Unknown
 
@@ -35,11 +35,11 @@ class RuntimeProbe(Struct):
     rules: Callable[[], tuple[MarkClaim, ...] | Unknown] = policy_rules
     stamp: Callable[[int], CopyStamp | None] = stamp_of
     read: Callable[[RunningKeepalived], Reading | Unknown] = read_running_copy
-    ask: Callable[[str | None], Version | None] = installed_version
+    ask: Callable[[str | None], Build | None] = installed_build
     _running: Running | None = None
     _copy: Reading | Unknown | None = None
     _stamp: CopyStamp | None = None
-    _installed: tuple[tuple[str, int], Version | None] | None = None
+    _installed: tuple[tuple[str, int], Build | None] | None = None
 
     def look(self, named: Path | None) -> RuntimeState:
         """What is there now. ``named`` is the file that the operator named, if one: a keepalived
@@ -67,10 +67,10 @@ class RuntimeProbe(Struct):
             unseen[HostSource.PROCESS] = running
         return RuntimeState(running, copy, kernel, claims, unseen=unseen)
 
-    def version(self, running: Running | None) -> Version | None:
-        """The running keepalived's version, else that of the installed one, if any."""
-        if isinstance(running, RunningKeepalived) and running.version is not None:
-            return running.version
+    def build(self, running: Running | None) -> Build | None:
+        """Which keepalived runs, else which one is installed, if any."""
+        if isinstance(running, RunningKeepalived) and running.build is not None:
+            return running.build
         executable = shutil.which("keepalived", path="/usr/sbin:/sbin:/usr/local/sbin:/usr/bin")
         if executable is None:
             return None
@@ -86,7 +86,7 @@ class RuntimeProbe(Struct):
             if found.contained and found.elsewhere is not False:
                 found = Stopped()
             elif not found.same_process(self._running):
-                found = replace(found, version=self.ask(found.executable))
+                found = replace(found, build=self.ask(found.executable))
                 self._copy = self._stamp = None
         self._running = found
         return found

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from lvsmarkd.keepalived.conf.context import Dialect
-from lvsmarkd.keepalived.process.version import installed_version
+from lvsmarkd.keepalived.conf.dialect import Dialect
+from lvsmarkd.keepalived.process.version import installed_build
 from tests.keepalived.oracle import OPTIONS, Oracle
 
 HANGS_MILLISECONDS = 900
@@ -53,7 +53,7 @@ class StandingOracle:
     """
 
     def __init__(self, oracle: Oracle, directory: Path, config_id: str) -> None:
-        self.dialect = Dialect.of(installed_version(shutil.which(oracle.program)))
+        self.dialect = Dialect.of(installed_build(shutil.which(oracle.program)))
         self.configuration = directory / "configuration"
         self._services = directory / "services"
         self._services.touch()

@@ -12,7 +12,7 @@ from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.ipvs import KernelServices, LoadedIpvs, NoIpvs
 from lvsmarkd.model.keepalived import Reading
 from lvsmarkd.model.report import Mode, Report
-from lvsmarkd.model.running import Running, RunningKeepalived, Stopped
+from lvsmarkd.model.running import Build, Running, RunningKeepalived, Stopped
 from lvsmarkd.model.service import Family, ServiceKey
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Trigger, Wake
@@ -24,7 +24,7 @@ from tests.harness.control import MAIL, WEB
 from tests.harness.paper import PaperFirewall
 from tests.harness.values import key
 
-RUNNING = RunningKeepalived(4711, 1, None, None, None, None, None, True, False, (2, 2, 7))
+RUNNING = RunningKeepalived(4711, 1, None, None, None, None, None, True, False, Build((2, 2, 7)))
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Director:
             rules=lambda: self.claims,
             stamp=lambda _pid: None,
             read=lambda _running: self.copy,
-            ask=lambda _executable: (2, 2, 7),
+            ask=lambda _executable: Build((2, 2, 7)),
         )
         clock = Clock(lambda: self.now, lambda: 1e9 + self.now)
         self.reconciler = Reconciler(inputs, self.paper, clock)

@@ -14,7 +14,7 @@ from lvsmarkd.backends.iptables.toolset import Tools, Toolset, Variant
 from lvsmarkd.keepalived.conf.files import read_file
 from lvsmarkd.keepalived.conf.globbing import matches_of
 from lvsmarkd.keepalived.process.discovery import find_keepalived
-from lvsmarkd.keepalived.process.version import installed_version
+from lvsmarkd.keepalived.process.version import installed_build
 from lvsmarkd.model.report import Result
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown
@@ -84,7 +84,7 @@ def test_without_descriptors_nothing_is_taken_for_absent(tmp_path: Path) -> None
         with pytest.raises(OSError, match="Too many open files"):
             matches_of(f"{tmp_path}/*.conf")
         with pytest.raises(OSError, match="Too many open files"):
-            installed_version("/bin/true")
+            installed_build("/bin/true")
         assert isinstance(read_file(str(tmp_path / "one.conf")), Unknown)
         with pytest.raises(FirewallError) as failed:
             run(["/bin/true"])

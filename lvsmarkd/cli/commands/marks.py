@@ -12,11 +12,10 @@ from lvsmarkd.judge.desired import Desired, FlowSource
 from lvsmarkd.judge.judgement import covered
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.watched import advice, watched
-from lvsmarkd.keepalived.conf.context import REFERENCE
+from lvsmarkd.keepalived.conf.dialect import REFERENCE
 from lvsmarkd.model.finding import Severity
 from lvsmarkd.model.ipvs import in_ipvs
 from lvsmarkd.model.origin import Problem
-from lvsmarkd.model.running import Version
 from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.reconcile.inputs import Inputs
@@ -43,22 +42,18 @@ def run(options: argparse.Namespace) -> Exit:
         )
     else:
         _print(wanted, states, seen)
-        if inputs_now.version is None:
-            print(f"\nread as keepalived {_dotted(REFERENCE)} would: no keepalived could be asked")
+        if inputs_now.build is None:
+            print(f"\nread as keepalived {REFERENCE.dotted} would: no keepalived could be asked")
     return Exit.OK
 
 
 def _reader_form(inputs_now: Inputs) -> dict[str, Any]:
     return {
-        "version": _dotted(inputs_now.version or REFERENCE),
-        "assumed": inputs_now.version is None,
+        "version": (inputs_now.build or REFERENCE).dotted,
+        "assumed": inputs_now.build is None,
         "source": inputs_now.source,
         "files": list(inputs_now.reading.files),
     }
-
-
-def _dotted(version: Version) -> str:
-    return ".".join(map(str, version))
 
 
 def _backend(session: Session) -> Backend | None:

@@ -8,6 +8,7 @@ another process reads is passed over by counting braces.
 
 from collections.abc import Iterable, Iterator
 
+from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.conf.grammar import Body, KeywordTable
 from lvsmarkd.keepalived.conf.logical import CLOSE, OPEN, Item, LogicalLine, Note
 
@@ -54,13 +55,16 @@ class BlockHandler:
         """A keyword without its required word: keepalived exits."""
 
 
-def process_stream(items: Iterable[Item], table: KeywordTable, handler: BlockHandler) -> None:
+def process_stream(
+    items: Iterable[Item], table: KeywordTable, handler: BlockHandler, dialect: Dialect
+) -> None:
     """Walk through the whole sequence, from the top level."""
-    _BlockParser(items, handler).stream(table, TOP, depth=0, need_open=False)
+    _BlockParser(items, handler, dialect).stream(table, TOP, depth=0, need_open=False)
 
 
 class _BlockParser:
-    def __init__(self, items: Iterable[Item], handler: BlockHandler) -> None:
+    def __init__(self, items: Iterable[Item], handler: BlockHandler, dialect: Dialect) -> None:
+        self._dialect = dialect
         self._handler = handler
         self._lines = self._without_notes(items)
         # As skip_sublevel: braces still to be closed; -1 before the first of them.
@@ -104,7 +108,7 @@ class _BlockParser:
     def _keyword(self, table: KeywordTable, block: str, line: LogicalLine, depth: int) -> None:
         handler = self._handler
         word = line.words[0]
-        if (keyword := table.get(word)) is None:
+        if (keyword := table.get(word)) is None or not keyword.known_to(self._dialect):
             handler.unknown(block, line)
             return
         # Only a quoted "{" can still be on the line.

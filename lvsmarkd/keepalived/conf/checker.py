@@ -15,7 +15,7 @@ from lvsmarkd.keepalived.conf.checker_keywords import (
     VIRTUAL_SERVER,
     VIRTUAL_SERVER_GROUP,
 )
-from lvsmarkd.keepalived.conf.context import Dialect
+from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.conf.logical import OPEN, Item, LogicalLine, Note, script_words
 from lvsmarkd.keepalived.conf.mark_words import mark_of, marks_named
 from lvsmarkd.keepalived.conf.open_group import OpenGroup
@@ -38,7 +38,7 @@ def checker_config(
 ) -> CheckerConfig:
     """Read the whole as the checker does; raises KeepalivedStops where it would exit."""
     checker = _Checker(problems, dialect)
-    process_stream(items, CHECKER, checker)
+    process_stream(items, CHECKER, checker, dialect)
     return CheckerConfig(
         checker.servers(),
         tuple(checker.groups),
@@ -121,7 +121,7 @@ class _Checker(BlockHandler):
             self.collector.touched(line, lambda: (mark,))
 
     def end(self, block: str, closing: LogicalLine | None) -> None:
-        if block in _FETCHERS and not self._url and self._dialect is Dialect.BEFORE_2_4:
+        if block in _FETCHERS and not self._url and self._dialect.frees_checks_twice:
             # It frees the check, and then the one before it, and uses both (check_http.c,
             # http_get_check_end).
             problem = _without_url(block, closing or self._opener)
@@ -173,8 +173,12 @@ class _Checker(BlockHandler):
                 # What it takes for the virtual server before it is a list's own head.
                 self._problems.append(_no_server_before(line))
                 self.doubtful = True
-        old = self._dialect is Dialect.BEFORE_2_4
-        if old and block == REAL_SERVER and self._server and not self._server.in_real:
+        if (
+            self._dialect.keeps_closed_blocks
+            and block == REAL_SERVER
+            and self._server
+            and not self._server.in_real
+        ):
             # What follows changes the real server before it, or a list's own head.
             self._problems.append(_no_server_before(line))
             self.doubtful = True
@@ -185,11 +189,12 @@ class _Checker(BlockHandler):
         self._structure.skipped(opener, line)
 
     def _passed_over(self, block: str) -> bool:
-        """Whether the real server is invalid whose keywords these are: from 2.4 on, they are
-        not looked at.
+        """Whether the real server is invalid whose keywords these are: where a version
+        keeps no closed blocks, they are not looked at.
         """
-        new = self._dialect is Dialect.SINCE_2_4
-        return new and block == REAL_SERVER and not (self._server and self._server.in_real)
+        if self._dialect.keeps_closed_blocks:
+            return False
+        return block == REAL_SERVER and not (self._server and self._server.in_real)
 
     def incomplete(self, block: str, line: LogicalLine) -> None:
         word = line.words[0]
@@ -313,7 +318,7 @@ class _Checker(BlockHandler):
 def _without_url(block: str, line: LogicalLine | None) -> Problem:
     return Problem(
         line.origin if line else Origin(""),
-        f"the {block} that ends here has no url with a path, on which keepalived before 2.4 "
+        f"the {block} that ends here has no url with a path, on which keepalived before 2.2.8 "
         "crashes, so that nothing is programmed: give it one",
         fatal=True,
     )

@@ -2,7 +2,7 @@
 
 import re
 
-from lvsmarkd.keepalived.conf.context import Dialect
+from lvsmarkd.keepalived.conf.dialect import Dialect
 
 BLANKS = " \t"
 ANNOTATION = "lvsmarkd:"
@@ -40,7 +40,7 @@ def decomment(line: str, dialect: Dialect) -> tuple[str, str]:
                 position += 1
             case _ if not quoted:
                 text, comment = _trimmed([*kept, line[start:at]]), line[position:]
-                if dialect is Dialect.BEFORE_2_4 and _CONTINUED.fullmatch(comment):
+                if dialect.comments_continue and _CONTINUED.fullmatch(comment):
                     text += "\\"
                 return text, comment
     return _trimmed([*kept, line[start:]]), ""

@@ -8,7 +8,7 @@ import re
 from msgspec import Struct, field
 
 from lvsmarkd.keepalived.conf.comments import BLANKS
-from lvsmarkd.keepalived.conf.context import Dialect, ReadContext
+from lvsmarkd.keepalived.conf.context import ReadContext
 from lvsmarkd.keepalived.conf.physical import MAX_LINE
 
 LINE_END = "\n"
@@ -19,14 +19,11 @@ _DEFINITION = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)=[ \t]*")
 # Without braces a name counts only where a blank, `,`, `)` or the end follows it; after a name
 # in braces, parameters may follow.
 _USE = {
-    dialect: re.compile(
+    words: re.compile(
         r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(" + parameters + r"*)\}"
         r"|([A-Za-z_][A-Za-z0-9_]*)(?=[ \t,)]|\Z))"
     )
-    for dialect, parameters in {
-        Dialect.BEFORE_2_4: r"[ 0-9]",
-        Dialect.SINCE_2_4: r"[ \tA-Za-z0-9_]",
-    }.items()
+    for words, parameters in {False: r"[ 0-9]", True: r"[ \tA-Za-z0-9_]"}.items()
 }
 
 _ENDLESS = 20_000
@@ -131,7 +128,7 @@ class Definitions(Struct):
         What was put in is looked at again, so that values may use other definitions.
         ``directory`` is what ``_PWD`` stands for.
         """
-        use = _USE[self.context.dialect]
+        use = _USE[self._words]
         position = 0
         opened: list[str] = []
         doubts: list[str] = []
@@ -183,8 +180,8 @@ class Definitions(Struct):
         return _UseValue(first, more, doubt)
 
     @property
-    def _since_2_4(self) -> bool:
-        return self.context.dialect is Dialect.SINCE_2_4
+    def _words(self) -> bool:
+        return self.context.dialect.takes_words_as_parameters
 
     def _built_in(self, name: str, parameters: list[str], directory: str) -> "_UseValue":
         """The value of a built-in definition, or why it cannot be known (set_std_definitions)."""
@@ -199,9 +196,9 @@ class Definitions(Struct):
                 return _UseValue("!")
             case "_RANDOM", _:
                 return _UseValue(doubt="$_RANDOM is another number at each start")
-            case "_ENV", [] if self._since_2_4:
+            case "_ENV", [] if self._words:
                 raise _CrashesError
-            case "_ENV", [variable] if self._since_2_4:
+            case "_ENV", [variable] if self._words:
                 if self.context.environment is None:
                     doubt = f"${{_ENV {variable}}} is in keepalived's own environment"
                     return _UseValue(doubt=doubt)

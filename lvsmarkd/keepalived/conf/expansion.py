@@ -9,7 +9,7 @@ import re
 from msgspec import Struct
 
 from lvsmarkd.keepalived.conf.comments import BLANKS, decomment
-from lvsmarkd.keepalived.conf.context import Dialect, ReadContext
+from lvsmarkd.keepalived.conf.context import ReadContext
 from lvsmarkd.keepalived.conf.definitions import LINE_END, Definition, Definitions
 from lvsmarkd.keepalived.conf.sequences import EndlessError, Sequence, sequence_of
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops
@@ -183,12 +183,13 @@ class Expander:
             self._rests.append(_Rest(more, self.count))
         if not done.replaced:
             return done.text, False
-        old = self.context.dialect is Dialect.BEFORE_2_4
-        if old and done.text.startswith("@"):
+        dialect = self.context.dialect
+        if dialect.miscounts_conditions and done.text.startswith("@"):
             # It moves as many bytes as the line had before, or a negative number of them.
             self._doubt(origin, "a condition comes out of a definition")
-        text, _ = decomment(done.text, self.context.dialect)
-        return text, old and not done.doubtful and (text.startswith("@") or "$" in text)
+        text, _ = decomment(done.text, dialect)
+        again = dialect.looks_at_lines_again and not done.doubtful
+        return text, again and (text.startswith("@") or "$" in text)
 
     def _doubt(self, origin: Origin, why: str) -> None:
         self.doubtful = True

@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from enum import Enum, auto
 
 from msgspec import Struct
+from msgspec.structs import replace
+
+from lvsmarkd.keepalived.conf.dialect import Dialect
+from lvsmarkd.model.running import BuildOption, Version
 
 
 class Body(Enum):
@@ -23,12 +27,19 @@ class Keyword(Struct, frozen=True):
     """One keyword.
 
     ``required`` tells that keepalived exits where the keyword stands without a word after it
-    (lib/parser.c, null_strvec).
+    (lib/parser.c, null_strvec). ``since`` is the version that brought it, where that is newer
+    than 2.2.7; ``option`` is what keepalived must have been built with.
     """
 
     body: Body = Body.NOTHING
     inner: Mapping[str, "Keyword"] | None = None
     required: bool = False
+    since: Version | None = None
+    option: BuildOption | None = None
+
+    def known_to(self, dialect: Dialect) -> bool:
+        """Whether a keepalived has this word; to another it is unknown, and so is its block."""
+        return dialect.knows(self.since, self.option)
 
 
 KeywordTable = Mapping[str, Keyword]
@@ -49,6 +60,24 @@ def passed_over(names: str) -> dict[str, Keyword]:
     return dict.fromkeys(names.split(), Keyword(Body.PASSED_OVER))
 
 
+def left_to_others(table: KeywordTable) -> dict[str, Keyword]:
+    """The keywords of another process's table, which this one passes over."""
+    return {
+        name: Keyword(Body.PASSED_OVER, since=keyword.since, option=keyword.option)
+        for name, keyword in table.items()
+    }
+
+
 def block(inner: KeywordTable, *, required: bool = False) -> Keyword:
     """A keyword with a block of keywords."""
     return Keyword(Body.KEYWORDS, inner, required)
+
+
+def since(version: Version, table: KeywordTable) -> dict[str, Keyword]:
+    """Keywords that came with a version."""
+    return {name: replace(keyword, since=version) for name, keyword in table.items()}
+
+
+def built_with(option: BuildOption, table: KeywordTable) -> dict[str, Keyword]:
+    """Keywords that only a keepalived has that was built with an option."""
+    return {name: replace(keyword, option=option) for name, keyword in table.items()}

@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from lvsmarkd.keepalived.conf.bounds import Bounds
-from lvsmarkd.keepalived.conf.context import Dialect
+from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.conf.files import Skipped, read_file
 from lvsmarkd.keepalived.conf.includes import Fatal, Include, find_files
 from lvsmarkd.keepalived.conf.physical import PhysicalLines, physical_lines

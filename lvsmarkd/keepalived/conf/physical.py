@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from lvsmarkd.keepalived.conf.context import Dialect
+from lvsmarkd.keepalived.conf.dialect import Dialect
 
 MAX_LINE = 1023
 """Bytes of a line that keepalived's buffer holds (lib/parser.h, MAXBUF, less the NUL)."""
@@ -54,7 +54,7 @@ def _with_oddities(raw: bytes, dialect: Dialect) -> PhysicalLines:
             if nul:
                 cut.append(number)
             ended = number != last
-            if dialect is Dialect.SINCE_2_4 and (len(piece) == MAX_LINE or (nul and ended)):
+            if dialect.drops_unfit_lines and (len(piece) == MAX_LINE or (nul and ended)):
                 piece = b""
             lines.append((number, piece.decode(errors="surrogateescape").rstrip("\r")))
     return PhysicalLines(lines, tuple(overlong), tuple(cut))

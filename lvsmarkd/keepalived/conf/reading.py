@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from lvsmarkd.keepalived.conf.checker import checker_config
 from lvsmarkd.keepalived.conf.checker_keywords import CHECKER
-from lvsmarkd.keepalived.conf.context import Dialect, ReadContext
+from lvsmarkd.keepalived.conf.context import ReadContext
+from lvsmarkd.keepalived.conf.dialect import REFERENCE_DIALECT, Dialect
 from lvsmarkd.keepalived.conf.globbing import matches_of
 from lvsmarkd.keepalived.conf.grammar import Body
 from lvsmarkd.keepalived.conf.logical import LogicalLine
@@ -20,6 +21,7 @@ from lvsmarkd.keepalived.conf.vrrp_keywords import VRRP
 from lvsmarkd.kernel.files import file_stamp
 from lvsmarkd.model.keepalived import Annotation, Completeness, Reading
 from lvsmarkd.model.origin import Origin, Problem
+from lvsmarkd.model.running import BuildOption
 
 _PROBLEMS = 500
 _HEADERS = frozenset(
@@ -34,7 +36,7 @@ def read(
     path: Path,
     config_id: str | None = None,
     *,
-    dialect: Dialect = Dialect.BEFORE_2_4,
+    dialect: Dialect = REFERENCE_DIALECT,
     environment: Mapping[str, str] | None = None,
 ) -> Reading:
     """Read keepalived.conf at ``path``; whatever is there, a reading comes back.
@@ -90,7 +92,7 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
     suspicion = _suspicion(main, transcript)
     if suspicion is not None:
         problems.append(suspicion)
-    instances = vrrp_instances(transcript.items, problems)
+    instances = vrrp_instances(transcript.items, problems, dialect)
     stop = transcript.stop
     out = Programmed()
     annotations: tuple[Annotation, ...] = ()
@@ -105,6 +107,8 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
             stop = _no_checker(main)
     except KeepalivedStops as stopped:
         stop = stop or stopped.problem
+    if BuildOption.LVS in dialect.build.lacks:
+        stop = _no_lvs(main)
     if stop is not None:
         # keepalived would not run on this: it programmes nothing, and takes nothing away.
         problems.append(stop)
@@ -173,6 +177,15 @@ def _suspicion(main: str, transcript: Transcript) -> Problem | None:
             "break",
         )
     return None
+
+
+def _no_lvs(main: str) -> Problem:
+    return Problem(
+        Origin(main),
+        "this keepalived was built without LVS, so that nothing is programmed: install one that "
+        "has it",
+        fatal=True,
+    )
 
 
 def _no_checker(main: str) -> Problem:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
-from lvsmarkd.keepalived.conf.context import Dialect
+from lvsmarkd.keepalived.conf.dialect import Dialect
 
 Values = tuple[tuple[str, str], ...]
 """Definitions, by name, for one run of the line."""
@@ -64,7 +64,7 @@ def _seq(text: str, dialect: Dialect, resolve: Callable[[str], str]) -> Sequence
     name, at = text[begin:end], _blanks(text, end)
     if at == len(text) or text[at] == ")" or at == begin:
         return None
-    if name.startswith("{") and dialect is Dialect.SINCE_2_4:
+    if name.startswith("{") and dialect.refuses_braced_sequences:
         return None
     # Whatever parts the name from the numbers is passed over unseen.
     at = _blanks(text, at + 1)

@@ -63,7 +63,7 @@ def transcribe(path: str, context: ReadContext) -> Transcript:
     stop = None
     try:
         stack.push_main(path, raw)
-        process_stream(reader.items(), PARENT, parent)
+        process_stream(reader.items(), PARENT, parent, context.dialect)
     except KeepalivedStops as stopped:
         stop = stopped.problem
     record.partial = record.partial or expander.doubtful or reader.exceeded
@@ -90,7 +90,7 @@ def transcribe_copy(copy: Copy, path: str, context: ReadContext) -> Transcript:
     parent = Parent(IncludeStack(context.dialect, record, Bounds()), record.problems)
     stop = read.stop
     try:
-        process_stream(read.items, PARENT, parent)
+        process_stream(read.items, PARENT, parent, context.dialect)
     except KeepalivedStops as stopped:
         stop = stop or stopped.problem
     kept = parent.config()

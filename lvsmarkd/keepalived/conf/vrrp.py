@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from lvsmarkd.keepalived.conf.addresses import parse_address
 from lvsmarkd.keepalived.conf.blocks import TOP, BlockHandler, process_stream
+from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.conf.logical import Item, LogicalLine
 from lvsmarkd.keepalived.conf.mark_words import marks_named
 from lvsmarkd.keepalived.conf.vrrp_keywords import (
@@ -26,10 +27,12 @@ _MAX_INTERFACE = 15
 """Characters of an interface's name (IFNAMSIZ less the NUL)."""
 
 
-def vrrp_instances(items: Iterable[Item], problems: list[Problem]) -> tuple[VrrpInstance, ...]:
+def vrrp_instances(
+    items: Iterable[Item], problems: list[Problem], dialect: Dialect
+) -> tuple[VrrpInstance, ...]:
     """The instances, in the order written."""
     vrrp = _Vrrp(problems)
-    process_stream(items, VRRP, vrrp)
+    process_stream(items, VRRP, vrrp, dialect)
     return tuple(vrrp.instances.values())
 
 

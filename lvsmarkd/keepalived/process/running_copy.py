@@ -15,7 +15,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from lvsmarkd.keepalived.conf.conf_copy import CLOSES, FAILED, OPENS, copy_of
-from lvsmarkd.keepalived.conf.context import Dialect, ReadContext
+from lvsmarkd.keepalived.conf.context import ReadContext
+from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.conf.files import Skipped, read_file
 from lvsmarkd.keepalived.conf.globbing import matches_of
 from lvsmarkd.keepalived.conf.logical import LogicalLine
@@ -98,7 +99,7 @@ def read_running_copy(
     text = _text(raw)
     main = _main(text, process, keepalived)
     config_id = keepalived.config_id
-    dialect = Dialect.of(keepalived.version)
+    dialect = Dialect.of(keepalived.build)
     transcript = transcribe_copy(
         copy_of(text),
         main,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.keepalived.process.discovery import find_keepalived
-from lvsmarkd.keepalived.process.version import installed_version
+from lvsmarkd.keepalived.process.version import installed_build
 from lvsmarkd.model.running import RunningKeepalived, Stopped
 from lvsmarkd.model.unknown import Unknown
 from tests.harness import netns as namespace
@@ -66,9 +66,9 @@ def test_it_is_found_by_its_pid_file_with_its_options(keepaliveds: Keepaliveds, 
             checker=True,
             elsewhere=False,
         )
-        version = installed_version(seen.executable)
-        assert version is not None
-        assert f"Keepalived v{version[0]}.{version[1]}." in director.words()
+        build = installed_build(seen.executable)
+        assert build is not None
+        assert f"Keepalived v{build.dotted} " in director.words()
         assert find_keepalived(known=seen) is seen
         director.stop()
         assert stopped(known=seen)
@@ -265,4 +265,4 @@ def test_a_look_at_the_known_one_is_cheap(keepaliveds: Keepaliveds, conf: Path) 
 
 @pytest.mark.parametrize("program", [None, "/nonexistent", "/bin/true", "/dev/null"])
 def test_what_tells_no_version_has_none(program: str | None) -> None:
-    assert installed_version(program) is None
+    assert installed_build(program) is None

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from lvsmarkd.keepalived import read
-from lvsmarkd.keepalived.conf.context import Dialect
+from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.process.discovery import find_keepalived
 from lvsmarkd.keepalived.process.running_copy import (
     find_copy,
@@ -20,7 +20,7 @@ from lvsmarkd.keepalived.process.running_copy import (
     stamp_at,
     stamp_of,
 )
-from lvsmarkd.keepalived.process.version import installed_version
+from lvsmarkd.keepalived.process.version import installed_build
 from lvsmarkd.model.keepalived import Completeness, Reading
 from lvsmarkd.model.running import RunningKeepalived
 from lvsmarkd.model.unknown import Unknown
@@ -29,7 +29,7 @@ from tests.harness.keepalived import Director, Keepaliveds
 from tests.keepalived.cases import CASES, CONFIG_ID, Case, server
 
 AT_A_TIME = 4
-VERSION = installed_version(shutil.which("keepalived"))
+VERSION = installed_build(shutil.which("keepalived"))
 DIALECT = Dialect.of(VERSION)
 COPY = "/keepalived/consolidated_configuration"
 
@@ -119,7 +119,7 @@ def test_a_line_that_was_read_in_pieces_counts_once(
     (service,) = reading_of_copy(copy_made(path)).services
 
     # From 2.4 on the piece is dropped, and nothing tells in the copy that it was one.
-    line = 2 if DIALECT is Dialect.BEFORE_2_4 else 3
+    line = 2 if DIALECT.comments_continue else 3
     assert [str(origin) for origin in service.origins] == [f"{path}:{line}"]
 
 
