@@ -17,13 +17,14 @@ _COMMANDS = {
     "run": "the daemon: keep the rules, until stopped",
     "marks": "what keepalived uses, which flows are declared, what is covered",
     "plan": "what differs, and the exact changes that would mend it",
+    "explain": "which rules packets meet, in order, and what mark comes out",
     "apply": "one pass: carry out the plan",
     "status": "ask the running daemon",
     "pause": "let the running daemon judge and report, and write nothing",
     "resume": "end a pause",
     "purge": "remove all rules of lvsmarkd, and nothing else",
 }
-_LOCAL = ("run", "marks", "plan", "apply", "purge")
+_LOCAL = ("run", "marks", "plan", "explain", "apply", "purge")
 """The commands that read files and the firewall themselves."""
 _LISTING = "exit status: 0, also where a service is uncovered (that is what plan tells), 1 an error"
 _EPILOG = (
@@ -59,6 +60,13 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--json", action="store_true", help="print JSON")
         if name in _LOCAL:
             _add_local_options(command)
+        if name == "explain":
+            command.add_argument(
+                "question",
+                nargs="+",
+                metavar="WORD",
+                help="MARK, or ADDRESS [tcp|udp|sctp|dccp [PORTS]] [from ADDRESS] [in INTERFACE]",
+            )
         if name == "pause":
             command.add_argument(
                 "--for",

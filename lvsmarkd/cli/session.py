@@ -41,6 +41,14 @@ class Session(Struct, frozen=True):
             raise CommandError(str(error)) from error
 
 
+def names_files(options: argparse.Namespace) -> bool:
+    """Whether the command is about files or a firewall that its options name: else a daemon that
+    runs knows better.
+    """
+    named = (options.config, options.keepalived_conf, options.config_id, options.backend)
+    return any(each is not None for each in named)
+
+
 def cannot_lock(paths: DaemonPaths, error: OSError) -> CommandError:
     """What to say where the lock cannot be made."""
     who = "; run this as root" if isinstance(error, PermissionError) else ""

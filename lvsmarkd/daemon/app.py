@@ -14,6 +14,8 @@ of D-Bus              starts in backends/firewalld/client/adapter.py, with its o
                       reach it by the adapter's methods, which wait for its answer
 of inotify            starts in watch/directories.py: only passes on what it hears
 of the look-ups       asyncio.to_thread in watch/: reads /proc and IPVS for a watcher, which waits
+of explanations       asyncio.to_thread in _explain, one at a time: has what a pass saw, frozen, and
+                      reads the rest of the rules for itself
 
 What one thread wants of another is a wake-up or a frozen value.
 """
@@ -32,12 +34,16 @@ from lvsmarkd.daemon.pause import Pause, since_boot
 from lvsmarkd.daemon.runtime_directory import RuntimeDirectory
 from lvsmarkd.daemon.telemetry import Telemetry
 from lvsmarkd.daemon.watchers import Watchers
+from lvsmarkd.declarations.question import Question, parse_question
 from lvsmarkd.declarations.settings import Settings
+from lvsmarkd.model.explanation import Explanation
+from lvsmarkd.model.refusal import RefusalError
 from lvsmarkd.model.report import Mode, Report
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.reconcile.inputs import InputReader
 from lvsmarkd.reconcile.paths import DaemonPaths
-from lvsmarkd.reconcile.reconciler import Reconciler
+from lvsmarkd.reconcile.reconciler import LastLook, Reconciler
+from lvsmarkd.telemetry.explanation_form import explanation_form
 from lvsmarkd.telemetry.form import report_form
 
 LONGEST_PAUSE = 366 * 86_400
@@ -69,6 +75,7 @@ class App:
         self._server: asyncio.Server | None = None
         self._stopping = asyncio.Event()
         self._reloads: set[asyncio.Task[None]] = set()
+        self._explaining = asyncio.Lock()
         self.loop = Loop(
             self._pass, self._done, self._next_due, self._crashed, self.telemetry.queued
         )
@@ -174,6 +181,8 @@ class App:
                 return self._status(self._last)
             case "status":
                 return {"error": "the first pass has not ended yet"}
+            case "explain":
+                return await self._explain(request.get("question"))
             case "apply":
                 return self._status(await self.loop.pass_now(Wake(Trigger.CONTROL)))
             case "pause":
@@ -183,6 +192,19 @@ class App:
                 return self._status(await self.loop.pass_now(Wake(Trigger.CONTROL)))
             case other:
                 return {"error": f"no such command: {other!r}"}
+
+    async def _explain(self, question: object) -> Answer:
+        """By what the last pass saw, and the rest of the rules as they are now."""
+        words = [str(word) for word in question] if isinstance(question, list) else []
+        try:
+            asked = parse_question(words)
+        except RefusalError as refusal:
+            return {"error": str(refusal)}
+        if (look := self.reconciler.look) is None:
+            return {"error": "the first pass has not ended yet"}
+        async with self._explaining:
+            explained = await asyncio.to_thread(_explained, asked, look)
+        return {"explanations": [explanation_form(each) for each in explained]}
 
     async def _pause(self, seconds: object) -> Answer:
         if seconds is not None and not (
@@ -199,3 +221,11 @@ class App:
         left = self.pause.left(since_boot())
         shown = None if left is None else time() + left
         return {**report_form(report), "paused_until": shown}
+
+
+def _explained(asked: Question, look: LastLook) -> tuple[Explanation, ...]:
+    """In a thread of its own: it has frozen values, and what it reads it keeps for itself."""
+    from lvsmarkd.backends.surroundings import Surroundings  # noqa: PLC0415 - seldom needed
+    from lvsmarkd.judge.explanation import explain  # noqa: PLC0415 - the same
+
+    return explain(asked, look.desired, Surroundings().see(look.seen))

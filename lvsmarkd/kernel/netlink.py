@@ -10,6 +10,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from sys import byteorder
 from time import monotonic
 from types import TracebackType
@@ -26,6 +27,7 @@ _ERROR, _DONE = 2, 3  # NLMSG_ERROR, NLMSG_DONE
 _REQUEST_DUMP = 0x1 | 0x300  # NLM_F_REQUEST, NLM_F_DUMP
 _INTERRUPTED = 0x10  # NLM_F_DUMP_INTR
 _TYPE = 0x3FFF  # the rest are flags: nested, byte order
+_SOL_NETLINK, _GET_STRICT_CHK = 270, 12
 _DATAGRAM = 1 << 17
 """Bytes: the kernel makes none of a dump larger than 32 KiB, or than what is read at once."""
 
@@ -49,13 +51,17 @@ class Dump(Struct, frozen=True):
 class NetlinkSocket:
     """A netlink socket, for the calling thread's network namespace. Use it by ``with``.
 
-    All its questions together end within ``timeout`` seconds, or raise TimeoutError.
+    All its questions together end within ``timeout`` seconds, or raise TimeoutError. ``strict``:
+    the kernel leaves out what the question does not ask for, where it can (since Linux 4.20).
     """
 
-    def __init__(self, protocol: int, timeout: float) -> None:
+    def __init__(self, protocol: int, timeout: float, *, strict: bool = False) -> None:
         self._deadline = monotonic() + timeout
         self._sequence = 0
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+        if strict:
+            with suppress(OSError):
+                self._socket.setsockopt(_SOL_NETLINK, _GET_STRICT_CHK, 1)
 
     def __enter__(self) -> Self:
         return self

@@ -27,17 +27,37 @@ LOST = frozenset({Fate.WRONG, Fate.UNMARKED, Fate.DROPPED, Fate.ELSEWHERE})
 """What a service gets nothing of."""
 
 
+class FateStep(Struct, frozen=True):
+    """A rule that packets matched, or a policy, and the mark that they bore before and after it
+    (None: not known).
+    """
+
+    rule: RuleRef
+    before: int | None
+    after: int | None
+
+
 class PacketFate(Struct, frozen=True):
     """What becomes of some packets. ``mark`` is what they bear in the end, where they come to IPVS
-    with a mark that is known. ``rules`` are those that bear on it, as they are met: of packets
-    that are lost the last one takes them. ``reason`` says what hides the answer, where it is not
-    known, and ``hidden_by`` which rule. ``is_limited``: who sends too much is refused.
+    with a mark that is known. ``steps`` are the rules that they match, as they are met: of
+    packets that are lost the last one takes them. ``reason`` says what hides the answer, where it
+    is not known, and ``hidden_by`` which rule. ``is_limited``: who sends too much is refused.
     """
 
     packets: Packets
     fate: Fate
     mark: int | None = None
-    rules: tuple[RuleRef, ...] = ()
+    steps: tuple[FateStep, ...] = ()
     reason: str = ""
     hidden_by: RuleRef | None = None
     is_limited: bool = False
+
+    @property
+    def rules(self) -> tuple[RuleRef, ...]:
+        """The rules that bear on it: those that change the mark, and the one that takes lost
+        packets.
+        """
+        told = [step.rule for step in self.steps if step.before != step.after]
+        if self.fate in {Fate.DROPPED, Fate.ELSEWHERE} and self.steps:
+            told.append(self.steps[-1].rule)
+        return tuple(dict.fromkeys(told))

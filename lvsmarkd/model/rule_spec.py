@@ -195,6 +195,9 @@ class SetConnmark(Struct, frozen=True):
     value: int
     mask: int = MAX_MARK
 
+    def __str__(self) -> str:
+        return f"connection's mark {_masked(self.value, self.mask)}"
+
 
 class SaveMark(Struct, frozen=True):
     """Note the packet's mark with the connection: ``ct = (ct & ~to) ^ (mark & of) ^ flip``."""
@@ -202,6 +205,9 @@ class SaveMark(Struct, frozen=True):
     of: int = MAX_MARK
     to: int = MAX_MARK
     flip: int = 0
+
+    def __str__(self) -> str:
+        return "save the mark with the connection"
 
 
 class RestoreMark(Struct, frozen=True):
@@ -211,17 +217,26 @@ class RestoreMark(Struct, frozen=True):
     to: int = MAX_MARK
     flip: int = 0
 
+    def __str__(self) -> str:
+        return "restore the connection's mark"
+
 
 class SetsUnknownConnmark(Struct, frozen=True):
     """It changes the connection's mark to a value that its text does not tell."""
 
     target: str
 
+    def __str__(self) -> str:
+        return self.target
+
 
 class MapMark(Struct, frozen=True):
     """Give the packet the mark that a map has for it; a packet that the map lacks keeps its own."""
 
     lookup: Lookup
+
+    def __str__(self) -> str:
+        return f"mark by {self.lookup}"
 
 
 class SetsUnknownMark(Struct, frozen=True):
@@ -243,11 +258,17 @@ class Jump(Struct, frozen=True):
     chain: str
     goto: bool = False
 
+    def __str__(self) -> str:
+        return f"goto {self.chain}" if self.goto else f"jump {self.chain}"
+
 
 class VerdictMap(Struct, frozen=True):
     """Do what a map has for the packet; for one that it lacks, go on with the next rule."""
 
     lookup: Lookup
+
+    def __str__(self) -> str:
+        return f"what {self.lookup} has for it"
 
 
 class When(Struct, frozen=True):
@@ -255,9 +276,15 @@ class When(Struct, frozen=True):
 
     spec: "RuleSpec"
 
+    def __str__(self) -> str:
+        return f"({self.spec})"
+
 
 class Untrack(Struct, frozen=True):
     """Conntrack passes the packet by: it belongs to no connection (NOTRACK)."""
+
+    def __str__(self) -> str:
+        return "notrack"
 
 
 class TranslateDestination(Struct, frozen=True):
@@ -270,6 +297,10 @@ class TranslateDestination(Struct, frozen=True):
     port: Interval | None = None
     here: bool = False
     is_untold: bool = False
+
+    def __str__(self) -> str:
+        to = "to this host" if self.here else f"to {self.address}" if self.address else "elsewhere"
+        return f"send {to}" + (f" port {self.port}" if self.port else "")
 
 
 class UnknownTarget(Struct, frozen=True):
@@ -333,6 +364,12 @@ class RuleSpec(Struct, frozen=True):
     def only_effect(self) -> Effect | None:
         """What it does, where that is one thing."""
         return self.effects[0] if len(self.effects) == 1 else None
+
+    def __str__(self) -> str:
+        """For people, of a rule that its listing gives no text for."""
+        family = [str(self.family)] if self.family and self.packets.family is None else []
+        said = [*family, self.packets.text(), *map(str, self.conditions)]
+        return " ".join([*said, "→", ", ".join(map(str, self.effects)) or "counted"])
 
     def jumps(self) -> Iterator[Jump]:
         """Wherever it may lead, as far as that is known."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from lvsmarkd.model.firewall import NO_FIREWALL, FirewallIdentity
+from lvsmarkd.model.host import UNKNOWN_HOST, HostView
 from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
 from lvsmarkd.model.notice import Notice
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
@@ -152,6 +153,8 @@ class Snapshot(Struct, frozen=True):
     """Our own rules that other firewalls still hold."""
     ruleset: Ruleset = field(default_factory=Ruleset)
     """All that was read from the kernel, of every kind of firewall."""
+    host: HostView = UNKNOWN_HOST
+    """What else decides on the way of packets."""
 
     @property
     def held(self) -> Mapping[ChainKey, Chain | Unknown]:

@@ -52,6 +52,13 @@ class Clock(Struct, frozen=True):
     epoch: Callable[[], float] = time
 
 
+class LastLook(Struct, frozen=True):
+    """What the last pass judged in the end."""
+
+    desired: Desired
+    seen: Snapshot
+
+
 class Reconciler(Struct):
     """Makes what is there agree with what must hold, one pass at a time. The only writer.
 
@@ -69,6 +76,8 @@ class Reconciler(Struct):
     _basis: tuple[Inputs, Limits] | None = None
     _reported: Report | None = None
     _began: float = -inf
+    look: LastLook | None = None
+    """Frozen, and put there whole: any thread may take it."""
 
     def run(self, wakes: Iterable[Wake], mode: Callable[[Settings], Mode]) -> Report:
         """One pass, for these reasons. Raises nothing that is the firewall's, a file's or the
@@ -124,6 +133,7 @@ class Reconciler(Struct):
 
         now = self.clock.monotonic()
         self._state = conclusion.state.ended(wanted, after, now)
+        self.look = LastLook(wanted, after)
         left, repairs = conclusion.left, conclusion.repairs
         counts, epoch = RuleCounts(wanted, after), self.clock.epoch()
         return Report(

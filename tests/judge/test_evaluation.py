@@ -7,12 +7,12 @@ import pytest
 
 from lvsmarkd.judge.evaluation.fates import fates_of
 from lvsmarkd.judge.evaluation.hook_path import hook_path
-from lvsmarkd.judge.evaluation.host import HostView
 from lvsmarkd.judge.evaluation.journey import Journey
 from lvsmarkd.judge.evaluation.packet_class import classes_of
 from lvsmarkd.judge.evaluation.sender import Sender
 from lvsmarkd.judge.evaluation.terrain import Terrain
 from lvsmarkd.model.fate import Fate, PacketFate
+from lvsmarkd.model.host import HostView
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.ports import PortRange
 from lvsmarkd.model.ruleset import Lister, Ruleset, Table, TableKey

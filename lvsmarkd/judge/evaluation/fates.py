@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 
 from lvsmarkd.judge.evaluation.fork import Fork, Likelihood, Place
-from lvsmarkd.judge.evaluation.packet_class import ANY_INTERFACE, PacketClass
+from lvsmarkd.judge.evaluation.packet_class import PacketClass
 from lvsmarkd.judge.evaluation.trail import End, Ending
-from lvsmarkd.model.fate import Fate, PacketFate
+from lvsmarkd.model.fate import Fate, FateStep, PacketFate
+from lvsmarkd.model.host import ANY_INTERFACE
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.ports import MAX_PORT, PortRange
 from lvsmarkd.model.qualifiers import InInterface
@@ -75,7 +76,7 @@ def _together(ends: list[End], mark: int) -> Iterator[PacketFate]:
             _sent(end.sent),
             Fate.UNKNOWN,
             None,
-            _rules(end),
+            _steps(end),
             _why(fork),
             _ref(fork.place) if fork is not None else None,
         )
@@ -115,7 +116,7 @@ def _told(end: End, fate: Fate, *, is_limited: bool = False) -> PacketFate:
         _sent(end.sent),
         fate,
         end.packets.mark if known else None,
-        _rules(end),
+        _steps(end),
         reason,
         is_limited=is_limited,
     )
@@ -143,19 +144,12 @@ def _network(packet: PacketClass) -> Network:
     return next(summarize_address_range(IPv6Address(first), IPv6Address(last)))
 
 
-def _rules(end: End) -> tuple[RuleRef, ...]:
-    """The rules that changed something, or ended the way."""
-    steps = end.trail.steps()
-    found = [
-        _ref(step.place)
-        for number, step in enumerate(steps)
-        if step.before != step.after
-        or (number == len(steps) - 1 and end.ending is not Ending.ARRIVED)
-    ]
-    return tuple(found)
+def _steps(end: End) -> tuple[FateStep, ...]:
+    return tuple(FateStep(_ref(step.place), step.before, step.after) for step in end.trail.steps())
 
 
 def _ref(place: Place) -> RuleRef:
     if place.rule is None:
         return place.table.rule(place.chain, 0, "")
-    return place.table.rule(place.chain, place.rule.line, place.rule.text)
+    text = place.rule.text or str(place.rule.spec)
+    return place.table.rule(place.chain, place.rule.line, text)

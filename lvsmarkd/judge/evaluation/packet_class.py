@@ -16,8 +16,6 @@ HAVE_PORTS = frozenset({*map(int, Transport), 136})
 BALANCED = (int(Transport.TCP), int(Transport.UDP))
 """What IPVS makes connections of, where a flow names no protocol. (SCTP too: whoever balances it
 says so.)"""
-ANY_INTERFACE = ""
-"""Stands for all interfaces that no rule names, where the host's own are not known."""
 
 
 class Tracking(StrEnum):

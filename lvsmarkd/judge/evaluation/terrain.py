@@ -2,8 +2,8 @@
 
 from lvsmarkd.judge.evaluation.conditions import Conditions
 from lvsmarkd.judge.evaluation.hook_path import HookPath
-from lvsmarkd.judge.evaluation.host import HostView
 from lvsmarkd.judge.evaluation.rule_index import RuleIndex
+from lvsmarkd.model.host import HostView
 from lvsmarkd.model.ruleset import Ruleset, Table, TableKey, TableSet
 from lvsmarkd.model.unknown import Unknown
 

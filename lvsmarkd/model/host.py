@@ -2,8 +2,10 @@
 
 from msgspec import Struct
 
-from lvsmarkd.judge.evaluation.packet_class import ANY_INTERFACE
 from lvsmarkd.model.service import Network
+
+ANY_INTERFACE = ""
+"""Stands for all interfaces that no rule names, where the host's own are not known."""
 
 
 class HostView(Struct, frozen=True):

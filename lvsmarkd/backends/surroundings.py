@@ -1,0 +1,30 @@
+"""What packets meet besides the rules of the firewall that keeps ours, and the host around it."""
+
+from collections.abc import Callable
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from lvsmarkd.kernel.local_routes import local_networks
+from lvsmarkd.kernel.network import links_up
+from lvsmarkd.model.host import HostView
+from lvsmarkd.model.service import Network
+from lvsmarkd.model.snapshot import Snapshot
+from lvsmarkd.model.unknown import Unknown
+from lvsmarkd.netfilter.whole_ruleset import WholeRuleset
+
+
+class Surroundings(Struct):
+    """Makes snapshots whole. For one thread at a time."""
+
+    ruleset: WholeRuleset = field(default_factory=WholeRuleset)
+    interfaces: Callable[[], tuple[str, ...]] = links_up
+    local: Callable[[], tuple[Network, ...] | Unknown] = local_networks
+
+    def see(self, seen: Snapshot) -> Snapshot:
+        """The same with all that packets meet on their way to IPVS. Raises nothing that is the
+        firewall's or the kernel's fault: what could not be read is Unknown, or not there.
+        """
+        local = self.local()
+        host = HostView(frozenset(self.interfaces()), None if isinstance(local, Unknown) else local)
+        return replace(seen, ruleset=self.ruleset.complete(seen.ruleset), host=host)

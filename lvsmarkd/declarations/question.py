@@ -1,0 +1,71 @@
+"""A question about packets, as it is typed: ``MARK``, or what a packet is like.
+
+ADDRESS[/LENGTH] [TRANSPORT [PORTS]] [from ADDRESS] [in INTERFACE]
+"""
+
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+from msgspec.structs import replace
+
+from lvsmarkd.declarations import port_ranges, values
+from lvsmarkd.model.explanation import PacketQuestion
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.protocols import TRANSPORTS
+from lvsmarkd.model.qualifiers import InInterface
+from lvsmarkd.model.refusal import RefusalError, either
+from lvsmarkd.model.service import Address, Family, Network
+
+EXPECTED = "a mark, or an address as 192.0.2.10 tcp 443 from 203.0.113.5 in eth0"
+
+Question = int | PacketQuestion
+"""A mark, or packets."""
+
+
+def parse_question(words: Sequence[str]) -> Question:
+    """What is asked. Raises RefusalError."""
+    if not words:
+        raise RefusalError(None, EXPECTED)
+    first, *rest = words
+    if first.isascii() and first.isdecimal() and len(first) <= 20:
+        if rest:
+            raise RefusalError(rest[0], "nothing after a mark", "ask for an address, or a mark")
+        return values.mark(int(first))
+    to = values.target(first)
+    if isinstance(to, str):
+        raise RefusalError(first, EXPECTED)
+    return _about(to, rest)
+
+
+def _about(to: Network, words: Sequence[str]) -> PacketQuestion:
+    question = PacketQuestion(Packets(destination=to), Family.of(to))
+    rest = list(words)
+    while rest:
+        word, *rest = rest
+        match word:
+            case _ if word in TRANSPORTS:
+                packets = replace(question.packets, protocol=int(TRANSPORTS[word]))
+                if rest and rest[0] not in {"from", "in"}:
+                    packets = replace(packets, ports=port_ranges.ranges(rest.pop(0)))
+                question = replace(question, packets=packets)
+            case "from":
+                source = _address(rest.pop(0) if rest else None)
+                if Family.of(source) is not question.family:
+                    raise RefusalError(
+                        str(source), f"an address of {question.family}, as the first"
+                    )
+                question = replace(question, source=source)
+            case "in":
+                if not rest:
+                    raise RefusalError(None, f'{InInterface.expected} after "in"')
+                question = replace(question, interface=InInterface.checked(rest.pop(0)))
+            case _:
+                raise RefusalError(word, either((*TRANSPORTS, "from", "in")))
+    return question
+
+
+def _address(word: str | None) -> Address:
+    try:
+        return ip_address(word or "")
+    except ValueError:
+        raise RefusalError(word, 'an address after "from"') from None
