@@ -27,4 +27,7 @@ class Surroundings(Struct):
         """
         local = self.local()
         host = HostView(frozenset(self.interfaces()), None if isinstance(local, Unknown) else local)
-        return replace(seen, ruleset=self.ruleset.complete(seen.ruleset), host=host)
+        if not seen.ruleset.tables and not seen.whole:
+            return replace(seen, host=host)  # the firewall did not answer: little is known
+        whole = self.ruleset.complete(seen.ruleset)
+        return replace(seen, ruleset=whole, host=host, is_complete=True)

@@ -8,6 +8,7 @@ from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld
 from lvsmarkd.backends.firewalld.client.presence import Presence
 from lvsmarkd.backends.iptables.toolset import stamp as iptables_stamp
 from lvsmarkd.backends.selector import BackendSelector
+from lvsmarkd.backends.surroundings import Surroundings
 from lvsmarkd.daemon.app import App
 from lvsmarkd.daemon.pause import Pause
 from lvsmarkd.daemon.runtime_directory import RuntimeDirectoryError
@@ -67,6 +68,7 @@ def wire(inputs: InputReader, paths: DaemonPaths) -> App:
         inputs,
         BackendSelector(find, stamp, presence.firewalld.close),
         on_call=telemetry.backend_call,
+        surroundings=Surroundings(),
     )
     inputs.settings_file.on_reload = telemetry.reloaded
     inputs.remembered = Remembered(paths.state / "keepalived.json")

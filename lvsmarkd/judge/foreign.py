@@ -65,7 +65,10 @@ def conflicts(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
     rivals = [
         rule
         for rule in snapshot.foreign
-        if rule.chain_key.hook is Hook.PREROUTING and _rivals(rule, snapshot.limits)
+        if rule.chain_key.hook is Hook.PREROUTING
+        and _rivals(rule, snapshot.limits)
+        # Of what is in force now packets tell, where all rules were read.
+        and not (snapshot.is_complete and rule.chain_key.plane is Plane.RUNTIME)
     ]
     for key, flows in desired.flows.items():
         told = set()

@@ -1,6 +1,7 @@
 """The judgement of one pass: findings and steps, from what must hold and what was seen."""
 
 from collections.abc import Collection, Iterable, Iterator
+from itertools import pairwise
 
 from lvsmarkd.judge.claimants import known_claims
 from lvsmarkd.judge.claims import overlaps
@@ -12,7 +13,10 @@ from lvsmarkd.judge.foreign import (
     orphans,
     unaccepted,
 )
+from lvsmarkd.judge.foreseen import foreseen
 from lvsmarkd.judge.notices import noticed
+from lvsmarkd.judge.outlook import Outlook, outlook
+from lvsmarkd.judge.packet_findings import packet_findings
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.previous_backend import cleanup_of_previous, left_by_ended
 from lvsmarkd.judge.refusals import STAYS
@@ -22,6 +26,7 @@ from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.ipvs import in_ipvs
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
+from lvsmarkd.model.rule_ref import RuleRef
 from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.model.snapshot import Chain, Snapshot
 from lvsmarkd.model.unknown import Unknown
@@ -36,17 +41,19 @@ def judge(
     history: History = _NOTHING_KNOWN,
 ) -> Plan:
     """All findings and the steps that mend what can be mended. See ``judge_chain``."""
+    now = _outlook_now(desired, snapshot)
     diffs = [
         judge_chain(chain_key, desired, snapshot, history=history)
         for chain_key in sorted(snapshot.chains)
     ]
     diffs += left_by_ended(desired, snapshot, history)
     cleanups = list(cleanup_of_previous(desired, snapshot, history))
+    steps = [step for verdict in diffs for step in verdict.steps]
     findings: list[Finding] = [
-        *_services(desired, snapshot),
+        *_services(desired, snapshot, now),
         *(finding for verdict in (*diffs, *cleanups) for finding in verdict.findings),
         *conflicts(desired, snapshot),
-        *unaccepted(desired, snapshot),
+        *_of_packets(desired, snapshot, now, pending=bool(steps)),
         *orphans(desired, snapshot),
         *fleeting(desired, snapshot),
         *presence(desired),
@@ -60,7 +67,6 @@ def judge(
     ]
     severities = list(Severity)
     findings.sort(key=lambda finding: severities.index(finding.severity))
-    steps = [step for verdict in diffs for step in verdict.steps]
     steps = steps or [step for verdict in cleanups for step in verdict.steps]
     return Plan(tuple(findings), tuple(steps))
 
@@ -69,6 +75,8 @@ def covered(desired: Desired, snapshot: Snapshot) -> dict[ServiceKey, bool | Non
     """Whether each service's packets bear its mark now: by all of its own rules, which nobody
     overrules, or by foreign ones. None where it could not be seen. This is the SLI.
     """
+    if (now := _outlook_now(desired, snapshot)) is not None:
+        return {key: _covered(key, desired, snapshot, now) for key in desired.services}
     state: dict[ServiceKey, bool | None] = {}
     present = {
         chain_key: frozenset(chain.rules)
@@ -102,6 +110,35 @@ def covered(desired: Desired, snapshot: Snapshot) -> dict[ServiceKey, bool | Non
             ) or _substituted(own, chain_key, chain, snapshot)
             state[key] = marked and (key not in desired.short or held_up(key, desired, snapshot))
     return state
+
+
+def _outlook_now(desired: Desired, snapshot: Snapshot) -> Outlook | None:
+    """What becomes of packets by the rules as they are; None where not all of these were read."""
+    if not snapshot.is_complete:
+        return None
+    return outlook(desired, snapshot.ruleset, snapshot.host)
+
+
+def _covered(key: ServiceKey, desired: Desired, snapshot: Snapshot, now: Outlook) -> bool | None:
+    if _waits(key, desired):
+        return None
+    known = now.covered(key)
+    if known and key in desired.short:
+        return held_up(key, desired, snapshot)
+    return known
+
+
+def _of_packets(
+    desired: Desired, snapshot: Snapshot, now: Outlook | None, *, pending: bool
+) -> Iterator[Finding]:
+    """By what becomes of packets once our rules are in force, where all rules were read."""
+    if now is None:
+        yield from unaccepted(desired, snapshot)
+        return
+    ahead = now
+    if pending:
+        ahead = outlook(desired, foreseen(desired, snapshot), snapshot.host)
+    yield from packet_findings(desired, snapshot, ahead)
 
 
 def _waits(key: ServiceKey, desired: Desired) -> bool:
@@ -146,7 +183,7 @@ def held_up(key: ServiceKey, desired: Desired, snapshot: Snapshot) -> bool:
     )
 
 
-def _services(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
+def _services(desired: Desired, snapshot: Snapshot, now: Outlook | None) -> Iterator[Finding]:
     for key, service in desired.services.items():
         unread = isinstance(
             snapshot.chains.get(ChainKey(Plane.RUNTIME, key.family, Hook.PREROUTING)), Unknown
@@ -166,17 +203,37 @@ def _services(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
             case FlowSource.NONE if not (
                 unread
                 or _waits(key, desired)
-                or marked_by_others(key, snapshot)
+                or _is_marked(key, snapshot, now)
                 or held_up(key, desired, snapshot)
             ):
-                yield _uncovered(key, desired)
+                yield _uncovered(key, desired, now)
             case _:
                 continue
 
 
-def _uncovered(key: ServiceKey, desired: Desired) -> Finding:
+def _is_marked(key: ServiceKey, snapshot: Snapshot, now: Outlook | None) -> bool:
+    """Whether some packets come with the mark, or may; those that are lost with it are told by
+    the rule that takes them.
+    """
+    if now is None:
+        return marked_by_others(key, snapshot)
+    return bool(now.unread.get(key.family) or now.services[key].parts)
+
+
+def _overwritten(key: ServiceKey, now: Outlook | None) -> tuple[RuleRef, RuleRef] | None:
+    """The rule that sets a mark that no packet keeps, and the one that undoes it."""
+    for part in now.services[key].had_mark if now is not None else ():
+        steps = [step for step in part.fate.steps if step.before != step.after]
+        for step, following in pairwise(steps):
+            if step.after == key.mark:
+                return step.rule, following.rule
+    return None
+
+
+def _uncovered(key: ServiceKey, desired: Desired, now: Outlook | None) -> Finding:
     origins = desired.services[key].origins
     paste = ""
+    undone = _overwritten(key, now)
     balanced = f"{_balancer(key, desired)} balances mark {key.mark}"
     if key.mark in desired.frozen_marks:
         refused = {str(p.origin): None for p in desired.problems if p.fatal and key.mark in p.marks}
@@ -198,6 +255,12 @@ def _uncovered(key: ServiceKey, desired: Desired) -> Finding:
         suggestion = desired.suggestions[key]
         doubts = f" (in doubt: {'; '.join(suggestion.doubts)})" if suggestion.doubts else ""
         fact = f"keepalived balances mark {key.mark} and no rule sets it"
+        if undone is not None:
+            fact = (
+                f"keepalived balances mark {key.mark} and no packet keeps it: a rule in"
+                f" {undone[0].where} sets it (“{undone[0]}”), and one in {undone[1].where} takes it"
+                f" away (“{undone[1]}”)"
+            )
         advice = (
             "declare which packets it stands for, by a comment such as this one in its block of"
             " keepalived.conf, or in lvsmarkd.toml; addresses and ports are a guess, so check"

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.rule_ref import RuleRef
+from lvsmarkd.model.ruleset import NetfilterHook
 
 
 class Fate(StrEnum):
@@ -42,6 +43,7 @@ class PacketFate(Struct, frozen=True):
     with a mark that is known. ``steps`` are the rules that they match, as they are met: of
     packets that are lost the last one takes them. ``reason`` says what hides the answer, where it
     is not known, and ``hidden_by`` which rule. ``is_limited``: who sends too much is refused.
+    ``lost_at`` is the hook where packets are dropped or sent elsewhere.
     """
 
     packets: Packets
@@ -51,6 +53,7 @@ class PacketFate(Struct, frozen=True):
     reason: str = ""
     hidden_by: RuleRef | None = None
     is_limited: bool = False
+    lost_at: NetfilterHook | None = None
 
     @property
     def rules(self) -> tuple[RuleRef, ...]:

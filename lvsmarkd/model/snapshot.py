@@ -13,7 +13,7 @@ from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.rule import Accept, ChainKey, Rule, SetMark
 from lvsmarkd.model.rule_ref import RuleRef
 from lvsmarkd.model.rule_spec import MarkTest, SetConnmark, SetsUnknownMark
-from lvsmarkd.model.ruleset import Ruleset, TableKey
+from lvsmarkd.model.ruleset import NetfilterHook, Ruleset, TableKey
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown
 
@@ -118,6 +118,18 @@ class ForeignRule(Struct, frozen=True):
         )
 
 
+class OwnPlace(Struct, frozen=True):
+    """Where our rules of one chain key are in the kernel's ruleset: a chain of a table, to which a
+    jump leads from a base chain.
+    """
+
+    table: TableKey
+    chain: str
+    base_chain: str
+    hook: NetfilterHook
+    priority: int
+
+
 class PreviousRules(Struct, frozen=True):
     """What a firewall still holds of ours from the time when it kept our rules: packets meet it as
     well. It is cleaned up by the means of that firewall.
@@ -155,6 +167,11 @@ class Snapshot(Struct, frozen=True):
     """All that was read from the kernel, of every kind of firewall."""
     host: HostView = UNKNOWN_HOST
     """What else decides on the way of packets."""
+    is_complete: bool = False
+    """Whether ``ruleset`` has all that packets meet on their way to IPVS, as far as it could be
+    read (``backends/surroundings.py``)."""
+    places: Mapping[ChainKey, OwnPlace] = field(default_factory=dict)
+    """Where our rules are, or will be, in the ruleset, as far as that is known."""
 
     @property
     def held(self) -> Mapping[ChainKey, Chain | Unknown]:

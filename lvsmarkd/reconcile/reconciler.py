@@ -1,7 +1,8 @@
 """One pass after the other: the order of a pass is written here, and nowhere else.
 
 gather    what the operator wrote, and what runs here: the files, keepalived, IPVS (InputReader)
-snapshot  what the firewall holds, and what its rules can say (Backend.read)
+snapshot  what the firewall holds, and what its rules can say (Backend.read); all else that packets
+          meet on their way to IPVS (Surroundings.see)
 desired   what must hold, by the inputs and the limits of that firewall (judge.desired)
 decide    judge the snapshot, plan, leave out what is to be left alone for now (decision.decide)
 apply     carry out the steps, unless there are none (Backend.apply)
@@ -26,6 +27,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from lvsmarkd.backends.backend import Applied, Backend
+from lvsmarkd.backends.surroundings import Surroundings
 from lvsmarkd.declarations.settings import Settings
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.model.finding import Kind
@@ -70,6 +72,8 @@ class Reconciler(Struct):
     clock: Clock = field(default_factory=Clock)
     on_call: OnCall = lambda _operation, _result, _seconds: None
     single: bool = False
+    surroundings: Surroundings | None = None
+    """What sees the rest of the rules; None: packets are judged by the backend's alone."""
     _state: State = field(default_factory=State)
     _linger: float = 0.0
     _desired: Desired | None = None
@@ -197,6 +201,8 @@ class Reconciler(Struct):
     def _read(self) -> Snapshot:
         start = self.clock.monotonic()
         seen = self.backend.read()
+        if self.surroundings is not None:
+            seen = self.surroundings.see(seen)
         self.on_call("observe", "ok", self.clock.monotonic() - start)
         return seen
 

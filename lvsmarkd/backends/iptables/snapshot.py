@@ -8,6 +8,7 @@ from lvsmarkd.backends.iptables.chains import (
     TABLES,
     is_plain_jump,
     own_chain,
+    own_places,
     own_rule,
     source_of,
     table_key,
@@ -55,6 +56,7 @@ def snapshot_of(ruleset: Ruleset, firewall: FirewallIdentity, *, jump_at_end: bo
         firewall=firewall,
         limits=Limits(max_values=max_values(), jump_at_end=jump_at_end),
         ruleset=ruleset,
+        places=own_places(source),
     )
 
 

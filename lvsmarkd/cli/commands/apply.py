@@ -5,6 +5,7 @@ import os
 import sys
 from typing import Any
 
+from lvsmarkd.backends.surroundings import Surroundings
 from lvsmarkd.cli.commands.plan import exit_of
 from lvsmarkd.cli.commands.status import exit_of_answer, held_back
 from lvsmarkd.cli.exits import CommandError, Exit
@@ -30,9 +31,9 @@ def run(options: argparse.Namespace) -> Exit:
     except OSError as error:
         raise cannot_lock(session.paths, error) from error
     session.gather()
-    report = Reconciler(session.inputs, session.backend(), single=True).run(
-        [Wake(Trigger.CONTROL)], lambda settings: settings.daemon.mode
-    )
+    report = Reconciler(
+        session.inputs, session.backend(), single=True, surroundings=Surroundings()
+    ).run([Wake(Trigger.CONTROL)], lambda settings: settings.daemon.mode)
     if options.json:
         print_json(report_form(report))
     else:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lvsmarkd.backends.backend import Backend
+from lvsmarkd.backends.surroundings import Surroundings
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import paint, print_findings, print_json, table
 from lvsmarkd.cli.session import Session, open_session
@@ -29,7 +30,7 @@ def run(options: argparse.Namespace) -> Exit:
     session = open_session(options)
     inputs_now = session.gather()
     backend = _backend(session)
-    seen = backend.read() if backend is not None else Snapshot({})
+    seen = Surroundings().see(backend.read()) if backend is not None else Snapshot({})
     wanted = inputs_now.desired(seen.limits)
     states = covered(wanted, seen)
     if options.json:

@@ -2,6 +2,7 @@
 
 import argparse
 
+from lvsmarkd.backends.surroundings import Surroundings
 from lvsmarkd.cli.exits import Exit
 from lvsmarkd.cli.output import print_json, print_plan
 from lvsmarkd.cli.session import open_session
@@ -18,7 +19,7 @@ def run(options: argparse.Namespace) -> Exit:
     session = open_session(options)
     session.gather()
     backend = session.backend()
-    reconciler = Reconciler(session.inputs, backend, single=True)
+    reconciler = Reconciler(session.inputs, backend, single=True, surroundings=Surroundings())
     report = reconciler.run([Wake(Trigger.CONTROL)], lambda _settings: Mode.OBSERVE)
     if options.json:
         print_json({**plan_form(report.found), "scripts": backend.script(report.found)})

@@ -41,6 +41,13 @@ class TooLongError(Exception):
     """The way of a class was not followed to its end."""
 
 
+class Budget:
+    """How many rules packets may be taken to, all classes together."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+
 class _At(Struct, frozen=True):
     """A rule that packets are at, ``depth`` jumps below a base chain."""
 
@@ -54,9 +61,10 @@ class ChainWalk:
     that a rule sent to another host.
     """
 
-    def __init__(self, terrain: Terrain, sender: Sender) -> None:
+    def __init__(self, terrain: Terrain, sender: Sender, budget: Budget) -> None:
         self._terrain = terrain
         self._sender = sender
+        self._budget = budget
         self._left = MOST_STEPS
         self.sent_elsewhere: list[Way] = []
 
@@ -99,7 +107,8 @@ class ChainWalk:
 
     def _spend(self) -> None:
         self._left -= 1
-        if self._left < 0:
+        self._budget.left -= 1
+        if self._left < 0 or self._budget.left < 0:
             raise TooLongError
 
     def _rule(self, at: _At, spec: RuleSpec, way: Way) -> Iterator[Parting]:

@@ -17,14 +17,22 @@ from lvsmarkd.model.service import Family, Network
 
 def fates_of(ends: Sequence[End], mark: int) -> Iterator[PacketFate]:
     """The fate of each part of a class of packets that should bear ``mark``."""
+    entered = frozenset(name for end in ends for name in end.sent.interfaces)
     forked = [end for end in ends if end.trail.forks()]
     for end in ends:
         if end not in forked:
-            yield _told(end, _fate(end, mark))
+            yield _told(end, _fate(end, mark), entered)
     while forked:
         group = _overlapping(forked)
         forked = [end for end in forked if end not in group]
-        yield from _together(group, mark)
+        yield from _together(group, mark, entered)
+
+
+def ends_with(ends: Sequence[End]) -> frozenset[int]:
+    """The marks that some packets bear, or bore on their way."""
+    return frozenset(
+        step.after for end in ends for step in end.trail.steps() if step.after is not None
+    )
 
 
 def _fate(end: End, mark: int) -> Fate:
@@ -55,25 +63,25 @@ def _overlapping(ends: list[End]) -> list[End]:
     return group
 
 
-def _together(ends: list[End], mark: int) -> Iterator[PacketFate]:
+def _together(ends: list[End], mark: int, entered: frozenset[str]) -> Iterator[PacketFate]:
     """Ends of which a packet may come to any: one fate, if it is the same for all."""
     fates = {_fate(end, mark) for end in ends}
     borne = {end.packets.mark for end in ends if _fate(end, mark) is Fate.WRONG}
     if len(fates) == 1 and len(borne) < 2:
-        yield from (_told(end, next(iter(fates))) for end in _distinct(ends))
+        yield from (_told(end, next(iter(fates)), entered) for end in _distinct(ends))
         return
     kinds = {fork.likelihood for end in ends for fork in end.trail.forks()}
     if kinds == {Likelihood.RATE} and fates == {Fate.RIGHT, Fate.DROPPED}:
         rest = [end for end in ends if _fate(end, mark) is Fate.RIGHT]
-        yield from (_told(end, Fate.RIGHT, is_limited=True) for end in _distinct(rest))
+        yield from (_told(end, Fate.RIGHT, entered, is_limited=True) for end in _distinct(rest))
         return
     if kinds == {Likelihood.BOTH}:
-        yield from (_told(end, _fate(end, mark)) for end in ends)
+        yield from (_told(end, _fate(end, mark), entered) for end in ends)
         return
     fork = _deciding(ends, mark)
     for end in _distinct(ends):
         yield PacketFate(
-            _sent(end.sent),
+            _sent(end.sent, entered),
             Fate.UNKNOWN,
             None,
             _steps(end),
@@ -107,23 +115,26 @@ def _why(fork: Fork | None) -> str:
     return f"{fork.why} cannot be told from the rules"
 
 
-def _told(end: End, fate: Fate, *, is_limited: bool = False) -> PacketFate:
+def _told(end: End, fate: Fate, entered: frozenset[str], *, is_limited: bool = False) -> PacketFate:
     known = end.ending is Ending.ARRIVED
     reason = ""
     if fate is Fate.UNKNOWN:
         reason = "the mark cannot be told from the rules" if known else "there are too many rules"
     return PacketFate(
-        _sent(end.sent),
+        _sent(end.sent, entered),
         fate,
         end.packets.mark if known else None,
         _steps(end),
         reason,
         is_limited=is_limited,
+        lost_at=end.hook,
     )
 
 
-def _sent(packet: PacketClass) -> Packets:
-    """A class as packets; of what is no network the first part."""
+def _sent(packet: PacketClass, entered: frozenset[str]) -> Packets:
+    """A class as packets; of what is no network the first part. An interface is named where not
+    all by which they may have ``entered`` are meant.
+    """
     network = _network(packet)
     whole = (packet.low, packet.high) in {(1, MAX_PORT), (0, 0)}
     names = sorted(packet.interfaces - {ANY_INTERFACE})
@@ -132,7 +143,7 @@ def _sent(packet: PacketClass) -> Packets:
         protocol=packet.protocol,
         ports=() if whole else (PortRange(packet.low, packet.high),),
         qualifiers=(InInterface.of(names[0]),)
-        if len(names) == 1 and len(packet.interfaces) == 1
+        if len(names) == 1 and packet.interfaces != entered
         else (),
     )
 

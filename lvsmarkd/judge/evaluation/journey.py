@@ -9,7 +9,7 @@ from itertools import permutations
 
 from msgspec.structs import replace
 
-from lvsmarkd.judge.evaluation.chain_walk import ChainWalk, TooLongError
+from lvsmarkd.judge.evaluation.chain_walk import MOST_STEPS, Budget, ChainWalk, TooLongError
 from lvsmarkd.judge.evaluation.fork import Fork, Place
 from lvsmarkd.judge.evaluation.hook_path import CONNTRACK, HookedChain, Stage
 from lvsmarkd.judge.evaluation.packet_class import PacketClass, Tracking
@@ -25,12 +25,15 @@ _ORDERS = 6
 
 
 class Journey:
-    """The ways of one class of packets from one kind of sender. For one class only."""
+    """The ways of one class of packets from one kind of sender. For one class only. ``budget`` is
+    what all classes of a look have together.
+    """
 
-    def __init__(self, terrain: Terrain, sender: Sender) -> None:
+    def __init__(self, terrain: Terrain, sender: Sender, budget: Budget | None = None) -> None:
         self._terrain = terrain
-        self._walk = ChainWalk(terrain, sender)
+        self._walk = ChainWalk(terrain, sender, budget or Budget(MOST_STEPS))
         self._ends: list[End] = []
+        self._hook: NetfilterHook | None = None
 
     def ends(self, packets: PacketClass) -> list[End]:
         """Where the packets come to: several ends where the class was cut, or a fork left more
@@ -39,9 +42,11 @@ class Journey:
         ways = [Way(packets, packets, START)]
         try:
             for stage in self._terrain.path.stages:
+                self._hook = stage.hook
                 ways = self._stage(stage, ways)
         except TooLongError:
             return [End(Ending.CUT, packets, packets, START)]
+        self._hook = None
         for way in ways:
             self._end(Ending.ARRIVED, way)
         return self._ends
@@ -116,7 +121,7 @@ class Journey:
                 self._end(Ending.DROPPED, way)
 
     def _end(self, ending: Ending, way: Way) -> None:
-        self._ends.append(End(ending, way.sent, way.packets, way.trail))
+        self._ends.append(End(ending, way.sent, way.packets, way.trail, self._hook))
 
 
 def _tracked(way: Way) -> Way:

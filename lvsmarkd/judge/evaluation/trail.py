@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from lvsmarkd.judge.evaluation.fork import Fork, Place
 from lvsmarkd.judge.evaluation.packet_class import PacketClass
+from lvsmarkd.model.ruleset import NetfilterHook
 
 
 class Step(Struct, frozen=True):
@@ -65,9 +66,12 @@ class Ending(StrEnum):
 
 
 class End(Struct, frozen=True, eq=False):
-    """Packets at the end of their way. ``sent`` are the same as they came in."""
+    """Packets at the end of their way. ``sent`` are the same as they came in; ``hook`` is where
+    they were lost.
+    """
 
     ending: Ending
     sent: PacketClass
     packets: PacketClass
     trail: Trail
+    hook: NetfilterHook | None = None

@@ -1,0 +1,204 @@
+"""Findings by what becomes of packets: lost ones, and those of which it cannot be told.
+
+A finding for each service and each rule that takes its packets, whoever's: all or a certain part of
+a service's packets lost is critical, what one interface of several keeps out a warning.
+"""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from lvsmarkd.judge.desired import Desired
+from lvsmarkd.judge.outlook import FlowFate, Outlook, ServiceOutlook
+from lvsmarkd.model.fate import LOST, Fate, PacketFate
+from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.origin import Origin
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.rule import Plane
+from lvsmarkd.model.rule_ref import RuleRef
+from lvsmarkd.model.ruleset import NetfilterHook
+from lvsmarkd.model.service import ServiceKey
+from lvsmarkd.model.snapshot import Snapshot
+
+_NARROW = "remove or narrow it"
+
+
+def packet_findings(desired: Desired, seen: Snapshot, ahead: Outlook) -> Iterator[Finding]:
+    """What takes packets from services, or may. ``ahead`` is judged with our rules in force."""
+    for key, each in sorted(ahead.services.items()):
+        unread = ahead.unread.get(key.family)
+        if unread:
+            yield _unread(key, unread[0], desired)
+            continue
+        if not each.parts and desired.flows[key]:
+            continue
+        told: dict[tuple[Kind, RuleRef | None], _Loss] = {}
+        for part in each.parts:
+            loss = _Loss.of(part, key, seen)
+            if loss is None:
+                continue
+            same = told.get(loss.key)
+            if same is None or (same.is_partly and not loss.is_partly):
+                told[loss.key] = loss
+        for loss in told.values():
+            yield loss.finding(key, desired)
+        yield from _hidden(key, each, desired)
+
+
+class _Loss(Struct, frozen=True):
+    """Packets that a rule takes from a service."""
+
+    kind: Kind
+    rule: RuleRef | None
+    packets: Packets
+    fact: str
+    advice: str
+    is_partly: bool
+    origin: Origin | None
+
+    @property
+    def key(self) -> tuple[Kind, RuleRef | None]:
+        """One finding for each."""
+        return self.kind, self.rule
+
+    @classmethod
+    def of(cls, part: FlowFate, key: ServiceKey, seen: Snapshot) -> "_Loss | None":
+        fate = part.fate
+        if fate.fate not in LOST:
+            return None
+        at_input = fate.lost_at is NetfilterHook.INPUT
+        rule = _culprit(fate, seen)
+        kind = Kind.UNACCEPTED if at_input and fate.fate is Fate.DROPPED else Kind.CONFLICT
+        advice = _advice(part, rule, seen, at_input=at_input)
+        declared = part.declared
+        return cls(
+            kind,
+            rule,
+            fate.packets,
+            _fact(fate, key, rule),
+            advice,
+            part.is_partly,
+            declared.origin if declared else None,
+        )
+
+    def finding(self, key: ServiceKey, desired: Desired) -> Finding:
+        origins = (self.origin,) if self.origin else desired.services[key].origins
+        return Finding(
+            self.kind,
+            self.fact,
+            self.advice,
+            graded=Severity.WARNING if self.is_partly else Severity.CRITICAL,
+            service=key,
+            plane=Plane.RUNTIME,
+            family=key.family,
+            rule=self.rule,
+            origins=origins,
+            subject=self.packets if self.rule is None else None,
+        )
+
+
+def _culprit(fate: PacketFate, seen: Snapshot) -> RuleRef | None:
+    """The rule that takes the packets, or their mark; None where none of others' does."""
+    if fate.fate in {Fate.DROPPED, Fate.ELSEWHERE}:
+        return fate.rules[-1] if fate.rules else None
+    changed = [step.rule for step in fate.steps if step.before != step.after]
+    if changed and not _is_own(changed[-1], seen):
+        return changed[-1]
+    if changed:
+        return None
+    others = [step.rule for step in fate.steps if not _is_own(step.rule, seen)]
+    return others[-1] if others and fate.fate is Fate.UNMARKED else None
+
+
+def _is_own(rule: RuleRef, seen: Snapshot) -> bool:
+    return any(
+        (rule.table, rule.chain) == (place.table.name, place.chain)
+        for place in seen.places.values()
+    )
+
+
+def _fact(fate: PacketFate, key: ServiceKey, rule: RuleRef | None) -> str:
+    packets = fate.packets
+    where = "" if rule is None else f"a rule in {rule.where}"
+    if rule is not None and not rule.line:
+        where = f"the policy of {rule.where}"
+    marked = any(step.after == key.mark for step in fate.steps)
+    match fate.fate:
+        case Fate.DROPPED if fate.lost_at is NetfilterHook.INPUT:
+            by = f"by {where}" if rule is not None and not rule.line else f"by “{rule}”"
+            return f"packets of {packets} are refused at INPUT {by} before IPVS sees them"
+        case Fate.DROPPED:
+            return f"{where} drops packets of {packets} on their way to IPVS"
+        case Fate.ELSEWHERE:
+            return f"{where} sends packets of {packets} elsewhere, so that IPVS does not see them"
+        case Fate.WRONG if rule is not None and marked:
+            return (
+                f"{where} gives packets of {packets} mark {fate.mark} after mark {key.mark} was set"
+            )
+        case Fate.WRONG:
+            return f"packets of {packets} come to IPVS with mark {fate.mark}, not {key.mark}"
+        case _ if rule is not None and marked:
+            return f"{where} takes mark {key.mark} from packets of {packets}"
+        case _ if rule is not None:
+            return f"{where} keeps packets of {packets} from the rules that set mark {key.mark}"
+        case _:
+            return f"packets of {packets} come to IPVS without mark {key.mark}"
+
+
+def _advice(part: FlowFate, rule: RuleRef | None, seen: Snapshot, *, at_input: bool) -> str:
+    if at_input and part.fate.fate is Fate.DROPPED:
+        if part.declared is None:
+            return "accept them in your own rules"
+        if part.declared.accept:
+            return _NARROW
+        return "add `accept` to the declaration, or accept them in your own rules"
+    if rule is None:
+        by = [str(each) for each in part.flow.qualifiers]
+        return (
+            f"see by which interfaces they come ({', '.join(by)})" if by else "see lvsmarkd explain"
+        )
+    moving = any(
+        (rule.table, rule.chain) == (place.table.name, place.base_chain)
+        for place in seen.places.values()
+    )
+    changes = part.fate.fate in {Fate.WRONG, Fate.UNMARKED} and not at_input
+    if moving and changes and not seen.limits.jump_at_end:
+        return f'{_NARROW}, or set position = "last" under [firewall.iptables]'
+    return _NARROW
+
+
+def _hidden(key: ServiceKey, each: ServiceOutlook, desired: Desired) -> Iterator[Finding]:
+    """One note for each rule that hides what becomes of packets."""
+    if each.covered is not None:
+        return
+    told = set[RuleRef | None]()
+    for part in each.parts:
+        fate = part.fate
+        if fate.fate is not Fate.UNKNOWN or fate.hidden_by in told:
+            continue
+        told.add(fate.hidden_by)
+        by = f" (“{fate.hidden_by}” in {fate.hidden_by.where})" if fate.hidden_by else ""
+        yield Finding(
+            Kind.UNKNOWN,
+            f"whether packets of {fate.packets} come to IPVS with mark {key.mark} cannot be told:"
+            f" {fate.reason}{by}",
+            f"see lvsmarkd explain {key.mark}",
+            graded=Severity.NOTE,
+            service=key,
+            family=key.family,
+            rule=fate.hidden_by,
+            origins=desired.services[key].origins,
+            subject=fate.packets if fate.hidden_by is None else None,
+        )
+
+
+def _unread(key: ServiceKey, reason: str, desired: Desired) -> Finding:
+    return Finding(
+        Kind.UNKNOWN,
+        f"whether packets come to IPVS with mark {key.mark} cannot be told: {reason}",
+        graded=Severity.NOTE,
+        service=key,
+        family=key.family,
+        origins=desired.services[key].origins,
+        subject="ruleset",
+    )
