@@ -277,8 +277,27 @@ def test_while_a_bad_rule_is_looked_for_nothing_in_force_is_taken_away(
         backend._write(Family.INET, "mangle", some)  # noqa: SLF001 - the transaction itself
         seen.append(len({rule.mark for rule in chain_at(backend, MARKS).rules}))
 
-    [(rule, _)] = bisect_rejected(steps, write)  # type: ignore[arg-type] # steps of all kinds
+    [(rule, _)] = bisect_rejected(steps, write).rejected  # type: ignore[arg-type] # of all kinds
 
     assert rule.mark == 3
     assert min(seen[:-1]) == 8
     assert seen[-1] == 7
+
+
+@pytest.mark.parametrize(
+    "ports", ["--dport 0:80", "--dport :80", "-m multiport --dports 80", "--dport 0:65535"]
+)
+def test_a_rule_that_somebody_wrote_otherwise_than_we_do_is_removed(
+    backend: IptablesBackend, ports: str
+) -> None:
+    """iptables deletes what reads the same, not what means the same."""
+    assert converge(backend, SHUT).steps == ()
+    name = ["-m", "comment", "--comment", "lvsmarkd fwmark 9"]
+    words = ["-d", "192.0.2.9", "-p", "tcp", *ports.split(), *name, "-j", "MARK"]
+    for _ in range(2):
+        run("iptables", "-w", "5", "-t", "mangle", "-A", "LVSMARKD", *words, "--set-mark", "9")
+
+    assert converge(backend, SHUT).steps == ()
+
+    assert [line for line in lines("LVSMARKD") if "192.0.2.9" in line] == []
+    assert len(lines("LVSMARKD")) == 1

@@ -16,11 +16,11 @@ from lvsmarkd.backends.iptables.chains import (
     source_of,
     table_key,
 )
-from lvsmarkd.backends.iptables.script import deletion, of_table, script
-from lvsmarkd.backends.iptables.snapshot import chain_of, snapshot_of
+from lvsmarkd.backends.iptables.script import AsListed, deletion, of_table, script
+from lvsmarkd.backends.iptables.snapshot import chain_of, snapshot_of, texts_of
 from lvsmarkd.backends.iptables.toolset import Tools, Toolset, Variant, tools_of
 from lvsmarkd.model.firewall import FirewallIdentity, Program
-from lvsmarkd.model.plan import Plan, RemoveChain, Step
+from lvsmarkd.model.plan import Plan, RemoveChain, RemoveRule, Step
 from lvsmarkd.model.rule import ChainKey, Plane, Rule
 from lvsmarkd.model.rule_spec import RuleSpec
 from lvsmarkd.model.ruleset import Lister, Ruleset, Table, TableKey
@@ -89,11 +89,11 @@ class IptablesBackend(Struct):
             steps = [step for step in plan.steps if step.chain_key.family is family]
             for table in TABLES:
                 if own := of_table(table, steps):
-                    try:
-                        rejected += bisect_rejected(own, partial(self._write, family, table))
-                        self._delete(family, own)
-                    except FirewallError as error:
-                        failures.append(error)
+                    applied = bisect_rejected(own, partial(self._write, family, table))
+                    rejected += applied.rejected
+                    failure = applied.error or self._delete(family, own)
+                    if failure is not None:
+                        failures.append(failure)
         return Applied(tuple(rejected), failures[0] if failures else None)
 
     def close(self) -> None:
@@ -144,10 +144,14 @@ class IptablesBackend(Struct):
                 step = RemoveChain(chain_key, chain.jumps, chain.rules)
                 try:
                     self._write(family, location.table, [step])
-                    self._delete(family, [step])
-                    done.append(step)
                 except FirewallError as error:
                     failures.append(error)
+                    continue
+                failure = self._delete(family, [step])
+                if failure is None:
+                    done.append(step)
+                else:
+                    failures.append(failure)
 
     def _save_first(self) -> None:
         """The whole ruleset, as ``iptables-restore`` and ``ip6tables-restore`` take it back."""
@@ -188,15 +192,31 @@ class IptablesBackend(Struct):
         return _saved(tools, other, family, read)
 
     def _write(self, family: Family, table: str, steps: Sequence[Step]) -> None:
+        """One transaction. Where it is rejected and removes rules, once more with these as they
+        are listed: somebody may have written one otherwise than we do (``--dport 0:80``), and
+        iptables finds only what reads the same.
+        """
+        text = partial(script, table, steps, jump_at_end=self.jump_at_end)
         try:
-            text = script(table, steps, jump_at_end=self.jump_at_end)
+            self._run(family, text())
         except ValueError as error:
             raise FirewallError(Trouble.REJECTED, str(error)) from error
-        self._run(family, text)
+        except FirewallError as error:
+            removals = [step for step in steps if isinstance(step, RemoveRule)]
+            if error.trouble is not Trouble.REJECTED or not removals:
+                raise
+            self._run(family, text(as_listed=self._as_listed(family, table, removals)))
 
-    def _delete(self, family: Family, steps: Iterable[Step]) -> None:
-        """Delete the chains that are empty now. One that somebody else's rule jumps to stays:
-        it does nothing.
+    def _as_listed(self, family: Family, table: str, steps: Iterable[RemoveRule]) -> AsListed:
+        """How the rules to be removed are listed now. Raises FirewallError."""
+        now = self._own_tables(read_rule, family)[table_key(self._source, family, table)]
+        if isinstance(now, Unknown):
+            raise FirewallError(Trouble.GONE, now.reason)
+        return {step: iter(texts_of(step.rule, step.chain_key, now)) for step in steps}
+
+    def _delete(self, family: Family, steps: Iterable[Step]) -> FirewallError | None:
+        """Delete the chains that are empty now; why that failed. One that somebody else's rule
+        jumps to stays: it does nothing.
         """
         for step in steps:
             if isinstance(step, RemoveChain):
@@ -204,7 +224,8 @@ class IptablesBackend(Struct):
                     self._run(family, deletion(step))
                 except FirewallError as error:
                     if error.trouble is not Trouble.REJECTED:
-                        raise
+                        return error
+        return None
 
     def _run(self, family: Family, text: str) -> None:
         tools = self.toolset.tools.get(family)

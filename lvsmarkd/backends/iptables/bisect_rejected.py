@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec.structs import replace
 
+from lvsmarkd.backends.backend import Applied
 from lvsmarkd.model.plan import AddRule, ReplaceChain, Step
 from lvsmarkd.model.rule import Rule
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
@@ -11,14 +12,25 @@ from lvsmarkd.netfilter.errors import FirewallError, Trouble
 Write = Callable[[Sequence[Step]], None]
 
 
-def bisect_rejected(steps: Sequence[Step], write: Write) -> list[tuple[Rule, str]]:
+def bisect_rejected(steps: Sequence[Step], write: Write) -> Applied:
     """Write all steps at once; if that is rejected, all of them but the rules at fault.
 
     ``write`` is one transaction, also of no steps: it does everything or raises
     FirewallError. The rules at fault are found by halving, so k bad ones among n cost about
     k·log n writes; meanwhile nothing that is in force is taken away. Gives them with the
-    reason. Raises FirewallError where something else than a rule is at fault.
+    reason, and the error where something else than a rule is at fault: what was found until
+    then is known all the same.
     """
+    bad: list[tuple[Rule, str]] = []
+    try:
+        _write(steps, write, bad)
+    except FirewallError as error:
+        return Applied(tuple(bad), error)
+    return Applied(tuple(bad))
+
+
+def _write(steps: Sequence[Step], write: Write, bad: list[tuple[Rule, str]]) -> None:
+    """Write them; the rules at fault are put into ``bad`` as they are found."""
     try:
         write(steps)
     except FirewallError as error:
@@ -28,8 +40,7 @@ def bisect_rejected(steps: Sequence[Step], write: Write) -> list[tuple[Rule, str
         news = _new_rules(steps)
         if not news:
             raise
-        return _by_halves(steps, news, write)
-    return []
+        _by_halves(steps, news, write, bad)
 
 
 def _new_rules(steps: Sequence[Step]) -> list[AddRule]:
@@ -41,13 +52,12 @@ def _new_rules(steps: Sequence[Step]) -> list[AddRule]:
 
 
 def _by_halves(
-    steps: Sequence[Step], news: Sequence[AddRule], write: Write
-) -> list[tuple[Rule, str]]:
+    steps: Sequence[Step], news: Sequence[AddRule], write: Write, bad: list[tuple[Rule, str]]
+) -> None:
     """Try the new rules behind those that are there; then do all else in one transaction."""
     made = [replace(s, rules=()) for s in steps if isinstance(s, ReplaceChain) and s.fresh]
     if made:
         write(made)
-    bad: list[tuple[Rule, str]] = []
 
     def attempt(some: Sequence[AddRule]) -> None:
         try:
@@ -66,7 +76,6 @@ def _by_halves(
     rest = list(_without(dict(bad), steps))
     if rest:
         write(rest)
-    return bad
 
 
 def _without(bad: dict[Rule, str], steps: Iterable[Step]) -> Iterable[Step]:

@@ -1,4 +1,5 @@
-"""What goes to ``iptables-restore --noflush``: built from values, never from pasted text.
+"""What goes to ``iptables-restore --noflush``: built from values, but for a rule of ours that
+somebody wrote otherwise than we do, which is removed as it is listed.
 
 One text is about one table, and is one transaction: the legacy kernel replaces the table at
 once, nf_tables commits one batch (measured with 10,000 rules). So a packet meets either all
@@ -7,7 +8,8 @@ second refused.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from lvsmarkd.backends.iptables.chains import LOCATIONS
 from lvsmarkd.model.packets import Packets
@@ -15,18 +17,34 @@ from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, Re
 from lvsmarkd.model.rule import Accept, Rule, SetMark
 from lvsmarkd.netfilter.iptables_qualifiers import option_of
 
+AsListed = Mapping[RemoveRule, Iterator[str]]
+"""For steps that remove a rule: the texts of the rules that are there and mean the same, as
+iptables-save lists them behind the chain's name; each stands for one."""
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.:@%/+=,~^-]+")
 
 
-def script(table: str, steps: Iterable[Step], *, jump_at_end: bool) -> str:
+def script(
+    table: str,
+    steps: Iterable[Step],
+    *,
+    jump_at_end: bool,
+    as_listed: AsListed = MappingProxyType({}),
+) -> str:
     """The input that carries out those steps of one family that are about a table, in order.
 
     ``jump_at_end`` puts our jump at the end of its hook instead of its head. Without steps it is a
-    transaction that changes nothing. Raises ValueError for a value that must not stand in
-    such a text.
+    transaction that changes nothing. Rules that are removed are named as we write them, or
+    ``as_listed``: what is not there any more then needs no line. Raises ValueError for a value
+    that must not stand in such a text.
     """
     lines = [
-        line for step in of_table(table, steps) for line in _lines(step, jump_at_end=jump_at_end)
+        line
+        for step in of_table(table, steps)
+        for line in (
+            _removal(step, as_listed[step])
+            if isinstance(step, RemoveRule) and step in as_listed
+            else _lines(step, jump_at_end=jump_at_end)
+        )
     ]
     chains = [line for line in lines if line.startswith(":")]
     rest = [line for line in lines if not line.startswith(":")]
@@ -44,6 +62,12 @@ def deletion(step: RemoveChain) -> str:
     """
     location = LOCATIONS[step.chain_key.hook]
     return f"*{location.table}\n-X {location.chain}\nCOMMIT\n"
+
+
+def _removal(step: RemoveRule, texts: Iterator[str]) -> Iterator[str]:
+    text = next(texts, None)
+    if text is not None:
+        yield f"-D {LOCATIONS[step.chain_key.hook].chain} {text}"
 
 
 def _lines(step: Step, *, jump_at_end: bool) -> Iterator[str]:

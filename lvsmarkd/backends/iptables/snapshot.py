@@ -18,7 +18,7 @@ from lvsmarkd.judge.evaluation.hook_path import HookedChain
 from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.notice import Notice, NoticeKind
-from lvsmarkd.model.rule import ChainKey, Hook, Plane, SetMark
+from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.rule_spec import SetsUnknownMark, Verdict
 from lvsmarkd.model.ruleset import Lister, NetfilterHook, Ruleset, Table, TableKey, TableRule
 from lvsmarkd.model.service import Family
@@ -84,6 +84,15 @@ def chain_of(chain_key: ChainKey, ruleset: Ruleset, source: Lister) -> Chain | U
         tuple(unknown_rules),
         tuple(packets),
     )
+
+
+def texts_of(rule: Rule, chain_key: ChainKey, table: Table) -> list[str]:
+    """Each listed rule in our chain that means what a rule of ours does, in the words it has."""
+    return [
+        each.text
+        for each in _rules(table, LOCATIONS[chain_key.hook].chain)
+        if own_rule(each.spec, chain_key.family, chain_key.hook) == rule
+    ]
 
 
 def _foreign(family: Family, ruleset: Ruleset, source: Lister) -> Iterator[ForeignRule]:
