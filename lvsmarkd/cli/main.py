@@ -26,10 +26,22 @@ _COMMANDS = {
 }
 _LOCAL = ("run", "marks", "plan", "explain", "apply", "purge")
 """The commands that read files and the firewall themselves."""
-_LISTING = "exit status: 0, also where a service is uncovered (that is what plan tells), 1 an error"
+_JUDGING = ("plan", "apply", "status")
+"""The commands whose exit status says what they found; that of the others, whether it is done."""
+_DONE = "exit status: 0 done, 1 an error"
+_EXITS = {
+    "run": "exit status: 0 stopped as asked, 1 an error",
+    "marks": f"{_DONE}; 0 also where a service is uncovered: that is what plan tells",
+    **dict.fromkeys(
+        _JUDGING,
+        "exit status: 0 in sync, 2 drift, a finding that is no mere note, or a plan that is not"
+        " empty, 1 an error, or something that matters could not be read",
+    ),
+}
 _EPILOG = (
-    "exit status: 0 in sync or done,"
-    " 2 drift, a finding that is no mere note, or a plan that is not empty, 1 an error"
+    "exit status: 0 done; of plan, apply and status: in sync, too; 2, of these three: drift, a"
+    " finding that is no mere note, or a plan that is not empty; 1 an error. With --json an error"
+    " is told on stdout as well, by a JSON object whose `error` says what is wrong."
 )
 _FILES = {"bash": "_shtab_compgen_files", "zsh": "_files"}
 """Names of files, as shtab completes them: it makes the packages' completions, and is only there
@@ -41,7 +53,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(Exit.ERROR, f"{self.prog}: {message}\n")
+        raise CommandError(message)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -54,10 +66,10 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"lvsmarkd {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in _COMMANDS.items():
-        epilog = _LISTING if name == "marks" else _EPILOG
+        epilog = _EXITS.get(name, _DONE)
         command = commands.add_parser(name, help=text, description=text, epilog=epilog)
         if name != "run":
-            command.add_argument("--json", action="store_true", help="print JSON")
+            command.add_argument("--json", action="store_true", help="print JSON, errors too")
         if name in _LOCAL:
             _add_local_options(command)
         if name == "explain":
@@ -96,19 +108,23 @@ def _add_local_options(command: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; gives its exit status. No exception leaves it."""
-    options = parser().parse_args(arguments)
+    """Run one command; gives its exit status. No exception leaves it.
+
+    What goes wrong is told on stderr; with ``--json`` also on stdout, as an object's ``error``.
+    """
     for stream in (sys.stdout, sys.stderr):
         # A comment in somebody's rule may hold any bytes: shown as escapes, and JSON stays JSON.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    command = import_module(f"lvsmarkd.cli.commands.{options.command}")
+    as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
     try:
+        options = parser().parse_args(arguments)
+        command = import_module(f"lvsmarkd.cli.commands.{options.command}")
         status = int(command.run(options))
         sys.stdout.flush()  # here, where a full disk or a reader that left is still met
         return status  # noqa: TRY300 - what follows is for what went wrong
     except CommandError as error:
-        print(f"lvsmarkd: {error}", file=sys.stderr)
+        _tell(error, as_json=as_json)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has left; there is nothing more to say
     except OSError as error:
@@ -116,5 +132,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         sys.stderr.write(f"lvsmarkd: the output cannot be written: {error.strerror}\n")
     except KeyboardInterrupt:
-        print("lvsmarkd: interrupted", file=sys.stderr)
+        _tell(CommandError("interrupted"), as_json=as_json)
     return Exit.ERROR
+
+
+def _tell(error: CommandError, *, as_json: bool) -> None:
+    if as_json:
+        from lvsmarkd.cli.output import print_json  # noqa: PLC0415 - seldom needed
+
+        print_json({**error.form, "error": str(error)})
+    print(f"lvsmarkd: {error}", file=sys.stderr)

@@ -5,7 +5,6 @@ known before. Only a whole reading takes a service away.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from enum import StrEnum
 
 from msgspec import Struct, field
 
@@ -26,17 +25,8 @@ from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.protocols import AH_PROTOCOL, VRRP_PROTOCOL
 from lvsmarkd.model.rule import Accept, Hook, Rule
 from lvsmarkd.model.runtime_state import UNASKED, RuntimeState
-from lvsmarkd.model.service import Family, Service, ServiceKey
+from lvsmarkd.model.service import Family, FlowSource, Service, ServiceKey
 from lvsmarkd.model.unknown import Unknown
-
-
-class FlowSource(StrEnum):
-    """Where a service's flows come from."""
-
-    DECLARED = "declared"
-    INFERRED = "inferred"
-    NONE = "none"
-    """Nowhere: a foreign rule marks it, or nothing does."""
 
 
 class Options(Struct, frozen=True):

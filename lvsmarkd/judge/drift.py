@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lvsmarkd.judge.desired import Desired
+from lvsmarkd.judge.notices import awaiting_reload
 from lvsmarkd.judge.substitute import substitute
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.plan import (
@@ -25,10 +26,10 @@ from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.model.snapshot import Chain, ForeignRule, LeavesTable, Side, Snapshot
 from lvsmarkd.model.unknown import Unknown
 
-_ADDS = "applying the plan adds it"
-_MENDS = "applying the plan mends it"
-_REMOVES = "applying the plan removes it"
-_LEAVES_ONE = "applying the plan leaves one"
+_ADDS = "it is to be added"
+_MENDS = "it is to be put right"
+_REMOVES = "it is to be removed"
+_LEAVES_ONE = "one is to be left"
 
 
 class History(Struct, frozen=True):
@@ -99,7 +100,8 @@ def _unread(chain_key: ChainKey, desired: Desired, want: list[Rule], reason: str
         (
             Finding(
                 Kind.UNKNOWN,
-                f"the {chain_key} rules could not be read, so nothing is changed there: {reason}",
+                f"our rules for {chain_key.place} could not be read, so nothing is changed there:"
+                f" {reason}",
                 plane=chain_key.plane,
                 family=chain_key.family,
                 chain=chain_key,
@@ -164,7 +166,7 @@ class _ChainJudge(Struct, frozen=True):
         it = "it" if self.chain.container else "that chain"
         first = self._unknown_rule(self.chain.unknown_rules[0])
         fact = (
-            f"{what} ({self.chain_key}) holds only rules of somebody else's, the"
+            f"{what} ({self.chain_key.place}) holds only rules of somebody else's, the"
             f" first of them “{first}”, so lvsmarkd leaves it alone"
         )
         advice = f"give {it} another name, or empty it"
@@ -202,12 +204,16 @@ class _ChainJudge(Struct, frozen=True):
         """A missing rule beside one that resembles it was altered; both mean lost packets, but
         for those that somebody else marks meanwhile.
         """
+        awaited = awaiting_reload(self.snapshot)
         for rule in missing:
             like = pairs.get(rule)
             other = self._substitute(rule)
             severity = self._severity if other is None else Severity.WARNING
             kind, mends = Kind.MISSING, _MENDS
-            if rule in self.chain.incomplete:
+            if self.chain_key.plane is Plane.RUNTIME and rule in awaited:
+                fact = f"the rule “{rule}”{self._where} is listed by firewalld and not in force"
+                mends = f"only a reload of firewalld mends that: {awaited[rule]}"
+            elif rule in self.chain.incomplete:
                 fact = f"the rule “{rule}”{self._where} is not in force everywhere it should be"
             elif like is None:
                 fact, mends = f"the rule “{rule}”{self._where} is not there", _ADDS
@@ -261,7 +267,7 @@ class _ChainJudge(Struct, frozen=True):
 
     def _judge_jump(self) -> Finding | None:
         """Judge the jump: one, and where nothing keeps our packets from its rules."""
-        name = f"the jump to our chain ({self.chain_key})"
+        name = f"the jump to our chain ({self.chain_key.place})"
         if self.chain.jumps == 0:
             fact, mends, part = (
                 f"{name} is not there, so none of its rules is met",
@@ -270,7 +276,7 @@ class _ChainJudge(Struct, frozen=True):
             )
             if self.chain.container:
                 fault = self.chain.fault or "is not there"
-                fact = f"{self.chain.container} ({self.chain_key}) {fault}"
+                fact = f"{self.chain.container} ({self.chain_key.place}) {fault}"
                 mends, part = _MENDS, Part.CONTAINER
             met = self.want and all(self._substitute(rule) for rule in self.want)
             severity = Severity.WARNING if met else self._severity
@@ -282,7 +288,7 @@ class _ChainJudge(Struct, frozen=True):
         if shadowing is None:
             return None
         fact = f"{name} has lost its place to “{shadowing.text}”"
-        finding = self._find(Kind.ALTERED, fact, "applying the plan moves it back", Part.JUMP)
+        finding = self._find(Kind.ALTERED, fact, "it is to be moved back", Part.JUMP)
         return replace(finding, rule=shadowing.ref)
 
     def _shadowing(self) -> ForeignRule | None:

@@ -5,13 +5,13 @@ They are read and judged, never changed.
 
 from collections.abc import Iterator
 
-from lvsmarkd.judge.desired import Desired, FlowSource
+from lvsmarkd.judge.desired import Desired
 from lvsmarkd.model.declaration import DeclaredFlow
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
 from lvsmarkd.model.rule_spec import SetConnmark, SetsUnknownMark
-from lvsmarkd.model.service import MAX_MARK, Family, ServiceKey
+from lvsmarkd.model.service import MAX_MARK, Family, FlowSource, ServiceKey
 from lvsmarkd.model.snapshot import Chain, Drop, ForeignRule, LeavesTable, Side, Snapshot
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from lvsmarkd.judge.claimants import known_claims
 from lvsmarkd.judge.claims import overlaps
-from lvsmarkd.judge.desired import Desired, FlowSource
+from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.drift import History, judge_chain, shadowing_rules
 from lvsmarkd.judge.foreign import (
     conflicts,
@@ -27,7 +27,7 @@ from lvsmarkd.model.ipvs import in_ipvs
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.rule_ref import RuleRef
-from lvsmarkd.model.service import ServiceKey
+from lvsmarkd.model.service import FlowSource, ServiceKey
 from lvsmarkd.model.snapshot import Chain, Snapshot
 from lvsmarkd.model.unknown import Unknown
 
@@ -49,9 +49,17 @@ def judge(
     diffs += left_by_ended(desired, snapshot, history)
     cleanups = list(cleanup_of_previous(desired, snapshot, history))
     steps = [step for verdict in diffs for step in verdict.steps]
+    drift = [finding for verdict in (*diffs, *cleanups) for finding in verdict.findings]
+    missing = {
+        finding.rule
+        for finding in drift
+        if finding.kind is Kind.MISSING
+        and finding.plane is Plane.RUNTIME
+        and isinstance(finding.rule, Rule)
+    }
     findings: list[Finding] = [
         *_services(desired, snapshot, now),
-        *(finding for verdict in (*diffs, *cleanups) for finding in verdict.findings),
+        *drift,
         *conflicts(desired, snapshot),
         *_of_packets(desired, snapshot, now, pending=bool(steps)),
         *orphans(desired, snapshot),
@@ -61,7 +69,7 @@ def judge(
             desired.services.values(),
             (*desired.runtime_state.claims, *known_claims(snapshot.names)),
         ),
-        *noticed(snapshot),
+        *noticed(snapshot, missing),
         *_nowhere(desired, snapshot),
         *_configuration(desired),
     ]
@@ -98,7 +106,7 @@ def covered(desired: Desired, snapshot: Snapshot) -> dict[ServiceKey, bool | Non
             continue
         chain_key = ChainKey(Plane.RUNTIME, key.family, Hook.PREROUTING)
         chain = snapshot.chains.get(chain_key)
-        if chain is None or isinstance(chain, Unknown) or _waits(key, desired):
+        if not isinstance(chain, Chain) or _waits(key, desired):
             state[key] = None
         elif desired.coverage[key] is FlowSource.NONE:
             state[key] = marked_by_others(key, snapshot) or held_up(key, desired, snapshot)
@@ -139,6 +147,21 @@ def _of_packets(
     if pending:
         ahead = outlook(desired, foreseen(desired, snapshot), snapshot.host)
     yield from packet_findings(desired, snapshot, ahead)
+
+
+def why_unknown(key: ServiceKey, desired: Desired, snapshot: Snapshot) -> str:
+    """Why it is not known whether a service is covered, where ``covered`` says None for it."""
+    match snapshot.chains.get(ChainKey(Plane.RUNTIME, key.family, Hook.PREROUTING)):
+        case Unknown(reason):
+            return f"the rules that mark {key.family} packets could not be read: {reason}"
+        case None:
+            return f"no firewall was asked for the rules that mark {key.family} packets"
+    if _waits(key, desired):
+        return (
+            "IPVS does not have it yet, and its packets may belong to another service until that"
+            " has left IPVS"
+        )
+    return ""
 
 
 def _waits(key: ServiceKey, desired: Desired) -> bool:

@@ -1,18 +1,34 @@
 """What a firewall was seen to be like, in words: what is wrong with it, and what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.notice import Notice, NoticeKind
-from lvsmarkd.model.rule import Plane
+from lvsmarkd.model.rule import Plane, Rule
 from lvsmarkd.model.snapshot import Snapshot
 
 _MASKED_UNIT_STATES = frozenset({"masked", "masked-runtime"})
 
 
-def noticed(snapshot: Snapshot) -> Iterator[Finding]:
-    """A finding for each notice."""
-    return (_finding(notice, snapshot) for notice in snapshot.notices)
+def noticed(snapshot: Snapshot, missing: Collection[Rule] = ()) -> Iterator[Finding]:
+    """A finding for each notice, but for one of rules that are all told by a finding of their
+    own: ``missing`` are those.
+    """
+    for notice in snapshot.notices:
+        if notice.kind is not NoticeKind.LISTED_ONLY or not set(missing).issuperset(notice.own):
+            yield _finding(notice, snapshot)
+
+
+def awaiting_reload(snapshot: Snapshot) -> dict[Rule, str]:
+    """The rules of ours that only a reload of firewalld brings into the kernel, each with why it is
+    not reloaded, and what to do.
+    """
+    return {
+        rule: notice.reason
+        for notice in snapshot.notices
+        if notice.kind is NoticeKind.LISTED_ONLY
+        for rule in notice.own
+    }
 
 
 def _finding(notice: Notice, snapshot: Snapshot) -> Finding:  # noqa: C901, PLR0912 - one case for each kind
@@ -55,7 +71,7 @@ def _finding(notice: Notice, snapshot: Snapshot) -> Finding:  # noqa: C901, PLR0
             return _of(
                 notice,
                 Kind.BROKEN,
-                f"firewalld lists {notice.count} rule(s) of ours that the kernel does not have,"
+                f"firewalld lists {len(notice.own)} rule(s) of ours that the kernel does not have,"
                 " which only a reload mends",
                 notice.reason,
             )
@@ -128,8 +144,8 @@ def _finding(notice: Notice, snapshot: Snapshot) -> Finding:  # noqa: C901, PLR0
             return _of(
                 notice,
                 Kind.UNKNOWN,
-                "firewalld's table in the kernel could not be read, so what it marks after our"
-                f" rules is taken to be as it was seen last: {notice.reason}",
+                "it could not be seen whether firewalld's table (inet firewalld) is in the kernel"
+                f" and changes marks after our rules{_last_seen(notice)}: {notice.reason}",
             )
         case NoticeKind.FIREWALLD_BESIDE:
             return _of(
@@ -160,6 +176,10 @@ def _of(  # noqa: PLR0913 - what a finding is made of
         rule=notice.rule,
         subject=(notice.kind, subject),
     )
+
+
+def _last_seen(notice: Notice) -> str:
+    return "; what was read of it last is taken for it" if notice.count else ""
 
 
 def _remedy(unit_state: str) -> str:

@@ -51,7 +51,7 @@ def _outlived(chain_key: ChainKey, chain: Chain, rule: Rule) -> Finding:
     return Finding(
         Kind.MIXED,
         f"{chain.container} still has “{rule}”, which packets meet and nothing asks for any more",
-        "applying the plan takes it away",
+        "it is to be removed",
         service=rule.service,
         plane=chain_key.plane,
         family=chain_key.family,
@@ -78,7 +78,7 @@ def _finding(chain_key: ChainKey, chain: Chain, *, needed: bool) -> Finding:
     still = (
         "it stays until all that is needed of it is in the firewall that keeps the rules now"
         if needed
-        else "applying the plan takes it away"
+        else "it is to be removed"
     )
     return Finding(
         Kind.MIXED,

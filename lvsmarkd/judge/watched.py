@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lvsmarkd.judge.desired import Desired, FlowSource, Options
+from lvsmarkd.judge.desired import Desired, Options
 from lvsmarkd.judge.foreign import givers, marked_by_others
 from lvsmarkd.model.declaration import Declaration, Ports
 from lvsmarkd.model.finding import Finding, Kind
@@ -14,7 +14,7 @@ from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.protocols import Transport
 from lvsmarkd.model.qualifiers import InInterface, Qualifier
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark, flows_of
-from lvsmarkd.model.service import MAX_MARK, Network, ServiceKey
+from lvsmarkd.model.service import MAX_MARK, FlowSource, Network, ServiceKey
 from lvsmarkd.model.snapshot import Chain, ForeignRule, Snapshot
 
 

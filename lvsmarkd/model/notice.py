@@ -4,7 +4,7 @@ from enum import Enum, auto
 
 from msgspec import Struct
 
-from lvsmarkd.model.rule import Plane
+from lvsmarkd.model.rule import Plane, Rule
 from lvsmarkd.model.rule_ref import RuleRef
 from lvsmarkd.model.service import Family
 
@@ -28,8 +28,8 @@ class NoticeKind(Enum):
     FLUSHED = auto()
     """firewalld's tables are not in the kernel."""
     LISTED_ONLY = auto()
-    """firewalld lists rules of ours, ``count`` of them, that the kernel does not have, and is not
-    reloaded: ``reason``."""
+    """firewalld lists rules of ours, ``own``, that the kernel does not have, and is not reloaded:
+    ``reason``."""
     INTERIM = auto()
     """What holds our rules for now, ``names[0]``, and what is to hold them after a reload,
     ``names[1]``; ``reason`` is why there is none. ``count``: how many are there."""
@@ -48,7 +48,8 @@ class NoticeKind(Enum):
     """Rules, ``count`` of them, in a table of the other variant of iptables. ``names``: variant
     and table. ``family``."""
     TABLE_UNREAD = auto()
-    """firewalld's table, which is met after iptables, could not be read: ``reason``."""
+    """firewalld's table, which is met after iptables, could not be read: ``reason``. ``count`` is 1
+    where it was read before, and that is taken for it."""
     FIREWALLD_BESIDE = auto()
     """firewalld runs, and iptables keeps our rules."""
 
@@ -63,3 +64,4 @@ class Notice(Struct, frozen=True):
     plane: Plane = Plane.RUNTIME
     family: Family | None = None
     rule: RuleRef | None = None
+    own: tuple[Rule, ...] = ()

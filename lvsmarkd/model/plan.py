@@ -58,7 +58,7 @@ class EnsureJump(Struct, frozen=True):
 
     def __str__(self) -> str:
         if self.container:
-            return f"+ {self.chain_key}: {self.container}, as it should be"
+            return f"+ {self.chain_key}: {_led_to(self.container)}"
         moved = f", instead of {self.surplus}" if self.surplus else ""
         return f"+ {self.chain_key}: one jump to our chain{moved}"
 
@@ -79,6 +79,10 @@ class RemoveChain(Struct, frozen=True):
         if self.container:
             return "\n".join(lines or [f"- {self.chain_key}: what is left in {self.container}"])
         return "\n".join([*lines, f"- {self.chain_key}: our chain and {self.jumps} jump(s) to it"])
+
+
+def _led_to(container: str) -> str:
+    return f"all packets led to {container}"
 
 
 Step = AddRule | RemoveRule | ReplaceChain | EnsureJump | RemoveChain
@@ -143,4 +147,11 @@ class Plan(Struct, frozen=True):
         }
 
     def __str__(self) -> str:
-        return "\n".join(str(step) for step in self.steps)
+        return "\n".join(dict.fromkeys(map(_line, self.steps)))
+
+
+def _line(step: Step) -> str:
+    """A step in a plan. What several chains share is led to once for all of them."""
+    if isinstance(step, EnsureJump) and step.container:
+        return f"+ {step.chain_key.plane_name}: {_led_to(step.container)}"
+    return str(step)

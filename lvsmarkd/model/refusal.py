@@ -14,7 +14,7 @@ class RefusalError(ValueError):
     """
 
     def __init__(self, found: object, expected: str, hint: str = "") -> None:
-        ending = f": {hint}" if hint else ""
+        ending = f" ({hint})" if hint else ""
         super().__init__(f"found {shown(found)}, expected {expected}{ending}")
 
 

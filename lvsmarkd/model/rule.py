@@ -49,6 +49,12 @@ class ChainKey(Struct, frozen=True, order=True):
         """The plane as users read it: what another firewall still holds is ``former``."""
         return "former" if self.of_previous else str(self.plane)
 
+    @property
+    def place(self) -> str:
+        """Where it is, in a sentence: the family, the hook, the plane if it is not the usual."""
+        lasting = ", permanent" if self.plane is Plane.PERMANENT else ""
+        return f"{self.family} at {self.hook.name}{lasting}"
+
     def __str__(self) -> str:
         return f"{self.family} {self.hook} {self.plane_name}"
 

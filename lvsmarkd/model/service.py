@@ -46,3 +46,12 @@ class Service(Struct, frozen=True):
     origins: tuple[Origin, ...]
     group: str | None = None
     real_ports: tuple[int, ...] = ()
+
+
+class FlowSource(StrEnum):
+    """Where a service's flows come from."""
+
+    DECLARED = "declared"
+    INFERRED = "inferred"
+    NONE = "none"
+    """Nowhere: a foreign rule marks it, or nothing does."""

@@ -23,6 +23,7 @@ from lvsmarkd.model.ruleset import (
 )
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
+from lvsmarkd.netfilter.iptables_save import lacking_right
 from lvsmarkd.netfilter.nft_rule import read_statements
 from lvsmarkd.netfilter.nft_values import element_of
 from lvsmarkd.netfilter.program import READ_TIMEOUT, run, search_path
@@ -103,7 +104,8 @@ def _listed(command: list[str]) -> _Objects | Unknown:
     except FirewallError as error:
         return Unknown(str(error))
     if answer.status != 0:
-        return Unknown(f"nft failed: {answer.error or answer.status}")
+        said = " ".join(answer.error.split())
+        return Unknown(f"nft failed: {said or answer.status}{lacking_right(Lister.NFT, said)}")
     try:
         objects = json.loads(answer.output)["nftables"]
     except (ValueError, KeyError, TypeError):

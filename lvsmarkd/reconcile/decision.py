@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from lvsmarkd.backends.backend import Applied
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.judgement import judge
+from lvsmarkd.judge.notices import awaiting_reload
 from lvsmarkd.judge.refusals import refused_settings, rejected_rules
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.plan import AddRule, Plan, ReplaceChain, Step, owned_by
@@ -91,7 +92,10 @@ def conclude(
 
 def _judged(state: State, facts: Facts) -> Plan:
     plan = judge(facts.wanted, facts.seen, history=state.history(facts.now, facts.linger))
-    ours = (*refused_settings(facts.refused), *rejected_rules(state.rejected()))
+    # What waits for a reload is told with what is missing: that it was refused says no more.
+    awaited = awaiting_reload(facts.seen)
+    rejected = [each for each in state.rejected() if each[0] not in awaited]
+    ours = (*refused_settings(facts.refused), *rejected_rules(rejected))
     return replace(plan, findings=(*ours, *plan.findings)) if ours else plan
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from lvsmarkd.model.finding import DRIFT, Finding, Kind, Severity
-from lvsmarkd.model.plan import Owned, Part
-from lvsmarkd.model.report import Mode, Report, Result
+from lvsmarkd.model.report import Report
 from lvsmarkd.model.rule import Rule
+from lvsmarkd.telemetry.left import as_left
 from lvsmarkd.telemetry.message import Event, Message, Priority, actor_fields, fields, listed
 from lvsmarkd.telemetry.transition import Transition
 
@@ -56,11 +56,10 @@ def came(transition: Transition) -> Iterator[Message]:
             continue
         actors = report.actors if course.by_somebody and transition.before is not None else ()
         seen = f"; seen at work: {listed(map(str, actors))}" if actors else ""
-        why = _why_left(finding, report) if finding.kind in DRIFT else ""
         yield Message(
             course.comes,
             Priority.of(finding.severity),
-            f"{_about(finding)}{_place(finding)}{finding.message}{seen}{why}",
+            f"{_about(finding)}{_place(finding)}{as_left(finding, report).message}{seen}",
             _fields(finding, report) | actor_fields(actors),
             finding.service,
             finding.key,
@@ -84,15 +83,6 @@ def went(transition: Transition) -> Iterator[Message]:
         )
 
 
-def owned_of(finding: Finding) -> Owned | None:
-    """The thing of ours that a finding is about, if it is about one."""
-    if finding.chain is None:
-        return None
-    if isinstance(finding.subject, Part):
-        return Owned(finding.chain, finding.subject)
-    return Owned(finding.chain, finding.rule) if isinstance(finding.rule, Rule) else None
-
-
 def _course(finding: Finding) -> _Course | None:
     held = finding.kind is Kind.STALE and finding.severity is Severity.NOTE
     return _HELD if held else _COURSES.get(finding.kind)
@@ -106,20 +96,6 @@ def _place(finding: Finding) -> str:
     """Where to look, for findings about a file."""
     in_file = finding.kind in _CONFIGURATION and finding.origins
     return f"{finding.origins[0]}: " if in_file else ""
-
-
-def _why_left(finding: Finding, report: Report) -> str:
-    """Why drift was found and not repaired."""
-    if report.mode is not Mode.ENFORCE:
-        return f"; not repaired: the mode is {report.mode}"
-    if report.result is Result.ERROR:
-        return "; the repair failed"
-    if any(rule == finding.rule for rule, _ in report.rejected):
-        return "; it is refused"
-    owned = owned_of(finding)
-    if any(fight.over == owned for fight in report.fights):
-        return "; left alone for now: see the fight over it"
-    return ""
 
 
 _WANTED = frozenset({Kind.MISSING, Kind.ALTERED, Kind.REJECTED})

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from lvsmarkd.model.finding import Finding
 from lvsmarkd.model.plan import (
     AddRule,
@@ -19,6 +21,7 @@ from lvsmarkd.model.report import Report, ServiceState
 from lvsmarkd.model.rule import Plane, Rule
 from lvsmarkd.model.rule_ref import RuleRef
 from lvsmarkd.model.service import Family
+from lvsmarkd.telemetry.left import as_left
 
 Form = dict[str, Any]
 
@@ -121,6 +124,10 @@ def _counts_form(counts: Mapping[Plane, Mapping[Family, int]]) -> Form:
     return {str(p): {str(f): n for f, n in families.items()} for p, families in counts.items()}
 
 
+def _left(report: Report) -> tuple[Finding, ...]:
+    return tuple(as_left(finding, report) for finding in report.left.findings)
+
+
 def report_form(report: Report) -> Form:
     """One pass, as ``lvsmarkd status --json`` and ``apply --json`` show it."""
     return {
@@ -150,5 +157,5 @@ def report_form(report: Report) -> Form:
             }
             for fight in report.fights
         ],
-        **plan_form(report.left),
+        **plan_form(replace(report.left, findings=_left(report))),
     }

@@ -20,7 +20,7 @@ from lvsmarkd.model.report import Cause, Report
 from lvsmarkd.model.rule import ChainKey, Plane, Rule
 from lvsmarkd.model.rule_ref import RuleRef
 from lvsmarkd.model.service import ServiceKey
-from lvsmarkd.telemetry.findings import owned_of
+from lvsmarkd.telemetry.left import owned_of
 from lvsmarkd.telemetry.message import (
     Event,
     Message,

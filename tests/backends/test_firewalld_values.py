@@ -215,10 +215,8 @@ def test_what_holds_the_rules_is_named_and_what_is_wrong_with_it_too() -> None:
     )
     messages = [f.message for f in plan.findings]
     chain_key = ChainKey(Plane.PERMANENT, Family.INET, Hook.PREROUTING)
-    assert (
-        f"firewalld's policy lvsmarkd ({chain_key}) is not there; applying the plan mends it"
-        in (messages)
-    )
+    policy = f"firewalld's policy lvsmarkd ({chain_key.place})"
+    assert f"{policy} is not there; it is to be put right" in messages
     assert any("in the permanent configuration is not there" in message for message in messages)
     assert all(
         f.severity is not Severity.CRITICAL for f in plan.findings if f.plane is chain_key.plane

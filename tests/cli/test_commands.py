@@ -210,6 +210,53 @@ def test_bytes_of_others_are_shown_as_escapes(lvsmarkd: Run, tmp_path: Path) -> 
     assert any(finding["kind"] == "orphan" for finding in json.loads(text)["findings"])
 
 
+def test_an_error_is_an_object_on_stdout_where_json_is_asked_for(
+    lvsmarkd: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "lvsmarkd.toml").write_text("[daemon]\nmod = 'observe'\n")
+    cases = [(["marks"], True), (["plan"], True), (["apply"], True), (["status"], False)]
+    cases += [(["pause"], False), (["resume"], False), (["plan", "--nonsense"], False)]
+    for arguments, here in cases:
+        status, text, complaint = lvsmarkd(*arguments, "--json", here=here)
+        assert status == 1
+        error = json.loads(text)["error"]
+        assert error
+        assert f"lvsmarkd: {error}" in complaint
+
+
+@pytest.mark.usefixtures("netns")
+def test_where_the_firewall_cannot_be_read_marks_says_why_it_does_not_know(
+    lvsmarkd: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("iptables", "ip6tables"):
+        for tail in ("", "-save", "-restore"):
+            (programs / f"{name}{tail}").write_text("#!/bin/sh\necho it is broken >&2; exit 1\n")
+            (programs / f"{name}{tail}").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    status, text, _ = lvsmarkd("marks")
+    assert (status, "fwmark 80 inet: not known whether covered: " in text) == (0, True)
+    (service,) = json.loads(lvsmarkd("marks", "--json")[1])["services"]
+    assert service["covered"] is None
+    assert service["unknown_because"]
+    status, text, _ = lvsmarkd("plan", "--json")
+    assert status == 1
+    assert json.loads(text)["error"]
+
+
+@pytest.mark.usefixtures("netns")
+def test_marks_tells_a_refused_declaration_from_none(lvsmarkd: Run, tmp_path: Path) -> None:
+    (tmp_path / "keepalived.conf").write_text(BARE + MAIL.replace("tcp 25", "tcp 25 acept"))
+    text = lvsmarkd("marks")[1]
+    assert "nobody declared it" in text
+    assert "refused declaration" in text
+    assert f"problem (fwmark 25): {tmp_path}/keepalived.conf:5: " in text
+    assert "(did you mean accept?)\n    the declaration is refused; what was in force" in text
+    services = json.loads(lvsmarkd("marks", "--json")[1])["services"]
+    assert {service["coverage"] for service in services} == {"undeclared"}
+
+
 def test_usage_errors_are_1_because_2_means_drift(lvsmarkd: Run) -> None:
     for arguments in ((), ("nonsense",), ("plan", "--nonsense"), ("pause", "--for", "soon")):
         status, _, complaint = lvsmarkd(*arguments, here=False)

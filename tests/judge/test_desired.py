@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 from msgspec.structs import replace
 
-from lvsmarkd.judge.desired import FlowSource, Options, desired
+from lvsmarkd.judge.desired import Options, desired
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind
@@ -12,7 +12,7 @@ from lvsmarkd.model.keepalived import Completeness
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.protocols import AH_PROTOCOL, VRRP_PROTOCOL
 from lvsmarkd.model.rule import Hook
-from lvsmarkd.model.service import Family
+from lvsmarkd.model.service import Family, FlowSource
 from tests.harness.paper import PaperFirewall
 from tests.harness.values import (
     HERE,

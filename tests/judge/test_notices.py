@@ -10,16 +10,26 @@ from lvsmarkd.model.rule import Plane
 from lvsmarkd.model.rule_ref import Keeper, RuleRef
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Snapshot
-from tests.harness.values import want
+from tests.harness.values import declare, flow, want
 
 IPTABLES = FirewallIdentity(Program.IPTABLES, "nft", "1.8.9")
+RULES = tuple(want(declare(80, flow("192.0.2.1", 1)), declare(81, flow("192.0.2.2", 2))).rules)
 MASKED = RuleRef("", "zone public", "rule … mark set=1/1", keeper=Keeper.FIREWALLD)
 FOUND = [
     (Notice(NoticeKind.DOWN, "it is off"), "critical: broken: it is off; no rule of ours is in"),
     (Notice(NoticeKind.FAILED, "it failed"), "critical: broken: it failed"),
     (Notice(NoticeKind.PANIC, "it panics"), "critical: broken: it panics"),
     (Notice(NoticeKind.KERNEL_UNSEEN, "no nft"), "note: unseen: whether the kernel has what"),
-    (Notice(NoticeKind.TABLE_UNREAD, "nft failed"), "warning: unknown: firewalld's table in the"),
+    (
+        Notice(NoticeKind.TABLE_UNREAD, "nft failed"),
+        "warning: unknown: it could not be seen whether firewalld's table (inet firewalld) is in"
+        " the kernel and changes marks after our rules: nft failed",
+    ),
+    (
+        Notice(NoticeKind.TABLE_UNREAD, "nft failed", count=1),
+        "warning: unknown: it could not be seen whether firewalld's table (inet firewalld) is in"
+        " the kernel and changes marks after our rules; what was read of it last is taken for it",
+    ),
     (
         Notice(NoticeKind.OTHERS_TABLE_UNSEEN, "it crashed", names=("inet", "t")),
         "note: unseen: what is in the nft table inet t could not be seen: it crashed",
@@ -27,7 +37,7 @@ FOUND = [
     (Notice(NoticeKind.DROPPING), "critical: broken: a reload of firewalld failed and left it"),
     (Notice(NoticeKind.FLUSHED), "critical: broken: firewalld's tables are not in the kernel"),
     (
-        Notice(NoticeKind.LISTED_ONLY, "reload is never", count=2),
+        Notice(NoticeKind.LISTED_ONLY, "reload is never", own=RULES),
         "critical: broken: firewalld lists 2 rule(s) of ours that the kernel does not have, which"
         " only a reload mends; reload is never",
     ),

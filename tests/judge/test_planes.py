@@ -6,11 +6,13 @@ from lvsmarkd.judge.desired import Desired, Options, desired
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind, Severity
-from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain
+from lvsmarkd.model.notice import Notice, NoticeKind
+from lvsmarkd.model.plan import AddRule, EnsureJump, Plan, RemoveChain, RemoveRule, ReplaceChain
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Chain, ForeignRule, Side, Snapshot
 from lvsmarkd.model.unknown import Unknown
+from lvsmarkd.reconcile.decision import Facts, decide
 from lvsmarkd.reconcile.rule_counts import RuleCounts
 from lvsmarkd.reconcile.state import State
 from tests.harness.values import ONE_PORT, declare, flow, key, packets, reading, service, want
@@ -46,6 +48,37 @@ def test_each_plane_is_judged_and_mended_by_itself() -> None:
     assert missing.severity is Severity.CRITICAL
 
 
+LACKING = replace(HELD, incomplete=(RULE,))
+NEVER = Notice(NoticeKind.LISTED_ONLY, "reload is never: reload it yourself", own=(RULE,))
+
+
+def test_a_rule_that_waits_for_a_reload_is_one_finding_with_what_to_do() -> None:
+    """It is missing, listed only, and was refused: three words for one thing."""
+    seen = Snapshot({NOW: LACKING, THEN: FULL}, notices=(NEVER,))
+    (missing,) = judge(WEB, seen).findings
+    assert (missing.kind, missing.severity) == (Kind.MISSING, Severity.CRITICAL)
+    assert missing.advice == (
+        "only a reload of firewalld mends that: reload is never: reload it yourself"
+    )
+    state = State().tried((AddRule(NOW, RULE),), [(RULE, "reload is never")], 0.0, whole=True)
+    told = decide(state, Facts(WEB, seen, 1.0)).found.findings
+    assert [finding.key for finding in told] == [missing.key]
+
+
+def test_a_rule_that_waits_for_a_reload_and_is_not_wanted_is_told_as_such() -> None:
+    seen = Snapshot({NOW: HELD, THEN: HELD}, notices=(NEVER,))
+    assert kinds(want(), seen) == [(Kind.BROKEN, Plane.RUNTIME)]
+
+
+def test_a_plan_tells_once_that_packets_are_led_to_what_chains_share() -> None:
+    steps = [EnsureJump(replace(NOW, family=family), 0, HOLDER) for family in Family]
+    steps.append(EnsureJump(THEN, 0, HOLDER))
+    assert str(Plan(steps=tuple(steps))).splitlines() == [
+        f"+ runtime: all packets led to {HOLDER}",
+        f"+ permanent: all packets led to {HOLDER}",
+    ]
+
+
 def test_what_holds_other_spots_rules_too_is_not_removed_with_the_last_rule() -> None:
     nothing = want(policy=Options(limits=ONE_PORT))
     assert judge(nothing, Snapshot({THEN: HELD})).steps == ()
@@ -58,7 +91,7 @@ def test_a_holder_that_does_not_lead_packets_there_is_mended() -> None:
     flawed = replace(FULL, jumps=0, fault="has the target DROP, not CONTINUE")
     plan = judge(WEB, Snapshot({THEN: flawed}))
     assert plan.steps == (EnsureJump(THEN, 0, HOLDER),)
-    assert f"{HOLDER} ({THEN}) has the target DROP" in plan.findings[0].message
+    assert f"{HOLDER} ({THEN.place}) has the target DROP" in plan.findings[0].message
     gone = replace(flawed, exists=False, rules=(), fault="is not there")
     assert [type(step) for step in judge(WEB, Snapshot({THEN: gone})).steps] == [
         ReplaceChain,

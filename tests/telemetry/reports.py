@@ -43,7 +43,7 @@ def missing(mark: int) -> Finding:
     return Finding(
         Kind.MISSING,
         f"the rule “{own}” is not there",
-        "applying the plan adds it",
+        "it is to be added",
         service=own.service,
         family=Family.INET,
         chain=MARKS,

@@ -199,7 +199,7 @@ def test_drift_that_stays_is_told_once_and_its_repair_too(watched: Watched) -> N
     told = watched.look(VANDAL, mode=Mode.OBSERVE)
     assert events(told) == [Event.MODE_CHANGED, Event.UNCOVERED, Event.DRIFT_FOUND]
     assert "seen at work: iptables-nft -t mangle -F (pid 4711)" in told[2].text
-    assert told[2].text.endswith("not repaired: the mode is observe")
+    assert "; not repaired: the mode is observe; seen at work" in told[2].text
     assert watched.look(mode=Mode.OBSERVE) == ()
     told = watched.look()
     assert events(told) == [Event.MODE_CHANGED, Event.REPAIRED, Event.COVERED]
@@ -321,7 +321,7 @@ def test_a_fight_is_told_when_it_begins_and_when_it_is_over(watched: Watched) ->
     watched.bench.paper.damage(MARKS, rules=())
     held = watched.look(VANDAL)
     assert events(held) == [Event.UNCOVERED, Event.DRIFT_FOUND]
-    assert held[1].text.endswith("left alone for now: see the fight over it")
+    assert held[1].text.split("; ")[1] == "left alone for now: see the fight over it"
     watched.bench.now += 1000
     watched.look()
     watched.bench.now += 1000
@@ -362,7 +362,7 @@ def test_a_refused_rule_is_told_and_told_when_it_is_taken(watched: Watched) -> N
     told = watched.look()
     assert Event.RULE_REFUSED in events(told)
     [drift] = [m for m in told if m.event is Event.DRIFT_FOUND]
-    assert drift.text.endswith("; it is refused")
+    assert drift.text.endswith("; the firewall refuses it, and it is tried again later")
     assert watched.look() == ()
     watched.bench.paper.refuses = lambda _rule: False
     watched.bench.now += 10

@@ -83,7 +83,7 @@ def test_a_finding_is_printed_with_its_rule_unless_the_sentence_quotes_it(
         "    a rule in table mangle, chain PREROUTING gives packets mark 5; remove or narrow it",
         "    -j MARK --set-mark 5",
         "critical: missing  fwmark 80 inet",
-        f"    the rule “{rule(80)}” is not there; applying the plan adds it",
+        f"    the rule “{rule(80)}” is not there; it is to be added",
         "critical: uncovered",
         "    no rule sets it; declare it",
         "    # lvsmarkd: …",

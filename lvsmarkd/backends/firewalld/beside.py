@@ -57,7 +57,8 @@ class BesideFirewalld(Struct):
         native = Ruleset({} if table is None else {TABLE_KEY: table})
         notices = (_BOTH,) if runs else ()
         if isinstance(table, Unknown):  # and what was seen last is taken for it
-            notices = (*notices, Notice(NoticeKind.TABLE_UNREAD, table.reason))
+            before = int(self._known is not None)
+            notices = (*notices, Notice(NoticeKind.TABLE_UNREAD, table.reason, count=before))
         else:
             self._known = table
         left = () if runs or not self.clears else _left(seen, self._known)

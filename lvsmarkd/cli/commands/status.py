@@ -6,55 +6,92 @@ from typing import Any
 
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import paint, print_findings, print_json
+from lvsmarkd.cli.verdict import exit_of, unread
 from lvsmarkd.daemon import control
+from lvsmarkd.model.report import Result
+from lvsmarkd.model.service import FlowSource
 from lvsmarkd.reconcile.paths import paths_from_environment
+
+_RESULTS = {
+    str(Result.IN_SYNC): "in sync",
+    str(Result.REPAIRED): "repaired",
+    str(Result.DRIFT): "not in sync",
+    str(Result.SUPPRESSED): "not in sync, and something is left alone for now",
+    str(Result.ERROR): "the last pass failed",
+}
 
 
 def run(options: argparse.Namespace) -> Exit:
     """Ask and print."""
-    return ask_and_print(options, {"command": "status"})
+    answer = ask_and_print(options, {"command": "status"})
+    return exit_of(answer["error"], in_sync=answer["in_sync"])
 
 
-def ask_and_print(options: argparse.Namespace, request: dict[str, Any]) -> Exit:
-    """Send one request to the daemon and print the status it answers with."""
+def ask_and_print(options: argparse.Namespace, request: dict[str, Any]) -> dict[str, Any]:
+    """Send one request to the daemon; print the status it answers with, and give it."""
     try:
         answer = control.ask(paths_from_environment().socket, request)
     except control.NotRunningError as error:
         raise CommandError(str(error)) from error
     if "result" not in answer:
         raise CommandError(str(answer.get("error", "the daemon's answer was not understood")))
+    answer = with_error(answer)
     if options.json:
         print_json(answer)
     else:
         _print(answer)
-    return exit_of_answer(answer)
+    return answer
 
 
-def exit_of_answer(answer: dict[str, Any]) -> Exit:
-    """0 in sync, 2 drift, 1 where the last pass failed."""
-    if answer["error"]:
-        return Exit.ERROR
-    return Exit.OK if answer["in_sync"] else Exit.DRIFT
+def with_error(answer: dict[str, Any]) -> dict[str, Any]:
+    """The same, whose ``error`` says what could not be read, too."""
+    return {**answer, "error": answer["error"] or unread(answer["findings"])}
+
+
+def result_of(answer: dict[str, Any]) -> str:
+    """How the last pass ended, in words."""
+    return _RESULTS.get(answer["result"], str(answer["result"]))
 
 
 def _print(answer: dict[str, Any]) -> None:
-    when = datetime.fromtimestamp(answer["finished"], UTC).astimezone()
     mode = answer["mode"] + _until(answer)
-    print(f"{paint(answer['result'], '1')} · {mode} · {answer['backend']}")
-    print(f"last pass {when:%F %T} ({answer['trigger']}, {answer['duration'] * 1000:.0f} ms)")
+    print(f"{paint(result_of(answer), '1')} · {mode} · {answer['backend']}")
+    duration = f"{answer['duration'] * 1000:.0f} ms"
+    print(f"last pass {_time(answer['finished'])} ({answer['trigger']}, {duration})")
     print(f"reads {answer['source']}")
     if answer["error"]:
         print(f"error: {answer['error']}")
+    if not answer["in_sync"] and (reason := held_back(answer)):
+        print(reason)
     for state in answer["services"]:
-        word = {True: "covered", False: "UNCOVERED", None: "unknown"}[state["covered"]]
-        seen = "" if state["packets"] is None else f", {state['packets']} packets marked"
-        seen += ", not in IPVS" if state["loaded"] is False else ""
-        seen += ", not in keepalived.conf" if not state["configured"] else ""
-        print(f"  fwmark {state['mark']} {state['family']}: {word} ({state['coverage']}{seen})")
+        print(f"  {_service(state)}")
     for fight in answer["fights"]:
         by = ", ".join(fight["actors"]) or "an unknown program"
-        print(f"  fight over “{fight['rule']}” with {by}: {fight['repairs']} repairs")
+        alone = f"until {_time(fight['until'])}" if fight["until"] else "until resume"
+        print(
+            f"  {by} undoes “{fight['rule']}” again and again ({fight['repairs']} repairs by now):"
+            f" it is left alone {alone}"
+        )
     print_findings(answer["findings"])
+
+
+def _service(state: dict[str, Any]) -> str:
+    word = {True: "covered", False: "UNCOVERED", None: "unknown whether covered"}[state["covered"]]
+    said = [_flow_source(state)]
+    if state["packets"] is not None:
+        said.append(f"{state['packets']} packets marked")
+    if state["loaded"] is False:
+        said.append("not in IPVS")
+    if not state["configured"]:
+        said.append("not in keepalived.conf")
+    return f"fwmark {state['mark']} {state['family']}: {word} ({', '.join(said)})"
+
+
+def _flow_source(state: dict[str, Any]) -> str:
+    """Where its flows come from, in words."""
+    if state["coverage"] != str(FlowSource.NONE):
+        return str(state["coverage"])
+    return "not declared, marked by rules of others" if state["covered"] else "not declared"
 
 
 def held_back(answer: dict[str, Any]) -> str:
@@ -70,4 +107,8 @@ def held_back(answer: dict[str, Any]) -> str:
 
 def _until(answer: dict[str, Any]) -> str:
     until = answer.get("paused_until")
-    return f" until {datetime.fromtimestamp(until, UTC).astimezone():%F %T}" if until else ""
+    return f" until {_time(until)}" if until else ""
+
+
+def _time(epoch: float) -> str:
+    return f"{datetime.fromtimestamp(epoch, UTC).astimezone():%F %T}"

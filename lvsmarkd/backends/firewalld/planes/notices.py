@@ -70,7 +70,8 @@ def unseen_tables(ruleset: Ruleset) -> Iterator[Notice]:
 def _unreloaded(firewalld_state: FirewalldState, reload_blocker: str) -> Iterator[Notice]:
     lacking = firewalld_state.lacking()
     if lacking:
-        yield Notice(NoticeKind.LISTED_ONLY, reload_blocker, count=len(lacking))
+        own_rules = tuple(dict.fromkeys(rule for _, rule in lacking))
+        yield Notice(NoticeKind.LISTED_ONLY, reload_blocker, own=own_rules)
     elif (own := firewalld_state.own[Plane.RUNTIME]).interim:
         there = sum(listed.container in own.targets for listed in own.listed)
         names = (own.name, str(OUR_POLICY))
