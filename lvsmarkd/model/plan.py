@@ -59,8 +59,14 @@ class EnsureJump(Struct, frozen=True):
     def __str__(self) -> str:
         if self.container:
             return f"+ {self.chain_key}: {_led_to(self.container)}"
-        moved = f", instead of {self.surplus}" if self.surplus else ""
-        return f"+ {self.chain_key}: one jump to our chain{moved}"
+        match self.surplus:
+            case 0:
+                what = "the jump to our chain"
+            case 1:
+                what = "the jump to our chain, moved to its place"
+            case _:
+                what = f"one jump to our chain, instead of {self.surplus}"
+        return f"+ {self.chain_key}: {what}"
 
 
 class RemoveChain(Struct, frozen=True):
@@ -78,7 +84,8 @@ class RemoveChain(Struct, frozen=True):
         lines = [f"- {self.chain_key}: {rule}" for rule in self.rules]
         if self.container:
             return "\n".join(lines or [f"- {self.chain_key}: what is left in {self.container}"])
-        return "\n".join([*lines, f"- {self.chain_key}: our chain and {self.jumps} jump(s) to it"])
+        jumps = {0: "", 1: " and the jump to it"}.get(self.jumps, f" and {self.jumps} jumps to it")
+        return "\n".join([*lines, f"- {self.chain_key}: our chain{jumps}"])
 
 
 def _led_to(container: str) -> str:

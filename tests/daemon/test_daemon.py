@@ -425,6 +425,23 @@ def test_pause_observe_and_resume(daemon: Daemon) -> None:
     assert "lvsmarkd" not in rules()
 
 
+def test_pause_and_resume_are_done_whatever_is_found_and_status_tells_that(daemon: Daemon) -> None:
+    daemon.conf.write_text(WEB + MAIL.replace("# lvsmarkd: to 192.0.2.10 tcp 25", ""))
+    daemon.start()
+    assert daemon.ask("pause", "--for", "1h")[0] == 0
+    run("iptables", "-w", "5", "-t", "mangle", "-F")
+    until(lambda: "UNCOVERED (declared" in daemon.ask("status")[1], "the finding", 5)
+    status, text = daemon.ask("status")
+    assert status == 2
+    assert text.startswith("not in sync · paused until ")
+    assert "nothing is written: paused until" in text
+    assert "fwmark 25 inet: UNCOVERED (not declared" in text
+    assert "is not there; not repaired: the mode is paused" in text
+    status, text = daemon.ask("resume")
+    assert (status, text.startswith("repaired · enforce · ")) == (0, True)
+    assert daemon.ask("status")[0] == 2
+
+
 def test_a_saved_mode_holds_from_the_pass_that_reads_it(daemon: Daemon) -> None:
     daemon.start()
     more = '[[mark]]\nfwmark = 25\nto = ["192.0.2.11"]\nports = ["tcp/25"]\n'

@@ -119,10 +119,13 @@ def _loaded(key: ServiceKey, wanted: Desired) -> bool | None:
 
 def _flow_source(key: ServiceKey, wanted: Desired, states: States) -> str:
     """Where its flows come from, in words."""
-    source = _coverage(key, wanted, states)
-    if source != "undeclared":
-        return source
-    return "refused declaration" if _refusals(key, wanted) else "nobody declared it"
+    match _coverage(key, wanted, states):
+        case "undeclared":
+            return "refused declaration" if _refusals(key, wanted) else "nobody declared it"
+        case "kept":
+            return "earlier declaration"
+        case source:
+            return source
 
 
 def _refusals(key: ServiceKey, wanted: Desired) -> list[Problem]:
