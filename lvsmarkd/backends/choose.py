@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from lvsmarkd.backends.backend import CommandBackend
 from lvsmarkd.backends.backup import Backup
-from lvsmarkd.backends.handover import Handover
 from lvsmarkd.backends.iptables.backend import IptablesBackend
 from lvsmarkd.backends.iptables.toolset import detect
+from lvsmarkd.backends.migration import MigratingBackend
 from lvsmarkd.declarations.tables import BackendChoice, Firewall, JumpPosition, Placement
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.netfilter.program import OnSpawn, search_path
@@ -99,14 +99,16 @@ def choose(
         firewalld, own = way.firewalld, settings.firewalld
         choices = Choices(own.placement is Placement.POLICY, own.zones, own.reload)
         opened = FirewalldBackend.open(firewalld, backup, choices, iptables=iptables_if_any)
-        return Handover(opened, iptables_if_any, lambda: firewalld.here() is True, either)
+        return MigratingBackend(opened, iptables_if_any, lambda: firewalld.here() is True, either)
     from lvsmarkd.backends.firewalld import beside  # noqa: PLC0415 - the same
 
     runs = _runs(way, once=presence is None)
     iptables_beside = beside.BesideFirewalld(iptables(), runs, either)
     if not either:
         return iptables_beside
-    return Handover(iptables_beside, lambda: beside.EndedFirewalld(iptables(), runs, on_spawn))
+    return MigratingBackend(
+        iptables_beside, lambda: beside.EndedFirewalld(iptables(), runs, on_spawn)
+    )
 
 
 def _runs(way: "Presence | None", *, once: bool) -> Callable[[], bool]:

@@ -8,13 +8,15 @@ from msgspec.structs import replace
 from lvsmarkd.backends.backend import Applied, Backend, down
 from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
 from lvsmarkd.model.plan import Plan
-from lvsmarkd.model.rule import ChainKey, Hook, Plane
+from lvsmarkd.model.rule import OWN_HOOKS, ChainKey, Plane
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 
-_CHAIN_KEYS = tuple(ChainKey(Plane.RUNTIME, family, hook) for family in Family for hook in Hook)
+_CHAIN_KEYS = tuple(
+    ChainKey(Plane.RUNTIME, family, hook) for family in Family for hook in OWN_HOOKS
+)
 
 
 class BackendSelector(Struct):

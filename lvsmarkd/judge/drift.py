@@ -245,8 +245,8 @@ class _ChainJudge(Struct, frozen=True):
                 return lasting
             case Hook.OUTPUT:
                 return f" for the director's own packets{lasting}"
-            case Hook.INPUT:
-                return f" at INPUT{lasting}"
+            case other:
+                return f" at {other.name}{lasting}"
 
     def _surplus(self, gone: list[Rule], repeats: dict[Rule, int]) -> Iterator[Finding]:
         for rule in gone:

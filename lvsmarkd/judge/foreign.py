@@ -161,7 +161,7 @@ def unaccepted(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
             rule
             for rule in snapshot.foreign
             if rule.chain_key == chain_key
-            and (isinstance(rule.effect, Accept | LeavesTable) or not rule.partial)
+            and (isinstance(rule.effect, Accept | LeavesTable) or not rule.narrowed)
         ]
         refusing = family in snapshot.dropping_families
         if not refusing and not any(isinstance(rule.effect, Drop) for rule in walk):

@@ -54,7 +54,7 @@ def advice(key: ServiceKey, desired: Desired, snapshot: Snapshot) -> str | None:
 def _flows(key: ServiceKey, rule: ForeignRule) -> tuple[Packets, ...] | None:
     """The flows that a rule marks; None where that cannot be said by flows."""
     masked = isinstance(rule.effect, SetMark) and rule.effect.mask != MAX_MARK
-    if rule.partial or rule.guards or masked:
+    if rule.narrowed or rule.guards or masked:
         return None
     packets = EVERY_PACKET
     for each in rule.path:

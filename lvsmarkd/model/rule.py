@@ -18,14 +18,29 @@ class Plane(StrEnum):
 
 
 class Hook(StrEnum):
-    """The netfilter hooks at which lvsmarkd keeps rules. The values are what users read."""
+    """The hooks of netfilter: where in the kernel's way of a packet chains are registered."""
 
-    PREROUTING = "mark"
-    """Packets that arrive, before routing: they are marked here."""
-    OUTPUT = "local"
-    """Packets that the director itself sends: they are marked here."""
-    INPUT = "accept"
-    """Packets for the director itself, where a filter may drop them: they are accepted here."""
+    INGRESS = "ingress"
+    PREROUTING = "prerouting"
+    INPUT = "input"
+    FORWARD = "forward"
+    OUTPUT = "output"
+    POSTROUTING = "postrouting"
+    EGRESS = "egress"
+
+    @property
+    def duty(self) -> str:
+        """What our rules do there: users read that as the place of a rule, in plans, the journal
+        and JSON.
+        """
+        return _DUTIES.get(self, str(self))
+
+
+_DUTIES = {Hook.PREROUTING: "mark", Hook.OUTPUT: "local", Hook.INPUT: "accept"}
+OWN_HOOKS = tuple(_DUTIES)
+"""Where lvsmarkd keeps rules. Packets that arrive are marked at PREROUTING, before routing; those
+that the director itself sends at OUTPUT; those for the director, which a filter may drop, are
+accepted at INPUT."""
 
 
 class ChainKey(Struct, frozen=True, order=True):
@@ -56,7 +71,7 @@ class ChainKey(Struct, frozen=True, order=True):
         return f"{self.family} at {self.hook.name}{lasting}"
 
     def __str__(self) -> str:
-        return f"{self.family} {self.hook} {self.plane_name}"
+        return f"{self.family} {self.hook.duty} {self.plane_name}"
 
 
 class SetMark(Struct, frozen=True):

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
-from lvsmarkd.model.rule import SetMark
+from lvsmarkd.model.rule import Hook, SetMark
 from lvsmarkd.model.rule_ref import Keeper, RuleRef
 from lvsmarkd.model.rule_spec import (
     Element,
@@ -37,18 +37,6 @@ class TableRule(Struct, frozen=True):
     handle: int | None = None
 
 
-class NetfilterHook(StrEnum):
-    """Where a base chain is registered."""
-
-    INGRESS = "ingress"
-    PREROUTING = "prerouting"
-    INPUT = "input"
-    FORWARD = "forward"
-    OUTPUT = "output"
-    POSTROUTING = "postrouting"
-    EGRESS = "egress"
-
-
 class BaseChain(Struct, frozen=True):
     """Where a chain is registered, and what becomes of packets that no rule of it decides about.
 
@@ -56,7 +44,7 @@ class BaseChain(Struct, frozen=True):
     ``devices`` are the interfaces at which one of the ingress hook is registered.
     """
 
-    hook: NetfilterHook
+    hook: Hook
     priority: int
     policy: Verdict = Verdict.ACCEPT
     kind: str = "filter"

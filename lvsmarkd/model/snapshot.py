@@ -64,7 +64,8 @@ class ForeignRule(Struct, frozen=True):
     """A rule of somebody else's that marks packets, refuses them or takes them away.
 
     ``path`` holds the packets that it is about, and those of the jumps that lead to it.
-    ``partial`` says that further conditions, not understood or about the sender, narrow it.
+    ``narrowed`` says that it takes less than ``path`` says: further conditions, not understood or
+    about the sender, narrow it.
     ``later`` says that it stands in a later hook than our jump, so that no move of ours passes it.
     ``where`` names the table and chain, ``text`` is the rule as the firewall lists it.
     ``fleeting`` says that its firewall has a permanent plane, where it should be too.
@@ -77,7 +78,7 @@ class ForeignRule(Struct, frozen=True):
     path: tuple[Packets, ...]
     where: str
     text: str
-    partial: bool = False
+    narrowed: bool = False
     guards: tuple[MarkTest, ...] = ()
     later: bool = False
     fleeting: bool = False
@@ -100,7 +101,7 @@ class ForeignRule(Struct, frozen=True):
 
     def matches_all_of(self, flow: Packets, mark: int | None = None) -> bool:
         """Whether it takes every packet of ``flow``, all of which bear ``mark``; None: any."""
-        if self.partial or (self.guards and mark is None):
+        if self.narrowed or (self.guards and mark is None):
             return False
         if mark is not None and not all(guard.admits(mark) for guard in self.guards):
             return False
@@ -109,7 +110,7 @@ class ForeignRule(Struct, frozen=True):
     def takes_all_of(self, other: "ForeignRule") -> bool:
         """Whether it takes every packet that another rule takes, by what is known of both."""
         return (
-            not self.partial
+            not self.narrowed
             and not self.guards
             and all(
                 any(match.covers(narrow) for narrow in (*other.path, EVERY_PACKET))

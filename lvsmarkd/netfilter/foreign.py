@@ -47,7 +47,7 @@ def foreign_rules(
                 way.path,
                 where,
                 said,
-                way.is_partial or (only_marks and met.past_verdict),
+                way.is_narrowed or (only_marks and met.past_verdict),
                 way.mark_tests,
                 met.is_later and chain_key.hook is Hook.PREROUTING,
                 table=key,

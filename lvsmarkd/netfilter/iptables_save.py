@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from lvsmarkd.model.rule import Hook
 from lvsmarkd.model.rule_spec import Jump, RuleSpec, Verdict
 from lvsmarkd.model.ruleset import (
     BaseChain,
     Lister,
-    NetfilterHook,
     Table,
     TableChain,
     TableKey,
@@ -36,7 +36,7 @@ _PRIORITIES = {"raw": -300, "mangle": MANGLE_PRIORITY, "nat": -100, "filter": 0,
 _LATE = {"nat": 100}
 """At INPUT and POSTROUTING nat comes last."""
 _SECURITY_OF_NFT = 150
-_HOOKS = {hook.upper(): hook for hook in NetfilterHook}
+_HOOKS = {hook.upper(): hook for hook in Hook}
 _POLICIES = {"ACCEPT": Verdict.ACCEPT, "DROP": Verdict.DROP}
 """A policy that is neither: in no listing seen."""
 
@@ -224,7 +224,7 @@ def _base(key: TableKey, chain: str, policy: str) -> BaseChain | None:
     priority = _PRIORITIES.get(key.name, 0)
     if key.name == "security" and key.source is Lister.IPTABLES_NFT:
         priority = _SECURITY_OF_NFT
-    if hook in {NetfilterHook.INPUT, NetfilterHook.POSTROUTING}:
+    if hook in {Hook.INPUT, Hook.POSTROUTING}:
         priority = _LATE.get(key.name, priority)
     kind = "nat" if key.name == "nat" else "filter"
     return BaseChain(hook, priority, _POLICIES.get(policy, Verdict.ACCEPT), kind)

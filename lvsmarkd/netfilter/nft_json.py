@@ -9,11 +9,11 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from lvsmarkd.model.rule import Hook
 from lvsmarkd.model.rule_spec import Field, Verdict
 from lvsmarkd.model.ruleset import (
     BaseChain,
     Lister,
-    NetfilterHook,
     Ruleset,
     Table,
     TableChain,
@@ -29,7 +29,7 @@ from lvsmarkd.netfilter.nft_values import element_of
 from lvsmarkd.netfilter.program import READ_TIMEOUT, run, search_path
 
 _Objects = Iterable[object]
-_HOOKS = {str(hook): hook for hook in NetfilterHook}
+_HOOKS = {str(hook): hook for hook in Hook}
 _FIELDS = {
     "ipv4_addr": Field.DESTINATION,
     "ipv6_addr": Field.DESTINATION,

@@ -9,14 +9,15 @@ from collections.abc import Iterator
 from msgspec import Struct, field
 
 from lvsmarkd.model.packets import EVERY_PACKET
+from lvsmarkd.model.rule import Hook
 from lvsmarkd.model.rule_spec import Jump, RuleSpec, Verdict, VerdictMap, When
-from lvsmarkd.model.ruleset import NetfilterHook, Table, TableChain, TableRule
+from lvsmarkd.model.ruleset import Table, TableChain, TableRule
 
 _LOST = frozenset({Verdict.DROP, Verdict.STOLEN})
 """Of packets that end so nothing is to be said."""
 
 
-def reached_from(table: Table, hook: NetfilterHook) -> dict[str, TableChain]:
+def reached_from(table: Table, hook: Hook) -> dict[str, TableChain]:
     """The chains that a packet can get to from the table's base chains at a hook."""
     found: dict[str, TableChain] = {}
     for chain in table.chains.values():

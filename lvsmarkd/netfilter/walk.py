@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from lvsmarkd.judge.evaluation.hook_path import HookedChain, base_chains
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.qualifiers import InInterface
-from lvsmarkd.model.rule import SetMark
+from lvsmarkd.model.rule import Hook, SetMark
 from lvsmarkd.model.rule_spec import (
     Condition,
     Effect,
@@ -24,7 +24,6 @@ from lvsmarkd.model.rule_spec import (
     When,
 )
 from lvsmarkd.model.ruleset import (
-    NetfilterHook,
     Ruleset,
     TableChain,
     TableKey,
@@ -90,7 +89,7 @@ class MatchContext(Struct, frozen=True):
         return tuple(c for c in self.conditions if isinstance(c, MarkTest))
 
     @property
-    def is_partial(self) -> bool:
+    def is_narrowed(self) -> bool:
         """Whether more narrows it than its path and its tests of the mark."""
         return self.is_unsure or (bool(self.conditions) and any(map(_narrows, self.conditions)))
 
@@ -120,7 +119,7 @@ class ReachableRule(Struct, frozen=True):
     @property
     def is_later(self) -> bool:
         """Whether it stands at a later hook than PREROUTING."""
-        return self.hooked.base.hook is NetfilterHook.INPUT
+        return self.hooked.base.hook is Hook.INPUT
 
 
 def _narrows(condition: Condition) -> bool:
@@ -161,7 +160,7 @@ class Walk:
         self._met: int = 0
         base = self.hooked.base
         self._is_own_table = self.hooked.table.key in self.own.tables
-        later = base.hook is NetfilterHook.INPUT and self.own.marks
+        later = base.hook is Hook.INPUT and self.own.marks
         own_priority = self.own.priority
         # At our own priority the order is not known: the worse is assumed.
         after = base.priority >= own_priority and not self._is_own_table
@@ -282,7 +281,7 @@ Chosen = Callable[[HookedChain], bool]
 def walk(
     ruleset: Ruleset,
     family: Family,
-    hooks: tuple[NetfilterHook, ...],
+    hooks: tuple[Hook, ...],
     own: OwnChain,
     chosen: Chosen = lambda _hooked: True,
 ) -> Iterator[ReachableRule]:

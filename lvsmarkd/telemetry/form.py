@@ -63,7 +63,7 @@ def step_form(step: Step) -> Form:
     form: Form = {
         "plane": step.chain_key.plane_name,
         "family": str(step.chain_key.family),
-        "place": str(step.chain_key.hook),
+        "place": step.chain_key.hook.duty,
         "text": str(step),
     }
     match step:

@@ -18,9 +18,9 @@ from lvsmarkd.backends.firewalld.backend import FirewalldBackend
 from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld
 from lvsmarkd.backends.firewalld.planes.reader import Choices
 from lvsmarkd.backends.firewalld.reload.boot import Boot
-from lvsmarkd.backends.handover import Handover
 from lvsmarkd.backends.iptables.backend import IptablesBackend
 from lvsmarkd.backends.iptables.toolset import detect
+from lvsmarkd.backends.migration import MigratingBackend
 from lvsmarkd.declarations.tables import Reload
 from lvsmarkd.judge.desired import Desired, Options
 from lvsmarkd.judge.judgement import judge
@@ -112,7 +112,7 @@ class PaperGround:
                 path=(EVERY_PACKET,),
                 where="table t, chain c",
                 text=text,
-                partial=True,
+                narrowed=True,
             )
             for hook, effect, text in (
                 (Hook.PREROUTING, SetMark(0x1000, 0xF000), "-s 198.51.100.0/24 -j MARK"),
@@ -341,7 +341,7 @@ def firewalld_ground(
             iptables=iptables,
             boot=Boot(lambda: "enabled"),
         )
-        yield FirewalldGround(bed, Handover(backend, iptables), placement)
+        yield FirewalldGround(bed, MigratingBackend(backend, iptables), placement)
 
 
 def web(ground: FirewalldGround) -> Desired:

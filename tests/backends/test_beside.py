@@ -7,7 +7,7 @@ import pytest
 
 from lvsmarkd.backends.firewalld.beside import BesideFirewalld, EndedFirewalld
 from lvsmarkd.backends.firewalld.names import OUR_CHAIN, TABLE
-from lvsmarkd.backends.handover import Handover
+from lvsmarkd.backends.migration import MigratingBackend
 from lvsmarkd.model.notice import NoticeKind
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.snapshot import Snapshot
@@ -66,9 +66,9 @@ def nft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nft:
 
 
 @pytest.fixture
-def backend() -> Handover:
+def backend() -> MigratingBackend:
     paper = PaperFirewall()
-    return Handover(BesideFirewalld(paper, clears=True), lambda: EndedFirewalld(paper))
+    return MigratingBackend(BesideFirewalld(paper, clears=True), lambda: EndedFirewalld(paper))
 
 
 def left(seen: Snapshot) -> list[str]:
@@ -82,7 +82,7 @@ def kinds(seen: Snapshot) -> list[NoticeKind]:
 
 @pytest.mark.parametrize("answers", [(None, None), (TABLES, None), (TABLES, "nonsense")])
 def test_what_was_seen_last_stands_while_nft_fails_and_that_is_said(
-    nft: Nft, backend: Handover, answers: tuple[object, object]
+    nft: Nft, backend: MigratingBackend, answers: tuple[object, object]
 ) -> None:
     before = backend.read()
     assert len(left(before)) == 1
@@ -97,7 +97,7 @@ def test_what_was_seen_last_stands_while_nft_fails_and_that_is_said(
     assert kinds(backend.read()) == []
 
 
-def test_a_table_that_is_not_there_is_not_there(nft: Nft, backend: Handover) -> None:
+def test_a_table_that_is_not_there_is_not_there(nft: Nft, backend: MigratingBackend) -> None:
     nft.says(TABLES[:1], None)
     assert left(backend.read()) == []
     assert kinds(backend.read()) == []
@@ -105,7 +105,7 @@ def test_a_table_that_is_not_there_is_not_there(nft: Nft, backend: Handover) -> 
 
 
 def test_no_purge_says_that_all_is_gone_where_it_could_not_look(
-    nft: Nft, backend: Handover
+    nft: Nft, backend: MigratingBackend
 ) -> None:
     nft.says(TABLES, None)
     with pytest.raises(FirewallError, match="could not be read") as failed:

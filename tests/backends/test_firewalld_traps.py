@@ -19,7 +19,7 @@ from lvsmarkd.backends.firewalld.planes.kernel_tables import Kernel
 from lvsmarkd.backends.firewalld.planes.reader import CHAIN_KEYS, PLANES, Choices, FirewalldState
 from lvsmarkd.backends.firewalld.reload.reloader import Reloader
 from lvsmarkd.backends.firewalld.reload.unmended import DELAYS
-from lvsmarkd.backends.handover import Handover
+from lvsmarkd.backends.migration import MigratingBackend
 from lvsmarkd.declarations.tables import Reload
 from lvsmarkd.judge.desired import Desired, desired
 from lvsmarkd.judge.judgement import covered, judge
@@ -611,7 +611,7 @@ def test_a_rule_that_is_deleted_twice_in_a_row_comes_back_twice(
     wish = web(ground)
     settle(ground, wish)
     now = [0.0]
-    assert isinstance(ground.backend, Handover)
+    assert isinstance(ground.backend, MigratingBackend)
     present = ground.backend.present
     assert isinstance(present, FirewalldBackend)
     present._unmended.clock = lambda: now[0]  # noqa: SLF001 - its clock

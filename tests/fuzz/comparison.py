@@ -73,13 +73,13 @@ def compare(configuration: Configuration, oracle: StandingOracle) -> Comparison:
         return Comparison(
             Outcome.DISAGREED, answer, ours, told, f"takes {seconds:.1f} s", slow=True
         )
-    if is_partial(reading):
+    if is_narrowed(reading):
         return Comparison(Outcome.APART, answer, ours, told)
     outcome = Outcome.AGREED if ours == answer.services else Outcome.DISAGREED
     return Comparison(outcome, answer, ours, told)
 
 
-def is_partial(reading: Reading) -> bool:
+def is_narrowed(reading: Reading) -> bool:
     """Whether a reading says of itself that it left something unread."""
     return reading.completeness is Completeness.SUSPECT and any(
         phrase in problem.message for problem in reading.problems for phrase in SAYS_SO

@@ -24,13 +24,13 @@ from lvsmarkd.model.plan import (
     ReplaceChain,
     Step,
 )
-from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
+from lvsmarkd.model.rule import OWN_HOOKS, ChainKey, Plane, Rule
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Chain, ForeignRule, PreviousRules, Side, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
 
-CHAIN_KEYS = [ChainKey(Plane.RUNTIME, family, hook) for family in Family for hook in Hook]
+CHAIN_KEYS = [ChainKey(Plane.RUNTIME, family, hook) for family in Family for hook in OWN_HOOKS]
 PAPER = FirewallIdentity(Program.IPTABLES, "paper", "1")
 OTHER_PAPER = FirewallIdentity(Program.FIREWALLD, "paper", "1")
 

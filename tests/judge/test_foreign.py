@@ -31,13 +31,13 @@ def rule(
     *path: Packets,
     side: Side = Side.AFTER,
     hook: Hook = Hook.PREROUTING,
-    partial: bool = False,
+    narrowed: bool = False,
     guards: tuple[MarkTest, ...] = (),
     later: bool = False,
 ) -> ForeignRule:
     chain_key = ChainKey(Plane.RUNTIME, Family.INET, hook)
     return ForeignRule(
-        chain_key, side, effect, path, "table t, chain c", "-A c …", partial, guards, later
+        chain_key, side, effect, path, "table t, chain c", "-A c …", narrowed, guards, later
     )
 
 
@@ -64,12 +64,12 @@ def found(
         (rule(SetMark(1)), Severity.CRITICAL),
         (rule(SetMark(1), Packets(protocol=6)), Severity.CRITICAL),
         (rule(SetMark(0x1000, 0xF000), VIP), Severity.CRITICAL),
-        (rule(SetMark(1), VIP, partial=True), Severity.WARNING),
+        (rule(SetMark(1), VIP, narrowed=True), Severity.WARNING),
         (rule(SetMark(1), packets(in_interface="eth3")), Severity.WARNING),
         (rule(SetsUnknownMark("CONNMARK --restore-mark", restores=True)), Severity.CRITICAL),
         (rule(SetMark(7), VIP, later=True), Severity.CRITICAL),
         (rule(SetMark(7), VIP, guards=(MarkTest(80, 0xFFFFFFFF),)), Severity.CRITICAL),
-        (rule(SetMark(7), VIP, partial=True, guards=(MarkTest(80, 0xFF),)), Severity.WARNING),
+        (rule(SetMark(7), VIP, narrowed=True, guards=(MarkTest(80, 0xFF),)), Severity.WARNING),
         (rule(Drop(), VIP), Severity.WARNING),
     ],
 )
@@ -120,10 +120,10 @@ INPUT = Hook.INPUT
         ([], True, 2),
         ([], False, 0),
         ([rule(Drop(), hook=INPUT)], False, 2),
-        ([rule(Drop(), hook=INPUT, partial=True)], False, 0),
+        ([rule(Drop(), hook=INPUT, narrowed=True)], False, 0),
         ([rule(Accept(), Packets(protocol=6), hook=INPUT), rule(Drop(), hook=INPUT)], False, 0),
         ([rule(Accept(), Packets(protocol=17), hook=INPUT)], True, 2),
-        ([rule(Accept(), hook=INPUT, partial=True)], True, 0),
+        ([rule(Accept(), hook=INPUT, narrowed=True)], True, 0),
         ([rule(LeavesTable(), hook=INPUT), rule(Accept(), hook=INPUT)], True, 2),
     ],
 )
@@ -224,10 +224,10 @@ BARE = desired(reading(service(80)), Declared(), Options())
     ("foreign", "watched"),
     [
         ([rule(SetMark(80), VIP)], True),
-        ([rule(SetMark(80), VIP, partial=True)], True),
+        ([rule(SetMark(80), VIP, narrowed=True)], True),
         ([rule(LeavesTable()), rule(SetMark(80), VIP)], False),
         ([rule(LeavesTable(), VIP), rule(SetMark(80), VIP, Packets(protocol=6))], False),
-        ([rule(LeavesTable(), partial=True), rule(SetMark(80), VIP)], True),
+        ([rule(LeavesTable(), narrowed=True), rule(SetMark(80), VIP)], True),
         ([rule(SetMark(80), VIP), rule(SetMark(99))], False),
         ([rule(SetMark(80), VIP), rule(SetMark(99), VIP, Packets(protocol=17))], True),
         ([rule(SetMark(80), VIP), rule(SetMark(80, 0xFF))], True),
@@ -253,7 +253,7 @@ def test_a_service_is_watched_where_a_foreign_mark_is_not_in_vain(
     ("foreign", "state"),
     [
         ([rule(LeavesTable(), side=Side.BEFORE)], False),
-        ([rule(LeavesTable(), side=Side.BEFORE, partial=True)], True),
+        ([rule(LeavesTable(), side=Side.BEFORE, narrowed=True)], True),
         ([rule(SetMark(7), VIP)], False),
         ([rule(SetMark(7), VIP, later=True)], False),
         # A guard says nothing where somebody may have set a mark before it.
@@ -310,7 +310,7 @@ WHOLE = rule(SetMark(80), VIP, Packets(protocol=6))
         ([rule(SetMark(80))], True),
         ([rule(SetMark(80), VIP, Packets(protocol=6, ports=(p,))) for p in PORTS], True),
         ([rule(SetMark(80), VIP, Packets(protocol=6, ports=PORTS[:1]))], False),
-        ([rule(SetMark(80), VIP, partial=True)], False),
+        ([rule(SetMark(80), VIP, narrowed=True)], False),
         ([rule(SetMark(80, 0xFF), VIP)], False),
         ([rule(SetMark(81), VIP)], False),
         (
@@ -329,12 +329,12 @@ WHOLE = rule(SetMark(80), VIP, Packets(protocol=6))
         ([WHOLE, rule(SetMark(80, 0xFF))], True),
         ([rule(SetMark(7)), WHOLE], True),
         # As with rules of our own, only what is certain counts.
-        ([WHOLE, rule(SetMark(7), partial=True)], True),
+        ([WHOLE, rule(SetMark(7), narrowed=True)], True),
         ([rule(SetMark(80), VIP, guards=(MarkTest(0, 0xFFFFFFFF),))], True),
         ([rule(SetMark(5)), rule(SetMark(80), VIP, guards=(MarkTest(0, 0xFF),))], False),
         (
             [
-                rule(SetMark(5), partial=True),
+                rule(SetMark(5), narrowed=True),
                 rule(SetMark(80), VIP, guards=(MarkTest(0, 0xFF),)),
             ],
             False,

@@ -46,8 +46,7 @@ def test_a_former_chain_goes_once_all_is_in_force_and_not_before() -> None:
     assert (finding.kind, finding.severity) == (Kind.MIXED, Severity.NOTE)
     assert finding.plane_name == plan.steps[0].chain_key.plane_name == "former"
     assert (
-        str(plan)
-        == f"- inet mark former: {RULE}\n- inet mark former: our chain and 1 jump(s) to it"
+        str(plan) == f"- inet mark former: {RULE}\n- inet mark former: our chain and the jump to it"
     )
     assert finding.message.startswith(HOLDER)
 

@@ -32,10 +32,10 @@ MAC = "52:54:00:00:00:01"
 
 
 def marks(
-    *path: Packets, effect: ForeignEffect = MARK, partial: bool = False, guarded: bool = False
+    *path: Packets, effect: ForeignEffect = MARK, narrowed: bool = False, guarded: bool = False
 ) -> ForeignRule:
     guards = (MarkTest(0, 0xFF),) if guarded else ()
-    return ForeignRule(NOW, Side.AFTER, effect, path, "table t", "-A …", partial, guards)
+    return ForeignRule(NOW, Side.AFTER, effect, path, "table t", "-A …", narrowed, guards)
 
 
 def advised(*foreign: ForeignRule, policy: Options | None = None) -> str | None:
@@ -78,7 +78,7 @@ def advised(*foreign: ForeignRule, policy: Options | None = None) -> str | None:
         ),
         # What is not understood is left out, as long as something is.
         (
-            [marks(packets("192.0.2.10", 6, 80)), marks(packets("192.0.2.12"), partial=True)],
+            [marks(packets("192.0.2.10", 6, 80)), marks(packets("192.0.2.12"), narrowed=True)],
             "to 192.0.2.10 tcp 80",
         ),
         (
@@ -100,7 +100,7 @@ def test_what_others_mark_is_what_to_declare(foreign: list[ForeignRule], text: s
 @pytest.mark.parametrize(
     "foreign",
     [
-        marks(packets("192.0.2.10"), partial=True),
+        marks(packets("192.0.2.10"), narrowed=True),
         marks(packets("192.0.2.10"), guarded=True),
         marks(packets("192.0.2.10"), effect=SetMark(80, 0xFF)),
         marks(packets("192.0.2.10", 1)),
@@ -113,7 +113,10 @@ def test_where_no_rule_is_understood_the_guess_is_what_there_is(foreign: Foreign
 
 
 def test_a_rule_that_no_flow_describes_is_told_apart() -> None:
-    known, obscure = marks(packets("192.0.2.10", 6, 80)), marks(packets("192.0.2.12"), partial=True)
+    known, obscure = (
+        marks(packets("192.0.2.10", 6, 80)),
+        marks(packets("192.0.2.12"), narrowed=True),
+    )
     found = watched(key(80), Snapshot({}, (known, obscure)))
     assert found.flows == (flow("192.0.2.10", 80),)
     assert found.obscure == (obscure,)

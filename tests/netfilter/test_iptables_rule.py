@@ -234,7 +234,7 @@ def test_what_people_type_means_what_is_listed_of_it(typed: str, listed: str) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "partial", "guards", "stale"),
+    ("text", "narrowed", "guards", "stale"),
     [
         ("-d 10.0.0.1/32 -p tcp -m tcp --dport 80 -j ACCEPT", False, 0, False),
         ("-d 10.0.0.1/32 -p udp -m multiport --dports 1,5:9 -j ACCEPT", False, 0, False),
@@ -259,11 +259,11 @@ def test_what_people_type_means_what_is_listed_of_it(typed: str, listed: str) ->
     ],
 )
 def test_a_rule_is_understood_as_far_as_it_can_be(
-    text: str, partial: bool, guards: int, stale: bool
+    text: str, narrowed: bool, guards: int, stale: bool
 ) -> None:
     spec = read_rule(text)
     way = MatchContext().through(spec, unsure=False)
-    assert (spec.effects, way.is_partial) == ((Verdict.ACCEPT,), partial)
+    assert (spec.effects, way.is_narrowed) == ((Verdict.ACCEPT,), narrowed)
     assert len(way.mark_tests) == guards
     assert is_for_held_connections(spec, related=False) is stale
 

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lvsmarkd.model.rule import Hook
 from lvsmarkd.model.rule_spec import Jump, Other, Verdict
-from lvsmarkd.model.ruleset import BaseChain, Lister, NetfilterHook, Table
+from lvsmarkd.model.ruleset import BaseChain, Lister, Table
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.iptables_rule import read_rule
 from lvsmarkd.netfilter.iptables_save import ListingError, read_saved
@@ -104,12 +105,12 @@ def test_what_is_no_chain_of_the_table_is_a_target_that_we_do_not_know() -> None
 @pytest.mark.parametrize(
     ("table", "chain", "source", "expected"),
     [
-        ("raw", "PREROUTING", NFT, BaseChain(NetfilterHook.PREROUTING, -300)),
-        ("mangle", "INPUT", NFT, BaseChain(NetfilterHook.INPUT, -150)),
-        ("nat", "PREROUTING", NFT, BaseChain(NetfilterHook.PREROUTING, -100, kind="nat")),
-        ("nat", "INPUT", NFT, BaseChain(NetfilterHook.INPUT, 100, kind="nat")),
-        ("security", "INPUT", NFT, BaseChain(NetfilterHook.INPUT, 150)),
-        ("security", "INPUT", Lister.IPTABLES_LEGACY, BaseChain(NetfilterHook.INPUT, 50)),
+        ("raw", "PREROUTING", NFT, BaseChain(Hook.PREROUTING, -300)),
+        ("mangle", "INPUT", NFT, BaseChain(Hook.INPUT, -150)),
+        ("nat", "PREROUTING", NFT, BaseChain(Hook.PREROUTING, -100, kind="nat")),
+        ("nat", "INPUT", NFT, BaseChain(Hook.INPUT, 100, kind="nat")),
+        ("security", "INPUT", NFT, BaseChain(Hook.INPUT, 150)),
+        ("security", "INPUT", Lister.IPTABLES_LEGACY, BaseChain(Hook.INPUT, 50)),
     ],
 )
 def test_built_in_chains_stand_where_the_kernel_registers_them(
@@ -123,7 +124,7 @@ def test_built_in_chains_stand_where_the_kernel_registers_them(
 
 def test_a_policy_is_read() -> None:
     base = read("*filter\n:INPUT DROP [0:0]\nCOMMIT\n")["filter"].chains["INPUT"].base
-    assert base == BaseChain(NetfilterHook.INPUT, 0, Verdict.DROP)
+    assert base == BaseChain(Hook.INPUT, 0, Verdict.DROP)
 
 
 @given(st.text())

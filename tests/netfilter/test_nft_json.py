@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lvsmarkd.model.rule import SetMark
+from lvsmarkd.model.rule import Hook, SetMark
 from lvsmarkd.model.rule_spec import Jump, Verdict
-from lvsmarkd.model.ruleset import BaseChain, Lister, NetfilterHook, Ruleset, Table, TableKey
+from lvsmarkd.model.ruleset import BaseChain, Lister, Ruleset, Table, TableKey
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter import nft_json
 from lvsmarkd.netfilter.nft_json import read_native, table_of
@@ -57,9 +57,7 @@ def test_all_tables_are_read_but_those_that_iptables_lists(native: None) -> None
     }
     table = ruleset.table(KEY)
     assert table is not None
-    assert table.chains["c"].base == BaseChain(
-        NetfilterHook.PREROUTING, -140, Verdict.DROP, "filter"
-    )
+    assert table.chains["c"].base == BaseChain(Hook.PREROUTING, -140, Verdict.DROP, "filter")
     marking, jump = table.chains["c"].rules
     assert (marking.spec.packets.text(prefixes=True), marking.spec.effects) == (
         "192.0.2.1/32 tcp 80",
@@ -71,7 +69,7 @@ def test_all_tables_are_read_but_those_that_iptables_lists(native: None) -> None
     assert set(table.reached("c")) == {"c", "d"}
     other = ruleset.table(OTHER)
     assert other is not None
-    assert other.chains["c"].base == BaseChain(NetfilterHook.PREROUTING, -100, kind="nat")
+    assert other.chains["c"].base == BaseChain(Hook.PREROUTING, -100, kind="nat")
     assert (other.handle or 0) > (table.handle or 0)
 
 

@@ -8,7 +8,6 @@ from lvsmarkd.model.rule_spec import Jump, RuleSpec, SetsUnknownMark, Verdict, V
 from lvsmarkd.model.ruleset import (
     BaseChain,
     Lister,
-    NetfilterHook,
     Ruleset,
     Table,
     TableChain,
@@ -30,7 +29,7 @@ MANGLE = TableKey(Lister.IPTABLES_NFT, "ip", "mangle")
 FILTER = TableKey(Lister.IPTABLES_NFT, "ip", "filter")
 OWN = OwnChain("LVSMARKD", frozenset({MANGLE, FILTER}), -150)
 OWN_ACCEPTS = OwnChain("LVSMARKD", frozenset({MANGLE, FILTER}), 0, marks=False)
-BOTH = (NetfilterHook.PREROUTING, NetfilterHook.INPUT)
+BOTH = (Hook.PREROUTING, Hook.INPUT)
 CHAINS = "LVSMARKD WEB DEEP"
 
 
@@ -49,7 +48,7 @@ def native(name: str, *chains: TableChain, handle: int = 1, family: str = "inet"
 
 
 def base(
-    name: str, priority: int, *specs: RuleSpec, hook: NetfilterHook = BOTH[0], handle: int = 1
+    name: str, priority: int, *specs: RuleSpec, hook: Hook = BOTH[0], handle: int = 1
 ) -> TableChain:
     return TableChain(name, ruled(*specs), BaseChain(hook, priority), handle)
 
@@ -82,8 +81,8 @@ def test_base_chains_are_met_by_hook_and_priority_whoever_made_them() -> None:
         | native("at -149", base("c", -149, mark(4)), handle=3)
         | saved("PREROUTING -j MARK --set-mark 2", table="raw")
         | native("six", base("c", -100, mark(66)), family="ip6")
-        | native("in", base("c", 0, mark(8), hook=NetfilterHook.INPUT))
-        | native("out", base("c", 0, mark(99), hook=NetfilterHook.OUTPUT))
+        | native("in", base("c", 0, mark(8), hook=Hook.INPUT))
+        | native("out", base("c", 0, mark(99), hook=Hook.OUTPUT))
     )
     assert marks(ruleset) == [1, 2, 3, 4, 5, 6, 8]
 
@@ -133,7 +132,7 @@ def test_a_rule_keeps_what_leads_to_it() -> None:
     deep, web = met(ruleset)
     assert [*map(str, deep.path)] == ["192.0.2.0/24", "any tcp 80"]
     assert [*map(str, web.path)] == ["192.0.2.0/24", "any tcp 443"]
-    assert (deep.partial, web.partial) == (True, False)
+    assert (deep.narrowed, web.narrowed) == (True, False)
     assert len(deep.guards) == len(web.guards) == 1
     assert (web.where, web.text) == (
         "table mangle, chain WEB",
@@ -152,7 +151,7 @@ def test_what_comes_after_a_return_or_a_goto_is_met_by_some_only() -> None:
         "WEB -j MARK --set-mark 2",
         "DEEP -j MARK --set-mark 4",
     )
-    found = [(r.effect, r.partial) for r in met(ruleset)]
+    found = [(r.effect, r.narrowed) for r in met(ruleset)]
     assert found == [
         (SetMark(1), False),
         (SetMark(2), True),
@@ -233,8 +232,8 @@ def test_maps_of_verdicts_are_followed_and_make_unsure_what_follows() -> None:
     ]  # fmt: skip
     key = TableKey(Lister.NFT, "ip", "t")
     inside, after = met(Ruleset({key: table_of(key, objects)}))
-    assert (inside.effect, inside.partial, str(inside.path[0])) == (SetMark(7), True, "any tcp")
-    assert (after.effect, after.partial) == (LeavesTable(), True)
+    assert (inside.effect, inside.narrowed, str(inside.path[0])) == (SetMark(7), True, "any tcp")
+    assert (after.effect, after.narrowed) == (LeavesTable(), True)
     assert isinstance(table_of(key, objects).chains["c"].rules[0].spec.only_effect, VerdictMap)
 
 
@@ -249,7 +248,7 @@ def test_only_marks_are_told_and_what_else_there_is_makes_them_unsure() -> None:
     drop = RuleSpec(effects=(Verdict.DROP,))
     way = walk(native("t", base("c", 0, mark(1), drop, mark(2))), Family.INET, BOTH, OWN)
     found = list(foreign_rules(way, MARKS, only_marks=True))
-    assert [(r.effect, r.partial) for r in found] == [(SetMark(1), False), (SetMark(2), True)]
+    assert [(r.effect, r.narrowed) for r in found] == [(SetMark(1), False), (SetMark(2), True)]
 
 
 def test_a_walk_is_bounded_and_says_where_it_gave_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ from lvsmarkd.backends.firewalld.rich.services import ask_services
 from lvsmarkd.backends.firewalld.writing.apply import Application, renderable
 from lvsmarkd.backends.firewalld.writing.changes import change_of, commands
 from lvsmarkd.backends.firewalld.writing.purge import purge
-from lvsmarkd.backends.handover import left_in_iptables
+from lvsmarkd.backends.migration import left_in_iptables
 from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.notice import Notice
 from lvsmarkd.model.plan import Plan

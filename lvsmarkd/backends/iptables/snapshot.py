@@ -20,7 +20,7 @@ from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.notice import Notice, NoticeKind
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.rule_spec import SetsUnknownMark, Verdict
-from lvsmarkd.model.ruleset import Lister, NetfilterHook, Ruleset, Table, TableKey, TableRule
+from lvsmarkd.model.ruleset import Lister, Ruleset, Table, TableKey, TableRule
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Chain, ForeignRule, Snapshot
 from lvsmarkd.model.unknown import Unknown
@@ -30,9 +30,9 @@ from lvsmarkd.netfilter.walk import walk
 
 HOOKS = {
     # A mark that is set at INPUT still comes before IPVS.
-    Hook.PREROUTING: (NetfilterHook.PREROUTING, NetfilterHook.INPUT),
-    Hook.OUTPUT: (NetfilterHook.OUTPUT,),
-    Hook.INPUT: (NetfilterHook.INPUT,),
+    Hook.PREROUTING: (Hook.PREROUTING, Hook.INPUT),
+    Hook.OUTPUT: (Hook.OUTPUT,),
+    Hook.INPUT: (Hook.INPUT,),
 }
 """The hooks whose rules matter to what we keep at one."""
 
@@ -116,7 +116,7 @@ def _foreign(family: Family, ruleset: Ruleset, source: Lister) -> Iterator[Forei
     way = walk(
         ruleset,
         family,
-        (NetfilterHook.INPUT,),
+        (Hook.INPUT,),
         own_chain(source, family, Hook.PREROUTING),
         partial(_is_table, table_key(source, family, "filter")),
     )

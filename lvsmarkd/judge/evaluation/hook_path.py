@@ -9,10 +9,10 @@ from operator import attrgetter
 
 from msgspec import Struct
 
+from lvsmarkd.model.rule import Hook
 from lvsmarkd.model.ruleset import (
     BaseChain,
     Lister,
-    NetfilterHook,
     Ruleset,
     Table,
     TableChain,
@@ -28,7 +28,7 @@ _DESTINATION_NAT = -100
 """All chains of type nat hang on one hook at PREROUTING, whatever their priorities: these order
 them among themselves (net/netfilter/nf_nat_core.c, nf_nat_register_fn)."""
 _NAT = "nat"
-_HOOKS = (NetfilterHook.INGRESS, NetfilterHook.PREROUTING, NetfilterHook.INPUT)
+_HOOKS = (Hook.INGRESS, Hook.PREROUTING, Hook.INPUT)
 
 
 class HookedChain(Struct, frozen=True):
@@ -52,7 +52,7 @@ class Stage(Struct, frozen=True):
     one that was registered later (measured).
     """
 
-    hook: NetfilterHook
+    hook: Hook
     priority: int
     chains: tuple[HookedChain, ...]
 
@@ -67,7 +67,7 @@ class HookPath(Struct, frozen=True):
     unread: tuple[tuple[TableKey | Lister, str], ...] = ()
 
 
-def base_chains(ruleset: Ruleset, family: Family, hook: NetfilterHook) -> list[HookedChain]:
+def base_chains(ruleset: Ruleset, family: Family, hook: Hook) -> list[HookedChain]:
     """The base chains that packets of a family meet at a hook, first to last.
 
     At equal priority, tables and chains that were made later come first, as far as their handles
@@ -98,14 +98,14 @@ def hook_path(ruleset: Ruleset, family: Family) -> HookPath:
         chains = [
             each
             for each in base_chains(ruleset, family, hook)
-            if hook is not NetfilterHook.INPUT or each.priority < _IPVS
+            if hook is not Hook.INPUT or each.priority < _IPVS
         ]
         for priority, group in groupby(chains, attrgetter("priority")):
             stages += _stages(hook, priority, tuple(group))
     return HookPath(family, tuple(stages), tuple(_unread(ruleset, family)))
 
 
-def _stages(hook: NetfilterHook, priority: int, chains: tuple[HookedChain, ...]) -> list[Stage]:
+def _stages(hook: Hook, priority: int, chains: tuple[HookedChain, ...]) -> list[Stage]:
     """Chains of one table are in order by their handles, nat chains by the priorities that they
     name; what cannot be told apart makes one stage.
     """
@@ -125,9 +125,9 @@ def _stages(hook: NetfilterHook, priority: int, chains: tuple[HookedChain, ...])
 
 
 def _called_at(base: BaseChain) -> int:
-    if base.kind == _NAT and base.hook is NetfilterHook.PREROUTING:
+    if base.kind == _NAT and base.hook is Hook.PREROUTING:
         return _DESTINATION_NAT
-    if base.kind == _NAT and base.hook is NetfilterHook.INPUT:
+    if base.kind == _NAT and base.hook is Hook.INPUT:
         return -_DESTINATION_NAT
     return base.priority
 

@@ -17,8 +17,8 @@ from lvsmarkd.judge.evaluation.sender import Sender
 from lvsmarkd.judge.evaluation.terrain import Terrain
 from lvsmarkd.judge.evaluation.trail import START, End, Ending, Trail
 from lvsmarkd.judge.evaluation.way import Way
+from lvsmarkd.model.rule import Hook
 from lvsmarkd.model.rule_spec import Verdict
-from lvsmarkd.model.ruleset import NetfilterHook
 
 _ORDERS = 6
 """Orders of the chains of one stage that are tried."""
@@ -52,8 +52,8 @@ class Journey:
         return self._ends
 
     def _stage(self, stage: Stage, ways: list[Way]) -> list[Way]:
-        behind = stage.hook is NetfilterHook.PREROUTING and stage.priority > CONNTRACK
-        if behind or stage.hook is NetfilterHook.INPUT:
+        behind = stage.hook is Hook.PREROUTING and stage.priority > CONNTRACK
+        if behind or stage.hook is Hook.INPUT:
             ways = [_tracked(way) for way in ways]
         if len(stage.chains) == 1:
             return self._base_chain(stage.chains[0], ways)

@@ -10,7 +10,7 @@ from lvsmarkd.backends.firewalld.planes.listing import Listing
 from lvsmarkd.judge.evaluation.hook_path import HookedChain
 from lvsmarkd.model.packets import EVERY_PACKET
 from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane
-from lvsmarkd.model.ruleset import Lister, NetfilterHook, Ruleset
+from lvsmarkd.model.ruleset import Lister, Ruleset
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Drop, ForeignRule, LeavesTable, Side, Snapshot
 from lvsmarkd.netfilter.foreign import effects_of, foreign_rules
@@ -87,7 +87,7 @@ def _direct(
             way.path,
             "firewalld's direct rules",
             said,
-            way.is_partial,
+            way.is_narrowed,
             way.mark_tests,
             _HOOKS[chain],
         )
@@ -120,7 +120,7 @@ def of_own_table(ruleset: Ruleset) -> Iterator[ForeignRule]:
 
 
 def _marks(ruleset: Ruleset, chosen: Callable[[HookedChain], bool]) -> Iterator[ForeignRule]:
-    hooks = (NetfilterHook.PREROUTING, NetfilterHook.INPUT)
+    hooks = (Hook.PREROUTING, Hook.INPUT)
     native = Ruleset({k: t for k, t in ruleset.tables.items() if k.source is Lister.NFT})
     for family in Family:
         chain_key = ChainKey(Plane.RUNTIME, family, Hook.PREROUTING)

@@ -51,12 +51,10 @@ the stage in it, the priority there: smaller comes earlier."""
 
 
 class _Entry(Struct, frozen=True):
-    """How packets get to a container: by any of these matches; ``partial``: by others too, or by
-    less.
-    """
+    """How packets get to a container: by any of these matches; ``narrowed``: by less than that."""
 
     matches: tuple[Packets, ...] = (EVERY_PACKET,)
-    partial: bool = False
+    narrowed: bool = False
 
 
 class _ContainerPosition(Struct, frozen=True):
@@ -73,7 +71,7 @@ class _ContainerLine(Struct, frozen=True):
     effect: ForeignEffect
     match: Packets
     line: str
-    partial: bool = False
+    narrowed: bool = False
 
 
 class ZoneWalk(Struct):
@@ -105,14 +103,14 @@ class ZoneWalk(Struct):
         others = self.ways.keys() - {name}
         if name == self.listing.default_zone:
             # It gets whatever no other zone claims.
-            return _Entry(partial=bool(others))
+            return _Entry(narrowed=bool(others))
         ways = self.ways.get(name, ())
         by_interface = all(not way.startswith("source ") and not way.endswith("+") for way in ways)
         if not by_interface:
-            return _Entry(partial=True)
+            return _Entry(narrowed=True)
         sources = any(way.startswith("source ") for each in others for way in self.ways[each])
         return _Entry(
-            tuple(Packets(qualifiers=(InInterface.of(way),)) for way in ways), partial=sources
+            tuple(Packets(qualifiers=(InInterface.of(way),)) for way in ways), narrowed=sources
         )
 
     def _container(self, container: Container, settings: Settings, way: _Entry, rank: int) -> None:
@@ -129,10 +127,10 @@ class ZoneWalk(Struct):
             known = self.services.get(name, UNKNOWN)
             line = f"service {name}"
             opened += [
-                _ContainerLine(Accept(), match, line, known.partial) for match in known.matches
+                _ContainerLine(Accept(), match, line, known.narrowed) for match in known.matches
             ]
         if not whole:
-            opened.append(_ContainerLine(Accept(), EVERY_PACKET, "an open port", partial=True))
+            opened.append(_ContainerLine(Accept(), EVERY_PACKET, "an open port", narrowed=True))
         for said in opened:
             self._add(position, (_ALLOW, 0), Hook.INPUT, tuple(Family), said)
         target = text(settings, "target")
@@ -148,7 +146,7 @@ class ZoneWalk(Struct):
         except RichRuleError:
             # It may do anything, to any packet.
             obscure = SetsUnknownMark("a rich rule that is not understood")
-            said = _ContainerLine(obscure, EVERY_PACKET, line, partial=True)
+            said = _ContainerLine(obscure, EVERY_PACKET, line, narrowed=True)
             self._add(position, (_ALLOW, 0), Hook.PREROUTING, both, said)
             self._add(position, (_ALLOW, 0), Hook.INPUT, both, replace(said, effect=Accept()))
             return
@@ -157,32 +155,32 @@ class ZoneWalk(Struct):
             return
         at = Hook.PREROUTING if rich.verb is Verb.MARK else Hook.INPUT
         families = (rich.family,) if rich.family else both
-        for match, partial in self._matches(rich):
-            said = _ContainerLine(effect, match, line, partial)
+        for match, narrowed in self._matches(rich):
+            said = _ContainerLine(effect, match, line, narrowed)
             self._add(position, (_stage(rich), rich.priority), at, families, said)
 
     def _matches(self, rich: RichRule) -> Iterator[tuple[Packets, bool]]:
         """What a rule matches, and whether by less than that."""
-        partial = rich.source is not None or rich.limit is not None
+        narrowed = rich.source is not None or rich.limit is not None
         to = None
         if rich.destination is not None:
             to = None if rich.destination.inverted else rich.destination.network
-            partial = partial or to is None
+            narrowed = narrowed or to is None
             to = to if to is not None and to.prefixlen else None
         packets = Packets(destination=to)
         match rich.what:
             case None:
-                yield packets, partial
+                yield packets, narrowed
             case Protocol(value):
-                yield replace(packets, protocol=value), partial
+                yield replace(packets, protocol=value), narrowed
             case RichPorts(protocol, ports, False):
-                yield replace(packets, protocol=protocol, ports=(ports,)), partial
+                yield replace(packets, protocol=protocol, ports=(ports,)), narrowed
             case RichPorts(protocol, _, True):
                 yield replace(packets, protocol=protocol), True
             case ServiceName(name):
                 known = self.services.get(name, UNKNOWN)
                 for each in known.matches:
-                    yield replace(each, destination=to), partial or known.partial
+                    yield replace(each, destination=to), narrowed or known.narrowed
             case OtherElement():
                 yield packets, True
 
@@ -204,7 +202,7 @@ class ZoneWalk(Struct):
                     tuple(each for each in (entry, said.match) if each != EVERY_PACKET),
                     f"firewalld's {position.container}",
                     said.line,
-                    said.partial or position.way.partial,
+                    said.narrowed or position.way.narrowed,
                     fleeting=True,
                 )
                 self._found.append((rank, rule))
@@ -234,7 +232,7 @@ class ZoneWalk(Struct):
                         (),
                         f"firewalld's zone {name}",
                         f"zone {name}, target {targets[name] or 'default'}",
-                        partial=bool(accepting),
+                        narrowed=bool(accepting),
                     ),
                 )
             )
@@ -247,7 +245,7 @@ def _way_of_policy(settings: Settings, default_zone: str) -> _Entry | None:
     ingress = set(strings(settings, "ingress_zones"))
     if "ANY" in ingress:
         return _Entry()
-    return _Entry(partial=True) if ingress - {"HOST"} or default_zone in ingress else None
+    return _Entry(narrowed=True) if ingress - {"HOST"} or default_zone in ingress else None
 
 
 def _stage(rich: RichRule) -> int:

@@ -21,7 +21,7 @@ from lvsmarkd.backends.iptables.toolset import detect
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.rule import Accept, Action, Hook, Rule, SetMark
 from lvsmarkd.model.rule_spec import RuleSpec, Verdict
-from lvsmarkd.model.ruleset import Lister, NetfilterHook, Ruleset, TableKey
+from lvsmarkd.model.ruleset import Lister, Ruleset, TableKey
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
@@ -29,7 +29,7 @@ from lvsmarkd.netfilter.iptables_save import FAMILY_NAMES, save
 from lvsmarkd.netfilter.nft_json import read_native
 from lvsmarkd.netfilter.passing import reached_from
 
-_HOOKS = {Hook.PREROUTING: NetfilterHook.PREROUTING, Hook.INPUT: NetfilterHook.INPUT}
+_HOOKS = (Hook.PREROUTING, Hook.INPUT)
 _PREFIXES = {Hook.PREROUTING: "mangle_PRE", Hook.INPUT: "filter_IN"}
 _TABLES = {"mangle": "PREROUTING", "filter": "INPUT"}
 """The tables of iptables that firewalld keeps rules like ours in, and where packets come in."""
@@ -116,7 +116,7 @@ def kernel_of(ruleset: Ruleset) -> Kernel | Unknown:
         return Kernel(dropping=dropping, ruleset=ruleset)
     met = {
         name: [rule.spec for rule in chain.rules]
-        for hook in _HOOKS.values()
+        for hook in _HOOKS
         for name, chain in reached_from(table, hook).items()
     }
     return Kernel(

@@ -204,18 +204,18 @@ def chain_of(
     for listed in found.of(chain_key):
         where.setdefault(listed.rule, Counter())[listed.container] += 1
     rules: list[Rule] = []
-    partial: list[Rule] = []
+    incomplete: list[Rule] = []
     for rule, counts in where.items():
         if all(counts[target] and is_met(target, rule) for target in found.targets):
             rules += [rule] * (1 + counts.total() - len(found.targets))
         else:
-            partial.append(rule)
+            incomplete.append(rule)
     return Chain(
         exists=found.policy_is_there or found.targets != (OUR_POLICY,),
         jumps=0 if found.fault else 1,
         rules=tuple(rules),
         unknown_rules=tuple(text for at, text in found.unknown_rules if at == chain_key),
-        incomplete=tuple(partial),
+        incomplete=tuple(incomplete),
         container=found.name,
         fault=found.fault,
     )

@@ -11,7 +11,7 @@ from msgspec import Struct
 from lvsmarkd.backends.firewalld.names import OUR_CHAIN
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.rule_spec import Jump, RuleSpec, SetsUnknownMark, Verdict
-from lvsmarkd.model.ruleset import NetfilterHook, Table, TableKey, TableRule
+from lvsmarkd.model.ruleset import Table, TableKey, TableRule
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import ForeignRule, Side
 from lvsmarkd.netfilter.foreign import effects_of
@@ -35,7 +35,7 @@ class RuleBehindOurs(Struct, frozen=True):
 def after_ours(table: Table) -> Iterator[RuleBehindOurs]:
     """The rules that set a mark where ours are set already, in the chains that packets reach."""
     for base in table.chains.values():
-        if base.base is None or base.base.hook is not NetfilterHook.PREROUTING:
+        if base.base is None or base.base.hook is not Hook.PREROUTING:
             continue
         ways = Passing(table, base.name)
         passed = ways.passed_by_all()
@@ -92,7 +92,7 @@ def foreign(
                 way.path,
                 where,
                 said,
-                way.is_partial,
+                way.is_narrowed,
                 way.mark_tests,
                 table=each.table,
                 chain=each.chain,

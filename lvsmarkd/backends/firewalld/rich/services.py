@@ -20,14 +20,14 @@ _DEPTH = 8
 
 
 class ServiceMatches(Struct, frozen=True):
-    """What packets of a service match. ``partial``: some of it is not understood."""
+    """What packets of a service match. ``narrowed``: some of it is not understood."""
 
     matches: tuple[Packets, ...]
-    partial: bool = False
+    narrowed: bool = False
 
 
 Services = Mapping[str, ServiceMatches]
-UNKNOWN = ServiceMatches((EVERY_PACKET,), partial=True)
+UNKNOWN = ServiceMatches((EVERY_PACKET,), narrowed=True)
 """Of a service that firewalld does not tell: it may be any packet."""
 
 
@@ -54,7 +54,7 @@ def ask_services(firewalld: FirewalldClient, names: Iterable[str]) -> Services:
 
 def _matches(name: str, known: Mapping[str, Settings]) -> ServiceMatches:
     matches: list[Packets] = []
-    partial = False
+    narrowed = False
     seen: set[str] = set()
     waiting = [name]
     while waiting:
@@ -64,14 +64,14 @@ def _matches(name: str, known: Mapping[str, Settings]) -> ServiceMatches:
             continue
         seen.add(one)
         if not settings:
-            partial = True
+            narrowed = True
             continue
         waiting += strings(settings, "includes")
-        partial = partial or bool(settings.get("destination"))
+        narrowed = narrowed or bool(settings.get("destination"))
         found, whole = matches_of(settings)
         matches += found
-        partial = partial or not whole
-    return ServiceMatches(tuple(matches), partial)
+        narrowed = narrowed or not whole
+    return ServiceMatches(tuple(matches), narrowed)
 
 
 def matches_of(settings: Settings) -> tuple[list[Packets], bool]:

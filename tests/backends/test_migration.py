@@ -3,7 +3,7 @@
 import pytest
 
 from lvsmarkd.backends.backend import Applied
-from lvsmarkd.backends.handover import Handover, left_in_iptables
+from lvsmarkd.backends.migration import MigratingBackend, left_in_iptables
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.firewall import Program
 from lvsmarkd.model.plan import Plan
@@ -45,7 +45,7 @@ def empty(paper: PaperFirewall) -> bool:
 def test_the_rules_are_put_where_they_belong_and_then_taken_away_where_they_were(
     now: PaperFirewall, before: PaperFirewall
 ) -> None:
-    both = Handover(now, lambda: before)
+    both = MigratingBackend(now, lambda: before)
     first = judge(WEB, both.read())
     assert {step.chain_key.previous for step in first.steps} == {Program.NONE}
     assert both.apply(first) == Applied()
@@ -62,7 +62,7 @@ def test_the_rules_are_put_where_they_belong_and_then_taken_away_where_they_were
 def test_nothing_is_taken_away_where_the_present_firewall_may_have_ended(
     now: PaperFirewall, before: PaperFirewall
 ) -> None:
-    both = Handover(now, lambda: before, keeps=lambda: False)
+    both = MigratingBackend(now, lambda: before, keeps=lambda: False)
     carry_out(both, judge(WEB, both.read()))
     applied = both.apply(judge(WEB, both.read()))
     assert applied.error is not None
@@ -73,7 +73,7 @@ def test_nothing_is_taken_away_where_the_present_firewall_may_have_ended(
 def test_what_the_present_one_refuses_is_told_with_what_the_other_one_fails_at(
     now: PaperFirewall, before: PaperFirewall
 ) -> None:
-    both = Handover(now, lambda: before)
+    both = MigratingBackend(now, lambda: before)
     now.refuses = lambda _rule: True
     before.fails = {Family.INET: FirewallError(Trouble.GONE, "no tool")}
     steps = (*judge(WEB, both.read()).steps, *judge(want(), both.read()).steps)
@@ -86,7 +86,7 @@ def test_what_the_present_one_refuses_is_told_with_what_the_other_one_fails_at(
 def test_a_purge_takes_what_is_meant(
     now: PaperFirewall, before: PaperFirewall, *, purges_both: bool
 ) -> None:
-    both = Handover(now, lambda: before, purges_both=purges_both)
+    both = MigratingBackend(now, lambda: before, purges_both=purges_both)
     carry_out(both, judge(WEB, both.read()))
     assert both.purge().steps
     assert empty(now)
@@ -96,7 +96,7 @@ def test_a_purge_takes_what_is_meant(
 def test_one_that_is_not_there_any_more_is_no_trouble(
     now: PaperFirewall, before: PaperFirewall
 ) -> None:
-    gone = Handover(now, lambda: None)
+    gone = MigratingBackend(now, lambda: None)
     carry_out(gone, judge(WEB, gone.read()))
     second = judge(WEB, gone.read())
     assert second.steps

@@ -18,8 +18,9 @@ from lvsmarkd.model.snapshot import Chain, PreviousRules, Snapshot
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 
 
-class Handover(Struct):
-    """The ``present`` backend, and the ``previous`` one, None where it is not there any more.
+class MigratingBackend(Struct):
+    """Writes to the ``present`` backend, and removes what is ours from the ``previous`` one, None
+    where that is not there any more.
 
     ``keeps`` says whether the present firewall still keeps the rules: nothing is taken away
     elsewhere where it may have ended just now. ``purges_both``: a purge is meant for either.
