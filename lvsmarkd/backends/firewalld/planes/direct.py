@@ -1,11 +1,12 @@
 """Marks that others set past firewalld: direct rules, and whoever uses iptables or nft himself."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 
 from msgspec.structs import replace
 
-from lvsmarkd.backends.firewalld.names import NFTABLES, TABLE_KEY
+from lvsmarkd.backends.firewalld.names import BUILT_IN_CHAINS, NFTABLES, TABLE_KEY
+from lvsmarkd.backends.firewalld.planes.iptables_chains import FirewalldChains, leads_to_zones
 from lvsmarkd.backends.firewalld.planes.listing import Listing
 from lvsmarkd.judge.evaluation.hook_path import HookedChain
 from lvsmarkd.model.packets import EVERY_PACKET
@@ -18,9 +19,6 @@ from lvsmarkd.netfilter.iptables_rule import read_words
 from lvsmarkd.netfilter.walk import MatchContext, OwnChain, walk
 
 FAMILIES = {"ipv4": Family.INET, "ipv6": Family.INET6}
-_OF_FIREWALLD = re.compile(
-    r"(?:PRE|IN|FWD|FWDI|FWDO|POST|OUT)_.+|.+_(?:ZONES|ZONES_SOURCE|POLICIES_pre|POLICIES_post)"
-)
 _COMMANDS = frozenset({"-A", "-I", "--append", "--insert"})
 _HOOKS = {"PREROUTING": False, "INPUT": True}
 _OWN = OwnChain("", frozenset(), priority=-140)
@@ -32,12 +30,14 @@ def of_iptables(seen: Snapshot, backend: str, runtime: Listing) -> Iterator[Fore
 
     With firewalld's nftables backend (``backend``) iptables' chains are others that packets pass
     besides, and before: what is accepted there may still be refused. With its iptables backend
-    firewalld's own chains are left out; they are read from its lists. What is one of firewalld's
+    firewalld's own rules are left out, which are read from its lists, and at INPUT what stands
+    behind them: that has nothing left to decide. What is one of firewalld's
     direct rules (``runtime`` lists them) should be in its permanent configuration too.
     """
     direct = {_value(rule) for rule in of_direct(runtime)}
+    own = FirewalldChains.of(runtime)
     for rule in seen.foreign:
-        if backend != NFTABLES and _is_firewallds(rule):
+        if backend != NFTABLES and _is_firewallds(rule, seen.ruleset, own):
             continue
         if isinstance(rule.effect, LeavesTable | Accept):
             continue
@@ -52,9 +52,16 @@ def _value(rule: ForeignRule) -> tuple[object, ...]:
     return (rule.chain_key.family, rule.chain_key.hook, rule.effect, path, rule.guards)
 
 
-def _is_firewallds(rule: ForeignRule) -> bool:
-    at_input = rule.chain_key.hook is Hook.INPUT and rule.chain == "INPUT"
-    return at_input or _OF_FIREWALLD.fullmatch(rule.chain) is not None
+def _is_firewallds(foreign: ForeignRule, ruleset: Ruleset, own: FirewalldChains) -> bool:
+    table = None if foreign.table is None else ruleset.table(foreign.table)
+    chain = None if table is None else table.chains.get(foreign.chain)
+    if chain is None:
+        return False
+    if foreign.chain_key.hook is Hook.INPUT and foreign.chain in BUILT_IN_CHAINS:
+        before = takewhile(lambda each: each.line < foreign.line, chain.rules)
+        if any(leads_to_zones(chain.name, each) for each in before):
+            return True
+    return any(own.has(chain.name, each) for each in chain.rules if each.line == foreign.line)
 
 
 def of_direct(listing: Listing) -> Iterator[ForeignRule]:

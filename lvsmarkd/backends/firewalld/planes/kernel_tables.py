@@ -9,7 +9,15 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct, field
 
-from lvsmarkd.backends.firewalld.names import DROPPING_KEY, NFTABLES, OUR_CHAIN, TABLE_KEY
+from lvsmarkd.backends.firewalld.names import (
+    CHAIN_PREFIXES,
+    DISPATCHING,
+    DROPPING_KEY,
+    NFTABLES,
+    OF_POLICIES,
+    OUR_CHAIN,
+    TABLE_KEY,
+)
 from lvsmarkd.backends.firewalld.planes.own_rules import Container, ContainerKind
 from lvsmarkd.backends.firewalld.planes.rules_behind_ours import (
     RuleBehindOurs,
@@ -30,7 +38,6 @@ from lvsmarkd.netfilter.nft_json import read_native
 from lvsmarkd.netfilter.passing import reached_from
 
 _HOOKS = (Hook.PREROUTING, Hook.INPUT)
-_PREFIXES = {Hook.PREROUTING: "mangle_PRE", Hook.INPUT: "filter_IN"}
 _TABLES = {"mangle": "PREROUTING", "filter": "INPUT"}
 """The tables of iptables that firewalld keeps rules like ours in, and where packets come in."""
 
@@ -50,7 +57,7 @@ class Kernel(Struct, frozen=True):
     )
     whole: bool = False
     dropping: bool = False
-    of_policies: str = "policy_"
+    of_policies: str = OF_POLICIES
     ruleset: Ruleset = field(default_factory=Ruleset)
     rules_behind_ours: tuple[RuleBehindOurs, ...] = ()
     ours: tuple[RuleSpec, ...] = ()
@@ -58,7 +65,7 @@ class Kernel(Struct, frozen=True):
     def meets(self, container: Container, rule: Rule) -> bool:
         """Whether packets meet a rule of ours, in the chain that firewalld keeps it in."""
         infix = self.of_policies if container.kind is ContainerKind.POLICY else ""
-        name = f"{_PREFIXES[rule.hook]}_{infix}{container.name}_post"
+        name = f"{CHAIN_PREFIXES[rule.hook]}_{infix}{container.name}_post"
         if name == OUR_CHAIN and keeps_from(self.ours, rule):
             return False
         return (rule.match, rule.action) in self.done.get((rule.family, name), frozenset())
@@ -143,7 +150,7 @@ def _iptables() -> Kernel | Unknown:
             if isinstance(table, Unknown):
                 return table
             reached = table.reached(base)
-            whole = whole or f"{base}_ZONES" in reached
+            whole = whole or any(f"{base}_{name}" in reached for name in DISPATCHING)
             for chain in reached.values():
                 met[family, f"{name}_{chain.name}"] = [rule.spec for rule in chain.rules]
     return Kernel(done_by(met), whole, of_policies="", ruleset=ruleset)

@@ -5,17 +5,14 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from msgspec import Struct
-
-from lvsmarkd.backends.firewalld.names import NFTABLES
+from lvsmarkd.backends.firewalld.names import BUILT_IN_CHAINS, NFTABLES
 from lvsmarkd.backends.firewalld.planes.direct import FAMILIES, unwrapped
+from lvsmarkd.backends.firewalld.planes.iptables_chains import FirewalldChains
 from lvsmarkd.backends.firewalld.planes.listing import Listing
 from lvsmarkd.backends.iptables.chains import LOCATIONS
 from lvsmarkd.backends.iptables.toolset import detect
-from lvsmarkd.model.packets import EVERY_PACKET, Packets
-from lvsmarkd.model.qualifiers import InInterface
-from lvsmarkd.model.rule_spec import Field, FieldTest, Opaque, Other, StateTest, Verdict
-from lvsmarkd.model.ruleset import Lister, Table, TableRule
+from lvsmarkd.model.rule_spec import RuleSpec, Verdict
+from lvsmarkd.model.ruleset import Lister, Table
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
 from lvsmarkd.netfilter.iptables_save import ListingError, read_saved
@@ -32,15 +29,6 @@ Saved = Callable[[], Mapping[str, str | None]]
 """What each program saves, by family in firewalld's words; None where it could not be read."""
 
 _OURS = frozenset(location.chain for location in LOCATIONS.values())
-_BUILT_IN = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
-_STAGE = "(?:_(?:pre|log|deny|allow|post))?"
-_REJECTING = frozenset(
-    f"-j REJECT --reject-with {kind}-prohibited"
-    for kind in ("icmp-host", "icmp-adm", "icmp6-host", "icmp6-adm")
-)
-_FROM_LOOPBACK = Packets(qualifiers=(InInterface.of("lo"),))
-_ICMP6 = frozenset({"134", "135"})
-_FINAL_REJECT = ("--log-prefix", "FINAL_REJECT: ")
 _FAMILIES = {"ipv4": "ip", "ipv6": "ip6", EB: "bridge"}
 """Netfilter's names of the families."""
 
@@ -74,7 +62,7 @@ def wiped(saved: Saved, version: str, backend: str, runtime: Listing) -> Iterato
         texts = saved()
     except FirewallError:
         return  # no iptables here: nobody has rules in it
-    own = _Own.of(runtime) if backend != NFTABLES else None
+    own = FirewalldChains.of(runtime) if backend != NFTABLES else None
     left = Counter[ChainName]()
     for family, text in texts.items():
         tables = _tables(family, text)
@@ -106,70 +94,18 @@ def _flushes(version: str, backend: str, runtime: Listing) -> bool:
     return not spares or bool(runtime.direct or runtime.passthroughs)
 
 
-class _Own(Struct, frozen=True):
-    """What firewalld's iptables backend calls its chains."""
-
-    chains: re.Pattern[str]
-
-    @classmethod
-    def of(cls, runtime: Listing) -> "_Own":
-        names = "|".join(map(re.escape, sorted({*runtime.zones, *runtime.policies})))
-        return cls(
-            re.compile(
-                rf"(?:{'|'.join((*_BUILT_IN, 'BROUTING'))})_"
-                r"(?:direct|ZONES|ZONES_SOURCE|POLICIES_pre|POLICIES_post)"
-                rf"|(?:PRE|IN|FWD|FWDI|FWDO|POST|OUT)_(?:zone_|policy_)?(?:{names})(?:_[A-Z]+)?{_STAGE}"
-                rf"|(?:PRE|IN|FWD|FWDI|FWDO|POST|OUT)_(?:{names})_POLICIES_(?:pre|post)"
-                r"|RFC3964_IPv4"
-            )
-        )
-
-    def has(self, chain: str, rule: TableRule) -> bool:
-        """Whether it is firewalld's: a rule in, or to, a chain of its own, or one it always has."""
-        return bool(
-            self.chains.fullmatch(chain)
-            or any(self.chains.fullmatch(jump.chain) for jump in rule.spec.jumps())
-            or _is_usual(rule)
-        )
-
-
-def _is_usual(rule: TableRule) -> bool:
-    """Whether it is one that firewalld has in the built-in chains besides jumps (ipXtables.py,
-    build_default_rules).
-    """
-    spec, effect = rule.spec, rule.spec.only_effect
-    if isinstance(effect, Other) and (effect.target, effect.words) == ("LOG", _FINAL_REJECT):
-        return True
-    ends = effect in {Verdict.ACCEPT, Verdict.DROP} or _logs(effect)
-    match spec.conditions:
-        case () if spec.packets == _FROM_LOOPBACK:
-            return effect is Verdict.ACCEPT
-        case ():
-            return spec.packets == EVERY_PACKET and rule.text in _REJECTING
-        case (StateTest(_, False),) | (FieldTest(Field.REVERSE_ROUTE, ("FOUND",), True),):
-            return spec.packets == EVERY_PACKET and ends
-        case (FieldTest(Field.OUT_INTERFACE, ("lo",), False),):
-            return spec.packets == EVERY_PACKET and effect is Verdict.ACCEPT
-        case (Opaque("icmp6", ("--icmpv6-type", kind)),):
-            return kind in _ICMP6 and effect is Verdict.ACCEPT
-        case _:
-            return False
-
-
-def _logs(effect: object) -> bool:
-    return isinstance(effect, Other) and effect.target == "LOG"
-
-
-def _foreign(family: str, tables: Iterable[Table], own: _Own | None) -> Iterator[ChainName]:
+def _foreign(
+    family: str, tables: Iterable[Table], own: FirewalldChains | None
+) -> Iterator[ChainName]:
     """The chain of each rule that is neither ours nor, where it may have some, firewalld's."""
     for table in tables:
-        once = set[tuple[str, str]]()
+        once = set[tuple[str, RuleSpec]]()
         for chain in table.chains.values():
             for rule in chain.rules:
                 if chain.name in _OURS or any(j.chain in _OURS for j in rule.spec.jumps()):
                     continue
-                if own and own.has(chain.name, rule) and (chain.name, rule.text) not in once:
-                    once.add((chain.name, rule.text))  # what is there twice, somebody has added
+                if own and own.has(chain.name, rule) and (chain.name, rule.spec) not in once:
+                    once.add((chain.name, rule.spec))  # what is there twice, somebody has added
                     continue
                 yield family, table.key.name, chain.name
 
@@ -193,7 +129,7 @@ def _direct(runtime: Listing, backend: str) -> Iterator[ChainName]:
     chains its iptables backend has in chains of its own.
     """
     for ipv, table, chain, _, _ in runtime.direct:
-        if backend == NFTABLES or chain not in _BUILT_IN:
+        if backend == NFTABLES or chain not in BUILT_IN_CHAINS:
             yield ipv, table, chain
     for ipv, arguments in runtime.passthroughs:
         table, chain, _ = unwrapped(arguments)
