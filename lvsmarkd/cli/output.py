@@ -12,6 +12,7 @@ from typing import Any
 from lvsmarkd.model.finding import Severity
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.telemetry.form import Form, finding_form
+from lvsmarkd.telemetry.message import counted
 
 _COLOURS = {str(Severity.CRITICAL): "31", str(Severity.WARNING): "33", str(Severity.NOTE): "36"}
 _PAINT = re.compile(r"\x1b\[\d*m")
@@ -83,5 +84,5 @@ def summary(plan: Plan) -> str:
     """One line: in sync, or how many findings and changes."""
     if plan.in_sync and not plan.findings:
         return "in sync"
-    changes = f"{len(plan.steps)} change(s)" if plan.steps else "nothing to change"
-    return f"{len(plan.findings)} finding(s), {changes}"
+    changes = counted(len(plan.steps), "change") if plan.steps else "nothing to change"
+    return f"{counted(len(plan.findings), 'finding')}, {changes}"

@@ -65,7 +65,8 @@ class ServiceState(Struct, frozen=True):
 class Fight(Struct, frozen=True):
     """Two controllers undo each other's work ``over`` something of ours.
 
-    ``until`` is the time (seconds since the epoch) before which it is left alone.
+    ``until`` is the time (seconds since the epoch) before which it is left alone, that of the
+    report where it is not.
     """
 
     over: Owned

@@ -205,9 +205,11 @@ class State(Struct, frozen=True):
         return replace(self, records=records, blank=blank)
 
     def fights(self, now: float, epoch: float) -> tuple[Fight, ...]:
-        """The fights going on. ``epoch`` is the wall clock at ``now``."""
+        """The fights going on. ``epoch`` is the wall clock at ``now``: what waits for nothing any
+        more may be repaired since then.
+        """
         return tuple(
-            Fight(owned, undone.times, epoch - now + max(0.0, undone.backoff.until), undone.by)
+            Fight(owned, undone.times, epoch + max(0.0, undone.backoff.until - now), undone.by)
             for owned, record in self.records.items()
             if (undone := record.undone) is not None and undone.fighting
         )

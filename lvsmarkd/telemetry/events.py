@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Iterator
 
 from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.report import NO_BACKEND, Fight, Report
 from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.telemetry.findings import came, went
@@ -14,6 +15,7 @@ from lvsmarkd.telemetry.message import (
     actor_fields,
     counted,
     fields,
+    listed,
     who,
 )
 from lvsmarkd.telemetry.repairs import applied, latency_ms, repaired
@@ -158,7 +160,7 @@ def _services(before: Report | None, after: Report) -> Iterator[Message]:
         about = fields(key, kind=Kind.UNCOVERED, trigger=after.trigger)
         if state.covered is False and known.get(key) is not False:
             reason = reasons.get(key)
-            text = reason.message if reason else "not all of its packets are marked now"
+            text = reason.message if reason else _partly(key, after)
             if reason:
                 about |= fields(want=reason.paste)
             yield Message(Event.UNCOVERED, Priority.CRITICAL, f"{key}: {text}", about, key)
@@ -176,6 +178,19 @@ def _services(before: Report | None, after: Report) -> Iterator[Message]:
                 fields(key, kind=Kind.UNCOVERED, trigger=after.trigger),
                 key,
             )
+
+
+def _partly(key: ServiceKey, report: Report) -> str:
+    """What to say of a service whose rules, or some of them, are not there or do not suffice."""
+    text = "not all of its packets are marked now"
+    refused = [
+        str(problem.origin)
+        for finding in report.configuration_problems
+        if isinstance(problem := finding.subject, Problem)
+        and problem.fatal
+        and key.mark in problem.marks
+    ]
+    return text + (f", since a declaration is refused (see {listed(refused)})" if refused else "")
 
 
 def _overruled(report: Report) -> set[ServiceKey | None]:

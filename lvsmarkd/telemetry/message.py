@@ -151,7 +151,7 @@ def actor_fields(actors: tuple[Actor, ...]) -> dict[str, str]:
     return fields(actor_pid=actor.pid, actor_comm=actor.name, actor_command=actor.command)
 
 
-def who(actors: Iterable[Actor]) -> str:
+def who(actors: Iterable[Actor | str]) -> str:
     """Who did it, as the subject of a sentence."""
     names = list(dict.fromkeys(map(str, actors)))
     match names:

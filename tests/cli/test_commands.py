@@ -58,7 +58,7 @@ def test_plan_apply_plan_purge(lvsmarkd: Run) -> None:
     assert "LVSMARKD" not in tool("iptables-save"), "a plan writes nothing"
     status, text, _ = lvsmarkd("apply")
     assert status == 0, text
-    assert text.endswith("change(s) made; in sync\n")
+    assert text.endswith(" changes made; in sync\n")
     assert "LVSMARKD" in tool("iptables-save")
     status, text, _ = lvsmarkd("plan")
     assert (status, text) == (0, "in sync\n")

@@ -180,7 +180,7 @@ def test_purge_takes_what_is_in_either(daemon: Daemon, real_firewalld: RealFirew
     assert in_iptables()
     daemon.settings(AUTO)
     _, said = daemon.ask("apply", "--config", str(daemon.toml))
-    assert "change(s) made" in said
+    assert " made; " in said
     assert in_firewalld(real_firewalld)
     daemon.settings(AUTO + '[firewall]\nbackend = "iptables"\n')
     _, said = daemon.ask("apply", "--config", str(daemon.toml))

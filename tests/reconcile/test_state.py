@@ -111,6 +111,8 @@ def test_a_fight_begins_with_the_third_repair_grows_and_ends_when_nothing_is_und
     assert list(state.allowed([ADD, RemoveRule(NOW, RULE)], 112.9)) == []
     assert list(state.allowed([ADD], 113.0)) == [ADD]
     assert list(state.asked().allowed([ADD], 103.0)) == [ADD]
+    [fight] = state.asked().fights(103.0, 1e9)
+    assert fight.until == 1e9, "a person's word ends the wait: no time of the last boot"
     state = state.repaired([owned], 113.0, ())
     assert state.next_due(113.0, 0.0) == 113.0 + FIGHT_DELAYS[1]
     over = 113.0 + FIGHT_DELAYS[1] + FIGHT_WINDOW

@@ -356,6 +356,17 @@ def test_a_write_that_fails_is_told_once(watched: Watched) -> None:
     assert events(watched.look()) == [Event.REPAIRED, Event.COVERED]
 
 
+def test_a_service_that_lacks_a_flow_whose_declaration_is_refused_is_told_so(
+    watched: Watched,
+) -> None:
+    watched.bench.conf.write_text(WEB + MAIL.replace("tcp 25", "tcp 25,443"))
+    told = [m for m in watched.look() if m.event is Event.UNCOVERED and m.service == key(80)]
+    assert [m.text for m in told] == [
+        "fwmark 80 inet: not all of its packets are marked now, since a declaration is refused"
+        f" (see {watched.bench.conf}:2)"
+    ]
+
+
 def test_a_refused_rule_is_told_and_told_when_it_is_taken(watched: Watched) -> None:
     watched.bench.conf.write_text(WEB + MAIL)
     watched.bench.paper.refuses = lambda rule: rule.mark == 25

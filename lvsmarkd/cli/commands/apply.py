@@ -12,12 +12,14 @@ from lvsmarkd.cli.output import print_findings, print_json, summary
 from lvsmarkd.cli.session import Session, cannot_lock, open_session
 from lvsmarkd.cli.verdict import exit_of
 from lvsmarkd.daemon import control
+from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.reconcile.paths import LockedError, take_lock
 from lvsmarkd.reconcile.reconciler import Reconciler
 from lvsmarkd.telemetry.form import report_form
 from lvsmarkd.telemetry.journal import under_journald
 from lvsmarkd.telemetry.logs import log_to
+from lvsmarkd.telemetry.message import counted
 
 
 def run(options: argparse.Namespace) -> Exit:
@@ -41,10 +43,10 @@ def run(options: argparse.Namespace) -> Exit:
     else:
         if reason := held_back(form):
             print(reason)
-        for repair in report.repairs:
-            print(repair.step)
+        if report.repairs:
+            print(Plan(steps=tuple(repair.step for repair in report.repairs)))
         print_findings(form["findings"])
-        done = f"{len(report.repairs)} change(s) made; " if report.repairs else ""
+        done = f"{counted(len(report.repairs), 'change')} made; " if report.repairs else ""
         print(f"failed: {report.error}" if report.error else done + summary(report.left))
     return exit_of(form["error"], in_sync=form["in_sync"])
 

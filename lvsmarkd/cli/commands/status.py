@@ -11,6 +11,7 @@ from lvsmarkd.daemon import control
 from lvsmarkd.model.report import Result
 from lvsmarkd.model.service import FlowSource
 from lvsmarkd.reconcile.paths import paths_from_environment
+from lvsmarkd.telemetry.message import who
 
 _RESULTS = {
     str(Result.IN_SYNC): "in sync",
@@ -66,12 +67,7 @@ def _print(answer: dict[str, Any]) -> None:
     for state in answer["services"]:
         print(f"  {_service(state)}")
     for fight in answer["fights"]:
-        by = ", ".join(fight["actors"]) or "an unknown program"
-        alone = f"until {_time(fight['until'])}" if fight["until"] else "until resume"
-        print(
-            f"  {by} undoes “{fight['rule']}” again and again ({fight['repairs']} repairs by now):"
-            f" it is left alone {alone}"
-        )
+        print(f"  {fight_line(fight, answer['finished'])}")
     print_findings(answer["findings"])
 
 
@@ -85,6 +81,18 @@ def _service(state: dict[str, Any]) -> str:
     if not state["configured"]:
         said.append("not in keepalived.conf")
     return f"fwmark {state['mark']} {state['family']}: {word} ({', '.join(said)})"
+
+
+def fight_line(fight: dict[str, Any], now: float) -> str:
+    """Who undoes what, and what is done about it; ``now`` is when that was so (epoch)."""
+    by = who(fight["actors"])
+    until = fight["until"]
+    what = "it is repaired when it is undone again"
+    if until is None:
+        what = "it is left alone until resume"
+    elif until > now:
+        what = f"it is left alone until {_time(until)}"
+    return f"{by} undoes “{fight['rule']}” again and again ({fight['repairs']} repairs): {what}"
 
 
 def _flow_source(state: dict[str, Any]) -> str:
