@@ -146,9 +146,10 @@ def test_a_rule_that_only_the_kernel_lost_waits_where_a_reload_would_harm_others
     assert "rich rules" in applied.rejected[0][1]
     assert "--runtime-to-permanent" in applied.rejected[0][1]
     assert ground.foreign() == before
-    broken = found(ground, wish, Kind.BROKEN)
-    assert broken[0].severity is Severity.CRITICAL
-    assert "zone public: rich rules" in broken[0].message
+    missing = found(ground, wish, Kind.MISSING)
+    assert missing[0].severity is Severity.CRITICAL
+    assert "zone public: rich rules" in missing[0].message
+    assert found(ground, wish, Kind.BROKEN) == [], "one thing is told once"
     ground.bed.cmd("--permanent", "--zone=public", f"--add-rich-rule={STRANGER}")
     assert settle(ground, wish).steps == ()
     assert is_covered(ground, wish) is True
