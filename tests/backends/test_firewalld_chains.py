@@ -78,6 +78,12 @@ def test_a_chain_that_only_begins_as_firewallds_do_is_somebody_elses(
 
 
 @pytest.mark.parametrize("layout", [OLD, NEW], ids=["to-2.4", "from-2.5"])
+def test_direct_rules_are_somebody_elses_in_a_chain_of_firewallds(layout: str) -> None:
+    (found,) = others(layout, marks="-A PREROUTING_direct -j MARK --set-xmark 0x7/0xffffffff")
+    assert found.effect == SetMark(7)
+
+
+@pytest.mark.parametrize("layout", [OLD, NEW], ids=["to-2.4", "from-2.5"])
 def test_what_somebody_refuses_at_input_counts_where_firewalld_has_not_decided_yet(
     layout: str,
 ) -> None:

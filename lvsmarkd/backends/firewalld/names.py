@@ -38,7 +38,9 @@ BUILT_IN_CHAINS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING", "B
 DISPATCHING = ("ZONES", "dispatch")
 """What the chain that leads to zones is called, behind the name of the built-in chain that jumps
 there and ``_`` (core/ipXtables.py, build_default_rules; the second one since 2.5)."""
-ENTRANCES = ("direct", "ZONES_SOURCE", "POLICIES_pre", "POLICIES_post", "dnat", *DISPATCHING)
+DIRECT = "direct"
+"""The same of the chain of direct rules: firewalld's chain, and others' rules."""
+ENTRANCES = (DIRECT, "ZONES_SOURCE", "POLICIES_pre", "POLICIES_post", "dnat", *DISPATCHING)
 """The same of all chains of its that built-in chains jump to."""
 PREFIXES = ("PRE", "IN", "FWD", "FWDI", "FWDO", "POST", "OUT")
 """What the names of chains of zones and policies begin with (core/base.py, SHORTCUTS)."""

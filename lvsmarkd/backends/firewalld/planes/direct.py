@@ -5,7 +5,7 @@ from itertools import takewhile
 
 from msgspec.structs import replace
 
-from lvsmarkd.backends.firewalld.names import BUILT_IN_CHAINS, NFTABLES, TABLE_KEY
+from lvsmarkd.backends.firewalld.names import BUILT_IN_CHAINS, DIRECT, NFTABLES, TABLE_KEY
 from lvsmarkd.backends.firewalld.planes.iptables_chains import FirewalldChains, leads_to_zones
 from lvsmarkd.backends.firewalld.planes.listing import Listing
 from lvsmarkd.judge.evaluation.hook_path import HookedChain
@@ -18,6 +18,7 @@ from lvsmarkd.netfilter.foreign import effects_of, foreign_rules
 from lvsmarkd.netfilter.iptables_rule import read_words
 from lvsmarkd.netfilter.walk import MatchContext, OwnChain, walk
 
+_DIRECT_CHAINS = frozenset(f"{chain}_{DIRECT}" for chain in BUILT_IN_CHAINS)
 FAMILIES = {"ipv4": Family.INET, "ipv6": Family.INET6}
 _COMMANDS = frozenset({"-A", "-I", "--append", "--insert"})
 _HOOKS = {"PREROUTING": False, "INPUT": True}
@@ -30,9 +31,9 @@ def of_iptables(seen: Snapshot, backend: str, runtime: Listing) -> Iterator[Fore
 
     With firewalld's nftables backend (``backend``) iptables' chains are others that packets pass
     besides, and before: what is accepted there may still be refused. With its iptables backend
-    firewalld's own rules are left out, which are read from its lists, and at INPUT what stands
-    behind them: that has nothing left to decide. What is one of firewalld's
-    direct rules (``runtime`` lists them) should be in its permanent configuration too.
+    firewalld's own rules, which are read from its lists, are left out (direct rules are others'),
+    and at INPUT what stands behind them, which has nothing left to decide. What is one of
+    firewalld's direct rules (``runtime`` lists them) should be in its permanent configuration too.
     """
     direct = {_value(rule) for rule in of_direct(runtime)}
     own = FirewalldChains.of(runtime)
@@ -56,6 +57,8 @@ def _is_firewallds(foreign: ForeignRule, ruleset: Ruleset, own: FirewalldChains)
     table = None if foreign.table is None else ruleset.table(foreign.table)
     chain = None if table is None else table.chains.get(foreign.chain)
     if chain is None:
+        return False
+    if foreign.chain in _DIRECT_CHAINS:
         return False
     if foreign.chain_key.hook is Hook.INPUT and foreign.chain in BUILT_IN_CHAINS:
         before = takewhile(lambda each: each.line < foreign.line, chain.rules)
