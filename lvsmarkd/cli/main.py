@@ -31,6 +31,8 @@ _JUDGING = ("plan", "apply", "status")
 _DONE = "exit status: 0 done, 1 an error"
 _EXITS = {
     "run": "exit status: 0 stopped as asked, 1 an error",
+    "explain": "exit status: 0 done; of a mark: all packets of the service come to IPVS with it, 2"
+    " some do not, or may not; 1 an error",
     "marks": f"{_DONE}; 0 also where a service is uncovered: that is what plan tells",
     **dict.fromkeys(
         _JUDGING,
@@ -40,7 +42,8 @@ _EXITS = {
 }
 _EPILOG = (
     "exit status: 0 done; of plan, apply and status: in sync, too; 2, of these three: drift, a"
-    " finding that is no mere note, or a plan that is not empty; 1 an error. With --json an error"
+    " finding that is no mere note, or a plan that is not empty, and of explain MARK: packets that"
+    " are lost, or may be; 1 an error. With --json an error"
     " is told on stdout as well, by a JSON object whose `error` says what is wrong."
 )
 _FILES = {"bash": "_shtab_compgen_files", "zsh": "_files"}

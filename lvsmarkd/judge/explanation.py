@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lvsmarkd.judge.desired import Desired, FlowSource
+from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.evaluation.fates import fates_of
 from lvsmarkd.judge.evaluation.hook_path import hook_path
 from lvsmarkd.judge.evaluation.journey import Journey
@@ -23,7 +23,7 @@ from lvsmarkd.model.explanation import (
 )
 from lvsmarkd.model.fate import Fate
 from lvsmarkd.model.packets import Packets
-from lvsmarkd.model.service import Address, Family, ServiceKey
+from lvsmarkd.model.service import Address, Family, FlowSource, ServiceKey
 from lvsmarkd.model.snapshot import Snapshot
 
 
