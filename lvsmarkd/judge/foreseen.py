@@ -10,7 +10,6 @@ from lvsmarkd.model.rule_spec import Jump, RuleSpec, Verdict
 from lvsmarkd.model.ruleset import (
     BaseChain,
     Lister,
-    NetfilterHook,
     Ruleset,
     Table,
     TableChain,
@@ -22,7 +21,7 @@ from lvsmarkd.model.snapshot import OwnPlace, Snapshot
 _PLANNED = TableKey(Lister.NFT, "inet", "lvsmarkd, planned")
 _AHEAD = -141
 """Before firewalld's own chains that mark (-140), after iptables' mangle."""
-_HOOKS = {Hook.PREROUTING: NetfilterHook.PREROUTING, Hook.INPUT: NetfilterHook.INPUT}
+_HOOKS = frozenset({Hook.PREROUTING, Hook.INPUT})
 
 
 def foreseen(desired: Desired, seen: Snapshot) -> Ruleset:
@@ -71,7 +70,7 @@ def _with_rules(table: Table, place: OwnPlace, rules: list[Rule], *, last: bool)
 def _planned(rules: list[Rule]) -> Table:
     """Rules in a firewall of which it is not known where it will put them."""
     marks = [_listed(rule) for rule in rules if rule.hook is Hook.PREROUTING]
-    base = BaseChain(NetfilterHook.PREROUTING, _AHEAD)
+    base = BaseChain(Hook.PREROUTING, _AHEAD)
     return Table(_PLANNED, {"marks": TableChain("marks", tuple(marks), base)})
 
 

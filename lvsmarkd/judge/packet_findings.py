@@ -14,9 +14,8 @@ from lvsmarkd.model.fate import LOST, Fate, PacketFate
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.origin import Origin
 from lvsmarkd.model.packets import Packets
-from lvsmarkd.model.rule import Plane
+from lvsmarkd.model.rule import Hook, Plane
 from lvsmarkd.model.rule_ref import RuleRef
-from lvsmarkd.model.ruleset import NetfilterHook
 from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.model.snapshot import Snapshot
 
@@ -66,7 +65,7 @@ class _Loss(Struct, frozen=True):
         fate = part.fate
         if fate.fate not in LOST:
             return None
-        at_input = fate.lost_at is NetfilterHook.INPUT
+        at_input = fate.lost_at is Hook.INPUT
         rule = _culprit(fate, seen)
         kind = Kind.UNACCEPTED if at_input and fate.fate is Fate.DROPPED else Kind.CONFLICT
         advice = _advice(part, rule, seen, at_input=at_input)
@@ -124,7 +123,7 @@ def _fact(fate: PacketFate, key: ServiceKey, rule: RuleRef | None) -> str:
         where = f"the policy of {rule.where}"
     marked = any(step.after == key.mark for step in fate.steps)
     match fate.fate:
-        case Fate.DROPPED if fate.lost_at is NetfilterHook.INPUT:
+        case Fate.DROPPED if fate.lost_at is Hook.INPUT:
             by = f"by {where}" if rule is not None and not rule.line else f"by “{rule}”"
             return f"packets of {packets} are refused at INPUT {by} before IPVS sees them"
         case Fate.DROPPED:

@@ -5,8 +5,8 @@ from enum import StrEnum
 from msgspec import Struct
 
 from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.rule import Hook
 from lvsmarkd.model.rule_ref import RuleRef
-from lvsmarkd.model.ruleset import NetfilterHook
 
 
 class Fate(StrEnum):
@@ -53,7 +53,7 @@ class PacketFate(Struct, frozen=True):
     reason: str = ""
     hidden_by: RuleRef | None = None
     is_limited: bool = False
-    lost_at: NetfilterHook | None = None
+    lost_at: Hook | None = None
 
     @property
     def rules(self) -> tuple[RuleRef, ...]:

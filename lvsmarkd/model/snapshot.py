@@ -10,10 +10,10 @@ from lvsmarkd.model.host import UNKNOWN_HOST, HostView
 from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
 from lvsmarkd.model.notice import Notice
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
-from lvsmarkd.model.rule import Accept, ChainKey, Rule, SetMark
+from lvsmarkd.model.rule import Accept, ChainKey, Hook, Rule, SetMark
 from lvsmarkd.model.rule_ref import RuleRef
 from lvsmarkd.model.rule_spec import MarkTest, SetConnmark, SetsUnknownMark
-from lvsmarkd.model.ruleset import NetfilterHook, Ruleset, TableKey
+from lvsmarkd.model.ruleset import Ruleset, TableKey
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown
 
@@ -127,7 +127,7 @@ class OwnPlace(Struct, frozen=True):
     table: TableKey
     chain: str
     base_chain: str
-    hook: NetfilterHook
+    hook: Hook
     priority: int
 
 

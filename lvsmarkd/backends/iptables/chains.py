@@ -7,7 +7,7 @@ from msgspec import Struct
 from lvsmarkd.backends.iptables.toolset import Variant
 from lvsmarkd.model.rule import Accept, Action, ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.rule_spec import Jump, RuleSpec, Verdict
-from lvsmarkd.model.ruleset import Lister, NetfilterHook, TableKey
+from lvsmarkd.model.ruleset import Lister, TableKey
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.model.snapshot import OwnPlace
 from lvsmarkd.netfilter.iptables_save import FAMILY_NAMES, MANGLE_PRIORITY
@@ -54,17 +54,16 @@ def own_chain(source: Lister, family: Family, hook: Hook) -> OwnChain:
 
 def own_places(source: Lister) -> dict[ChainKey, OwnPlace]:
     """Where our rules are in the ruleset."""
-    hooks = {Hook.PREROUTING: NetfilterHook.PREROUTING, Hook.INPUT: NetfilterHook.INPUT}
     return {
         ChainKey(Plane.RUNTIME, family, hook): OwnPlace(
             table_key(source, family, LOCATIONS[hook].table),
             LOCATIONS[hook].chain,
             LOCATIONS[hook].base_chain,
-            at,
+            hook,
             MANGLE_PRIORITY if LOCATIONS[hook].table == "mangle" else 0,
         )
         for family in Family
-        for hook, at in hooks.items()
+        for hook in (Hook.PREROUTING, Hook.INPUT)
     }
 
 

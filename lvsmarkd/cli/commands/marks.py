@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Iterable
 from typing import Any
 
-from lvsmarkd.backends.backend import Backend
 from lvsmarkd.backends.surroundings import Surroundings
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import paint, print_findings, print_json, table

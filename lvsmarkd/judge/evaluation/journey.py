@@ -33,7 +33,7 @@ class Journey:
         self._terrain = terrain
         self._walk = ChainWalk(terrain, sender, budget or Budget(MOST_STEPS))
         self._ends: list[End] = []
-        self._hook: NetfilterHook | None = None
+        self._hook: Hook | None = None
 
     def ends(self, packets: PacketClass) -> list[End]:
         """Where the packets come to: several ends where the class was cut, or a fork left more

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from lvsmarkd.judge.evaluation.fork import Fork, Place
 from lvsmarkd.judge.evaluation.packet_class import PacketClass
-from lvsmarkd.model.ruleset import NetfilterHook
+from lvsmarkd.model.rule import Hook
 
 
 class Step(Struct, frozen=True):
@@ -74,4 +74,4 @@ class End(Struct, frozen=True, eq=False):
     sent: PacketClass
     packets: PacketClass
     trail: Trail
-    hook: NetfilterHook | None = None
+    hook: Hook | None = None
