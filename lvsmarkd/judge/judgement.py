@@ -15,7 +15,8 @@ from lvsmarkd.judge.foreign import (
 )
 from lvsmarkd.judge.foreseen import foreseen
 from lvsmarkd.judge.notices import noticed
-from lvsmarkd.judge.outlook import Outlook, outlook
+from lvsmarkd.judge.outlook import Outlook
+from lvsmarkd.judge.outlooks import Outlooks
 from lvsmarkd.judge.packet_findings import packet_findings
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.previous_backend import cleanup_of_previous, left_by_ended
@@ -39,9 +40,13 @@ def judge(
     snapshot: Snapshot,
     *,
     history: History = _NOTHING_KNOWN,
+    outlooks: Outlooks | None = None,
 ) -> Plan:
-    """All findings and the steps that mend what can be mended. See ``judge_chain``."""
-    now = _outlook_now(desired, snapshot)
+    """All findings and the steps that mend what can be mended. See ``judge_chain``. ``outlooks``
+    remember what was judged before.
+    """
+    outlooks = outlooks or Outlooks()
+    now = _outlook_now(desired, snapshot, outlooks)
     diffs = [
         judge_chain(chain_key, desired, snapshot, history=history)
         for chain_key in sorted(snapshot.chains)
@@ -61,7 +66,7 @@ def judge(
         *_services(desired, snapshot, now),
         *drift,
         *conflicts(desired, snapshot),
-        *_of_packets(desired, snapshot, now, pending=bool(steps)),
+        *_of_packets(desired, snapshot, now, outlooks, pending=bool(steps)),
         *orphans(desired, snapshot),
         *fleeting(desired, snapshot),
         *presence(desired),
@@ -79,11 +84,13 @@ def judge(
     return Plan(tuple(findings), tuple(steps))
 
 
-def covered(desired: Desired, snapshot: Snapshot) -> dict[ServiceKey, bool | None]:
+def covered(
+    desired: Desired, snapshot: Snapshot, outlooks: Outlooks | None = None
+) -> dict[ServiceKey, bool | None]:
     """Whether each service's packets bear its mark now: by all of its own rules, which nobody
     overrules, or by foreign ones. None where it could not be seen. This is the SLI.
     """
-    if (now := _outlook_now(desired, snapshot)) is not None:
+    if (now := _outlook_now(desired, snapshot, outlooks or Outlooks())) is not None:
         return {key: _covered(key, desired, snapshot, now) for key in desired.services}
     state: dict[ServiceKey, bool | None] = {}
     present = {
@@ -120,11 +127,11 @@ def covered(desired: Desired, snapshot: Snapshot) -> dict[ServiceKey, bool | Non
     return state
 
 
-def _outlook_now(desired: Desired, snapshot: Snapshot) -> Outlook | None:
+def _outlook_now(desired: Desired, snapshot: Snapshot, outlooks: Outlooks) -> Outlook | None:
     """What becomes of packets by the rules as they are; None where not all of these were read."""
     if not snapshot.is_complete:
         return None
-    return outlook(desired, snapshot.ruleset, snapshot.host)
+    return outlooks.of(desired, snapshot.ruleset, snapshot.host)
 
 
 def _covered(key: ServiceKey, desired: Desired, snapshot: Snapshot, now: Outlook) -> bool | None:
@@ -137,7 +144,7 @@ def _covered(key: ServiceKey, desired: Desired, snapshot: Snapshot, now: Outlook
 
 
 def _of_packets(
-    desired: Desired, snapshot: Snapshot, now: Outlook | None, *, pending: bool
+    desired: Desired, snapshot: Snapshot, now: Outlook | None, outlooks: Outlooks, *, pending: bool
 ) -> Iterator[Finding]:
     """By what becomes of packets once our rules are in force, where all rules were read."""
     if now is None:
@@ -145,7 +152,7 @@ def _of_packets(
         return
     ahead = now
     if pending:
-        ahead = outlook(desired, foreseen(desired, snapshot), snapshot.host)
+        ahead = outlooks.of(desired, foreseen(desired, snapshot), snapshot.host)
     yield from packet_findings(desired, snapshot, ahead)
 
 

@@ -7,13 +7,14 @@ there then.
 
 from collections.abc import Iterable, Iterator
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from lvsmarkd.backends.backend import Applied
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.judge.notices import awaiting_reload
+from lvsmarkd.judge.outlooks import Outlooks
 from lvsmarkd.judge.refusals import refused_settings, rejected_rules
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.plan import AddRule, Plan, ReplaceChain, Step, owned_by
@@ -35,6 +36,8 @@ class Facts(Struct, frozen=True):
     """Seconds for which a rule that serves nothing stays."""
     refused: tuple[Problem, ...] = ()
     """Why a newer lvsmarkd.toml is not in force."""
+    outlooks: Outlooks = field(default_factory=Outlooks)
+    """What was judged before of packets."""
 
 
 class Decision(Struct, frozen=True):
@@ -91,7 +94,12 @@ def conclude(
 
 
 def _judged(state: State, facts: Facts) -> Plan:
-    plan = judge(facts.wanted, facts.seen, history=state.history(facts.now, facts.linger))
+    plan = judge(
+        facts.wanted,
+        facts.seen,
+        history=state.history(facts.now, facts.linger),
+        outlooks=facts.outlooks,
+    )
     # What waits for a reload is told with what is missing: that it was refused says no more.
     awaited = awaiting_reload(facts.seen)
     rejected = [each for each in state.rejected() if each[0] not in awaited]

@@ -30,6 +30,7 @@ from lvsmarkd.backends.backend import Applied, Backend
 from lvsmarkd.backends.surroundings import Surroundings
 from lvsmarkd.declarations.settings import Settings
 from lvsmarkd.judge.desired import Desired
+from lvsmarkd.judge.outlooks import Outlooks
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.plan import Plan
@@ -80,6 +81,7 @@ class Reconciler(Struct):
     _basis: tuple[Inputs, Limits] | None = None
     _reported: Report | None = None
     _began: float = -inf
+    _outlooks: Outlooks = field(default_factory=Outlooks)
     look: LastLook | None = None
     """Frozen, and put there whole: any thread may take it."""
 
@@ -122,7 +124,9 @@ class Reconciler(Struct):
         wanted = self._want(inputs, seen.limits)
 
         state = self._state.at(_home(seen, settings))
-        facts = Facts(wanted, seen, start, mode(settings), self._linger, inputs.refused)
+        facts = Facts(
+            wanted, seen, start, mode(settings), self._linger, inputs.refused, self._outlooks
+        )
         decision = decide(state.asked() if asked else state, facts)
 
         actors = tuple(dict.fromkeys(w.actor for w in reasons if w.actor is not None))
@@ -139,7 +143,7 @@ class Reconciler(Struct):
         self._state = conclusion.state.ended(wanted, after, now)
         self.look = LastLook(wanted, after)
         left, repairs = conclusion.left, conclusion.repairs
-        counts, epoch = RuleCounts(wanted, after), self.clock.epoch()
+        counts, epoch = RuleCounts(wanted, after, self._outlooks), self.clock.epoch()
         return Report(
             trigger=reasons[0].trigger,
             result=_result(failure, repairs, left, facts.mode),

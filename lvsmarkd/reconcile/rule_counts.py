@@ -2,10 +2,11 @@
 
 from collections import Counter
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.judgement import covered
+from lvsmarkd.judge.outlooks import Outlooks
 from lvsmarkd.model.ipvs import in_ipvs
 from lvsmarkd.model.report import ServiceState
 from lvsmarkd.model.rule import Hook, Plane
@@ -19,6 +20,7 @@ class RuleCounts(Struct, frozen=True):
 
     wanted: Desired
     seen: Snapshot
+    outlooks: Outlooks = field(default_factory=Outlooks)
 
     def services(self) -> tuple[ServiceState, ...]:
         """Each service: covered or not, by what, and how many packets its rules have marked."""
@@ -32,7 +34,7 @@ class RuleCounts(Struct, frozen=True):
                 in_ipvs(kernel, key) if kernel is not None else None,
                 key in self.wanted.configured,
             )
-            for key, state in sorted(covered(self.wanted, self.seen).items())
+            for key, state in sorted(covered(self.wanted, self.seen, self.outlooks).items())
         )
 
     def desired(self) -> dict[Plane, dict[Family, int]]:
