@@ -17,10 +17,10 @@ class HostView(Struct, frozen=True):
     local: tuple[Network, ...] | None = None
 
     def entries(self, named: frozenset[str]) -> frozenset[str]:
-        """The interfaces that packets may come by: where they are not known, those that rules
-        name, and one that stands for all others.
+        """The interfaces that packets may come by: where they are not known, or none is up yet,
+        those that rules name, and one that stands for all others.
         """
-        if self.interfaces is not None:
+        if self.interfaces:
             return self.interfaces
         return named | {ANY_INTERFACE}
 
