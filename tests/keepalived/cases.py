@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lvsmarkd.model.running import Version
+
 CONFIG_ID = "director1"
 MAIN = "keepalived.conf"
 
@@ -15,7 +17,8 @@ MAIN = "keepalived.conf"
 class Case:
     """A configuration; ``services`` is what comes of it, as in ``"inet 5, inet6 7"``.
 
-    ``reserved`` are the services by marks that keepalived hands out itself.
+    ``since`` has what comes of it from a version on, where that is another. ``reserved`` are the
+    services by marks that keepalived hands out itself.
     """
 
     name: str
@@ -24,10 +27,11 @@ class Case:
     files: Mapping[str, str] = field(default_factory=dict)
     executable: str = ""
     reserved: str = ""
+    since: Mapping[Version, str] = field(default_factory=dict)
 
-    @property
-    def expected(self) -> frozenset[tuple[str, int]]:
-        return _pairs(self.services)
+    def expected_of(self, version: Version) -> frozenset[tuple[str, int]]:
+        reached = [since for since in self.since if since <= version]
+        return _pairs(self.since[max(reached)] if reached else self.services)
 
     @property
     def expected_reserved(self) -> frozenset[tuple[str, int]]:
@@ -163,11 +167,16 @@ BLOCKS = [
         server(21).replace("80 {", "80 {\n TCP_CHECK {\n connect_port 81\n fwmark 5\n }"),
         "inet 21",
     ),
-    Case("web check without a url", server(21).replace("80 {", "80 {\n HTTP_GET {\n }")),
+    Case(
+        "web check without a url",
+        server(21).replace("80 {", "80 {\n HTTP_GET {\n }"),
+        since={(2, 2, 8): "inet 21"},
+    ),
     Case(
         "invalid header without its brace, after a virtual server without a real one",
         "virtual_server fwmark 21 {\n}\nvirtual_server T\n real_server 8.1.1.7 80 {\n }\n}\n",
         "inet 21",
+        since={(2, 2, 8): ""},
     ),
     Case(
         "script that is set already, without its word",
@@ -177,11 +186,13 @@ BLOCKS = [
     Case(
         "check without its script, then a web check without a url",
         server(21).replace("80 {", "80 {\n MISC_CHECK {\n }\n HTTP_GET {\n }"),
+        since={(2, 2, 8): "inet 21"},
     ),
     Case("quoted brace of a server", 'virtual_server "{"\n' + server(8)),
     Case(
         "web check whose url has no path",
         server(21).replace("80 {", "80 {\n HTTP_GET {\n url {\n }\n }"),
+        since={(2, 2, 8): "inet 21"},
     ),
     Case(
         "script of an empty word", server(21, inside='quorum_up ""') + server(8), "inet 21, inet 8"
@@ -453,6 +464,7 @@ EXPANSIONS = [
         "family before a comment that ends in a backslash",
         "virtual_server_group G {\n fwmark 21 inet # \\\n fwmark 22\n}\n" + grouped("G"),
         "inet 22",
+        since={(2, 4, 0): "inet 21, inet 22"},
     ),
     Case(
         "definition of several lines",
@@ -825,7 +837,83 @@ RESERVED = [
     ),
 ]
 
+MAIL_HOST = "connect_ip 198.51.100.7"
+MAIL_TIMEOUT = "connect_timeout 3"
+
+
+def checked(*checks: str, real: str = "198.51.100.7") -> str:
+    """A virtual server by mark 21, whose real server has checks."""
+    inside = "".join(f" {check}\n" for check in checks)
+    return f"virtual_server fwmark 21 {{\n real_server {real} 80 {{\n{inside} }}\n}}\n"
+
+
+def mail(*hosts: str, inside: str = "") -> str:
+    """An SMTP_CHECK with hosts in it."""
+    blocks = "".join(f" host {{\n {host}\n }}\n" for host in hosts)
+    return f"SMTP_CHECK {{\n {inside}\n{blocks} }}"
+
+
+def looping(name: str, text: str) -> Case:
+    """One on which keepalived hangs from 2.3.0 to 2.3.3."""
+    return Case(name, text + server(8), BOTH, since={(2, 3, 0): "", (2, 3, 4): BOTH})
+
+
+BOTH = "inet 8, inet 21"
+
+VERSIONS = [
+    Case("a check by SMTP", checked(mail()) + server(8), BOTH),
+    looping("a check by SMTP of a host", checked(mail(MAIL_HOST))),
+    looping("a check by SMTP of a host's port", checked(mail("connect_port 25"))),
+    looping("a check by SMTP with a timeout, of a host", checked(mail("", inside=MAIL_TIMEOUT))),
+    looping("a check by SMTP of two hosts", checked(mail("", ""))),
+    Case("a check by SMTP of a host that says nothing", checked(mail("")) + server(8), BOTH),
+    Case(
+        "a check by SMTP of a host, and another check",
+        checked(mail(MAIL_HOST), "TCP_CHECK {\n }") + server(8),
+        BOTH,
+    ),
+    Case(
+        "a check by SMTP of a host, and one without its script",
+        checked(mail(MAIL_HOST), "MISC_CHECK {\n }") + server(8),
+        BOTH,
+    ),
+    looping(
+        "a check by SMTP of a host, and one of a file",
+        checked(mail(MAIL_HOST), "FILE_CHECK {\n track_file f\n }"),
+    ),
+    Case(
+        "a check by SMTP of a host, of a server of another family",
+        "virtual_server fwmark 21 {\n ip_family inet\n real_server 198.51.100.7 80 {\n }\n"
+        f" real_server 2001:db8::7 80 {{\n {mail(MAIL_HOST)}\n }}\n}}\n" + server(8),
+        BOTH,
+    ),
+    Case(
+        "a word missing in an invalid server without its brace",
+        server(8) + "virtual_server www.example.org 80\n lb_kind\n}\n",
+        "",
+        since={(2, 2, 8): "inet 8"},
+    ),
+    Case(
+        "a word missing in an invalid real server without its brace",
+        server(8) + "virtual_server fwmark 21 {\n real_server 198.51.100.7 80 {\n }\n"
+        " real_server www.example.org 80\n lvs_method\n }\n}\n",
+        "",
+        since={(2, 2, 8): BOTH},
+    ),
+    Case(
+        "a sorry server that takes over at the start",
+        "virtual_server fwmark 21 {\n sorry_server 198.51.100.99 80\n"
+        " real_server 198.51.100.7 80 {\n weight 0\n }\n}\n" + server(8),
+        BOTH,
+    ),
+    Case(
+        "a brace in quotes in place of a port",
+        'virtual_server fwmark 21 {\n real_server 198.51.100.7 "{"\n }\n}\n' + server(8),
+    ),
+]
+
 CASES = [
+    *VERSIONS,
     *NUMBERS,
     *LEXICAL,
     *BLOCKS,

@@ -1,16 +1,23 @@
 """The real keepalived, asked which services by mark it programmes for a configuration.
 
-It runs as installed, in a network namespace of its own; ipvs_shim.c answers for IPVS.
+It runs as it is shipped, in a network namespace of its own; ipvs_shim.c answers for IPVS.
 """
 
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lvsmarkd.keepalived.conf.dialect import REFERENCE
+from lvsmarkd.model.running import Build
+from tests.keepalived.editions import INSTALLED, build_asked
+
 SOURCES = [Path(__file__).parent / name for name in ("ipvs_shim.c", "fork_server.c")]
 TIMEOUT_SECONDS = 20
+HANGS_SECONDS = 2
+"""Of processor time: a keepalived that takes so long hangs, and is ended."""
 
 # Checker only, in the foreground, never restarted, logging to stderr.
 OPTIONS = ["--check", "--dont-fork", "--dont-respawn", "--log-console", "--no-syslog"]
@@ -31,19 +38,22 @@ class Oracle:
     """A compiled shim, ready to be asked, also from several threads."""
 
     shim: Path
-    program: str = "keepalived"
+    command: tuple[str, ...] = INSTALLED
     pid_options: tuple[str, ...] = PID_OPTIONS
+    built: Build = REFERENCE
 
     @classmethod
-    def build(cls, directory: Path, program: str = "keepalived") -> "Oracle":
+    def build(cls, directory: Path, keepalived: Sequence[str] = INSTALLED) -> "Oracle":
         shim = directory / "ipvs_shim.so"
         command = ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror"]
         command += ["-I/usr/include/libnl3", "-o", str(shim), *map(str, SOURCES), "-ldl"]
         subprocess.run(command, check=True, timeout=60)
-        usage = subprocess.run([program, "--help"], capture_output=True, timeout=60, check=False)
+        usage = subprocess.run(
+            [*keepalived, "--help"], capture_output=True, timeout=60, check=False
+        )
         # One that is built without BFD ends on its option.
         known = (name for name in PID_OPTIONS if f"--{name}".encode() in usage.stderr)
-        return cls(shim, program, tuple(known))
+        return cls(shim, tuple(keepalived), tuple(known), build_asked(keepalived))
 
     def private_paths(self, scratch: Path) -> list[str]:
         """The options that keep keepalived's files in one directory: two share nothing."""
@@ -61,7 +71,8 @@ class Oracle:
         With ``here`` it runs in the namespace of the caller, and leaves its nftables behind.
         """
         services = scratch / "services"
-        command = [*([] if here else ["unshare", "--net"]), self.program, *OPTIONS]
+        command = ["prlimit", f"--cpu={HANGS_SECONDS}", *([] if here else ["unshare", "--net"])]
+        command += [*self.command, *OPTIONS]
         command += ["--log-detail"]
         command += ["--config-id", config_id, "--use-file", str(configuration)]
         command += self.private_paths(scratch)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Self
 
 from lvsmarkd.keepalived.conf.dialect import Dialect
-from lvsmarkd.keepalived.process.version import installed_build
 from tests.keepalived.oracle import OPTIONS, Oracle
 
 HANGS_MILLISECONDS = 900
@@ -53,7 +52,7 @@ class StandingOracle:
     """
 
     def __init__(self, oracle: Oracle, directory: Path, config_id: str) -> None:
-        self.dialect = Dialect.of(installed_build(shutil.which(oracle.program)))
+        self.dialect = Dialect.of(oracle.built)
         self.configuration = directory / "configuration"
         self._services = directory / "services"
         self._services.touch()
@@ -63,7 +62,7 @@ class StandingOracle:
         # For keepalived alone: unshare would be forked itself.
         own = oracle.variables(self._services) | {"ORACLE_LINE": str(theirs.fileno())}
         command = ["unshare", "--net", "env", *(f"{name}={value}" for name, value in own.items())]
-        command += [oracle.program, *OPTIONS, "--config-id", config_id]
+        command += [*oracle.command, *OPTIONS, "--config-id", config_id]
         command += ["--use-file", str(self.configuration / "keepalived.conf")]
         command += oracle.private_paths(directory)
         self._process = subprocess.Popen(

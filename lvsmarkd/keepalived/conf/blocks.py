@@ -113,9 +113,11 @@ class _BlockParser:
             return
         # Only a quoted "{" can still be on the line.
         opened = line.words[-1] == OPEN
+        needs = 2 if keyword.required else 1
         if opened and keyword.body is Body.KEYWORDS:
             line = line._replace(words=line.words[:-1])
-        if keyword.required and len(line.words) < 2:
+            needs += keyword.pair
+        if len(line.words) < needs:
             handler.incomplete(block, line)
         match keyword.body:
             case Body.NOTHING:

@@ -17,6 +17,7 @@ from lvsmarkd.keepalived.conf.checker_keywords import (
 )
 from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.conf.logical import OPEN, Item, LogicalLine, Note, script_words
+from lvsmarkd.keepalived.conf.mail_hosts import HOST, SMTP_CHECK, MailHosts
 from lvsmarkd.keepalived.conf.mark_words import mark_of, marks_named
 from lvsmarkd.keepalived.conf.open_group import OpenGroup
 from lvsmarkd.keepalived.conf.open_server import OpenServer
@@ -29,6 +30,8 @@ from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.service import MAX_MARK
 
 _FETCHERS = ("HTTP_GET", "SSL_GET")
+_ALONE = frozenset({TOP, VIRTUAL_SERVER_GROUP, "SSL"})
+"""Blocks around which no other must be valid."""
 _SCRIPTS = frozenset({"quorum_up", "quorum_down", "notify_up", "notify_down"})
 """Read from their line anew; where it cannot be parted, they are left out."""
 
@@ -55,10 +58,12 @@ class _Checker(BlockHandler):
         self.collector = AnnotationCollector()
         self._problems = problems
         self._dialect = dialect
+        self._keeps = dialect.keeps_closed_blocks
         self._kept: list[OpenServer] = []
         self._url = False
         self._checks = 0
         self._path = False
+        self._mail = MailHosts()
         self._scripts: frozenset[str] = frozenset()
         self.doubtful = False
         self._opener: LogicalLine | None = None
@@ -91,18 +96,10 @@ class _Checker(BlockHandler):
     def line(self, block: str, line: LogicalLine) -> bool:
         if block == TOP:
             return self._top(line)
-        if block == VIRTUAL_SERVER and line.words[0] == REAL_SERVER:
-            self._scripts -= {"notify_up", "notify_down"}
-        if line.words[0] in _SCRIPTS and line.quoted and script_words(line.quoted) == 1:
-            raise KeepalivedStops(incomplete(line, "exits"))
-        if line.words[0] in _SCRIPTS:
-            self._scripts |= {line.words[0]}
-        if line.words[0] == "misc_path":
-            self._path = True
-        if block == REAL_SERVER and line.words[0] in _FETCHERS:
-            self._url = False
-        elif block == "url" and line.words[0] == "path":
-            self._url = True
+        if self._passed_over(block):
+            return False
+        self._script(block, line)
+        self._check(block, line)
         if (server := self._server) is None:
             return False
         if block == VIRTUAL_SERVER:
@@ -113,6 +110,27 @@ class _Checker(BlockHandler):
         elif line.words[0] == "fwmark" and (mark := read_unsigned(line.words[1], 0, MAX_MARK)):
             self.checker_marks.append((mark, line.origin))
         return False
+
+    def _script(self, block: str, line: LogicalLine) -> None:
+        if block == VIRTUAL_SERVER and line.words[0] == REAL_SERVER:
+            self._scripts -= {"notify_up", "notify_down"}
+        if line.words[0] in _SCRIPTS and line.quoted and script_words(line.quoted) == 1:
+            raise KeepalivedStops(incomplete(line, "exits"))
+        if line.words[0] in _SCRIPTS:
+            self._scripts |= {line.words[0]}
+
+    def _check(self, block: str, line: LogicalLine) -> None:
+        word = line.words[0]
+        if word == "misc_path":
+            self._path = True
+        if block == REAL_SERVER and word in _FETCHERS:
+            self._url = False
+        elif block == "url" and word == "path":
+            self._url = True
+        if block == REAL_SERVER and word in CHECKS:
+            self._mail.opened(word)
+        elif block in {SMTP_CHECK, HOST}:
+            self._mail.line(line)
 
     def value(self, block: str, line: LogicalLine) -> None:
         if block != VIRTUAL_SERVER_GROUP or (group := self._group) is None:
@@ -133,12 +151,16 @@ class _Checker(BlockHandler):
             # One without its script takes itself out again.
             self._checks += block != "MISC_CHECK" or self._path
             self._path = False
+        self._mail.closed(block)
         if block == REAL_SERVER and self._server is not None:
-            self._server.close_real()
+            kept = self._server.close_real()
+            if kept and self._mail.endless and self._dialect.loops_on_mail_hosts:
+                raise KeepalivedStops(_endless_hosts(closing or self._opener))
+            self._mail = MailHosts()
         elif block == VIRTUAL_SERVER and self._server is not None:
             self.collector.closed(closing)
             self._close_server(self._server)
-        elif block == VIRTUAL_SERVER and not self._kept and closing is not None:
+        elif self._keeps and block == VIRTUAL_SERVER and not self._kept and closing is not None:
             # The block of an invalid header ends, and so does what is taken for it.
             self._problems.append(_no_server_before(closing))
             self.doubtful = True
@@ -164,7 +186,7 @@ class _Checker(BlockHandler):
         if block == VIRTUAL_SERVER_GROUP:
             # To name the block in its warning, keepalived looks for a word it has taken away.
             raise KeepalivedStops(_unopened_group(line))
-        if block == VIRTUAL_SERVER and self._server is None:
+        if self._keeps and block == VIRTUAL_SERVER and self._server is None:
             # Its header is invalid, but nothing is left out without a '{': what follows changes
             # the virtual server before it, if there is one (lib/parser.c, skip_block).
             if self._kept:
@@ -173,12 +195,8 @@ class _Checker(BlockHandler):
                 # What it takes for the virtual server before it is a list's own head.
                 self._problems.append(_no_server_before(line))
                 self.doubtful = True
-        if (
-            self._dialect.keeps_closed_blocks
-            and block == REAL_SERVER
-            and self._server
-            and not self._server.in_real
-        ):
+        server = self._server
+        if self._keeps and block == REAL_SERVER and server and not server.in_real:
             # What follows changes the real server before it, or a list's own head.
             self._problems.append(_no_server_before(line))
             self.doubtful = True
@@ -189,12 +207,14 @@ class _Checker(BlockHandler):
         self._structure.skipped(opener, line)
 
     def _passed_over(self, block: str) -> bool:
-        """Whether the real server is invalid whose keywords these are: where a version
-        keeps no closed blocks, they are not looked at.
+        """Whether what these keywords are about is not there, since the line before its block
+        is invalid: where a version keeps no closed blocks, they are not looked at.
         """
-        if self._dialect.keeps_closed_blocks:
+        if self._keeps or block in _ALONE or block in COMMON:
             return False
-        return block == REAL_SERVER and not (self._server and self._server.in_real)
+        if block == VIRTUAL_SERVER:
+            return self._server is None
+        return not (self._server and self._server.in_real)
 
     def incomplete(self, block: str, line: LogicalLine) -> None:
         word = line.words[0]
@@ -320,6 +340,16 @@ def _without_url(block: str, line: LogicalLine | None) -> Problem:
         line.origin if line else Origin(""),
         f"the {block} that ends here has no url with a path, on which keepalived before 2.2.8 "
         "crashes, so that nothing is programmed: give it one",
+        fatal=True,
+    )
+
+
+def _endless_hosts(line: LogicalLine | None) -> Problem:
+    return Problem(
+        line.origin if line else Origin(""),
+        "the real_server that ends here has an SMTP_CHECK with a host in it, on which keepalived "
+        "from 2.3.0 to 2.3.3 hangs, so that nothing is programmed: write an SMTP_CHECK for each "
+        "host, with connect_ip and connect_port in itself",
         fatal=True,
     )
 

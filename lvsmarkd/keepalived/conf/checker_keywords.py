@@ -92,7 +92,7 @@ _VIRTUAL_SERVER = {
         """
     ),
     **_SNMP,
-    REAL_SERVER: block(_REAL_SERVER, required=True),
+    REAL_SERVER: block(_REAL_SERVER, required=True, pair=True),
 }
 
 # keepalived/vrrp/vrrp_parser.c, init_vrrp_keywords: the roots that VRRP alone reads.
@@ -116,5 +116,5 @@ CHECKER: KeywordTable = {
     **COMMON,
     "SSL": block(keywords("password ca certificate key")),
     VIRTUAL_SERVER_GROUP: Keyword(Body.VALUES, required=True),
-    VIRTUAL_SERVER: block(_VIRTUAL_SERVER, required=True),
+    VIRTUAL_SERVER: block(_VIRTUAL_SERVER, required=True, pair=True),
 }

@@ -63,10 +63,8 @@ class Dialect(Struct, frozen=True):
     (516032ec)."""
 
     loops_on_mail_hosts = Difference(since=(2, 3, 0), until=(2, 3, 4))
-    """A ``host`` of an SMTP_CHECK makes a check of its own, which is put twice into the list of
-    its real server (238bf177 until da0291cd): the checker does not come to an end where it is
-    the last one there. The first ``host`` makes none where the SMTP_CHECK itself, or any
-    ``host`` in it, says nothing of how to connect."""
+    """A ``host`` of an SMTP_CHECK may keep the checker from coming to an end (238bf177 until
+    da0291cd; mail_hosts)."""
 
     escapes_scripts = Difference(until=(2, 3, 2))
     """Backslashes in scripts' lines stand for other characters (af7aa8bf)."""

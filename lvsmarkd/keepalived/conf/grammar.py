@@ -27,13 +27,15 @@ class Keyword(Struct, frozen=True):
     """One keyword.
 
     ``required`` tells that keepalived exits where the keyword stands without a word after it
-    (lib/parser.c, null_strvec). ``since`` is the version that brought it, where that is newer
-    than 2.2.7; ``option`` is what keepalived must have been built with.
+    (lib/parser.c, null_strvec); ``pair`` that it looks for a second one where the line has room
+    for it, which a quoted ``{`` leaves. ``since`` is the version that brought the keyword, where
+    that is newer than 2.2.7; ``option`` is what keepalived must have been built with.
     """
 
     body: Body = Body.NOTHING
     inner: Mapping[str, "Keyword"] | None = None
     required: bool = False
+    pair: bool = False
     since: Version | None = None
     option: BuildOption | None = None
 
@@ -68,9 +70,9 @@ def left_to_others(table: KeywordTable) -> dict[str, Keyword]:
     }
 
 
-def block(inner: KeywordTable, *, required: bool = False) -> Keyword:
+def block(inner: KeywordTable, *, required: bool = False, pair: bool = False) -> Keyword:
     """A keyword with a block of keywords."""
-    return Keyword(Body.KEYWORDS, inner, required)
+    return Keyword(Body.KEYWORDS, inner, required, pair)
 
 
 def since(version: Version, table: KeywordTable) -> dict[str, Keyword]:

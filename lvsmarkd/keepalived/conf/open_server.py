@@ -113,10 +113,13 @@ class OpenServer(Struct):
         if self._current is not None:
             self._current.forward(word)
 
-    def close_real(self) -> None:
-        """The end of a real_server: it sets the family, or must be of it (rs_end_handler)."""
+    def close_real(self) -> bool:
+        """The end of a real_server: it sets the family, or must be of it (rs_end_handler).
+
+        Tells whether it is kept.
+        """
         if (current := self._current) is None:
-            return
+            return False
         self._current = None
         if current.forwarding is not Forwarding.TUNNEL:
             family = current.endpoint.family
@@ -124,8 +127,9 @@ class OpenServer(Struct):
             if self.family is not family:
                 address = current.endpoint.address
                 self.lost.append(f"real_server {address} is {family}, the service {self.family}")
-                return
+                return False
         self._real.append(current.endpoint)
+        return True
 
     def sorry_server(self, line: LogicalLine) -> None:
         """``sorry_server``: the last valid one counts."""
