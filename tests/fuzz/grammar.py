@@ -4,6 +4,7 @@ from collections.abc import Callable
 from random import Random
 
 from tests.fuzz import vocabulary
+from tests.fuzz.checks import check
 from tests.fuzz.vocabulary import GROUPS, NAMES, address, entry_address, mark, port
 
 Lines = list[str]
@@ -24,8 +25,6 @@ _REAL_LINES = (
     *("weight 1", "weight 0", "lvs_method TUN", "lvs_method DR", "lvs_method NAT", "lvs_method"),
     *("inhibit_on_failure", "notify_up /bin/true", "uthreshold 5", "colour", "weight", "fwmark 9"),
 )
-_CHECKERS = ("TCP_CHECK", "HTTP_GET", "SMTP_CHECK", "MISC_CHECK", "PING_CHECK", "DNS_CHECK", "NO")
-_CHECK_LINES = ("connect_port 81", "fwmark 5", "fwmark 21", "connect_timeout 3", "url {", "path /")
 _TOP_LINES = (
     *("}", "{", "instance one", "SSL", "vrrp_script a", "use_pid_dir", "fwmark 5", "colour blue"),
     *("virtual_server {", "virtual_server fwmark {", "virtual_server group {", "virtual_server"),
@@ -53,9 +52,9 @@ def real_server(chance: Random) -> Lines:
     if chance.random() < 0.15:
         return [head]
     inside = [chance.choice(_REAL_LINES) for _ in range(chance.choice((0, 0, 0, 1, 1, 2)))]
-    if chance.random() < 0.15:
-        checks = [chance.choice(_CHECK_LINES) for _ in range(chance.randint(0, 2))]
-        inside += [chance.choice(_CHECKERS) + " {", *checks, "}"]
+    if chance.random() < 0.3:
+        for _ in range(chance.choice((1, 1, 2, 3))):
+            inside += check(chance)
     return [head + " {", *inside, "}"]
 
 

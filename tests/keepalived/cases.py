@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lvsmarkd.model.running import Version
+from lvsmarkd.model.running import Build, Version
 
 CONFIG_ID = "director1"
 MAIN = "keepalived.conf"
@@ -29,8 +29,9 @@ class Case:
     reserved: str = ""
     since: Mapping[Version, str] = field(default_factory=dict)
 
-    def expected_of(self, version: Version) -> frozenset[tuple[str, int]]:
-        reached = [since for since in self.since if since <= version]
+    def expected_of(self, build: Build) -> frozenset[tuple[str, int]]:
+        """The services of which the configuration says the marks."""
+        reached = [since for since in self.since if since <= build.version]
         return _pairs(self.since[max(reached)] if reached else self.services)
 
     @property

@@ -37,5 +37,5 @@ def test_keepalived_programmes_what_the_case_says(
     case: Case, oracle: Oracle, verdicts: dict[str, Verdict]
 ) -> None:
     verdict = verdicts[case.name]
-    expected = case.expected_of(oracle.built.version) | case.expected_reserved
+    expected = case.expected_of(oracle.built) | case.expected_reserved
     assert verdict.services == expected, verdict.log
