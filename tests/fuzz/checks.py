@@ -22,7 +22,7 @@ _CONNECTING = (
         "fwmark 0",
     ),
     *("connect_timeout 3", "connect_timeout 0", "connect_timeout 0.5", "fwmark", 'bind_if ""'),
-    *("bindto y", "bind_port 70000", "connect_timeout x", "connect_timeout -3", "connect_ip"),
+    *("fwmark 0", "bindto y", "bind_port 70000", "connect_timeout x", "connect_ip"),
 )
 _URL = (
     *("path /", "path /", "path /", "digest 0", "status_code 200", "status_code", "virtualhost a"),

@@ -8,16 +8,15 @@ from collections.abc import Iterable
 from lvsmarkd.keepalived.conf.addresses import endpoint
 from lvsmarkd.keepalived.conf.annotations import AnnotationCollector, no_marks
 from lvsmarkd.keepalived.conf.blocks import TOP, BlockHandler, process_stream
+from lvsmarkd.keepalived.conf.check_list import CheckList, Fault
 from lvsmarkd.keepalived.conf.checker_keywords import (
     CHECKER,
-    CHECKS,
     REAL_SERVER,
     VIRTUAL_SERVER,
     VIRTUAL_SERVER_GROUP,
 )
 from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.conf.logical import OPEN, Item, LogicalLine, Note, script_words
-from lvsmarkd.keepalived.conf.mail_hosts import HOST, SMTP_CHECK, MailHosts
 from lvsmarkd.keepalived.conf.mark_words import mark_of, marks_named
 from lvsmarkd.keepalived.conf.open_group import OpenGroup
 from lvsmarkd.keepalived.conf.open_server import OpenServer
@@ -29,7 +28,6 @@ from lvsmarkd.keepalived.conf.unsigned import read_unsigned
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.service import MAX_MARK
 
-_FETCHERS = ("HTTP_GET", "SSL_GET")
 _ALONE = frozenset({TOP, VIRTUAL_SERVER_GROUP, "SSL"})
 """Blocks around which no other must be valid."""
 _SCRIPTS = frozenset({"quorum_up", "quorum_down", "notify_up", "notify_down"})
@@ -60,10 +58,7 @@ class _Checker(BlockHandler):
         self._dialect = dialect
         self._keeps = dialect.keeps_closed_blocks
         self._kept: list[OpenServer] = []
-        self._url = False
-        self._checks = 0
-        self._path = False
-        self._mail = MailHosts()
+        self._checks = CheckList(dialect)
         self._scripts: frozenset[str] = frozenset()
         self.doubtful = False
         self._opener: LogicalLine | None = None
@@ -99,7 +94,7 @@ class _Checker(BlockHandler):
         if self._passed_over(block):
             return False
         self._script(block, line)
-        self._check(block, line)
+        self._checks.line(block, line)
         if (server := self._server) is None:
             return False
         if block == VIRTUAL_SERVER:
@@ -119,19 +114,6 @@ class _Checker(BlockHandler):
         if line.words[0] in _SCRIPTS:
             self._scripts |= {line.words[0]}
 
-    def _check(self, block: str, line: LogicalLine) -> None:
-        word = line.words[0]
-        if word == "misc_path":
-            self._path = True
-        if block == REAL_SERVER and word in _FETCHERS:
-            self._url = False
-        elif block == "url" and word == "path":
-            self._url = True
-        if block == REAL_SERVER and word in CHECKS:
-            self._mail.opened(word)
-        elif block in {SMTP_CHECK, HOST}:
-            self._mail.line(line)
-
     def value(self, block: str, line: LogicalLine) -> None:
         if block != VIRTUAL_SERVER_GROUP or (group := self._group) is None:
             return
@@ -139,24 +121,15 @@ class _Checker(BlockHandler):
             self.collector.touched(line, lambda: (mark,))
 
     def end(self, block: str, closing: LogicalLine | None) -> None:
-        if block in _FETCHERS and not self._url and self._dialect.frees_checks_twice:
-            # It frees the check, and then the one before it, and uses both (check_http.c,
-            # http_get_check_end).
-            problem = _without_url(block, closing or self._opener)
-            if not self._checks:
-                raise KeepalivedStops(problem)
-            self._problems.append(problem)
-            self.doubtful = True
-        elif block in CHECKS:
-            # One without its script takes itself out again.
-            self._checks += block != "MISC_CHECK" or self._path
-            self._path = False
-        self._mail.closed(block)
+        match self._checks.closed(block):
+            case Fault.CRASHES:
+                raise KeepalivedStops(_without_url(block, closing or self._opener))
+            case Fault.MAY_CRASH:
+                self._problems.append(_without_url(block, closing or self._opener))
+                self.doubtful = True
         if block == REAL_SERVER and self._server is not None:
-            kept = self._server.close_real()
-            if kept and self._mail.endless and self._dialect.loops_on_mail_hosts:
+            if self._server.close_real() and self._checks.real_server_kept():
                 raise KeepalivedStops(_endless_hosts(closing or self._opener))
-            self._mail = MailHosts()
         elif block == VIRTUAL_SERVER and self._server is not None:
             self.collector.closed(closing)
             self._close_server(self._server)
@@ -230,6 +203,7 @@ class _Checker(BlockHandler):
 
     def _top(self, line: LogicalLine) -> bool:
         self._opener = line
+        self._checks.top(line)
         self._scripts = frozenset()
         match line.words[0]:
             case "virtual_server":

@@ -30,16 +30,16 @@ _CONNECTING_CHECKER |= built_with(BuildOption.SO_MARK, keywords("fwmark="))
 
 _HTTP = {
     **_CONNECTING_CHECKER,
-    **keywords("nb_get_retry= virtualhost http_protocol= enable_sni fast_recovery"),
+    **keywords("nb_get_retry= virtualhost http_protocol enable_sni fast_recovery"),
     **since((2, 4, 4), keywords("sni_name")),
 }
 _URL = {
-    **keywords("path= digest= status_code= virtualhost"),
+    **keywords("path= digest= status_code virtualhost"),
     **built_with(
         BuildOption.REGEX,
         keywords(
             """
-            regex= regex_no_match regex_options= regex_min_offset= regex_max_offset= regex_stack=
+            regex regex_no_match regex_options regex_min_offset regex_max_offset regex_stack
             """
         ),
     ),

@@ -64,7 +64,7 @@ class Dialect(Struct, frozen=True):
 
     loops_on_mail_hosts = Difference(since=(2, 3, 0), until=(2, 3, 4))
     """A ``host`` of an SMTP_CHECK may keep the checker from coming to an end (238bf177 until
-    da0291cd; mail_hosts)."""
+    da0291cd; check_list)."""
 
     escapes_scripts = Difference(until=(2, 3, 2))
     """Backslashes in scripts' lines stand for other characters (af7aa8bf)."""
