@@ -123,9 +123,9 @@ class _Checker(BlockHandler):
     def end(self, block: str, closing: LogicalLine | None) -> None:
         match self._checks.closed(block):
             case Fault.CRASHES:
-                raise KeepalivedStops(_without_url(block, closing or self._opener))
+                raise KeepalivedStops(_without_url(block, closing or self._opener, "crashes"))
             case Fault.MAY_CRASH:
-                self._problems.append(_without_url(block, closing or self._opener))
+                self._problems.append(_without_url(block, closing or self._opener, "may crash"))
                 self.doubtful = True
         if block == REAL_SERVER and self._server is not None:
             if self._server.close_real() and self._checks.real_server_kept():
@@ -309,11 +309,11 @@ class _Checker(BlockHandler):
         self._problems.append(Problem(line.origin, message, marks))
 
 
-def _without_url(block: str, line: LogicalLine | None) -> Problem:
+def _without_url(block: str, line: LogicalLine | None, ends: str) -> Problem:
     return Problem(
         line.origin if line else Origin(""),
-        f"the {block} that ends here has no url with a path, on which keepalived before 2.2.8 "
-        "crashes, so that nothing is programmed: give it one",
+        f"the {block} that ends here has no url with a path, on which keepalived {ends} in "
+        "versions before 2.2.8, so that nothing is programmed: give it one",
         fatal=True,
     )
 
