@@ -11,8 +11,9 @@ from lvsmarkd.backends.iptables.backend import IptablesBackend
 from lvsmarkd.backends.iptables.toolset import detect
 from lvsmarkd.backends.migration import MigratingBackend
 from lvsmarkd.declarations.tables import BackendChoice, Firewall, JumpPosition, Placement
+from lvsmarkd.kernel.program import OnSpawn
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
-from lvsmarkd.netfilter.program import OnSpawn, search_path
+from lvsmarkd.netfilter.program import search_path
 
 if TYPE_CHECKING:
     from lvsmarkd.backends.firewalld.client.presence import Presence

@@ -54,7 +54,7 @@ def _of_debian(suite: str) -> tuple[str, ...]:
 def build_asked(command: Sequence[str]) -> Build:
     """Which keepalived a command starts."""
     asked = [*command, "--version"]
-    done = subprocess.run(asked, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)
     build = build_of(done.stderr + done.stdout)
     assert build is not None, f"{' '.join(command)} tells no version: {done.stderr!r}"
     return build

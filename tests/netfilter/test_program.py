@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import time
 
 import pytest
@@ -32,3 +33,18 @@ def test_a_clock_that_is_set_disturbs_no_wait_for_a_program() -> None:
 def test_nor_does_it_lengthen_one() -> None:
     with pytest.raises(FirewallError, match="did not end within"):
         run(LINGERS, timeout=0.05)
+
+
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+def test_what_cannot_be_killed_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one is that is stuck in the kernel: the signal waits there with it."""
+    started: list[int] = []
+    monkeypatch.setattr(os, "killpg", lambda _group, _signal: None)
+    began = time.monotonic()
+    try:
+        with pytest.raises(FirewallError, match="did not end within"):
+            run(("/bin/sleep", "60"), timeout=0.05, on_spawn=started.append)
+        assert time.monotonic() - began < 10
+    finally:
+        os.kill(started[0], signal.SIGKILL)
+        os.waitpid(started[0], 0)

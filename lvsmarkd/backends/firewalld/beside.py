@@ -18,6 +18,7 @@ from lvsmarkd.backends.firewalld.planes.leftover import (
 from lvsmarkd.backends.iptables.backend import LOCK_SECONDS
 from lvsmarkd.backends.iptables.chains import source_of
 from lvsmarkd.backends.iptables.toolset import Variant, detect
+from lvsmarkd.kernel.program import OnSpawn
 from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.notice import Notice, NoticeKind
 from lvsmarkd.model.plan import Plan, RemoveRule, Step
@@ -28,7 +29,7 @@ from lvsmarkd.model.snapshot import ForeignRule, PreviousRules, Side, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.netfilter.nft_json import nft, read_native
-from lvsmarkd.netfilter.program import WRITE_TIMEOUT, OnSpawn, run
+from lvsmarkd.netfilter.program import WRITE_TIMEOUT, run
 
 _BOTH = Notice(NoticeKind.FIREWALLD_BESIDE)
 _IDENTITY = FirewallIdentity(Program.FIREWALLD)

@@ -19,6 +19,7 @@ from lvsmarkd.backends.iptables.chains import (
 from lvsmarkd.backends.iptables.script import AsListed, deletion, of_table, script
 from lvsmarkd.backends.iptables.snapshot import chain_of, snapshot_of, texts_of
 from lvsmarkd.backends.iptables.toolset import Tools, Toolset, Variant, tools_of
+from lvsmarkd.kernel.program import Completed, OnSpawn
 from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.plan import Plan, RemoveChain, RemoveRule, Step
 from lvsmarkd.model.rule import ChainKey, Plane, Rule
@@ -31,7 +32,7 @@ from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.netfilter.iptables_rule import read_rule
 from lvsmarkd.netfilter.iptables_save import FAMILY_NAMES, Read, lacking_right, save
-from lvsmarkd.netfilter.program import WRITE_TIMEOUT, Completed, OnSpawn, run
+from lvsmarkd.netfilter.program import WRITE_TIMEOUT, run
 
 LOCK_SECONDS = 5
 """How long iptables-restore waits for the lock. Never without: 1.8.9 legacy waits for ever."""

@@ -1,18 +1,18 @@
 """Which keepalived is installed: its version, and what it was built with."""
 
 import re
-import subprocess
 
+from lvsmarkd.kernel.program import Patience, ProgramError, run
 from lvsmarkd.model.running import Build, BuildOption
 from lvsmarkd.model.shortage import is_shortage
 
-TIMEOUT = 5.0
-"""Seconds; it takes some milliseconds (measured)."""
-_VERSION = re.compile(rb"\bKeepalived v(\d+)\.(\d+)(?:\.(\d+))?")
-_OPTIONS = re.compile(rb"^(?:Config|System) options: *(.*)$", re.MULTILINE)
+_PATIENCE = Patience(timeout=5.0, output=1 << 20)
+"""It takes some milliseconds, and prints some 4 KiB (measured)."""
+_VERSION = re.compile(r"\bKeepalived v(\d+)\.(\d+)(?:\.(\d+))?")
+_OPTIONS = re.compile(r"^(?:Config|System) options: *(.*)$", re.MULTILINE)
 _LISTED_WHERE_LACKING = {
-    BuildOption.LINKBEAT: b"NO_LINKBEAT",
-    BuildOption.TRACK_PROCESS: b"DISABLE_TRACK_PROCESS",
+    BuildOption.LINKBEAT: "NO_LINKBEAT",
+    BuildOption.TRACK_PROCESS: "DISABLE_TRACK_PROCESS",
 }
 
 
@@ -25,34 +25,29 @@ def installed_build(executable: str | None) -> Build | None:
     if executable is None:
         return None
     try:
-        done = subprocess.run(
+        done = run(
             [executable, "--version"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=TIMEOUT,
-            check=False,
-            env={"LC_ALL": "C"},
+            environment={"LC_ALL": "C"},
+            patience=_PATIENCE,
         )
-    except subprocess.TimeoutExpired:
-        return None
-    except OSError as error:
-        if is_shortage(error):
-            raise
+    except ProgramError as error:
+        if error.__cause__ is not None and is_shortage(error.__cause__):
+            raise error.__cause__ from None
         return None
     # It prints to stderr (core/main.c).
-    return build_of(done.stderr + done.stdout)
+    return build_of(done.error + done.output)
 
 
-def build_of(told: bytes) -> Build | None:
+def build_of(told: str) -> Build | None:
     """What ``keepalived --version`` tells; None where that is no version."""
     found = _VERSION.search(told)
     if found is None:
         return None
-    major, minor, patch = found.groups(b"0")
+    major, minor, patch = found.groups("0")
     return Build((int(major), int(minor), int(patch)), _lacks(told))
 
 
-def _lacks(told: bytes) -> frozenset[BuildOption]:
+def _lacks(told: str) -> frozenset[BuildOption]:
     lines = _OPTIONS.findall(told)
     if len(lines) < 2:
         return frozenset()  # it does not tell
@@ -63,6 +58,6 @@ def _lacks(told: bytes) -> frozenset[BuildOption]:
         if (
             _LISTED_WHERE_LACKING[option] in listed
             if option in _LISTED_WHERE_LACKING
-            else option.value.encode() not in listed
+            else option.value not in listed
         )
     )
