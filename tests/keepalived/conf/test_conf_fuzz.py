@@ -12,6 +12,7 @@ import pytest
 from tests.fuzz.campaign import Campaign
 from tests.fuzz.comparison import Outcome
 from tests.fuzz.vocabulary import CONFIG_ID
+from tests.keepalived.editions import EDITIONS, command_of
 from tests.keepalived.oracle import PID_OPTIONS, Oracle
 from tests.keepalived.standing import StandingOracle
 
@@ -21,9 +22,10 @@ AT_A_TIME = 2
 CONFIGURATIONS = 500
 
 
-@pytest.mark.parametrize("seed", ["first", "second", "third"], ids=lambda _: "")
-def test_both_read_the_same(seed: str, tmp_path: Path) -> None:
-    campaign = Campaign(Oracle.build(tmp_path), tmp_path, seed)
+@pytest.mark.parametrize("edition", EDITIONS)
+@pytest.mark.parametrize("seed", ["first", "second", "third"])
+def test_both_read_the_same(seed: str, edition: str, tmp_path: Path) -> None:
+    campaign = Campaign(Oracle.build(tmp_path, command_of(edition)), tmp_path, seed)
 
     campaign.run(AT_A_TIME, most=CONFIGURATIONS)
 
