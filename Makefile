@@ -17,7 +17,7 @@ SPREAD := -n 2 --dist worksteal
 # The tests start the daemon and its commands hundreds of times: none is to compile its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-# How long, and with which keepalived, the fuzzers go on.
+# How long, and with which keepalived, the fuzzers go on: a command, or "debian 13".
 FUZZ_SECONDS ?= 600
 KEEPALIVED ?= keepalived
 
@@ -74,7 +74,7 @@ bench: setup
 	$(AS_ROOT) $(BIN)/python -m tests.bench
 
 fuzz: setup
-	$(AS_ROOT) FUZZ_SECONDS=$(FUZZ_SECONDS) KEEPALIVED=$(KEEPALIVED) $(BIN)/python -m tests.fuzz
+	$(AS_ROOT) FUZZ_SECONDS=$(FUZZ_SECONDS) KEEPALIVED="$(KEEPALIVED)" $(BIN)/python -m tests.fuzz
 
 fuzz-bytes: $(STAMP)
 	$(BIN)/python -m pip install -q --disable-pip-version-check 'atheris>=2.3'
