@@ -889,6 +889,13 @@ VERSIONS = [
         BOTH,
     ),
     Case(
+        "and one of its family after it",
+        "virtual_server fwmark 21 {\n ip_family inet\n"
+        f" real_server 2001:db8::7 80 {{\n {mail(MAIL_HOST)}\n }}\n"
+        " real_server 198.51.100.7 80 {\n }\n}\n" + server(8),
+        BOTH,
+    ),
+    Case(
         "a word missing in an invalid server without its brace",
         server(8) + "virtual_server www.example.org 80\n lb_kind\n}\n",
         "",

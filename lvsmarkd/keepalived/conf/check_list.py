@@ -88,9 +88,9 @@ class CheckList(Struct):
             self._hosts = 0
         return fault
 
-    def real_server_kept(self) -> Fault | None:
-        """The end of a real server that is kept, and so is its list."""
-        endless, self._endless = self._endless, False
+    def real_server_ends(self, *, kept: bool) -> Fault | None:
+        """The end of a real server: its list is looked at only where it is kept."""
+        endless, self._endless = self._endless and kept, False
         return Fault.HANGS if endless and self.dialect.loops_on_mail_hosts else None
 
     def _opened(self, check: str) -> None:

@@ -128,7 +128,7 @@ class _Checker(BlockHandler):
                 self._problems.append(_without_url(block, closing or self._opener, "may crash"))
                 self.doubtful = True
         if block == REAL_SERVER and self._server is not None:
-            if self._server.close_real() and self._checks.real_server_kept():
+            if self._checks.real_server_ends(kept=self._server.close_real()):
                 raise KeepalivedStops(_endless_hosts(closing or self._opener))
         elif block == VIRTUAL_SERVER and self._server is not None:
             self.collector.closed(closing)

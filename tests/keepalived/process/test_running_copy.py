@@ -1,10 +1,10 @@
 """The copy that keepalived holds of its configuration says what its files said when it read."""
 
 import os
-import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,55 +20,55 @@ from lvsmarkd.keepalived.process.running_copy import (
     stamp_at,
     stamp_of,
 )
-from lvsmarkd.keepalived.process.version import installed_build
 from lvsmarkd.model.keepalived import Completeness, Reading
-from lvsmarkd.model.running import RunningKeepalived
+from lvsmarkd.model.running import Build, RunningKeepalived
 from lvsmarkd.model.unknown import Unknown
 from tests.harness import netns as namespace
 from tests.harness.keepalived import Director, Keepaliveds
 from tests.keepalived.cases import CASES, CONFIG_ID, Case, server
+from tests.keepalived.editions import EDITIONS, INSTALLED, build_asked, command_of
+from tests.keepalived.oracle import HANGS_SECONDS, TIMEOUT_SECONDS
 
 AT_A_TIME = 4
-VERSION = installed_build(shutil.which("keepalived"))
-DIALECT = Dialect.of(VERSION)
 COPY = "/keepalived/consolidated_configuration"
 
 netns = pytest.mark.netns
 
 
-def myself() -> RunningKeepalived:
+def myself(build: Build | None = None) -> RunningKeepalived:
     """This process, as if it were keepalived: it can hold a copy, too."""
     ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
     return RunningKeepalived(
-        os.getpid(), ticks, None, None, CONFIG_ID, None, None, True, False, VERSION
+        os.getpid(), ticks, None, None, CONFIG_ID, None, None, True, False, build
     )
 
 
-def reading_of_copy(raw: bytes) -> Reading:
+def reading_of_copy(raw: bytes, build: Build | None = None) -> Reading:
     memory = os.memfd_create(COPY)
     try:
         os.pwrite(memory, raw, 0)
-        reading = read_running_copy(myself())
+        reading = read_running_copy(myself(build))
     finally:
         os.close(memory)
     assert isinstance(reading, Reading)
     return reading
 
 
-def copy_made(configuration: Path) -> bytes:
+def copy_made(configuration: Path, keepalived: Sequence[str] = INSTALLED) -> bytes:
     """The copy that the real keepalived makes of a configuration, in a test of it."""
     memory = os.memfd_create("copy")
     try:
         subprocess.run(
             [
-                *("unshare", "--net", "keepalived", f"--config-fd={memory}"),
+                *("prlimit", f"--cpu={HANGS_SECONDS}", "unshare", "--net", *keepalived),
+                f"--config-fd={memory}",
                 *("--config-test=/dev/null", "-i", CONFIG_ID, "-f", configuration.name),
             ],
             cwd=configuration.parent,
             pass_fds=[memory],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=20,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
         return os.pread(memory, 1 << 20, 0)
@@ -76,27 +76,42 @@ def copy_made(configuration: Path) -> bytes:
         os.close(memory)
 
 
+@pytest.fixture(scope="module", params=EDITIONS)
+def edition(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    return command_of(request.param)
+
+
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, bytes]]:
+def build(edition: tuple[str, ...]) -> Build:
+    return build_asked(edition)
+
+
+@pytest.fixture(scope="module")
+def made(
+    edition: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Path, bytes]]:
     """Of every case its configuration and its copy."""
     paths = [case.write(tmp_path_factory.mktemp("configuration")) for case in CASES]
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        copies = list(pool.map(copy_made, paths))
+        copies = list(pool.map(lambda path: copy_made(path, edition), paths))
     return {case.name: both for case, *both in zip(CASES, paths, copies, strict=True)}  # type: ignore[misc]
 
 
 @netns
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_copy_reads_as_the_files_do(
-    case: Case, made: dict[str, tuple[Path, bytes]], monkeypatch: pytest.MonkeyPatch
+    case: Case,
+    build: Build,
+    made: dict[str, tuple[Path, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path, raw = made[case.name]
     monkeypatch.chdir(path.parent)
-    from_files = read(path, CONFIG_ID, dialect=DIALECT)
+    from_files = read(path, CONFIG_ID, dialect=Dialect(build))
     if not from_files.services:
         return  # it ends on some of these after it has made a copy: no running one has that
 
-    from_copy = reading_of_copy(raw)
+    from_copy = reading_of_copy(raw, build)
 
     if case.name == "escaped hash at the start of a line":
         # In the copy it looks like the mark of a file: where it stood is lost.
@@ -111,15 +126,15 @@ def test_the_copy_reads_as_the_files_do(
 
 @netns
 def test_a_line_that_was_read_in_pieces_counts_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    edition: tuple[str, ...], build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     path = Case("", "a" * 1500 + "\n" + server(21)).write(tmp_path)
 
-    (service,) = reading_of_copy(copy_made(path)).services
+    (service,) = reading_of_copy(copy_made(path, edition), build).services
 
     # From 2.4 on the piece is dropped, and nothing tells in the copy that it was one.
-    line = 2 if DIALECT.comments_continue else 3
+    line = 3 if Dialect(build).drops_unfit_lines else 2
     assert [str(origin) for origin in service.origins] == [f"{path}:{line}"]
 
 
