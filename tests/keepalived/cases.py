@@ -867,6 +867,24 @@ VERSIONS = [
     looping("a check by SMTP of a host's port", checked(mail("connect_port 25"))),
     looping("a check by SMTP with a timeout, of a host", checked(mail("", inside=MAIL_TIMEOUT))),
     looping("a check by SMTP of two hosts", checked(mail("", ""))),
+    Case(
+        "a check by SMTP of a host whose address is taken back",
+        checked(mail(f"{MAIL_HOST}\n connect_ip x")) + server(8),
+        BOTH,
+    ),
+    looping(
+        "a check by SMTP of a host whose port is not",
+        checked(mail("connect_port 25\n connect_port x")),
+    ),
+    Case(
+        "a check by SMTP of a host, and nothing that counts",
+        checked(mail("fwmark 0", inside="bindto x")) + server(8),
+        BOTH,
+    ),
+    looping(
+        "a check by SMTP of a host, from an address of another family",
+        checked(mail(f"{MAIL_HOST}\n bindto ::1")),
+    ),
     Case("a check by SMTP of a host that says nothing", checked(mail("")) + server(8), BOTH),
     Case(
         "a check by SMTP of a host, and another check",

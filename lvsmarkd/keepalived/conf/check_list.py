@@ -4,17 +4,14 @@ keepalived/check/check_api.c (queue_checker, dequeue_new_checker); check_http.c,
 http_get_check_end; check_smtp.c, smtp_check_end_handler.
 """
 
-import re
 from enum import Enum, auto
 
 from msgspec import Struct, field
 
-from lvsmarkd.keepalived.conf.addresses import parse_address
 from lvsmarkd.keepalived.conf.checker_keywords import CHECKS, REAL_SERVER
+from lvsmarkd.keepalived.conf.connecting import Connecting
 from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.conf.logical import LogicalLine
-from lvsmarkd.keepalived.conf.unsigned import read_unsigned
-from lvsmarkd.model.service import MAX_MARK
 
 _FETCHING = frozenset({"HTTP_GET", "SSL_GET"})
 _SMTP = "SMTP_CHECK"
@@ -23,9 +20,6 @@ _FILE = "FILE_CHECK"
 """The one check that is in no list."""
 _TAKEN_OUT = frozenset({"MISC_CHECK", "BFD_CHECK"})
 """They take themselves out again unless they have a script, or the name of a bfd_instance."""
-_MAX_INTERFACE = 15
-_MAX_PORT = 65535
-_TIMEOUT = re.compile(r"0*[.]?0*[1-9]")
 
 
 class Fault(Enum):
@@ -47,7 +41,7 @@ class CheckList(Struct):
     _bfds: set[str] = field(default_factory=set)
     _endless: bool = False
     _hosts: int = 0
-    _connects: bool = False
+    _connecting: Connecting = field(default_factory=Connecting)
 
     def top(self, line: LogicalLine) -> None:
         """A line at top level."""
@@ -68,7 +62,7 @@ class CheckList(Struct):
             self._stays = self._bfds.issuperset(values)
         elif block in {_SMTP, _HOST} and values:
             # Those of a host, too, tell how the check itself connects.
-            self._connects = self._connects or _tells(word, values[0])
+            self._connecting.line(word, values[0])
 
     def closed(self, block: str) -> Fault | None:
         """The end of a block; what becomes of keepalived with it."""
@@ -84,7 +78,7 @@ class CheckList(Struct):
             # The first host becomes the check itself, where that tells nothing. Each other one
             # is put into its real server's list twice, and is then followed by itself, unless
             # another check comes after it.
-            self._endless = self._hosts > (not self._connects)
+            self._endless = self._hosts > (not self._connecting.told)
             self._hosts = 0
         return fault
 
@@ -95,22 +89,7 @@ class CheckList(Struct):
 
     def _opened(self, check: str) -> None:
         self._stays = check not in _TAKEN_OUT
-        self._url = self._connects = False
+        self._url = False
+        self._connecting = Connecting()
         if check != _FILE:
             self._endless = False
-
-
-def _tells(word: str, value: str) -> bool:
-    """Whether keepalived takes a line for a way to connect."""
-    match word:
-        case "connect_ip" | "bindto":
-            return parse_address(value) is not None
-        case "connect_port" | "bind_port":
-            return read_unsigned(value, 1, _MAX_PORT) is not None
-        case "bind_if":
-            return 0 < len(value) <= _MAX_INTERFACE
-        case "fwmark":
-            return bool(read_unsigned(value, 0, MAX_MARK))
-        case "connect_timeout":
-            return _TIMEOUT.match(value) is not None
-    return False
