@@ -342,7 +342,7 @@ def _vrrp_rules(instances: Iterable[VrrpInstance]) -> list[Rule]:
     """
     rules = set()
     for instance in instances:
-        family = instance.family or Family.INET
+        family = instance.family
         protocols = {(family, VRRP_PROTOCOL)}
         if instance.auth_ah and family is Family.INET:
             protocols.add((family, AH_PROTOCOL))

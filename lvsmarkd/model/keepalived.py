@@ -30,10 +30,11 @@ class VrrpInstance(Struct, frozen=True):
     origin: Origin
     interface: str | None = None
     vips: tuple[Address, ...] = ()
-    family: Family | None = None
-    """That of its adverts: its first virtual_ipaddress decides; None where it has none."""
+    family: Family = Family.INET
+    """That of its adverts, and of each virtual_ipaddress that is kept; of those that are
+    excluded, some may be of the other."""
     auth_ah: bool = False
-    """``auth_type AH``: IPv4 adverts come as IP protocol 51 instead of 112."""
+    """``auth_type AH`` where it holds: adverts come as IP protocol 51 instead of 112."""
 
     def vips_of(self, family: Family) -> tuple[Address, ...]:
         """The instance's addresses of one family, in the order written."""

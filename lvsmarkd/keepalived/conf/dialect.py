@@ -69,6 +69,19 @@ class Dialect(Struct, frozen=True):
     escapes_scripts = Difference(until=(2, 3, 2))
     """Backslashes in scripts' lines stand for other characters (af7aa8bf)."""
 
+    runs_without_interface = Difference(since=(2, 2, 8))
+    """A vrrp_instance with a word about unicast, and a source address, needs no interface; its
+    addresses without a ``dev`` are dropped then (vrrp.c: chk_min_cfg, vrrp_complete_instance)."""
+
+    wants_address_for_ipv6 = Difference(until=(2, 2, 8))
+    """A vrrp_instance of IPv6 without a virtual_ipaddress keeps keepalived from starting, of
+    whichever version of VRRP (vrrp.c, vrrp_complete_instance)."""
+
+    refuses_strict_unicast = Difference(since=(2, 4, 0))
+    """With unicast peers and strict mode keepalived does not start, on an interface that does
+    multicast: before, the check came too early to see the peers (vrrp.c,
+    vrrp_complete_instance)."""
+
     @classmethod
     def of(cls, build: Build | None) -> "Dialect":
         """The dialect of a keepalived; that of the reference, where it is not known."""

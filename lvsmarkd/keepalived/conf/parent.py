@@ -12,6 +12,7 @@ from lvsmarkd.keepalived.conf.logical import LogicalLine
 from lvsmarkd.keepalived.conf.nftables_ipvs import NftablesIpvs, OpenNftablesIpvs
 from lvsmarkd.keepalived.conf.parent_keywords import GLOBAL_DEFS
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops, incomplete
+from lvsmarkd.keepalived.conf.vrrp_defaults import OpenVrrpDefaults, VrrpDefaults
 from lvsmarkd.model.keepalived import Namespace
 from lvsmarkd.model.origin import Problem
 
@@ -33,6 +34,7 @@ class ParentConfig(Struct, frozen=True):
     """Set where keepalived marks the packets of groups of addresses by itself."""
     namespace: Namespace | None = None
     """Where IPVS is, if not where keepalived is started (core/namespaces.c)."""
+    vrrp: VrrpDefaults = VrrpDefaults()
 
 
 class Parent(BlockHandler):
@@ -47,13 +49,14 @@ class Parent(BlockHandler):
         self._stack = stack
         self._found = False
         self._nftables_ipvs = OpenNftablesIpvs(problems)
+        self._vrrp = OpenVrrpDefaults()
         self._namespaces: dict[str, Namespace] = {}
 
     def config(self) -> ParentConfig:
         """What it keeps in the end."""
         spaces = self._namespaces
         namespace = spaces.get("net_namespace_ipvs") or spaces.get("net_namespace")
-        return ParentConfig(self._found, self._nftables_ipvs.close(), namespace)
+        return ParentConfig(self._found, self._nftables_ipvs.close(), namespace, self._vrrp.close())
 
     def line(self, block: str, line: LogicalLine) -> bool:
         """Take in a line; nothing is skipped for it."""
@@ -65,6 +68,7 @@ class Parent(BlockHandler):
             self._stack.always_fatal = _checked(line.words[1:], self._stack.always_fatal)
         elif block == GLOBAL_DEFS:
             self._nftables_ipvs.line(line)
+            self._vrrp.line(line)
         return False
 
     def incomplete(self, block: str, line: LogicalLine) -> None:

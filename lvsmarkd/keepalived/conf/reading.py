@@ -16,7 +16,7 @@ from lvsmarkd.keepalived.conf.logical import LogicalLine
 from lvsmarkd.keepalived.conf.services import Programmed, programmed
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops
 from lvsmarkd.keepalived.conf.transcript import Transcript, transcribe
-from lvsmarkd.keepalived.conf.vrrp import vrrp_instances
+from lvsmarkd.keepalived.conf.vrrp import vrrp_config
 from lvsmarkd.keepalived.conf.vrrp_keywords import VRRP
 from lvsmarkd.kernel.files import file_stamp
 from lvsmarkd.model.keepalived import Annotation, Completeness, Reading
@@ -92,7 +92,7 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
     suspicion = _suspicion(main, transcript)
     if suspicion is not None:
         problems.append(suspicion)
-    instances = vrrp_instances(transcript.items, problems, dialect)
+    vrrp = vrrp_config(transcript.items, problems, transcript.parent.vrrp, dialect)
     stop = transcript.stop
     out = Programmed()
     annotations: tuple[Annotation, ...] = ()
@@ -113,11 +113,13 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
         # keepalived would not run on this: it programmes nothing, and takes nothing away.
         problems.append(stop)
         out = Programmed()
-    whole = suspicion is None and stop is None and not (transcript.partial or doubtful)
+    # Without its VRRP process keepalived ends; what it would balance is known nevertheless.
+    sure = vrrp.starts and not (transcript.partial or doubtful or vrrp.doubtful)
+    whole = suspicion is None and stop is None and sure
     return Reading(
         Completeness.WHOLE if whole else Completeness.SUSPECT,
         out.services,
-        instances,
+        vrrp.instances,
         annotations,
         _told(problems),
         transcript.files,

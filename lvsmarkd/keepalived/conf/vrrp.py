@@ -1,104 +1,159 @@
 """The VRRP process's view: instances and their addresses.
 
-keepalived/vrrp/vrrp_parser.c; vrrp_data.c, alloc_vrrp_vip; vrrp_ipaddress.c, parse_ipaddress.
+keepalived/vrrp/vrrp_parser.c, vrrp_handler and what it calls.
 """
 
 from collections.abc import Iterable
 
-from msgspec import Struct, field
+from msgspec import Struct
 
-from lvsmarkd.keepalived.conf.addresses import parse_address
 from lvsmarkd.keepalived.conf.blocks import TOP, BlockHandler, process_stream
 from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.conf.logical import Item, LogicalLine
-from lvsmarkd.keepalived.conf.mark_words import marks_named
+from lvsmarkd.keepalived.conf.open_instance import OpenInstance
+from lvsmarkd.keepalived.conf.stops import incomplete
+from lvsmarkd.keepalived.conf.unknown_words import UnknownWords
+from lvsmarkd.keepalived.conf.vrrp_defaults import VrrpDefaults
 from lvsmarkd.keepalived.conf.vrrp_keywords import (
     AUTHENTICATION,
+    OWN_BLOCKS,
+    UNICAST_PEER,
     VIRTUAL_IPADDRESS,
     VIRTUAL_IPADDRESS_EXCLUDED,
     VRRP,
     VRRP_INSTANCE,
 )
+from lvsmarkd.keepalived.conf.vrrp_start import start_problems
 from lvsmarkd.model.keepalived import VrrpInstance
-from lvsmarkd.model.origin import Origin, Problem
-from lvsmarkd.model.service import Address, Family
+from lvsmarkd.model.origin import Problem
 
-_MAX_INTERFACE = 15
-"""Characters of an interface's name (IFNAMSIZ less the NUL)."""
+_NEED_IT = frozenset({VRRP_INSTANCE, "static_ipaddress", "static_routes", "static_rules"})
+"""Without one of these, no VRRP process is started (have_vrrp_config, vrrp_parser.c:129-402)."""
 
 
-def vrrp_instances(
-    items: Iterable[Item], problems: list[Problem], dialect: Dialect
-) -> tuple[VrrpInstance, ...]:
-    """The instances, in the order written."""
-    vrrp = _Vrrp(problems)
+class VrrpConfig(Struct, frozen=True):
+    """What the VRRP process keeps; ``starts`` tells that it does start with it."""
+
+    instances: tuple[VrrpInstance, ...] = ()
+    starts: bool = True
+    doubtful: bool = False
+    """What keepalived makes of it cannot be known."""
+
+
+def vrrp_config(
+    items: Iterable[Item],
+    problems: list[Problem],
+    defaults: VrrpDefaults,
+    dialect: Dialect,
+) -> VrrpConfig:
+    """The instances, in the order written, and what keepalived does not start with."""
+    vrrp = _Vrrp(problems, dialect)
     process_stream(items, VRRP, vrrp, dialect)
-    return tuple(vrrp.instances.values())
-
-
-class _OpenInstance(Struct):
-    name: str
-    origin: Origin
-    family: Family | None = None
-    interface: str | None = None
-    auth_ah: bool = False
-    vips: dict[Address, None] = field(default_factory=dict)
-
-    def close(self) -> VrrpInstance:
-        return VrrpInstance(
-            self.name, self.origin, self.interface, tuple(self.vips), self.family, self.auth_ah
-        )
+    for instance in vrrp.instances:
+        instance.settle(defaults, dialect)
+    closed = tuple(instance.settled_as() for instance in vrrp.instances)
+    found = [*vrrp.incompletes, *start_problems(vrrp.instances, defaults, dialect)]
+    if not vrrp.runs:
+        found = []
+    problems += found
+    return VrrpConfig(closed, not any(problem.fatal for problem in found), vrrp.doubtful)
 
 
 class _Vrrp(BlockHandler):
-    # What is wrong with the structure, the checker's view says.
+    # What is wrong with the structure at top level, the checker's view says.
 
-    def __init__(self, problems: list[Problem]) -> None:
-        self.instances: dict[str, VrrpInstance] = {}
+    def __init__(self, problems: list[Problem], dialect: Dialect) -> None:
+        self.instances: list[OpenInstance] = []
+        self.incompletes: list[Problem] = []
+        self.runs = False
+        self.doubtful = False
         self._problems = problems
-        self._open: _OpenInstance | None = None
+        self._dialect = dialect
+        self._header: LogicalLine | None = None
+        self._open: OpenInstance | None = None
+        self._words = UnknownWords(OWN_BLOCKS, problems)
 
     def line(self, block: str, line: LogicalLine) -> bool:
-        instance = self._open
-        match line.words:
-            case ["vrrp_instance", *rest] if block == TOP:
-                # Without exactly one name, and with a name that is taken, the block is skipped.
-                taken = len(rest) != 1 or rest[0] in self.instances
-                self._open = None if taken else _OpenInstance(rest[0], line.origin)
-                return taken
-            case _ if instance is None:
-                return False
-            case ["interface", str(name), *_] if block == VRRP_INSTANCE:
-                if len(name) <= _MAX_INTERFACE:
-                    instance.interface = name
-            case ["auth_type", "AH" | "PASS" as kind, *_] if block == AUTHENTICATION:
-                instance.auth_ah = kind == "AH"
+        self._words.known()
+        if block == TOP:
+            self.runs = self.runs or line.words[0] in _NEED_IT
+            return line.words[0] == VRRP_INSTANCE and not self._opens(line)
+        if self._open is not None and block == VRRP_INSTANCE:
+            self._open.line(line)
+        elif self._open is not None and block == AUTHENTICATION:
+            self._open.authentication(line)
         return False
 
     def value(self, block: str, line: LogicalLine) -> None:
+        self._words.known()
         if (instance := self._open) is None:
             return
-        if block not in (VIRTUAL_IPADDRESS, VIRTUAL_IPADDRESS_EXCLUDED):
-            return
-        address = parse_address(line.words[0].partition("/")[0])
-        if address is None:
-            if marks := marks_named(line.words):
-                message = (
-                    f"{' '.join(line.words)!r} is no address, and keepalived drops it: a mark "
-                    "belongs into a virtual_server line or a virtual_server_group"
-                )
-                self._problems.append(Problem(line.origin, message, marks))
-            return
-        if block == VIRTUAL_IPADDRESS:
-            # The first one decides on the family of the instance; the others are ignored.
-            family = Family.of(address)
-            instance.family = instance.family or family
-            if instance.family is not family:
-                return
-        instance.vips[address] = None
+        match block:
+            case str() if block == UNICAST_PEER:
+                instance.peer(line)
+            case str() if block == VIRTUAL_IPADDRESS:
+                instance.vip(line)
+            case str() if block == VIRTUAL_IPADDRESS_EXCLUDED:
+                instance.excluded_vip(line)
 
     def end(self, block: str, closing: LogicalLine | None) -> None:
-        del closing
-        if block == VRRP_INSTANCE and (instance := self._open) is not None:
-            self.instances[instance.name] = instance.close()
+        self._words.end(block)
+        if block == VRRP_INSTANCE:
+            if self._header is not None and not self.instances and closing is None:
+                self._doubt(self._header)
             self._open = None
+
+    def unknown(self, block: str, line: LogicalLine) -> None:
+        self._words.unknown(block, line)
+
+    def unexpected_open(self, block: str, line: LogicalLine) -> None:
+        self._words.unexpected_open(block, line)
+
+    def missing_open(self, block: str, line: LogicalLine) -> None:
+        if block != VRRP_INSTANCE or self._open is not None:
+            self._words.missing_open(block, line)
+        elif self._dialect.keeps_closed_blocks and self.instances:
+            # Its header is none, but nothing is left out without a '{': what follows changes
+            # the instance before it.
+            self._open = self.instances[-1]
+        elif not self.instances:
+            self._doubt(line)
+
+    def incomplete(self, block: str, line: LogicalLine) -> None:
+        about_none = block in {VRRP_INSTANCE, AUTHENTICATION} and self._open is None
+        if self._dialect.keeps_closed_blocks or not about_none:
+            self.incompletes.append(incomplete(line, "exits"))
+
+    def _opens(self, line: LogicalLine) -> bool:
+        """vrrp_handler (2.2.7: 397-425): whether the line makes an instance."""
+        names = line.words[1:]
+        self._open = None
+        self._header = line
+        if len(names) != 1:
+            found = "no name" if not names else f"{len(names)} names"
+            self._say(line, f"keepalived skips a vrrp_instance that has {found}: give it one name")
+            return False
+        taken = next((each for each in self.instances if each.name == names[0]), None)
+        if taken is not None:
+            self._say(
+                line,
+                f"keepalived skips this vrrp_instance, since {taken.origin} has one of the name "
+                f"{names[0]}: give it another",
+            )
+            return False
+        self._open = OpenInstance(names[0], line.origin, self._problems)
+        self.instances.append(self._open)
+        return True
+
+    def _doubt(self, line: LogicalLine) -> None:
+        """What is taken for the instance before a skipped one is a list's own head."""
+        if self._dialect.keeps_closed_blocks and not self.doubtful:
+            self.doubtful = True
+            message = (
+                "the vrrp_instance of this line is skipped, and keepalived may crash on its "
+                "block, so that nothing is balanced: give it a name, and its '{' and '}'"
+            )
+            self._problems.append(Problem(line.origin, message))
+
+    def _say(self, line: LogicalLine, message: str) -> None:
+        self._problems.append(Problem(line.origin, message))

@@ -1,0 +1,126 @@
+"""What keepalived's VRRP process does not start with.
+
+It then exits with KEEPALIVED_EXIT_CONFIG, its parent terminates, and the checker takes its
+services out of IPVS again (measured with 2.2.7, at a start and at a reload): nothing is balanced.
+keepalived/vrrp/vrrp.c, vrrp_complete_init (2.2.7: 4493; 2.4.3: the same order). What depends on
+the host, as whether an interface is there, is not looked at.
+"""
+
+from collections.abc import Callable, Iterator
+from ipaddress import IPv6Address
+from itertools import combinations
+
+from lvsmarkd.keepalived.conf.dialect import Dialect
+from lvsmarkd.keepalived.conf.open_instance import OpenInstance
+from lvsmarkd.keepalived.conf.vrrp_defaults import VERSIONS, VrrpDefaults
+from lvsmarkd.model.origin import Problem
+from lvsmarkd.model.service import Family
+
+_SO = "so that keepalived does not start, and nothing is balanced"
+
+
+def start_problems(
+    instances: list[OpenInstance], defaults: VrrpDefaults, dialect: Dialect
+) -> Iterator[Problem]:
+    """All that keeps it from starting, fatal each, and instances without an address of theirs.
+
+    The instances are settled.
+    """
+    checks: tuple[Callable[[OpenInstance, Dialect], Problem | None], ...]
+    checks = (_router, _place, _without_vips, _strict_unicast)
+    for check in checks:
+        for instance in instances:
+            if (problem := check(instance, dialect)) is not None:
+                yield problem
+    for one, other in combinations(instances, 2):
+        if _conflict(one, other, defaults):
+            yield _same_router(one, other, defaults)
+
+
+def _router(instance: OpenInstance, dialect: Dialect) -> Problem | None:
+    """chk_min_cfg, 2311-2316."""
+    del dialect
+    if instance.router:
+        return None
+    return _fatal(instance, f"has no virtual_router_id from 1 to 255, {_SO}: give it one")
+
+
+def _place(instance: OpenInstance, dialect: Dialect) -> Problem | None:
+    """chk_min_cfg, 2317-2320, and vrrp_complete_instance, 2966-2979: since 2.2.8 an instance
+    that has a word about unicast and a source address needs no interface.
+    """
+    if instance.interface is not None:
+        return None
+    if dialect.runs_without_interface and instance.unicast:
+        if instance.source is None:
+            return _fatal(instance, f"has no interface, nor a unicast_src_ip, {_SO}: give it one")
+        if isinstance(instance.source, IPv6Address) and instance.source.is_link_local:
+            return _fatal(
+                instance,
+                f"has no interface, and {instance.source} is link-local, {_SO}: give it one",
+            )
+        return None
+    return _fatal(instance, f"has no interface, {_SO}: give it one (the loopback is none)")
+
+
+def _without_vips(instance: OpenInstance, dialect: Dialect) -> Problem | None:
+    """vrrp_complete_instance, 2895-2902 and 3816-3824 (2.4.3: 3806-3818)."""
+    if instance.vips:
+        return None
+    strict = bool(instance.strict)
+    if instance.no_vips and not strict:
+        return None
+    needed = strict or instance.version != VERSIONS[0]
+    needed = needed or (dialect.wants_address_for_ipv6 and instance.family is Family.INET6)
+    if needed:
+        return _fatal(
+            instance, f"is left without a virtual_ipaddress, {_SO}: give it one of its family"
+        )
+    return Problem(
+        instance.origin,
+        f"vrrp_instance {instance.name} is left without a virtual_ipaddress: give it one, or "
+        "remove it",
+    )
+
+
+def _strict_unicast(instance: OpenInstance, dialect: Dialect) -> Problem | None:
+    """vrrp_complete_instance (2.4.3: 3002-3008): it depends on the interface."""
+    speaks = instance.peers and instance.strict and instance.interface is not None
+    if not (speaks and dialect.refuses_strict_unicast):
+        return None
+    return Problem(
+        instance.origin,
+        f"vrrp_instance {instance.name} has unicast peers and strict mode, {_SO} where "
+        f"{instance.interface} does multicast, as most do: take away one of them",
+    )
+
+
+def _conflict(one: OpenInstance, other: OpenInstance, defaults: VrrpDefaults) -> bool:
+    """check_vrid_conflicts, 4271-4400; of unicast instances, where the file alone shows it."""
+    if not one.router or one.router != other.router or one.family is not other.family:
+        return False
+    if bool(one.peers) != bool(other.peers):
+        return False
+    if one.peers:
+        known = one.source is not None and one.source == other.source
+        apart = None not in (one.interface, other.interface) and one.interface != other.interface
+        return known and not apart and not set(one.peers).isdisjoint(other.peers)
+    family = one.family or Family.INET
+    groups = {each.group or defaults.group(family) for each in (one, other)}
+    return one.interface is not None and one.interface == other.interface and len(groups) == 1
+
+
+def _same_router(one: OpenInstance, other: OpenInstance, defaults: VrrpDefaults) -> Problem:
+    absent = " where that interface is there" if defaults.dynamic_interfaces else ""
+    name = "IPv4" if one.family is Family.INET else "IPv6"
+    where = f" on {one.interface}" if one.interface else ""
+    return Problem(
+        other.origin,
+        f"vrrp_instance {other.name} has the virtual_router_id {other.router} of {one.name} "
+        f"({one.origin}), both with {name}{where}, {_SO}{absent}: give it another",
+        fatal=not absent,
+    )
+
+
+def _fatal(instance: OpenInstance, what: str) -> Problem:
+    return Problem(instance.origin, f"vrrp_instance {instance.name} {what}", fatal=True)
