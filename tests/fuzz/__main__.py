@@ -1,7 +1,8 @@
 """As many configurations as time allows, put to keepalived and to lvsmarkd.
 
 FUZZ_SECONDS, FUZZ_WORKERS, FUZZ_SEED and KEEPALIVED say how long, how many at once, from where,
-and with which keepalived: a command, or "debian 13" for that one's.
+and with which keepalived: a command, or "debian 13" for that one's. A quarter of the time is for
+vrrp_instances, the rest for services; FUZZ_SUBJECT=instances or services gives all of it to one.
 """
 
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.fuzz.campaign import Campaign, Finding
+from tests.fuzz.subject import INSTANCES, SERVICES, Subject
 from tests.keepalived.editions import build_asked, command_of
 from tests.keepalived.oracle import Oracle
 
@@ -26,11 +28,23 @@ def main() -> int:
     memory = Path("/dev/shm")  # noqa: S108  # a directory of our own is made in it
     with TemporaryDirectory(dir=memory if memory.is_dir() else None) as scratch:
         directory = Path(scratch)
-        campaign = Campaign(Oracle.build(directory, keepalived), directory, seed, _tell)
-        began = time.monotonic()
-        campaign.run(workers, seconds=seconds)
-        print(campaign.summary(time.monotonic() - began))
-    return 1 if campaign.found else 0
+        oracle = Oracle.build(directory, keepalived)
+        found = 0
+        for subject, part in _subjects():
+            campaign = Campaign(oracle, directory, seed, subject, _tell)
+            began = time.monotonic()
+            campaign.run(workers, seconds=seconds * part)
+            print(f"{subject.name}: {campaign.summary(time.monotonic() - began)}", flush=True)
+            found += len(campaign.found)
+    return 1 if found else 0
+
+
+def _subjects() -> list[tuple[Subject, float]]:
+    """What it is about, each with its part of the time."""
+    wanted = os.environ.get("FUZZ_SUBJECT")
+    parts = [(SERVICES, 0.75), (INSTANCES, 0.25)]
+    only = [(subject, 1.0) for subject, _ in parts if subject.name == wanted]
+    return only or parts
 
 
 def _tell(finding: Finding) -> None:

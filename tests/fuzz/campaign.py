@@ -6,19 +6,19 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from unittest.mock import patch
 
 from lvsmarkd.keepalived.conf import bounds
-from tests.fuzz.comparison import MAX_EXPANDED, Comparison, Outcome, compare
+from tests.fuzz.comparison import MAX_EXPANDED, Comparison, Outcome
 from tests.fuzz.configuration import Configuration
-from tests.fuzz.generator import generate
 from tests.fuzz.shrinking import Shrinker
-from tests.fuzz.vocabulary import CONFIG_ID
+from tests.fuzz.subject import SERVICES, Asked, Subject
 from tests.keepalived.oracle import Oracle
-from tests.keepalived.standing import StandingOracle
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class Campaign:
     oracle: Oracle
     scratch: Path
     seed: str
+    subject: Subject = SERVICES
     told: Callable[[Finding], None] = lambda _: None
     outcomes: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
@@ -69,29 +70,29 @@ class Campaign:
         )
 
     def _work(self, worker: int, most: int | None, end: float) -> None:
-        directory = self.scratch / f"oracle{worker}"
+        directory = self.scratch / f"oracle{worker}-{self.subject.name}"
         directory.mkdir()
-        with StandingOracle(self.oracle, directory, CONFIG_ID) as oracle:
+        with closing(self.subject.standing(self.oracle, directory)) as asked:
             while time.monotonic() < end:
                 number = next(self._numbers)
                 if most is not None and number >= most:
                     return
-                self._one(f"{self.seed}/{number}", oracle)
+                self._one(f"{self.seed}/{number}", asked)
 
-    def _one(self, seed: str, oracle: StandingOracle) -> None:
-        configuration = generate(seed)
-        comparison = compare(configuration, oracle)
+    def _one(self, seed: str, asked: Asked) -> None:
+        configuration = self.subject.generate(seed)
+        comparison = asked.compare(configuration)
         with self._lock:
             self.outcomes[comparison.outcome] += 1
-            self.ends[comparison.answer.end] += 1
+            self.ends[comparison.end.text] += 1
         if comparison.outcome is not Outcome.DISAGREED:
             return
         finding = Finding(seed, configuration, comparison)
-        slow = comparison.answer.hung or comparison.slow
+        slow = comparison.end.hung or comparison.slow
         # What does not show again is told as it was.
-        if not slow and self._disagree(configuration, oracle):
-            small = Shrinker(lambda smaller: self._disagree(smaller, oracle)).shrink(configuration)
-            finding = Finding(seed, small, compare(small, oracle))
+        if not slow and _disagree(asked, configuration):
+            small = Shrinker(partial(_disagree, asked)).shrink(configuration)
+            finding = Finding(seed, small, asked.compare(small))
         with self._lock:
             kind = _kind(finding)
             if kind in self.found:
@@ -99,9 +100,9 @@ class Campaign:
             self.found[kind] = finding
             self.told(finding)
 
-    @staticmethod
-    def _disagree(configuration: Configuration, oracle: StandingOracle) -> bool:
-        return compare(configuration, oracle).outcome is Outcome.DISAGREED
+
+def _disagree(asked: Asked, configuration: Configuration) -> bool:
+    return asked.compare(configuration).outcome is Outcome.DISAGREED
 
 
 def _kind(finding: Finding) -> str:

@@ -6,6 +6,7 @@ from tests.fuzz.configuration import Configuration
 from tests.fuzz.disturbances import Draft, add_file, disturb
 from tests.fuzz.grammar import document
 from tests.fuzz.vocabulary import FILES
+from tests.fuzz.vrrp_grammar import vrrp_document
 from tests.keepalived.cases import CASES, MAIN
 
 
@@ -26,6 +27,15 @@ def generate(seed: str) -> Configuration:
     end = chance.choice(("\n", "\n", "\n", "\n", "\n", "\n", "\r\n", ""))
     files = {name: _text(lines, end) for name, lines in draft.items()}
     return Configuration(files, frozenset(executable & files.keys()))
+
+
+def generate_instances(seed: str) -> Configuration:
+    """The vrrp_instances of a seed, little disturbed: what they are read as is another matter."""
+    chance = Random(seed)
+    draft: Draft = {MAIN: vrrp_document(chance)}
+    if chance.random() < 0.15:
+        disturb(chance, draft, chance.choice((1, 1, 2)))
+    return Configuration({name: _text(lines, "\n") for name, lines in draft.items()})
 
 
 def _splice(chance: Random, draft: Draft, executable: set[str]) -> None:

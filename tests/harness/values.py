@@ -89,7 +89,7 @@ def service(mark: int, family: str = "inet", ports: tuple[int, ...] = (80,)) -> 
 
 def instance(*vips: str, name: str = "VI_1", ah: bool = False) -> VrrpInstance:
     addresses = tuple(map(ip_address, vips))
-    family = Family.of(addresses[0]) if addresses else None
+    family = Family.of(addresses[0]) if addresses else Family.INET
     return VrrpInstance(name, HERE, "eth0", addresses, family, ah)
 
 

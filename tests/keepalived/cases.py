@@ -63,6 +63,12 @@ def grouped(group: str, real: str = "198.51.100.7", *, inside: str = "") -> str:
     return f"virtual_server group {group} {{\n  {inside}\n  real_server {real} 80 {{\n  }}\n}}\n"
 
 
+def instance(inside: str, name: str = "VI_1", *, router: int = 51) -> str:
+    """A vrrp_instance that keepalived starts with, if ``inside`` has an address."""
+    head = f"vrrp_instance {name} {{\n interface eth0\n virtual_router_id {router}\n"
+    return f"{head} {inside}\n}}\n"
+
+
 V6 = "2001:db8::7"
 
 NUMBERS = [

@@ -19,6 +19,9 @@
 
 typedef int main_function(int, char **, char **);
 
+/* keepalived's own first process. */
+pid_t oracle_parent;
+
 static main_function *real_main;
 
 static int answer(int line, int32_t number)
@@ -42,6 +45,7 @@ static int serve(int argc, char **argv, char **envp)
 	char request;
 	pid_t child;
 
+	oracle_parent = getpid();
 	if (name == NULL)
 		return real_main(argc, argv, envp);
 	line = atoi(name);
@@ -54,6 +58,7 @@ static int serve(int argc, char **argv, char **envp)
 			close(line);
 			/* Children of keepalived are programs of their own, or read this again. */
 			unsetenv("ORACLE_LINE");
+			oracle_parent = getpid();
 			setsid();
 			setrlimit(RLIMIT_CPU, &seconds);
 			setrlimit(RLIMIT_AS, &memory);

@@ -5,7 +5,8 @@
  * Each new service by firewall mark becomes one line, "FAMILY MARK", in the file named by
  * ORACLE_SERVICES. The checker sends all of them before it first waits for events, and at that
  * point everything is killed: the oracle needs no patience. Where ORACLE_STAYS is set, keepalived
- * goes on instead, as on a director.
+ * goes on instead, as on a director. Where ORACLE_INSTANCES is set, it is the VRRP process that is
+ * asked: it has told all of its instances in its log when it first waits.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -28,6 +29,8 @@
 
 /* Any number that no registered family has. */
 enum { IPVS_FAMILY = 0x7fff };
+
+extern pid_t oracle_parent;
 
 static struct nl_sock *ipvs_socket;
 static int *acknowledged;
@@ -99,12 +102,12 @@ int epoll_wait(int epoll, struct epoll_event *events, int size, int timeout)
 
 	if (getenv("ORACLE_STAYS"))
 		return REAL(epoll_wait)(epoll, events, size, timeout);
-	if (ipvs_socket) {
-		/* The checker: its parent goes first, or it would mourn. */
+	if (ipvs_socket || (getenv("ORACLE_INSTANCES") && getpid() != oracle_parent)) {
+		/* The child that is asked: its parent goes first, or it would mourn. */
 		kill(getppid(), SIGKILL);
 		_exit(0);
 	}
-	/* The parent, which has found no service at all and so started no checker. */
+	/* The parent, which has found nothing at all for its child and so started none. */
 	if (waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) == -1 && errno == ECHILD)
 		_exit(0);
 	return REAL(epoll_wait)(epoll, events, size, timeout);

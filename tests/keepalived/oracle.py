@@ -19,8 +19,12 @@ TIMEOUT_SECONDS = 60
 HANGS_SECONDS = 1
 """Of processor time: a keepalived that takes so long hangs, and is ended."""
 
-# Checker only, in the foreground, never restarted, logging to stderr.
-OPTIONS = ["--check", "--dont-fork", "--dont-respawn", "--log-console", "--no-syslog"]
+# In the foreground, never restarted, logging to stderr.
+ALONE = ["--dont-fork", "--dont-respawn", "--log-console", "--no-syslog"]
+# The checker only.
+OPTIONS = ["--check", *ALONE]
+# The VRRP process only, which tells what it has read.
+VRRP_OPTIONS = ["--vrrp", "--dump-conf", *ALONE]
 
 PID_OPTIONS = ("pid", "checkers_pid", "vrrp_pid", "bfd_pid")
 

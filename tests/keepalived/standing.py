@@ -24,18 +24,21 @@ ANSWER_SECONDS = 30
 _NUMBER = struct.Struct("=i")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The (family, mark) pairs programmed, and how keepalived ended."""
+_INTERFACES = "ip link add eth0 type veth peer name eth1; ip link set eth0 up; ip link set eth1 up"
+"""For keepalived's VRRP process, in its own namespace."""
 
-    services: frozenset[tuple[str, int]]
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How keepalived ended."""
+
     status: int
     """As waitpid gives it; a SIGKILL is the end that the shim gives it, and no fault."""
     hung: bool = False
 
     @property
-    def end(self) -> str:
-        """How it ended, in words."""
+    def text(self) -> str:
+        """The same in words."""
         if self.hung:
             return "hangs"
         if os.WIFSIGNALED(self.status):
@@ -44,36 +47,53 @@ class Answer:
         return f"exits with {os.WEXITSTATUS(self.status)}"
 
 
-class StandingOracle:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The (family, mark) pairs programmed, and how keepalived ended."""
+
+    services: frozenset[tuple[str, int]]
+    end: End
+
+
+class StandingKeepalived:
     """One keepalived that waits, forked for each question; not for several threads at once.
 
     ``directory`` is an own, empty one (best in memory); the configuration to be read is
-    written into ``configuration`` by whoever asks.
+    written into ``configuration`` by whoever asks. With ``instances`` it is its VRRP process
+    that is asked, in a namespace that has interfaces.
     """
 
-    def __init__(self, oracle: Oracle, directory: Path, config_id: str) -> None:
+    def __init__(
+        self, oracle: Oracle, directory: Path, options: list[str], *, instances: bool = False
+    ) -> None:
         self.dialect = Dialect.of(oracle.built)
         self.configuration = directory / "configuration"
-        self._services = directory / "services"
-        self._services.touch()
+        self.log = directory / "log"
+        self.services = directory / "services"
+        self.services.touch()
         self._pid_files = [directory / name for name in oracle.pid_options]
         self.configuration.mkdir()
         self._line, theirs = socket.socketpair()
         # For keepalived alone: unshare would be forked itself.
-        own = oracle.variables(self._services) | {"ORACLE_LINE": str(theirs.fileno())}
-        command = ["unshare", "--net", "env", *(f"{name}={value}" for name, value in own.items())]
-        command += [*oracle.command, *OPTIONS, "--config-id", config_id]
+        own = oracle.variables(self.services) | {"ORACLE_LINE": str(theirs.fileno())}
+        if instances:
+            own["ORACLE_INSTANCES"] = "1"
+        before = ["sh", "-c", f'{_INTERFACES}; exec "$@"', "sh"] if instances else []
+        command = ["unshare", "--net", *before]
+        command += ["env", *(f"{name}={value}" for name, value in own.items())]
+        command += [*oracle.command, *options]
         command += ["--use-file", str(self.configuration / "keepalived.conf")]
         command += oracle.private_paths(directory)
-        self._process = subprocess.Popen(
-            command,
-            cwd=self.configuration,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,
-        )
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                cwd=self.configuration,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log if instances else subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
         theirs.close()
 
     def clear(self) -> Path:
@@ -85,10 +105,11 @@ class StandingOracle:
                 entry.unlink()
         return self.configuration
 
-    def ask(self) -> Answer:
-        """What keepalived makes of the configuration that now lies in its directory."""
-        with self._services.open("wb"):
-            pass
+    def run(self) -> End:
+        """Let one read the configuration that now lies in its directory, and end."""
+        for file in (self.services, self.log):
+            with file.open("wb"):
+                pass
         # One that was killed leaves its numbers; once another process has one of them, the next
         # keepalived believes that it runs already, and ends.
         for file in self._pid_files:
@@ -102,12 +123,7 @@ class StandingOracle:
             status = self._number(ANSWER_SECONDS)
         assert status is not None, "keepalived does not end"
         spent = self._number(ANSWER_SECONDS) or 0
-        pairs = (line.split() for line in self._services.read_text().splitlines())
-        return Answer(
-            frozenset((family, int(mark)) for family, mark in pairs),
-            status,
-            asleep or spent > HANGS_MILLISECONDS,
-        )
+        return End(status, asleep or spent > HANGS_MILLISECONDS)
 
     def close(self) -> None:
         """Let it end."""
@@ -126,3 +142,16 @@ class StandingOracle:
         received = self._line.recv(_NUMBER.size, socket.MSG_WAITALL)
         assert len(received) == _NUMBER.size, "keepalived is gone"
         return int(_NUMBER.unpack(received)[0])
+
+
+class StandingOracle(StandingKeepalived):
+    """A keepalived that waits, to be asked which services it programmes."""
+
+    def __init__(self, oracle: Oracle, directory: Path, config_id: str) -> None:
+        super().__init__(oracle, directory, [*OPTIONS, "--config-id", config_id])
+
+    def ask(self) -> Answer:
+        """What keepalived makes of the configuration that now lies in its directory."""
+        end = self.run()
+        pairs = (line.split() for line in self.services.read_text().splitlines())
+        return Answer(frozenset((family, int(mark)) for family, mark in pairs), end)

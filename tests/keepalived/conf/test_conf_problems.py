@@ -6,7 +6,7 @@ import pytest
 
 from lvsmarkd.keepalived import read
 from lvsmarkd.model.origin import Problem
-from tests.keepalived.cases import CONFIG_ID, V6, Case, grouped, server
+from tests.keepalived.cases import CONFIG_ID, V6, Case, grouped, instance, server
 
 _PAIR = "virtual_server_group G {\n fwmark 21 inet\n fwmark 22 inet6\n}\n"
 
@@ -102,7 +102,7 @@ def test_a_problem_names_the_line_and_the_marks(
     [
         server(21),
         server("021") + server(21, V6, inside="protocol TCP\n unknown_keyword 5"),
-        "vrrp_script x {\n script y\n}\n" + instance("priority 3"),
+        "vrrp_script x {\n script y\n}\n" + instance("virtual_ipaddress {\n 192.0.2.1\n }"),
         "global_defs {\n router_id x\n}\n" + server(21, inside="weight 0x10"),
         "virtual_server 192.0.2.1 80 {\n real_server 192.0.2.300 80 {\n }\n}\n",
         "@nobody virtual_server fwmark 0x21 {\n" + server(21),
