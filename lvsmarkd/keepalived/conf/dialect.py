@@ -73,6 +73,10 @@ class Dialect(Struct, frozen=True):
     """A vrrp_instance with a word about unicast, and a source address, needs no interface; its
     addresses without a ``dev`` are dropped then (vrrp.c: chk_min_cfg, vrrp_complete_instance)."""
 
+    drops_duplicates = Difference(since=(2, 3, 3))
+    """An address that a vrrp_instance has already is dropped (vrrp_data.c, vip_is_duplicate;
+    e67cf6b2)."""
+
     wants_address_for_ipv6 = Difference(until=(2, 2, 8))
     """A vrrp_instance of IPv6 without a virtual_ipaddress keeps keepalived from starting, of
     whichever version of VRRP (vrrp.c, vrrp_complete_instance)."""

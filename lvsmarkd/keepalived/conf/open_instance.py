@@ -47,6 +47,7 @@ class OpenInstance(Struct):
     name: str
     origin: Origin
     problems: list[Problem]
+    dialect: Dialect
     family: Family | None = None
     settled: Origin | None = None
     """The line that decided on the family."""
@@ -125,7 +126,8 @@ class OpenInstance(Struct):
         if (vip := self._vip(line)) is None:
             return
         if self._agrees(line, vip.address):
-            self.vips.append(vip)
+            if not self._has(vip, excluded=False):
+                self.vips.append(vip)
             return
         self._say(
             line,
@@ -137,17 +139,18 @@ class OpenInstance(Struct):
         """A line of ``virtual_ipaddress_excluded``: of whichever family, and it decides nothing
         (alloc_vrrp_evip, vrrp_data.c:1141).
         """
-        if (vip := self._vip(line)) is not None:
+        vip = self._vip(line)
+        if vip is not None and not self._has(vip, excluded=True):
             self.excluded.append(vip)
 
-    def settle(self, defaults: VrrpDefaults, dialect: Dialect) -> None:
+    def settle(self, defaults: VrrpDefaults) -> None:
         """What holds where nothing said otherwise (vrrp_complete_instance, vrrp.c:2829)."""
         self.family = self.family or Family.INET
         self.strict = defaults.strict if self.strict is None else self.strict
         if self.family is Family.INET6 and (self.strict or not self.version):
             self.version = 3
         self.version = self.version or defaults.version
-        if self.interface is None and dialect.runs_without_interface:
+        if self.interface is None and self.dialect.runs_without_interface:
             self.vips = self._placed(self.vips)
             self.excluded = self._placed(self.excluded)
 
@@ -257,6 +260,22 @@ class OpenInstance(Struct):
         for doubt in vip.doubts:
             self._say(line, f"keepalived {doubt}")
         return vip
+
+    def _has(self, vip: VirtualAddress, *, excluded: bool) -> bool:
+        """vip_is_duplicate (2.4.3: vrrp_data.c:1182-1216): by address, and where one of both is
+        excluded, by ``dev`` too. Families are not told apart there.
+        """
+        if not self.dialect.drops_duplicates:
+            return False
+        here = [old for old in self.vips if not excluded or old.device == vip.device]
+        beside = [
+            old
+            for old in self.excluded
+            if old.device == vip.device and old.address.version == vip.address.version
+        ]
+        length = len(vip.address.packed)
+        new = vip.address.packed
+        return any(old.address.packed.ljust(16, b"\0")[:length] == new for old in here + beside)
 
     def _address(self, line: LogicalLine, word: str, keyword: str) -> Address | None:
         """An address that has to be of the instance's family, or decides on it."""

@@ -50,9 +50,9 @@ def vrrp_config(
     vrrp = _Vrrp(problems, dialect)
     process_stream(items, VRRP, vrrp, dialect)
     for instance in vrrp.instances:
-        instance.settle(defaults, dialect)
+        instance.settle(defaults)
     closed = tuple(instance.settled_as() for instance in vrrp.instances)
-    found = [*vrrp.incompletes, *start_problems(vrrp.instances, defaults, dialect)]
+    found = [*vrrp.incompletes, *start_problems(vrrp.instances, defaults)]
     if not vrrp.runs:
         found = []
     problems += found
@@ -141,7 +141,7 @@ class _Vrrp(BlockHandler):
                 f"{names[0]}: give it another",
             )
             return False
-        self._open = OpenInstance(names[0], line.origin, self._problems)
+        self._open = OpenInstance(names[0], line.origin, self._problems, self._dialect)
         self.instances.append(self._open)
         return True
 

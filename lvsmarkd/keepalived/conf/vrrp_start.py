@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from ipaddress import IPv6Address
 from itertools import combinations
 
-from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.conf.open_instance import OpenInstance
 from lvsmarkd.keepalived.conf.vrrp_defaults import VERSIONS, VrrpDefaults
 from lvsmarkd.model.origin import Problem
@@ -19,39 +18,36 @@ from lvsmarkd.model.service import Family
 _SO = "so that keepalived does not start, and nothing is balanced"
 
 
-def start_problems(
-    instances: list[OpenInstance], defaults: VrrpDefaults, dialect: Dialect
-) -> Iterator[Problem]:
+def start_problems(instances: list[OpenInstance], defaults: VrrpDefaults) -> Iterator[Problem]:
     """All that keeps it from starting, fatal each, and instances without an address of theirs.
 
     The instances are settled.
     """
-    checks: tuple[Callable[[OpenInstance, Dialect], Problem | None], ...]
+    checks: tuple[Callable[[OpenInstance], Problem | None], ...]
     checks = (_router, _place, _without_vips, _strict_unicast)
     for check in checks:
         for instance in instances:
-            if (problem := check(instance, dialect)) is not None:
+            if (problem := check(instance)) is not None:
                 yield problem
     for one, other in combinations(instances, 2):
         if _conflict(one, other, defaults):
             yield _same_router(one, other, defaults)
 
 
-def _router(instance: OpenInstance, dialect: Dialect) -> Problem | None:
+def _router(instance: OpenInstance) -> Problem | None:
     """chk_min_cfg, 2311-2316."""
-    del dialect
     if instance.router:
         return None
     return _fatal(instance, f"has no virtual_router_id from 1 to 255, {_SO}: give it one")
 
 
-def _place(instance: OpenInstance, dialect: Dialect) -> Problem | None:
+def _place(instance: OpenInstance) -> Problem | None:
     """chk_min_cfg, 2317-2320, and vrrp_complete_instance, 2966-2979: since 2.2.8 an instance
     that has a word about unicast and a source address needs no interface.
     """
     if instance.interface is not None:
         return None
-    if dialect.runs_without_interface and instance.unicast:
+    if instance.dialect.runs_without_interface and instance.unicast:
         if instance.source is None:
             return _fatal(instance, f"has no interface, nor a unicast_src_ip, {_SO}: give it one")
         if isinstance(instance.source, IPv6Address) and instance.source.is_link_local:
@@ -59,11 +55,17 @@ def _place(instance: OpenInstance, dialect: Dialect) -> Problem | None:
                 instance,
                 f"has no interface, and {instance.source} is link-local, {_SO}: give it one",
             )
+        if not instance.peers:
+            return _fatal(
+                instance,
+                "has neither an interface nor unicast peers, on which keepalived's VRRP process "
+                "crashes again and again, so that no address is there: give it an interface",
+            )
         return None
     return _fatal(instance, f"has no interface, {_SO}: give it one (the loopback is none)")
 
 
-def _without_vips(instance: OpenInstance, dialect: Dialect) -> Problem | None:
+def _without_vips(instance: OpenInstance) -> Problem | None:
     """vrrp_complete_instance, 2895-2902 and 3816-3824 (2.4.3: 3806-3818)."""
     if instance.vips:
         return None
@@ -71,7 +73,7 @@ def _without_vips(instance: OpenInstance, dialect: Dialect) -> Problem | None:
     if instance.no_vips and not strict:
         return None
     needed = strict or instance.version != VERSIONS[0]
-    needed = needed or (dialect.wants_address_for_ipv6 and instance.family is Family.INET6)
+    needed = needed or (instance.dialect.wants_address_for_ipv6 and instance.family is Family.INET6)
     if needed:
         return _fatal(
             instance, f"is left without a virtual_ipaddress, {_SO}: give it one of its family"
@@ -83,10 +85,10 @@ def _without_vips(instance: OpenInstance, dialect: Dialect) -> Problem | None:
     )
 
 
-def _strict_unicast(instance: OpenInstance, dialect: Dialect) -> Problem | None:
+def _strict_unicast(instance: OpenInstance) -> Problem | None:
     """vrrp_complete_instance (2.4.3: 3002-3008): it depends on the interface."""
     speaks = instance.peers and instance.strict and instance.interface is not None
-    if not (speaks and dialect.refuses_strict_unicast):
+    if not (speaks and instance.dialect.refuses_strict_unicast):
         return None
     return Problem(
         instance.origin,
