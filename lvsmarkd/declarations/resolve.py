@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from lvsmarkd.declarations.lanes import Lanes
 from lvsmarkd.declarations.union import union
-from lvsmarkd.model.declaration import Declaration, Declared, DeclaredFlow
+from lvsmarkd.model.declaration import Declaration, Declared, DeclaredFlow, DeclaredName
 from lvsmarkd.model.keepalived import VrrpInstance
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.packets import Packets
@@ -38,10 +38,14 @@ def resolve(
     problems: list[Problem] = []
     claims: list[_FlowClaim] = []
     spelt_out: set[ServiceKey] = set()
+    names: dict[int, tuple[DeclaredName, ...]] = {}
     for declaration in declarations:
         networks: list[Network] = []
         for target in declaration.to:
-            if not isinstance(target, str):
+            if isinstance(target, str):
+                name = DeclaredName(target, declaration.origin)
+                names[declaration.mark] = (*names.get(declaration.mark, ()), name)
+            else:
                 spelt_out.add(ServiceKey(Family.of(target), declaration.mark))
             try:
                 networks += _networks(target, vips)
@@ -56,7 +60,7 @@ def resolve(
     flows = {key: union(declared) for key, declared in by_key.items()}
     named = frozenset(flows.keys() - spelt_out)
     rivals = [claim for claim in claims if used is None or claim.key in used]
-    return Declared(flows, (*problems, *_conflicts(rivals)), named)
+    return Declared(flows, (*problems, *_conflicts(rivals)), named, names)
 
 
 class _FlowClaim(Struct, frozen=True):

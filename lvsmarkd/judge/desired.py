@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from lvsmarkd.judge.layout import rules_of
 from lvsmarkd.judge.suggestion import Suggestion, claims_at, contested, suggest
-from lvsmarkd.model.declaration import Declared, DeclaredFlow
+from lvsmarkd.model.declaration import Declared, DeclaredFlow, DeclaredName
 from lvsmarkd.model.ipvs import LoadedIpvs, in_ipvs
 from lvsmarkd.model.keepalived import (
     Completeness,
@@ -55,8 +55,9 @@ class Desired(Struct, frozen=True):
     they are. ``short`` are services of such marks for which no last good flows are known.
     ``unused`` are declared keys that no service has. ``configured`` are the services that the
     file holds: the others are still in use, and leave with it. ``waiting`` are services some
-    of whose packets belong to another one until that has left. ``policy`` is what all of it was
-    made by.
+    of whose packets belong to another one until that has left. ``addressless`` are services that
+    are declared by names of vrrp_instances alone, none of which has an address of their family.
+    ``policy`` is what all of it was made by.
     """
 
     services: Mapping[ServiceKey, Service] = field(default_factory=dict)
@@ -72,6 +73,7 @@ class Desired(Struct, frozen=True):
     removable: bool = True
     configured: frozenset[ServiceKey] = frozenset()
     waiting: frozenset[ServiceKey] = frozenset()
+    addressless: Mapping[ServiceKey, tuple[DeclaredName, ...]] = field(default_factory=dict)
     namespace: Namespace | None = None
     runtime_state: RuntimeState = UNASKED
     policy: Options = Options()
@@ -172,6 +174,11 @@ def desired(
         removable=whole,
         configured=frozenset(configured),
         waiting=waiting,
+        addressless={
+            key: declared.names[key.mark]
+            for key in services
+            if not flows[key] and key.mark in declared.names and key.mark not in frozen_marks
+        },
         namespace=reading.namespace,
         runtime_state=runtime_state,
         policy=policy,

@@ -23,12 +23,13 @@ from lvsmarkd.judge.previous_backend import cleanup_of_previous, left_by_ended
 from lvsmarkd.judge.refusals import STAYS
 from lvsmarkd.judge.substitute import substitute
 from lvsmarkd.judge.watched import advice, fleeting
+from lvsmarkd.model.declaration import DeclaredName
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.ipvs import in_ipvs
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.rule_ref import RuleRef
-from lvsmarkd.model.service import FlowSource, ServiceKey
+from lvsmarkd.model.service import Family, FlowSource, ServiceKey
 from lvsmarkd.model.snapshot import Chain, Snapshot
 from lvsmarkd.model.unknown import Unknown
 
@@ -281,6 +282,9 @@ def _uncovered(key: ServiceKey, desired: Desired, now: Outlook | None) -> Findin
     elif desired.leaving(key):
         fact = f"{balanced}, which keepalived.conf does not hold, and no rule sets it"
         advice, origins = "remove the service, or declare it in lvsmarkd.toml", ()
+    elif names := desired.addressless.get(key):
+        fact, advice = _addressless(key, names)
+        origins = tuple(dict.fromkeys(each.origin for each in names))
     else:
         suggestion = desired.suggestions[key]
         doubts = f" (in doubt: {'; '.join(suggestion.doubts)})" if suggestion.doubts else ""
@@ -306,6 +310,21 @@ def _uncovered(key: ServiceKey, desired: Desired, now: Outlook | None) -> Findin
         origins=origins,
         paste=paste,
     )
+
+
+def _addressless(key: ServiceKey, names: Iterable[DeclaredName]) -> tuple[str, str]:
+    instances = list(dict.fromkeys(each.name for each in names))
+    listed = " and ".join(instances)
+    fact = (
+        f"keepalived balances mark {key.mark} and no rule sets it, since keepalived has no"
+        f" {key.family} address for {listed}, by which it is declared"
+    )
+    other = "IPv4" if key.family is Family.INET6 else "IPv6"
+    advice = (
+        f"give {instances[0]} one (in an instance of {other} it belongs into"
+        " virtual_ipaddress_excluded), or declare the addresses themselves"
+    )
+    return fact, advice
 
 
 def _balancer(key: ServiceKey, desired: Desired) -> str:

@@ -63,13 +63,22 @@ class DeclaredFlow(Struct, frozen=True):
     origin: Origin
 
 
+class DeclaredName(Struct, frozen=True):
+    """The name of a vrrp_instance in a declaration, and where that stands."""
+
+    name: str
+    origin: Origin
+
+
 class Declared(Struct, frozen=True):
     """All declarations together, names resolved. The flows of one service are disjoint.
 
     ``named`` are the services declared by names of vrrp_instances only. A name means the
-    addresses of the service's family, so those of the other family are no mistake.
+    addresses of the service's family, so those of the other family are no mistake. ``names``
+    are those in the declarations of each mark.
     """
 
     flows: Mapping[ServiceKey, tuple[DeclaredFlow, ...]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     named: frozenset[ServiceKey] = frozenset()
+    names: Mapping[int, tuple[DeclaredName, ...]] = field(default_factory=dict)

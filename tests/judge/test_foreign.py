@@ -4,22 +4,24 @@ from ipaddress import ip_network
 
 import pytest
 
+from lvsmarkd.declarations.resolve import resolve
 from lvsmarkd.judge.desired import Desired, Options, desired
 from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.foreign import near_miss
 from lvsmarkd.judge.judgement import covered, judge
-from lvsmarkd.model.declaration import Declared
+from lvsmarkd.model.declaration import Declaration, Declared, Ports
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.ports import PortRange
+from lvsmarkd.model.protocols import Transport
 from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
 from lvsmarkd.model.rule_spec import MarkTest, SetConnmark, SetsUnknownMark
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Drop, ForeignEffect, ForeignRule, LeavesTable, Side, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from tests.harness.paper import PaperFirewall
-from tests.harness.values import declare, flow, instance, key, packets, reading, service, want
+from tests.harness.values import HERE, declare, flow, instance, key, packets, reading, service, want
 
 WEB = want(declare(80, flow("192.0.2.10", 80), flow("192.0.2.10", 443)))
 VIP = Packets(destination=ip_network("192.0.2.10/32"))
@@ -162,6 +164,20 @@ def test_an_uncovered_service_comes_with_a_declaration_to_paste() -> None:
     [finding] = found(undeclared(80), kind=Kind.UNCOVERED)
     assert finding.severity is Severity.CRITICAL
     assert finding.detail == "# lvsmarkd: fwmark 80 to 192.0.2.10 tcp 80"
+
+
+def test_a_service_declared_by_the_name_of_an_instance_without_its_family_says_so() -> None:
+    by_name = Declaration(80, ("VI_1",), (Ports(Transport.TCP, PortRange(80, 80)),), HERE)
+    vi = instance("192.0.2.10")
+    web = (service(80), service(80, "inet6"))
+    declared = resolve((by_name,), (vi,), {each.key for each in web})
+    wish = desired(reading(*web, instances=(vi,)), declared, Options())
+
+    [finding] = found(wish, kind=Kind.UNCOVERED)
+    assert finding.service == key(80, "inet6")
+    assert "keepalived has no inet6 address for VI_1, by which it is declared" in finding.message
+    assert "virtual_ipaddress_excluded" in finding.message
+    assert (finding.severity, finding.origins) == (Severity.CRITICAL, (HERE,))
 
 
 def test_a_firewall_that_could_not_be_read_raises_no_false_alarm() -> None:

@@ -16,7 +16,10 @@ from tests.keepalived.standing import End, StandingKeepalived
 INTERFACES = ("eth0", "eth1")
 """Those that its namespace has, besides the loopback."""
 
-_NO_INTERFACE = "Non-existent interface specified in configuration"
+_OF_THE_HOST = (
+    "Non-existent interface specified in configuration",
+    "Unicast peers are not supported in strict mode",
+)
 _STAMP = re.compile(r"(?m)^\w{3} \w{3} [ \d]\d [\d:]{8} \d{4}: ")
 
 
@@ -53,9 +56,9 @@ class InstancesAnswer:
         return self.end.text == "serves" or "Starting VRRP child" not in self.log
 
     @property
-    def misses_interface(self) -> bool:
-        """Whether it ended for an interface that the namespace does not have."""
-        return _NO_INTERFACE in self.log
+    def blames_the_host(self) -> bool:
+        """Whether it ended for what the namespace's interfaces are, or are not."""
+        return any(said in self.log for said in _OF_THE_HOST)
 
 
 class InstancesOracle(StandingKeepalived):

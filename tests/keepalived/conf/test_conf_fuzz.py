@@ -11,6 +11,7 @@ import pytest
 
 from tests.fuzz.campaign import Campaign
 from tests.fuzz.comparison import Outcome
+from tests.fuzz.subject import INSTANCES
 from tests.fuzz.vocabulary import CONFIG_ID
 from tests.keepalived.editions import EDITIONS, command_of
 from tests.keepalived.oracle import PID_OPTIONS, Oracle
@@ -33,6 +34,19 @@ def test_both_read_the_same(seed: str, edition: str, tmp_path: Path) -> None:
     # The comparison is worth something: most are read in full, and many programme something.
     assert campaign.outcomes[Outcome.AGREED] > CONFIGURATIONS / 2
     assert campaign.ends["serves"] > CONFIGURATIONS / 5
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+@pytest.mark.parametrize("seed", ["first", "second"], ids=lambda _: "")
+def test_both_hold_the_same_instances(seed: str, edition: str, tmp_path: Path) -> None:
+    oracle = Oracle.build(tmp_path, command_of(edition))
+    campaign = Campaign(oracle, tmp_path, seed, INSTANCES)
+
+    campaign.run(AT_A_TIME, most=CONFIGURATIONS)
+
+    assert not campaign.found, "\n\n".join(map(str, campaign.found.values()))
+    assert campaign.outcomes[Outcome.AGREED] > CONFIGURATIONS * 0.9
+    assert campaign.ends["serves"] > CONFIGURATIONS / 3
 
 
 def test_an_old_process_number_in_use_again_keeps_no_keepalived_from_its_answer(
