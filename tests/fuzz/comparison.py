@@ -88,7 +88,11 @@ def compare_instances(configuration: Configuration, oracle: InstancesOracle) -> 
     ours = frozenset(map(Held.of, read_by_us.instances))
     starts = not any(problem.fatal for problem in read_by_us.problems)
     compared = _compared(theirs, read_by_us, ours)
-    if compared.outcome is Outcome.APART or (starts and answer.blames_the_host):
+    of_host = answer.blames_the_host or (
+        answer.finds_router_twice
+        and any("dynamic_i" in text for text in configuration.files.values())
+    )
+    if compared.outcome is Outcome.APART or (starts and of_host):
         return replace(compared, outcome=Outcome.APART)
     if starts is not answer.starts:
         error = "says that it starts" if starts else "says that it does not start"

@@ -60,6 +60,13 @@ class InstancesAnswer:
         """Whether it ended for what the namespace's interfaces are, or are not."""
         return any(said in self.log for said in _OF_THE_HOST)
 
+    @property
+    def finds_router_twice(self) -> bool:
+        """Whether it ended for two instances with one virtual_router_id: with
+        ``dynamic_interfaces`` only where their interface is there.
+        """
+        return "both use VRID" in self.log
+
 
 class InstancesOracle(StandingKeepalived):
     """A keepalived that waits, to be asked for its vrrp_instances; as `StandingOracle`."""
