@@ -65,6 +65,7 @@ class _Vrrp(BlockHandler):
     def __init__(self, problems: list[Problem], dialect: Dialect) -> None:
         self.instances: list[OpenInstance] = []
         self.incompletes: list[Problem] = []
+        self._by_name: dict[str, OpenInstance] = {}
         self.runs = False
         self.doubtful = False
         self._problems = problems
@@ -88,13 +89,12 @@ class _Vrrp(BlockHandler):
         self._words.known()
         if (instance := self._open) is None:
             return
-        match block:
-            case str() if block == UNICAST_PEER:
-                instance.peer(line)
-            case str() if block == VIRTUAL_IPADDRESS:
-                instance.vip(line)
-            case str() if block == VIRTUAL_IPADDRESS_EXCLUDED:
-                instance.excluded_vip(line)
+        if block == UNICAST_PEER:
+            instance.peer(line)
+        elif block == VIRTUAL_IPADDRESS:
+            instance.vip(line)
+        elif block == VIRTUAL_IPADDRESS_EXCLUDED:
+            instance.excluded_vip(line)
 
     def end(self, block: str, closing: LogicalLine | None) -> None:
         self._words.end(block)
@@ -133,8 +133,7 @@ class _Vrrp(BlockHandler):
             found = "no name" if not names else f"{len(names)} names"
             self._say(line, f"keepalived skips a vrrp_instance that has {found}: give it one name")
             return False
-        taken = next((each for each in self.instances if each.name == names[0]), None)
-        if taken is not None:
+        if (taken := self._by_name.get(names[0])) is not None:
             self._say(
                 line,
                 f"keepalived skips this vrrp_instance, since {taken.origin} has one of the name "
@@ -143,6 +142,7 @@ class _Vrrp(BlockHandler):
             return False
         self._open = OpenInstance(names[0], line.origin, self._problems, self._dialect)
         self.instances.append(self._open)
+        self._by_name[names[0]] = self._open
         return True
 
     def _doubt(self, line: LogicalLine) -> None:

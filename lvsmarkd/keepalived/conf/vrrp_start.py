@@ -8,7 +8,6 @@ the host, as whether an interface is there, is not looked at.
 
 from collections.abc import Callable, Iterator
 from ipaddress import IPv6Address
-from itertools import combinations
 
 from lvsmarkd.keepalived.conf.open_instance import OpenInstance
 from lvsmarkd.keepalived.conf.vrrp_defaults import VERSIONS, VrrpDefaults
@@ -29,9 +28,7 @@ def start_problems(instances: list[OpenInstance], defaults: VrrpDefaults) -> Ite
         for instance in instances:
             if (problem := check(instance)) is not None:
                 yield problem
-    for one, other in combinations(instances, 2):
-        if _conflict(one, other, defaults):
-            yield _same_router(one, other, defaults)
+    yield from _same_routers(instances, defaults)
 
 
 def _router(instance: OpenInstance) -> Problem | None:
@@ -97,19 +94,33 @@ def _strict_unicast(instance: OpenInstance) -> Problem | None:
     )
 
 
-def _conflict(one: OpenInstance, other: OpenInstance, defaults: VrrpDefaults) -> bool:
-    """check_vrid_conflicts, 4271-4400; of unicast instances, where the file alone shows it."""
-    if not one.router or one.router != other.router or one.family is not other.family:
-        return False
-    if bool(one.peers) != bool(other.peers):
-        return False
-    if one.peers:
-        known = one.source is not None and one.source == other.source
-        apart = None not in (one.interface, other.interface) and one.interface != other.interface
-        return known and not apart and not set(one.peers).isdisjoint(other.peers)
-    family = one.family or Family.INET
-    groups = {each.group or defaults.group(family) for each in (one, other)}
-    return one.interface is not None and one.interface == other.interface and len(groups) == 1
+def _same_routers(instances: list[OpenInstance], defaults: VrrpDefaults) -> Iterator[Problem]:
+    """check_vrid_conflicts, 4271-4400: by multicast on one interface and to one group; by unicast
+    with one source and a common peer, which is as far as the file alone shows it.
+    """
+    seen: dict[object, list[OpenInstance]] = {}
+    for instance in instances:
+        family = instance.family or Family.INET
+        place: tuple[object, ...]
+        if instance.peers:
+            place, known = (instance.source,), instance.source is not None
+        else:
+            place = (instance.interface, instance.group or defaults.group(family))
+            known = instance.interface is not None
+        if not (known and instance.router):
+            continue
+        before = seen.setdefault((instance.router, family, place), [])
+        if other := next((each for each in before if _meet(each, instance)), None):
+            yield _same_router(other, instance, defaults)
+        before.append(instance)
+
+
+def _meet(one: OpenInstance, other: OpenInstance) -> bool:
+    """Whether two of one router, family and place are in each other's way."""
+    if not one.peers:
+        return True
+    apart = None not in (one.interface, other.interface) and one.interface != other.interface
+    return not apart and not set(one.peers).isdisjoint(other.peers)
 
 
 def _same_router(one: OpenInstance, other: OpenInstance, defaults: VrrpDefaults) -> Problem:
