@@ -18,7 +18,7 @@ from tests.keepalived.instances import Held
 @dataclass(frozen=True, slots=True)
 class InstanceCase:
     """A configuration; ``held`` is what comes of it, as in ``"VI_1 inet 192.0.2.1; VI_2 inet6"``,
-    or None where keepalived does not start.
+    None where keepalived does not start, or DOUBTFUL.
 
     ``complains`` is a part of keepalived's log, ``says`` one of a problem of ours, with its line
     in front; both empty where neither has a word to say. ``since`` has what is held from a version
@@ -32,11 +32,18 @@ class InstanceCase:
     says: str = ""
     since: Mapping[Version, str | None] = field(default_factory=dict)
 
+    def doubtful(self, version: Version) -> bool:
+        """Whether a version may crash on it."""
+        return self._of(version) == DOUBTFUL
+
     def expected_of(self, version: Version) -> frozenset[Held] | None:
         """What a version holds of it; None where that does not start."""
-        reached = [since for since in self.since if since <= version]
-        held = self.since[max(reached)] if reached else self.held
+        held = self._of(version)
         return None if held is None else frozenset(map(_held, filter(None, held.split(";"))))
+
+    def _of(self, version: Version) -> str | None:
+        reached = [since for since in self.since if since <= version]
+        return self.since[max(reached)] if reached else self.held
 
     def complaint_of(self, version: Version) -> str:
         """What a version complains of, where it does what all of them do."""
@@ -65,6 +72,8 @@ def excluded(*lines: str) -> str:
     return vips(*lines).replace("virtual_ipaddress", "virtual_ipaddress_excluded")
 
 
+DOUBTFUL = "in doubt"
+"""Of what keepalived may crash on, neither says what is held."""
 V4 = "192.0.2.10/24"
 V4_ALONE = "VI_1 inet 192.0.2.10"
 V6 = "2001:db8::10/64"
@@ -503,4 +512,34 @@ UNANSWERED = [
     ),
 ]
 
-INSTANCE_CASES = [*PLAIN, *FAMILY, *DROPPED, *AUTHENTICATION, *UNANSWERED]
+STRUCTURE = [
+    InstanceCase(
+        "two names and a quoted brace, and nothing before",
+        f'vrrp_instance A x"{{"\n {vips(V4)}\n}}\n{instance(vips(V4))}',
+        DOUBTFUL,
+        says="may crash on its block",
+        since={(2, 2, 8): V4_ALONE},
+    ),
+    InstanceCase(
+        "a brace in quotes for a name, and nothing before",
+        f'vrrp_instance"{{"\n {vips(V4)}\n}}\n{instance(vips(V4))}',
+        DOUBTFUL,
+        says="may crash on its block",
+        since={(2, 2, 8): V4_ALONE},
+    ),
+    InstanceCase(
+        "no name, no brace, and nothing before",
+        "vrrp_instance\n native_ipv6\n}\n",
+        DOUBTFUL,
+        says="may crash on its block",
+        since={(2, 2, 8): ""},
+    ),
+    InstanceCase(
+        "in a block that the parent takes for global_defs",
+        f"global_defs\n{instance(vips(V4))}",
+        "",
+        says="keepalived does not start VRRP for vrrp_instance VI_1",
+    ),
+]
+
+INSTANCE_CASES = [*STRUCTURE, *PLAIN, *FAMILY, *DROPPED, *AUTHENTICATION, *UNANSWERED]

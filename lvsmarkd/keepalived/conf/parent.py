@@ -13,10 +13,12 @@ from lvsmarkd.keepalived.conf.nftables_ipvs import NftablesIpvs, OpenNftablesIpv
 from lvsmarkd.keepalived.conf.parent_keywords import GLOBAL_DEFS
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops, incomplete
 from lvsmarkd.keepalived.conf.vrrp_defaults import OpenVrrpDefaults, VrrpDefaults
+from lvsmarkd.keepalived.conf.vrrp_keywords import VRRP_INSTANCE
 from lvsmarkd.model.keepalived import Namespace
 from lvsmarkd.model.origin import Problem
 
 _NAMESPACES = ("net_namespace", "net_namespace_ipvs")
+_NEED_VRRP = frozenset({VRRP_INSTANCE, "static_ipaddress", "static_routes", "static_rules"})
 _CHECKS = {
     "read": Fatal.UNREADABLE,
     "match": Fatal.MISSING,
@@ -35,6 +37,8 @@ class ParentConfig(Struct, frozen=True):
     namespace: Namespace | None = None
     """Where IPVS is, if not where keepalived is started (core/namespaces.c)."""
     vrrp: VrrpDefaults = VrrpDefaults()
+    vrrp_starts: bool = False
+    """Whether it meets what needs VRRP (have_vrrp_config, vrrp_parser.c:129-402)."""
 
 
 class Parent(BlockHandler):
@@ -47,7 +51,7 @@ class Parent(BlockHandler):
 
     def __init__(self, stack: IncludeStack, problems: list[Problem]) -> None:
         self._stack = stack
-        self._found = False
+        self._found = self._needs_vrrp = False
         self._nftables_ipvs = OpenNftablesIpvs(problems)
         self._vrrp = OpenVrrpDefaults()
         self._namespaces: dict[str, Namespace] = {}
@@ -56,12 +60,20 @@ class Parent(BlockHandler):
         """What it keeps in the end."""
         spaces = self._namespaces
         namespace = spaces.get("net_namespace_ipvs") or spaces.get("net_namespace")
-        return ParentConfig(self._found, self._nftables_ipvs.close(), namespace, self._vrrp.close())
+        return ParentConfig(
+            self._found,
+            self._nftables_ipvs.close(),
+            namespace,
+            self._vrrp.close(),
+            self._needs_vrrp,
+        )
 
     def line(self, block: str, line: LogicalLine) -> bool:
         """Take in a line; nothing is skipped for it."""
         if block == TOP and line.words[0] == VIRTUAL_SERVER:
             self._found = True
+        elif block == TOP and line.words[0] in _NEED_VRRP:
+            self._needs_vrrp = True
         elif block == TOP and line.words[0] in _NAMESPACES and len(line.words) > 1:
             self._namespaces.setdefault(line.words[0], Namespace(line.words[1], line.origin))
         elif block == GLOBAL_DEFS and line.words[0] == "include_check":

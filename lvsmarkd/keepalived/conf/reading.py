@@ -92,7 +92,11 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
     suspicion = _suspicion(main, transcript)
     if suspicion is not None:
         problems.append(suspicion)
-    vrrp = vrrp_config(transcript.items, problems, transcript.parent.vrrp, dialect)
+    parent = transcript.parent
+    if transcript.stop is not None:
+        # It came to no end: what it would start is not known.
+        parent = replace(parent, vrrp_starts=True)
+    vrrp = vrrp_config(transcript.items, problems, parent, dialect)
     stop = transcript.stop
     out = Programmed()
     annotations: tuple[Annotation, ...] = ()

@@ -11,9 +11,9 @@ from lvsmarkd.keepalived.conf.blocks import TOP, BlockHandler, process_stream
 from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.conf.logical import Item, LogicalLine
 from lvsmarkd.keepalived.conf.open_instance import OpenInstance
+from lvsmarkd.keepalived.conf.parent import ParentConfig
 from lvsmarkd.keepalived.conf.stops import incomplete
 from lvsmarkd.keepalived.conf.unknown_words import UnknownWords
-from lvsmarkd.keepalived.conf.vrrp_defaults import VrrpDefaults
 from lvsmarkd.keepalived.conf.vrrp_keywords import (
     AUTHENTICATION,
     OWN_BLOCKS,
@@ -27,8 +27,7 @@ from lvsmarkd.keepalived.conf.vrrp_start import start_problems
 from lvsmarkd.model.keepalived import VrrpInstance
 from lvsmarkd.model.origin import Problem
 
-_NEED_IT = frozenset({VRRP_INSTANCE, "static_ipaddress", "static_routes", "static_rules"})
-"""Without one of these, no VRRP process is started (have_vrrp_config, vrrp_parser.c:129-402)."""
+_ADDRESSES = frozenset({UNICAST_PEER, VIRTUAL_IPADDRESS, VIRTUAL_IPADDRESS_EXCLUDED})
 
 
 class VrrpConfig(Struct, frozen=True):
@@ -43,18 +42,19 @@ class VrrpConfig(Struct, frozen=True):
 def vrrp_config(
     items: Iterable[Item],
     problems: list[Problem],
-    defaults: VrrpDefaults,
+    parent: ParentConfig,
     dialect: Dialect,
 ) -> VrrpConfig:
     """The instances, in the order written, and what keepalived does not start with."""
     vrrp = _Vrrp(problems, dialect)
     process_stream(items, VRRP, vrrp, dialect)
+    if not parent.vrrp_starts:
+        problems += [_not_started(instance) for instance in vrrp.instances[:1]]
+        return VrrpConfig()
     for instance in vrrp.instances:
-        instance.settle(defaults)
+        instance.settle(parent.vrrp)
     closed = tuple(instance.settled_as() for instance in vrrp.instances)
-    found = [*vrrp.incompletes, *start_problems(vrrp.instances, defaults)]
-    if not vrrp.runs:
-        found = []
+    found = [*vrrp.incompletes, *start_problems(vrrp.instances, parent.vrrp)]
     problems += found
     return VrrpConfig(closed, not any(problem.fatal for problem in found), vrrp.doubtful)
 
@@ -66,7 +66,6 @@ class _Vrrp(BlockHandler):
         self.instances: list[OpenInstance] = []
         self.incompletes: list[Problem] = []
         self._by_name: dict[str, OpenInstance] = {}
-        self.runs = False
         self.doubtful = False
         self._problems = problems
         self._dialect = dialect
@@ -77,17 +76,16 @@ class _Vrrp(BlockHandler):
     def line(self, block: str, line: LogicalLine) -> bool:
         self._words.known()
         if block == TOP:
-            self.runs = self.runs or line.words[0] in _NEED_IT
             return line.words[0] == VRRP_INSTANCE and not self._opens(line)
-        if self._open is not None and block == VRRP_INSTANCE:
-            self._open.line(line)
-        elif self._open is not None and block == AUTHENTICATION:
-            self._open.authentication(line)
+        if block == VRRP_INSTANCE and (instance := self._current(line)) is not None:
+            instance.line(line)
+        elif block == AUTHENTICATION and (instance := self._current(line)) is not None:
+            instance.authentication(line)
         return False
 
     def value(self, block: str, line: LogicalLine) -> None:
         self._words.known()
-        if (instance := self._open) is None:
+        if block not in _ADDRESSES or (instance := self._current(line)) is None:
             return
         if block == UNICAST_PEER:
             instance.peer(line)
@@ -99,8 +97,8 @@ class _Vrrp(BlockHandler):
     def end(self, block: str, closing: LogicalLine | None) -> None:
         self._words.end(block)
         if block == VRRP_INSTANCE:
-            if self._header is not None and not self.instances and closing is None:
-                self._doubt(self._header)
+            if not self.instances:
+                self._doubt(closing or self._header)
             self._open = None
 
     def unknown(self, block: str, line: LogicalLine) -> None:
@@ -112,12 +110,17 @@ class _Vrrp(BlockHandler):
     def missing_open(self, block: str, line: LogicalLine) -> None:
         if block != VRRP_INSTANCE or self._open is not None:
             self._words.missing_open(block, line)
-        elif self._dialect.keeps_closed_blocks and self.instances:
-            # Its header is none, but nothing is left out without a '{': what follows changes
-            # the instance before it.
-            self._open = self.instances[-1]
-        elif not self.instances:
-            self._doubt(line)
+
+    def _current(self, line: LogicalLine) -> OpenInstance | None:
+        """What a line is about. Where the header is none, and nothing is left out without a '{'
+        after it, that is the instance before it, in some versions.
+        """
+        if self._open is None and self._dialect.keeps_closed_blocks:
+            if self.instances:
+                self._open = self.instances[-1]
+            else:
+                self._doubt(line)
+        return self._open
 
     def incomplete(self, block: str, line: LogicalLine) -> None:
         about_none = block in {VRRP_INSTANCE, AUTHENTICATION} and self._open is None
@@ -145,15 +148,23 @@ class _Vrrp(BlockHandler):
         self._by_name[names[0]] = self._open
         return True
 
-    def _doubt(self, line: LogicalLine) -> None:
+    def _doubt(self, line: LogicalLine | None) -> None:
         """What is taken for the instance before a skipped one is a list's own head."""
-        if self._dialect.keeps_closed_blocks and not self.doubtful:
+        if line is not None and self._dialect.keeps_closed_blocks and not self.doubtful:
             self.doubtful = True
             message = (
-                "the vrrp_instance of this line is skipped, and keepalived may crash on its "
+                "the vrrp_instance around this line is skipped, and keepalived may crash on its "
                 "block, so that nothing is balanced: give it a name, and its '{' and '}'"
             )
             self._problems.append(Problem(line.origin, message))
 
     def _say(self, line: LogicalLine, message: str) -> None:
         self._problems.append(Problem(line.origin, message))
+
+
+def _not_started(instance: OpenInstance) -> Problem:
+    return Problem(
+        instance.origin,
+        f"keepalived does not start VRRP for vrrp_instance {instance.name}, since the blocks "
+        "before it are not closed as their braces count: balance the braces",
+    )

@@ -36,6 +36,8 @@ def test_keepalived_holds_and_complains_of_what_the_case_says(
     case.write(oracle.clear())
     answer = oracle.ask()
 
+    if case.doubtful(edition.built.version):
+        return
     expected = case.expected_of(edition.built.version)
     assert answer.starts == (expected is not None), answer.log
     if expected is not None:
