@@ -53,7 +53,8 @@ class InstancesAnswer:
     @property
     def starts(self) -> bool:
         """Whether the VRRP process came to where it serves, or was not needed."""
-        return self.end.text == "serves" or "Starting VRRP child" not in self.log
+        unneeded = self.end.text == "exits with 0" and "Starting VRRP child" not in self.log
+        return self.end.text == "serves" or unneeded
 
     @property
     def blames_the_host(self) -> bool:
