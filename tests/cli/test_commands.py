@@ -128,7 +128,8 @@ def test_a_rule_of_somebody_elses_makes_a_service_watched(lvsmarkd: Run, tmp_pat
 @pytest.mark.usefixtures("netns")
 def test_infer_applies_what_is_unambiguous(lvsmarkd: Run, tmp_path: Path) -> None:
     (tmp_path / "keepalived.conf").write_text(
-        "vrrp_instance V {\n interface eth0\n virtual_ipaddress {\n 192.0.2.9\n }\n}\n" + BARE
+        "vrrp_instance V {\n interface eth0\n virtual_router_id 5\n virtual_ipaddress {\n"
+        " 192.0.2.9\n }\n}\n" + BARE
     )
     (tmp_path / "lvsmarkd.toml").write_text('[firewall]\nundeclared = "infer"\n')
     assert lvsmarkd("apply")[0] == 0
