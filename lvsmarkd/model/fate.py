@@ -30,12 +30,13 @@ LOST = frozenset({Fate.WRONG, Fate.UNMARKED, Fate.DROPPED, Fate.ELSEWHERE})
 
 class FateStep(Struct, frozen=True):
     """A rule that packets matched, or a policy, and the mark that they bore before and after it
-    (None: not known).
+    (None: not known). ``leads``: it leads into another chain.
     """
 
     rule: RuleRef
     before: int | None
     after: int | None
+    leads: bool = False
 
 
 class PacketFate(Struct, frozen=True):
@@ -43,7 +44,8 @@ class PacketFate(Struct, frozen=True):
     with a mark that is known. ``steps`` are the rules that they match, as they are met: of
     packets that are lost the last one takes them. ``reason`` says what hides the answer, where it
     is not known, and ``hidden_by`` which rule. ``is_limited``: who sends too much is refused.
-    ``lost_at`` is the hook where packets are dropped or sent elsewhere.
+    ``lost_at`` is the hook where packets are dropped or sent elsewhere, ``interfaces`` are all that
+    these packets come by.
     """
 
     packets: Packets
@@ -54,6 +56,7 @@ class PacketFate(Struct, frozen=True):
     hidden_by: RuleRef | None = None
     is_limited: bool = False
     lost_at: Hook | None = None
+    interfaces: frozenset[str] = frozenset()
 
     @property
     def rules(self) -> tuple[RuleRef, ...]:

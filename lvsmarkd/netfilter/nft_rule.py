@@ -50,6 +50,18 @@ _NFPROTO = {
     "ip": Family.INET,
     "ip6": Family.INET6,
 }
+_HEADERS = {
+    "icmp": 1,
+    "igmp": 2,
+    "tcp": 6,
+    "udp": 17,
+    "dccp": 33,
+    "esp": 50,
+    "ah": 51,
+    "icmpv6": 58,
+    "sctp": 132,
+}
+"""Protocols by the headers of which some field is not understood."""
 _ALL_FLAGS = "FIN,SYN,RST,PSH,ACK,URG,ECN,CWR"
 _PORTS = frozenset({Field.SOURCE_PORT, Field.DESTINATION_PORT})
 _MARKING = frozenset({"MARK", "CONNMARK", "HMARK", "SET", "TPROXY"})
@@ -182,8 +194,18 @@ def _condition(draft: _RuleDraft, op: str, left: object, right: object) -> None:
     try:
         _narrow(draft, op, left, right)
     except NotUnderstoodError:
+        _header(draft, left)
         words = words_of({"op": op, "left": left, "right": right})
         draft.conditions.append(Opaque("nft", (words,)))
+
+
+def _header(draft: _RuleDraft, left: object) -> None:
+    """What must be so for a packet to have a header: nft leaves out of its listing the condition
+    that it puts before one about a header's field (measured).
+    """
+    match left:
+        case {"payload": {"protocol": str(name)}} if name in _HEADERS:
+            _of_protocol(draft, _HEADERS[name])
 
 
 def _narrow(draft: _RuleDraft, op: str, left: object, right: object) -> None:

@@ -339,3 +339,46 @@ def test_a_tree_of_chains_without_end_is_cut_and_not_known() -> None:
     assert found.fate in {Fate.UNKNOWN, Fate.RIGHT}
     assert found.fate is Fate.UNKNOWN
     assert found.reason
+
+
+def test_destinations_that_are_no_network_are_told_whole() -> None:
+    found = fates(
+        saved("pre -d 192.0.2.9 MARK 80"),
+        Packets(destination=ip_network("192.0.2.8/30"), protocol=6),
+    )
+    told_of = {str(each.packets): str(each.fate) for each in found}
+    assert told_of == {
+        "192.0.2.9 tcp": "right",
+        "192.0.2.8 tcp": "unmarked",
+        "192.0.2.10/31 tcp": "unmarked",
+    }
+
+
+def test_a_rule_that_does_two_things_is_one_step() -> None:
+    (fate,) = fates(
+        native(
+            chain("pre", "prerouting", -150),
+            rule(
+                "pre",
+                {
+                    "mangle": {
+                        "key": {"meta": {"key": "mark"}},
+                        "value": {
+                            "map": {
+                                "key": {"payload": {"protocol": "tcp", "field": "dport"}},
+                                "data": {"set": [[80, 80]]},
+                            }
+                        },
+                    }
+                },
+            ),
+        )
+    )
+    assert [(step.before, step.after) for step in fate.steps] == [(0, 80)]
+
+
+@pytest.mark.parametrize("mark", [80, 7, 0])
+def test_a_rate_is_told_whatever_mark_the_packets_come_with(mark: int) -> None:
+    text = f"pre MARK {mark}\nin -m limit --limit 9/s -j ACCEPT\nfilter :INPUT DROP"
+    (fate,) = fates(saved(text))
+    assert (fate.fate is Fate.UNKNOWN, fate.is_limited) == (False, True)

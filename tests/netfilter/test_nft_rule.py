@@ -303,3 +303,11 @@ def test_the_order_of_conditions_means_nothing(statements: list[object]) -> None
     said = spec.packets.text(prefixes=True)
     assert said == f"192.0.2.10/32 tcp 80 in-interface eth0 not-from-mac {A}"
     assert spec.effects == (SetMark(80),)
+
+
+def test_a_field_that_is_not_understood_is_one_of_its_protocol() -> None:
+    """nft's JSON leaves out the condition on the protocol that stands before it."""
+    of_icmp = {"payload": {"protocol": "icmpv6", "field": "type"}}
+    spec = read_statements([match(of_icmp, "nd-router-advert"), {"accept": None}])
+    assert str(spec.packets) == "any protocol 58"
+    assert isinstance(spec.conditions[0], Opaque)

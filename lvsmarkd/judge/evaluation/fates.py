@@ -12,6 +12,7 @@ from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.ports import MAX_PORT, PortRange
 from lvsmarkd.model.qualifiers import InInterface
 from lvsmarkd.model.rule_ref import RuleRef
+from lvsmarkd.model.rule_spec import Jump
 from lvsmarkd.model.service import Family, Network
 
 
@@ -21,7 +22,7 @@ def fates_of(ends: Sequence[End], mark: int) -> Iterator[PacketFate]:
     forked = [end for end in ends if end.trail.forks()]
     for end in ends:
         if end not in forked:
-            yield _told(end, _fate(end, mark), entered)
+            yield from _told(end, _fate(end, mark), entered)
     while forked:
         group = _overlapping(forked)
         forked = [end for end in forked if end not in group]
@@ -68,26 +69,27 @@ def _together(ends: list[End], mark: int, entered: frozenset[str]) -> Iterator[P
     fates = {_fate(end, mark) for end in ends}
     borne = {end.packets.mark for end in ends if _fate(end, mark) is Fate.WRONG}
     if len(fates) == 1 and len(borne) < 2:
-        yield from (_told(end, next(iter(fates)), entered) for end in _distinct(ends))
+        for end in _distinct(ends):
+            yield from _told(end, next(iter(fates)), entered)
         return
     kinds = {fork.likelihood for end in ends for fork in end.trail.forks()}
-    if kinds == {Likelihood.RATE} and fates == {Fate.RIGHT, Fate.DROPPED}:
-        rest = [end for end in ends if _fate(end, mark) is Fate.RIGHT]
-        yield from (_told(end, Fate.RIGHT, entered, is_limited=True) for end in _distinct(rest))
+    others = fates - {Fate.DROPPED}
+    if kinds == {Likelihood.RATE} and len(others) == 1 and len(borne) < 2:
+        rest = [end for end in ends if _fate(end, mark) in others]
+        for end in _distinct(rest):
+            yield from _told(end, next(iter(others)), entered, is_limited=True)
         return
     if kinds == {Likelihood.BOTH}:
-        yield from (_told(end, _fate(end, mark), entered) for end in ends)
+        for end in ends:
+            yield from _told(end, _fate(end, mark), entered)
         return
     fork = _deciding(ends, mark)
     for end in _distinct(ends):
-        yield PacketFate(
-            _sent(end.sent, entered),
-            Fate.UNKNOWN,
-            None,
-            _steps(end),
-            _why(fork),
-            _ref(fork.place) if fork is not None else None,
-        )
+        hides = _ref(fork.place) if fork is not None else None
+        for packets in _sent(end.sent, entered):
+            fate = Fate.UNKNOWN
+            by = end.sent.interfaces
+            yield PacketFate(packets, fate, None, _steps(end), _why(fork), hides, interfaces=by)
 
 
 def _distinct(ends: Iterable[End]) -> list[End]:
@@ -115,48 +117,56 @@ def _why(fork: Fork | None) -> str:
     return f"{fork.why} cannot be told from the rules"
 
 
-def _told(end: End, fate: Fate, entered: frozenset[str], *, is_limited: bool = False) -> PacketFate:
+def _told(
+    end: End, fate: Fate, entered: frozenset[str], *, is_limited: bool = False
+) -> Iterator[PacketFate]:
     known = end.ending is Ending.ARRIVED
     reason = ""
     if fate is Fate.UNKNOWN:
         reason = "the mark cannot be told from the rules" if known else "there are too many rules"
-    return PacketFate(
-        _sent(end.sent, entered),
-        fate,
-        end.packets.mark if known else None,
-        _steps(end),
-        reason,
-        is_limited=is_limited,
-        lost_at=end.hook,
-    )
+    for packets in _sent(end.sent, entered):
+        yield PacketFate(
+            packets,
+            fate,
+            end.packets.mark if known else None,
+            _steps(end),
+            reason,
+            is_limited=is_limited,
+            lost_at=end.hook,
+            interfaces=end.sent.interfaces,
+        )
 
 
-def _sent(packet: PacketClass, entered: frozenset[str]) -> Packets:
-    """A class as packets; of what is no network the first part. An interface is named where not
-    all by which they may have ``entered`` are meant.
+def _sent(packet: PacketClass, entered: frozenset[str]) -> Iterator[Packets]:
+    """A class as packets: several, where its destinations are no one network. An interface is named
+    where not all by which they may have ``entered`` are meant.
     """
-    network = _network(packet)
     whole = (packet.low, packet.high) in {(1, MAX_PORT), (0, 0)}
     names = sorted(packet.interfaces - {ANY_INTERFACE})
-    return Packets(
-        destination=network,
-        protocol=packet.protocol,
-        ports=() if whole else (PortRange(packet.low, packet.high),),
-        qualifiers=(InInterface.of(names[0]),)
-        if len(names) == 1 and packet.interfaces != entered
-        else (),
-    )
+    fewer = packet.interfaces != entered
+    by = (InInterface.of(*names),) if len(names) == 1 and fewer else ()
+    ports = () if whole else (PortRange(packet.low, packet.high),)
+    for network in _networks(packet):
+        yield Packets(destination=network, protocol=packet.protocol, ports=ports, qualifiers=by)
 
 
-def _network(packet: PacketClass) -> Network:
+def _networks(packet: PacketClass) -> Iterator[Network]:
     first, last = packet.first, packet.last
     if packet.family is Family.INET:
-        return next(summarize_address_range(IPv4Address(first), IPv4Address(last)))
-    return next(summarize_address_range(IPv6Address(first), IPv6Address(last)))
+        return summarize_address_range(IPv4Address(first), IPv4Address(last))
+    return summarize_address_range(IPv6Address(first), IPv6Address(last))
 
 
 def _steps(end: End) -> tuple[FateStep, ...]:
-    return tuple(FateStep(_ref(step.place), step.before, step.after) for step in end.trail.steps())
+    return tuple(
+        FateStep(_ref(step.place), step.before, step.after, leads=_leads(step.place))
+        for step in end.trail.steps()
+    )
+
+
+def _leads(place: Place) -> bool:
+    effects = place.rule.spec.effects if place.rule is not None else ()
+    return any(isinstance(effect, Jump) for effect in effects)
 
 
 def _ref(place: Place) -> RuleRef:

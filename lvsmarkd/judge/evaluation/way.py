@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from lvsmarkd.judge.evaluation.fork import Fork, Place
 from lvsmarkd.judge.evaluation.packet_class import PacketClass
-from lvsmarkd.judge.evaluation.trail import Step, Trail
+from lvsmarkd.judge.evaluation.trail import START, Step, Trail
 from lvsmarkd.model.rule_spec import Verdict
 
 
@@ -41,10 +41,13 @@ class Way(Struct):
         packets had.
         """
         last = self.trail.step
-        if last is not None and last.place is place and last.after == self.packets.mark:
-            return self
-        step = Step(place, before, self.packets.mark)
-        return Way(self.sent, self.packets, self.trail.stepped(step))
+        mark, trail = self.packets.mark, self.trail
+        if last is not None and last.place is place and last.after in {before, mark}:
+            if last.after == mark:
+                return self
+            # The same rule, which did one thing more.
+            before, trail = last.before, trail.before or START
+        return Way(self.sent, self.packets, trail.stepped(Step(place, before, mark)))
 
     @property
     def key(self) -> tuple[PacketClass, PacketClass]:
