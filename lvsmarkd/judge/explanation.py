@@ -1,29 +1,15 @@
 """Explain: which rules packets meet, in order, what mark comes out, and what becomes of them."""
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import ip_network
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from lvsmarkd.judge.desired import Desired
-from lvsmarkd.judge.evaluation.fates import fates_of
-from lvsmarkd.judge.evaluation.hook_path import hook_path
-from lvsmarkd.judge.evaluation.journey import Journey
-from lvsmarkd.judge.evaluation.named import named_interfaces, ordinary
-from lvsmarkd.judge.evaluation.packet_class import classes_of
-from lvsmarkd.judge.evaluation.sender import Sender
-from lvsmarkd.judge.evaluation.terrain import Terrain
-from lvsmarkd.model.declaration import DeclaredFlow
-from lvsmarkd.model.explanation import (
-    ExplainedFlow,
-    ExplainedPackets,
-    Explanation,
-    PacketQuestion,
-)
-from lvsmarkd.model.fate import Fate
+from lvsmarkd.judge.guide import Guide
+from lvsmarkd.model.explanation import ExplainedFlow, Explanation, PacketQuestion
 from lvsmarkd.model.packets import Packets
-from lvsmarkd.model.service import Address, Family, FlowSource, ServiceKey
+from lvsmarkd.model.service import Family, FlowSource, ServiceKey
 from lvsmarkd.model.snapshot import Snapshot
 
 
@@ -49,64 +35,14 @@ def explain_mark(mark: int, desired: Desired, seen: Snapshot) -> tuple[Explanati
 
 def explain_packets(question: PacketQuestion, desired: Desired, seen: Snapshot) -> Explanation:
     """The way of some packets."""
-    guide = _Guide.of(question.family, desired, seen, question)
+    guide = Guide.of(question.family, desired, seen, question)
     flow = guide.explained(question.packets)
-    remarks = tuple(_of_destination(question.packets, seen))
-    return Explanation(question.family, (flow,), None, (), remarks, guide.unread)
-
-
-class _Guide(Struct):
-    """Who is sent through the ruleset, and by which interfaces."""
-
-    desired: Desired
-    terrain: Terrain
-    sender: Sender
-    entries: frozenset[str]
-
-    @classmethod
-    def of(
-        cls,
-        family: Family,
-        desired: Desired,
-        seen: Snapshot,
-        question: PacketQuestion | None = None,
-    ) -> "_Guide":
-        """A guide for an ordinary client, or for whom a question names."""
-        terrain = Terrain(seen.ruleset, hook_path(seen.ruleset, family), seen.host)
-        sender = ordinary(terrain)
-        entries = terrain.host.entries(named_interfaces(terrain))
-        if question is not None and question.source is not None:
-            sender = replace(sender, source=int(question.source))
-        if question is not None and question.interface is not None:
-            entries = frozenset({question.interface})
-        return cls(desired, terrain, sender, entries)
-
-    def explained(
-        self, packets: Packets, mark: int = 0, declared: DeclaredFlow | None = None
-    ) -> ExplainedFlow:
-        """What becomes of packets; ``mark`` is that of the service whose flow they are."""
-        family = self.terrain.family
-        parts = []
-        for packet in classes_of(packets, family, self.entries):
-            for fate in fates_of(Journey(self.terrain, self.sender).ends(packet), mark):
-                key = ServiceKey(family, fate.mark) if fate.mark else None
-                serves = key if key in self.desired.services else None
-                parts.append(ExplainedPackets(fate, serves))
-        return ExplainedFlow(packets, self._source, tuple(parts), declared)
-
-    @property
-    def unread(self) -> tuple[str, ...]:
-        """Why some tables could not be looked into."""
-        return tuple(dict.fromkeys(reason for _, reason in self.terrain.path.unread))
-
-    @property
-    def _source(self) -> Address:
-        number = self.sender.source
-        return IPv4Address(number) if self.terrain.family is Family.INET else IPv6Address(number)
+    remarks = [*_of_interface(question, seen), *_of_destination(question.packets, seen)]
+    return Explanation(question.family, (flow,), None, (), tuple(remarks), guide.unread)
 
 
 def _of_service(key: ServiceKey, desired: Desired, seen: Snapshot) -> Explanation:
-    guide = _Guide.of(key.family, desired, seen)
+    guide = Guide.of(key.family, desired, seen)
     flows: list[ExplainedFlow] = []
     remarks: list[str] = []
     declared = desired.flows[key]
@@ -125,6 +61,8 @@ def _of_service(key: ServiceKey, desired: Desired, seen: Snapshot) -> Explanatio
 
 
 def _undeclared(key: ServiceKey, desired: Desired, flows: list[ExplainedFlow]) -> str:
+    if key.mark in desired.frozen_marks:
+        return "what is declared of its flows is refused: see lvsmarkd plan"
     if flows:
         return "nobody declared its flows: these are the packets that come with its mark, or had it"
     if not any(True for _ in _vips(key.family, desired)):
@@ -144,9 +82,16 @@ def _bearing(flow: ExplainedFlow, mark: int) -> ExplainedFlow:
     parts = tuple(
         part
         for part in flow.parts
-        if part.fate.fate is Fate.RIGHT or any(step.after == mark for step in part.fate.steps)
+        if part.fate.mark == mark or any(step.after == mark for step in part.fate.steps)
     )
     return replace(flow, parts=parts)
+
+
+def _of_interface(question: PacketQuestion, seen: Snapshot) -> Iterator[str]:
+    """Whether packets come by an interface at all."""
+    name, up = question.interface, seen.host.interfaces
+    if name is not None and up is not None and name not in up:
+        yield f"no interface {name} is up on this host now: what follows holds once it is"
 
 
 def _of_destination(packets: Packets, seen: Snapshot) -> Iterator[str]:

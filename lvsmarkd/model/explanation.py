@@ -3,10 +3,11 @@
 from msgspec import Struct
 
 from lvsmarkd.model.declaration import DeclaredFlow
-from lvsmarkd.model.fate import PacketFate
+from lvsmarkd.model.fate import FateStep, PacketFate
 from lvsmarkd.model.origin import Origin
 from lvsmarkd.model.packets import Packets
-from lvsmarkd.model.service import Address, Family, ServiceKey
+from lvsmarkd.model.ruleset import NetfilterHook
+from lvsmarkd.model.service import Address, Family, Service, ServiceKey
 
 
 class PacketQuestion(Struct, frozen=True):
@@ -20,30 +21,49 @@ class PacketQuestion(Struct, frozen=True):
     interface: str | None = None
 
 
-class ExplainedPackets(Struct, frozen=True):
-    """One part of a flow, all of which goes the same way. ``serves`` is the service that IPVS
-    finds by the mark that they come with.
+class ExplainedStep(Struct, frozen=True):
+    """A rule on the way, ``depth`` jumps below a chain that is registered at ``hook`` with
+    ``priority``.
     """
 
+    taken: FateStep
+    hook: NetfilterHook | None = None
+    priority: int | None = None
+    depth: int = 0
+
+
+class ExplainedPackets(Struct, frozen=True):
+    """One part of a flow, all of which goes the same way: ``packets`` together. ``fate`` is that of
+    the first of them. ``interfaces`` are those that they come by, where that is not all; ``serves``
+    is the service that IPVS finds by the mark that they come with.
+    """
+
+    packets: tuple[Packets, ...]
     fate: PacketFate
-    serves: ServiceKey | None = None
+    steps: tuple[ExplainedStep, ...] = ()
+    interfaces: tuple[str, ...] | None = None
+    serves: Service | None = None
 
 
 class ExplainedFlow(Struct, frozen=True):
-    """A flow of a service, or packets that were asked about, from ``source``. ``declared`` says
-    where it was declared.
+    """A flow of a service, or packets that were asked about, from ``source``, which stands for any
+    client that no rule names unless it was asked about (``is_any_client``). ``interface`` is the
+    one that was asked about; ``declared`` says where the flow was declared.
     """
 
     packets: Packets
     source: Address
     parts: tuple[ExplainedPackets, ...]
     declared: DeclaredFlow | None = None
+    interface: str | None = None
+    is_any_client: bool = True
 
 
 class Explanation(Struct, frozen=True):
     """The way of packets of one family. ``service`` is the one that was asked about, or whose flow
     it is; ``origins`` are its lines in keepalived.conf. ``remarks`` say what else must be known.
-    ``unread`` are tables that could not be looked into, with the reason: all is without them.
+    ``unread`` are tables that could not be looked into, with the reason: because of them nothing
+    is certain.
     """
 
     family: Family

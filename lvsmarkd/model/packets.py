@@ -164,11 +164,15 @@ class Packets(Struct, frozen=True, kw_only=True):
         words = ["any" if self.destination is None else written(self.destination)]
         if prefixes and self.destination is not None:
             words = [str(self.destination)]
+        return " ".join([*words, *self.further_words()])
+
+    def further_words(self) -> Iterator[str]:
+        """The same without where to."""
         if self.protocol is not None:
-            words.append(PROTOCOL_NAMES.get(self.protocol, f"protocol {self.protocol}"))
+            yield PROTOCOL_NAMES.get(self.protocol, f"protocol {self.protocol}")
         if self.ports:
-            words.append(",".join(map(str, self.ports)))
-        return " ".join([*words, *map(str, self.qualifiers)])
+            yield ",".join(map(str, self.ports))
+        yield from map(str, self.qualifiers)
 
     def __str__(self) -> str:
         return self.text()

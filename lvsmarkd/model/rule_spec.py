@@ -268,7 +268,7 @@ class VerdictMap(Struct, frozen=True):
     lookup: Lookup
 
     def __str__(self) -> str:
-        return f"what {self.lookup} has for it"
+        return f"verdict by {self.lookup}"
 
 
 class When(Struct, frozen=True):
@@ -367,9 +367,13 @@ class RuleSpec(Struct, frozen=True):
 
     def __str__(self) -> str:
         """For people, of a rule that its listing gives no text for."""
-        family = [str(self.family)] if self.family and self.packets.family is None else []
-        said = [*family, self.packets.text(), *map(str, self.conditions)]
-        return " ".join([*said, "→", ", ".join(map(str, self.effects)) or "counted"])
+        said = [] if self.packets == EVERY_PACKET else [self.packets.text()]
+        if self.packets.destination is None:
+            said = [*self.packets.further_words()]
+            if self.family is not None:
+                said = ["IPv4" if self.family is Family.INET else "IPv6", *said]
+        said += map(str, self.conditions)
+        return " ".join([*(said or ["any"]), "→", ", ".join(map(str, self.effects)) or "counted"])
 
     def jumps(self) -> Iterator[Jump]:
         """Wherever it may lead, as far as that is known."""

@@ -13,7 +13,8 @@ from lvsmarkd.model.rule_spec import (
     UnknownTarget,
 )
 from lvsmarkd.model.service import MAX_MARK
-from lvsmarkd.netfilter.nft_values import NotUnderstoodError, lookup_of, words_of
+from lvsmarkd.netfilter.nft_values import NotUnderstoodError, lookup_of
+from lvsmarkd.netfilter.nft_words import words_of
 
 MARK = {"meta": {"key": "mark"}}
 CONNMARK = {"ct": {"key": "mark"}}

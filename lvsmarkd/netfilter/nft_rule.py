@@ -41,8 +41,8 @@ from lvsmarkd.netfilter.nft_values import (
     lookup_of,
     value_of,
     values_of,
-    words_of,
 )
+from lvsmarkd.netfilter.nft_words import words_of
 
 _NFPROTO = {
     "ipv4": Family.INET,

@@ -1,6 +1,5 @@
 """Fields and values in the words of ``nft -j``. Source: libnftables-json(5)."""
 
-import json
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network
 
@@ -18,6 +17,7 @@ from lvsmarkd.model.rule_spec import (
     Verdict,
 )
 from lvsmarkd.model.service import Address, Family
+from lvsmarkd.netfilter.nft_words import words_of
 from lvsmarkd.netfilter.protocols import protocol_number
 
 ADDRESSES = {"ip": Family.INET, "ip6": Family.INET6}
@@ -58,11 +58,6 @@ _NAMES = frozenset({Field.IN_INTERFACE, Field.OUT_INTERFACE})
 
 class NotUnderstoodError(ValueError):
     """There is no such field or value in the neutral form."""
-
-
-def words_of(value: object) -> str:
-    """A part of a listing that is not understood, as it is listed."""
-    return json.dumps(value, separators=(",", ":"), sort_keys=True)
 
 
 def field_of(left: object) -> tuple[Field, Family | None, int | None]:

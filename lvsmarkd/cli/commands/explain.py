@@ -1,12 +1,12 @@
 """``lvsmarkd explain``: which rules packets meet, and what mark comes out."""
 
 import argparse
-from collections.abc import Iterator
 from typing import Any
 
 from lvsmarkd.backends.surroundings import Surroundings
 from lvsmarkd.cli.exits import CommandError, Exit
-from lvsmarkd.cli.output import paint, print_json
+from lvsmarkd.cli.explained import lines
+from lvsmarkd.cli.output import print_json
 from lvsmarkd.cli.session import names_files, open_session
 from lvsmarkd.daemon import control
 from lvsmarkd.declarations.question import Question, parse_question
@@ -16,8 +16,6 @@ from lvsmarkd.reconcile.paths import paths_from_environment
 from lvsmarkd.telemetry.explanation_form import explanation_form
 
 Form = dict[str, Any]
-_COLOURS = {"right": "32", "unknown": "33"}
-_LOST = "31"
 
 
 def run(options: argparse.Namespace) -> Exit:
@@ -34,7 +32,7 @@ def run(options: argparse.Namespace) -> Exit:
     if options.json:
         print_json({"explanations": forms})
     else:
-        print("\n".join(_lines(forms)))
+        print("\n".join(lines(forms)))
     return _exit(forms) if isinstance(asked, int) else Exit.OK
 
 
@@ -64,76 +62,3 @@ def _answered_here(options: argparse.Namespace, asked: Question) -> list[Form]:
     seen = Surroundings().see(session.backend().read())
     wanted = inputs_now.desired(seen.limits)
     return [explanation_form(each) for each in explain(asked, wanted, seen)]
-
-
-def _lines(forms: list[Form]) -> Iterator[str]:
-    for number, form in enumerate(forms):
-        if number:
-            yield ""
-        if form["mark"] is not None:
-            title = f"fwmark {form['mark']} {form['family']}"
-            yield "  ".join([paint(title, "1"), *form["origins"]])
-        for remark in form["remarks"]:
-            yield f"  {paint('note', '36')}: {remark}"
-        for reason in form["unread"]:
-            yield f"  {paint('not looked into', '33')}: {reason}; all below is without it"
-        for flow in form["flows"]:
-            yield from _flow(flow)
-
-
-def _flow(flow: Form) -> Iterator[str]:
-    declared = f"  (declared at {flow['declared']})" if flow["declared"] else ""
-    yield f"  {paint(flow['packets'], '1')} from {flow['from']}{declared}"
-    if not flow["parts"]:
-        yield "    no packet comes by such an interface: there is none, or it is down"
-    for part in flow["parts"]:
-        if part["packets"] != flow["packets"]:
-            yield f"    {part['packets']}"
-        rows = [(_where(step["rule"]), _mark(step)) for step in part["steps"]]
-        width = max((len(where) for where, _ in rows), default=0)
-        for (where, mark), step in zip(rows, part["steps"], strict=True):
-            yield f"      {where:<{width}}  {mark:<14} {_text(step['rule'])}".rstrip()
-        yield f"      {_end(part)}"
-
-
-def _where(rule: Form) -> str:
-    line = f" rule {rule['line']}" if rule["line"] else ", policy"
-    return f"{rule['table']} {rule['chain']}{line}"
-
-
-def _text(rule: Form) -> str:
-    return rule["text"] or ("" if rule["line"] else "what no rule of the chain decides about")
-
-
-def _mark(step: Form) -> str:
-    before, after = (_number(step[key]) for key in ("before", "after"))
-    return f"mark {after}" if before == after else f"mark {before} → {after}"
-
-
-def _number(mark: int | None) -> str:
-    return "?" if mark is None else str(mark)
-
-
-def _end(part: Form) -> str:
-    fate = part["fate"]
-    match fate:
-        case "dropped":
-            said = "dropped there: IPVS does not see it"
-        case "elsewhere":
-            said = "sent elsewhere there: IPVS does not see it"
-        case "unknown":
-            hidden = part["hidden_by"]
-            by = f", at {_where(hidden)} {_text(hidden)}" if hidden else ""
-            said = f"not known: {part['reason']}{by}"
-        case _:
-            said = _arrived(part)
-    more = "; who sends too much is refused" if part["limited"] else ""
-    return paint(f"→ {said}{more}", _COLOURS.get(fate, _LOST))
-
-
-def _arrived(part: Form) -> str:
-    if part["serves"] is not None:
-        return f"comes to IPVS with mark {part['mark']}: that service"
-    if part["mark"]:
-        return f"comes to IPVS with mark {part['mark']}, which no service of its family has"
-    return "comes to IPVS without a mark: no service by mark gets it"
