@@ -16,7 +16,7 @@ _HEXADECIMAL_FROM = 10
 """Rules list marks in hexadecimal: from here on it looks different."""
 
 
-class _Way(Struct):
+class _Told(Struct):
     """Packets that meet the same rules, and come to the same end."""
 
     part: Form
@@ -65,13 +65,13 @@ def _explanation(form: Form) -> Iterator[str]:
         yield f"  → {_painted(way.part)}"
 
 
-def _ways(form: Form) -> list[_Way]:
+def _ways(form: Form) -> list[_Told]:
     """The parts of all flows, those together that go the same way; trouble first, of a service."""
-    found: dict[str, _Way] = {}
+    found: dict[str, _Told] = {}
     for flow in form["flows"]:
         for part in flow["parts"]:
             apart = {key: part[key] for key in part if key not in {"packets", "interfaces"}}
-            way = found.setdefault(repr(apart), _Way(part))
+            way = found.setdefault(repr(apart), _Told(part))
             by = _interfaces(part["interfaces"] or ([flow["in"]] if flow["in"] else None))
             way.packets.append(part["packets"] + by)
             if flow["declared"] is not None:
@@ -90,7 +90,7 @@ def _interfaces(names: list[str] | None) -> str:
     return f" in {', '.join(said[:_MANY])}{more}"
 
 
-def _summary(ways: list[_Way]) -> Iterator[str]:
+def _summary(ways: list[_Told]) -> Iterator[str]:
     """What becomes of all, on the first screen: where there are several ways."""
     if len(ways) == 1:
         return

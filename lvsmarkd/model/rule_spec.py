@@ -367,13 +367,11 @@ class RuleSpec(Struct, frozen=True):
 
     def __str__(self) -> str:
         """For people, of a rule that its listing gives no text for."""
-        said = [] if self.packets == EVERY_PACKET else [self.packets.text()]
-        if self.packets.destination is None:
-            said = [*self.packets.further_words()]
-            if self.family is not None:
-                said = ["IPv4" if self.family is Family.INET else "IPv6", *said]
-        said += map(str, self.conditions)
-        return " ".join([*(said or ["any"]), "→", ", ".join(map(str, self.effects)) or "counted"])
+        family = "IPv4 " if self.family is Family.INET else "IPv6 " if self.family else ""
+        to = self.packets.text() if self.packets.destination else family
+        further = () if self.packets.destination else self.packets.further_words()
+        said = " ".join(filter(None, (to.strip(), *further, *map(str, self.conditions))))
+        return f"{said or 'any'} → {', '.join(map(str, self.effects)) or 'counted'}"
 
     def jumps(self) -> Iterator[Jump]:
         """Wherever it may lead, as far as that is known."""

@@ -25,7 +25,7 @@ def words_of(value: object) -> str:
             return _json(value)
 
 
-def _rate(rate: int, per: str, more: Mapping[str, object]) -> str:
+def _rate(rate: int, per: str, more: Mapping[object, object]) -> str:
     unit = more.get("rate_unit")
     over = "over " if more.get("inv") else ""
     return f"rate {over}{rate}{f' {unit}' if isinstance(unit, str) else ''}/{per}"
