@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from lvsmarkd.declarations import port_ranges, values
 from lvsmarkd.model.explanation import PacketQuestion
 from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.ports import joined
 from lvsmarkd.model.protocols import TRANSPORTS
 from lvsmarkd.model.qualifiers import InInterface
 from lvsmarkd.model.refusal import RefusalError, either
@@ -60,7 +61,8 @@ def _about(to: Network, words: Sequence[str]) -> PacketQuestion:
             case _ if word in TRANSPORTS:
                 packets = replace(question.packets, protocol=int(TRANSPORTS[word]))
                 if rest and rest[0] not in {"from", "in"}:
-                    packets = replace(packets, ports=port_ranges.ranges(rest.pop(0)))
+                    ports = joined(port_ranges.ranges(rest.pop(0)))
+                    packets = replace(packets, ports=ports)
                 question = replace(question, packets=packets)
             case "from":
                 source = _address(rest.pop(0) if rest else None)

@@ -25,7 +25,8 @@ class _Read(NamedTuple):
     """What was read at one generation."""
 
     names: NamedTables
-    tables: Mapping[TableKey, Table | Unknown]
+    tables: Mapping[TableKey, Table]
+    """What could not be read is not among them: it is tried again."""
 
 
 class WholeRuleset(Struct):
@@ -51,7 +52,7 @@ class WholeRuleset(Struct):
 
     def _with_natives(self, ruleset: Ruleset, names: NamedTables) -> Ruleset:
         known = self._known.tables if self._known and self._known.names == names else {}
-        natives: dict[TableKey, Table | Unknown] = {}
+        natives: dict[TableKey, Table] = {}
         tables = dict(ruleset.tables)
         for named in names.tables:
             if named.family not in _MET:
@@ -67,11 +68,11 @@ class WholeRuleset(Struct):
             found = known.get(key) or self._native(named)
             if found is None:
                 continue
-            natives[key] = found
-            if isinstance(found, Table) and saved in tables:
-                tables[key] = _joined(found, tables.pop(saved))
-            else:
-                tables[key] = found
+            tables[key] = found
+            if isinstance(found, Table):
+                natives[key] = found
+                if saved in tables:
+                    tables[key] = _joined(found, tables.pop(saved))
         self._known = _Read(names, natives)
         return replace(ruleset, tables=tables)
 
