@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.guide import Guide
 from lvsmarkd.model.explanation import ExplainedFlow, Explanation, PacketQuestion
+from lvsmarkd.model.fate import Fate
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.service import Family, FlowSource, ServiceKey
 from lvsmarkd.model.snapshot import Snapshot
@@ -50,8 +51,9 @@ def _of_service(key: ServiceKey, desired: Desired, seen: Snapshot) -> Explanatio
         flows.append(guide.explained(each.flow, key.mark, each))
         remarks += _of_destination(each.flow, seen)
     if not declared:
-        vips = (guide.explained(to, key.mark) for to in _vips(key.family, desired))
+        vips = [guide.explained(to, key.mark) for to in _vips(key.family, desired)]
         flows += [flow for each in vips if (flow := _bearing(each, key.mark)).parts]
+        flows = flows or [flow for each in vips if (flow := _untold(each)).parts]
         remarks.append(_undeclared(key, desired, flows))
     if desired.coverage[key] is FlowSource.INFERRED:
         remarks.append("nobody declared its flows: these are inferred from the file")
@@ -63,6 +65,8 @@ def _of_service(key: ServiceKey, desired: Desired, seen: Snapshot) -> Explanatio
 def _undeclared(key: ServiceKey, desired: Desired, flows: list[ExplainedFlow]) -> str:
     if key.mark in desired.frozen_marks:
         return "what is declared of its flows is refused: see lvsmarkd plan"
+    if all(part.fate.fate is Fate.UNKNOWN for flow in flows for part in flow.parts) and flows:
+        return "nobody declared its flows, and which packets come with its mark is not known"
     if flows:
         return "nobody declared its flows: these are the packets that come with its mark, or had it"
     if not any(True for _ in _vips(key.family, desired)):
@@ -85,6 +89,12 @@ def _bearing(flow: ExplainedFlow, mark: int) -> ExplainedFlow:
         if part.fate.mark == mark or any(step.after == mark for step in part.fate.steps)
     )
     return replace(flow, parts=parts)
+
+
+def _untold(flow: ExplainedFlow) -> ExplainedFlow:
+    """The parts of which nothing is known."""
+    parts = (part for part in flow.parts if part.fate.fate is Fate.UNKNOWN)
+    return replace(flow, parts=tuple(parts))
 
 
 def _of_interface(question: PacketQuestion, seen: Snapshot) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from lvsmarkd.kernel.nf_tables import NamedTable, NamedTables
-from lvsmarkd.model.rule_spec import SetMark
+from lvsmarkd.model.rule import SetMark
 from lvsmarkd.model.ruleset import Lister, Ruleset, Table, TableKey, TableSet
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.iptables_save import read_saved
@@ -84,8 +84,8 @@ def test_native_tables_are_read_and_their_sets_only_where_a_rule_looks_into_them
 def test_a_map_of_marks_is_looked_into_as_well() -> None:
     nft(
         "table inet m {\n map svc { type inet_service : mark; elements = { 80 : 7 }; }\n"
-        " chain c { type filter hook prerouting priority 0;\n  meta mark set tcp dport map @svc\n }\n"
-        "}"
+        " chain c { type filter hook prerouting priority 0;\n"
+        "  meta mark set tcp dport map @svc\n }\n}"
     )
     (element,) = native(WholeRuleset().complete(Ruleset()), "inet", "m").sets["svc"].elements or ()
     assert element.data == 7
