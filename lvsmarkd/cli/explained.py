@@ -12,6 +12,8 @@ _COLOURS = {"right": "32", "unknown": "33"}
 _LOST = "31"
 _TROUBLE_FIRST = ("dropped", "elsewhere", "wrong", "unmarked", "unknown", "right")
 _MANY = 4
+_LONG = 120
+"""Characters: what is longer is cut, and whole in JSON."""
 _HEXADECIMAL_FROM = 10
 """Rules list marks in hexadecimal: from here on it looks different."""
 
@@ -25,8 +27,14 @@ class _Told(Struct):
 
     @property
     def title(self) -> str:
-        """Which packets."""
-        return "; ".join(self.packets)
+        """Which packets, in one line."""
+        more = f" and {len(self.packets) - _MANY} more" if len(self.packets) > _MANY else ""
+        return f"{shorten('; '.join(self.packets[:_MANY]), _LONG)}{more}"
+
+
+def shorten(text: str, most: int) -> str:
+    """A text cut to a length, and seen to be cut."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def lines(forms: Iterable[Form]) -> Iterator[str]:
