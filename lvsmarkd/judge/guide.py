@@ -39,6 +39,7 @@ class Guide(Struct):
     terrain: Terrain
     sender: Sender
     entries: frozenset[str]
+    own: frozenset[tuple[Keeper, str, str]]
     question: PacketQuestion | None = None
 
     @classmethod
@@ -57,7 +58,8 @@ class Guide(Struct):
             sender = replace(sender, source=int(question.source))
         if question is not None and question.interface is not None:
             entries = frozenset({question.interface})
-        return cls(desired, terrain, sender, entries, question)
+        own = (place.table.rule(place.chain, 0, "") for place in seen.places.values())
+        return cls(desired, terrain, sender, entries, frozenset(map(_chain, own)), question)
 
     def explained(
         self, packets: Packets, mark: int | None = None, declared: DeclaredFlow | None = None
@@ -144,7 +146,8 @@ class Guide(Struct):
                 below = below[: below.index(name) + 1]
             else:
                 below.append(name)
-            yield ExplainedStep(step, hook, priority, len(below) - 1)
+            is_own = _chain(step.rule) in self.own
+            yield ExplainedStep(step, hook, priority, len(below) - 1, is_own)
 
     @property
     def _source(self) -> Address:

@@ -6,7 +6,7 @@ from lvsmarkd.model.declaration import DeclaredFlow
 from lvsmarkd.model.fate import FateStep, PacketFate
 from lvsmarkd.model.origin import Origin
 from lvsmarkd.model.packets import Packets
-from lvsmarkd.model.ruleset import NetfilterHook
+from lvsmarkd.model.rule import Hook
 from lvsmarkd.model.service import Address, Family, Service, ServiceKey
 
 
@@ -23,13 +23,14 @@ class PacketQuestion(Struct, frozen=True):
 
 class ExplainedStep(Struct, frozen=True):
     """A rule on the way, ``depth`` jumps below a chain that is registered at ``hook`` with
-    ``priority``.
+    ``priority``. ``is_own``: it is one of lvsmarkd's.
     """
 
     taken: FateStep
-    hook: NetfilterHook | None = None
+    hook: Hook | None = None
     priority: int | None = None
     depth: int = 0
+    is_own: bool = False
 
 
 class ExplainedPackets(Struct, frozen=True):

@@ -61,6 +61,7 @@ def _step_form(step: ExplainedStep) -> Form:
         "before": taken.before,
         "after": taken.after,
         "leads": taken.leads,
+        "own": step.is_own,
     }
 
 

@@ -14,8 +14,10 @@ from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.explanation import ExplainedFlow, ExplainedPackets, Explanation
 from lvsmarkd.model.fate import Fate
 from lvsmarkd.model.host import HostView
-from lvsmarkd.model.ruleset import Lister, NetfilterHook, Ruleset, TableKey
-from lvsmarkd.model.snapshot import Snapshot
+from lvsmarkd.model.rule import ChainKey, Hook, Plane
+from lvsmarkd.model.ruleset import Lister, Ruleset, TableKey
+from lvsmarkd.model.service import Family
+from lvsmarkd.model.snapshot import OwnPlace, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.telemetry.explanation_form import packets_text
 from tests.harness.values import declare, flow, instance, key, reading, service, want
@@ -92,7 +94,7 @@ def test_steps_stand_below_the_chain_that_the_hook_calls() -> None:
         (0, "INPUT", 1, 80, 80),
     ]
     hooks = [(step.hook, step.priority) for step in part.steps]
-    assert hooks == [(NetfilterHook.PREROUTING, -150)] * 4 + [(NetfilterHook.INPUT, 0)]
+    assert hooks == [(Hook.PREROUTING, -150)] * 4 + [(Hook.INPUT, 0)]
     assert [step.taken.leads for step in part.steps] == [True, True, False, False, False]
 
 
@@ -109,6 +111,20 @@ def test_tables_of_different_firewalls_with_chains_of_one_name_are_kept_apart() 
     assert (part.fate.fate, part.fate.mark, part.serves) == (Fate.WRONG, 9, None)
 
 
+def test_it_is_told_which_rules_are_ours() -> None:
+    place = OwnPlace(
+        TableKey(Lister.IPTABLES_NFT, "ip", "mangle"),
+        "LVSMARKD",
+        "PREROUTING",
+        Hook.PREROUTING,
+        -150,
+    )
+    places = {ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING): place}
+    found = replace(seen("pre -j LVSMARKD\nmangle LVSMARKD MARK 80"), places=places)
+    _, part = only(asked("80", found))
+    assert [step.is_own for step in part.steps] == [False, True]
+
+
 def test_the_rule_that_takes_packets_is_the_last_step() -> None:
     _, part = only(asked("80", seen(f"{MARKED}\nin -p tcp -j DROP")))
     assert part.fate.fate is Fate.DROPPED
@@ -119,7 +135,7 @@ def test_a_policy_is_a_step_without_a_line() -> None:
     _, part = only(asked("80", seen(f"{MARKED}\nfilter :INPUT DROP")))
     assert part.fate.fate is Fate.DROPPED
     assert walked(part)[-1] == (0, "INPUT", 0, 80, 80)
-    assert part.steps[-1].hook is NetfilterHook.INPUT
+    assert part.steps[-1].hook is Hook.INPUT
 
 
 def test_flows_that_nobody_declared_are_what_comes_with_the_mark() -> None:
