@@ -1,16 +1,16 @@
 """Explain: which rules packets meet, in order, what mark comes out, and what becomes of them."""
 
 from collections.abc import Iterator
-from ipaddress import ip_network
 
 from msgspec.structs import replace
 
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.guide import Guide
+from lvsmarkd.judge.outlook import destinations
 from lvsmarkd.model.explanation import ExplainedFlow, Explanation, PacketQuestion
 from lvsmarkd.model.fate import Fate
 from lvsmarkd.model.packets import Packets
-from lvsmarkd.model.service import Family, FlowSource, ServiceKey
+from lvsmarkd.model.service import FlowSource, Network, ServiceKey
 from lvsmarkd.model.snapshot import Snapshot
 
 
@@ -26,8 +26,8 @@ def explain(
 
 
 def explain_mark(mark: int, desired: Desired, seen: Snapshot) -> tuple[Explanation, ...]:
-    """The way of the packets of each service of a mark: those that are declared; else those to
-    keepalived's VIPs that come with the mark. Nothing where there is no such service.
+    """The way of the packets of each service of a mark: those that are declared; else those that
+    come with the mark, to whichever address. Nothing where there is no such service.
     """
     return tuple(
         _of_service(key, desired, seen) for key in sorted(desired.services) if key.mark == mark
@@ -51,10 +51,11 @@ def _of_service(key: ServiceKey, desired: Desired, seen: Snapshot) -> Explanatio
         flows.append(guide.explained(each.flow, key.mark, each))
         remarks += _of_destination(each.flow, seen)
     if not declared:
-        vips = [guide.explained(to, key.mark) for to in _vips(key.family, desired)]
-        flows += [flow for each in vips if (flow := _bearing(each, key.mark)).parts]
-        flows = flows or [flow for each in vips if (flow := _untold(each)).parts]
-        remarks.append(_undeclared(key, desired, flows))
+        found = destinations(desired, guide.terrain)
+        all_flows = [guide.explained(Packets(destination=to), key.mark) for to in found]
+        flows += [flow for each in all_flows if (flow := _bearing(each, key.mark)).parts]
+        flows = flows or [flow for each in all_flows if (flow := _untold(each)).parts]
+        remarks.append(_undeclared(key, desired, flows, found))
     if desired.coverage[key] is FlowSource.INFERRED:
         remarks.append("nobody declared its flows: these are inferred from the file")
     origins = desired.services[key].origins
@@ -62,23 +63,21 @@ def _of_service(key: ServiceKey, desired: Desired, seen: Snapshot) -> Explanatio
     return Explanation(key.family, tuple(flows), key, origins, told, guide.unread)
 
 
-def _undeclared(key: ServiceKey, desired: Desired, flows: list[ExplainedFlow]) -> str:
+def _undeclared(
+    key: ServiceKey, desired: Desired, flows: list[ExplainedFlow], found: list[Network]
+) -> str:
     if key.mark in desired.frozen_marks:
         return "what is declared of its flows is refused: see lvsmarkd plan"
     if all(part.fate.fate is Fate.UNKNOWN for flow in flows for part in flow.parts) and flows:
         return "nobody declared its flows, and which packets come with its mark is not known"
     if flows:
         return "nobody declared its flows: these are the packets that come with its mark, or had it"
-    if not any(True for _ in _vips(key.family, desired)):
-        return "nobody declared its flows, and keepalived.conf holds no address to look at"
-    return "nobody declared its flows, and no packet to keepalived's VIPs gets its mark"
-
-
-def _vips(family: Family, desired: Desired) -> Iterator[Packets]:
-    seen = dict.fromkeys(vip for instance in desired.instances for vip in instance.vips)
-    for vip in seen:
-        if Family.of(vip) is family:
-            yield Packets(destination=ip_network(vip))
+    if not found:
+        return "nobody declared its flows, and there is no address of its family to look at"
+    return (
+        "nobody declared its flows, and no packet to keepalived's VIPs, this host's addresses or"
+        " those that rules name gets its mark"
+    )
 
 
 def _bearing(flow: ExplainedFlow, mark: int) -> ExplainedFlow:

@@ -138,7 +138,7 @@ class _Scout(Struct):
         marks = {key.mark: key for key in keys}
         parts: dict[ServiceKey, list[FlowFate]] = {key: [] for key in keys}
         had: dict[ServiceKey, list[FlowFate]] = {key: [] for key in keys}
-        for network in self._destinations(desired):
+        for network in destinations(desired, self.terrain):
             flow = Packets(destination=network)
             for packet in classes_of(flow, self.terrain.family, self.entries):
                 ends = self._ends(packet)
@@ -154,21 +154,23 @@ class _Scout(Struct):
             key: ServiceOutlook(tuple(_with_partly(parts[key])), tuple(had[key])) for key in keys
         }
 
-    def _destinations(self, desired: Desired) -> list[Network]:
-        """The addresses in question: keepalived's, this host's, and those that rules name."""
-        family = self.terrain.family
-        held = [vip for instance in desired.instances for vip in instance.vips]
-        found: dict[Network, None] = {ip_network(vip): None for vip in held}
-        local = self.terrain.host.local
-        found |= dict.fromkeys(net for net in local or () if not net.is_loopback)
-        for network in named_destinations(self.terrain):
-            to = int(network.network_address), int(network.broadcast_address)
-            if self.terrain.host.delivers(network.version, *to) is not False:
-                found[network] = None
-        return [net for net in found if Family.of(net) is family]
-
     def _ends(self, packet: PacketClass) -> list[End]:
         return Journey(self.terrain, self.sender, self.budget).ends(packet)
+
+
+def destinations(desired: Desired, terrain: Terrain) -> list[Network]:
+    """The addresses that packets of a service without flows may be for: keepalived's, this host's,
+    and those that rules name.
+    """
+    held = [vip for instance in desired.instances for vip in instance.vips]
+    found: dict[Network, None] = {ip_network(vip): None for vip in held}
+    local = terrain.host.local
+    found |= dict.fromkeys(net for net in local or () if not net.is_loopback)
+    for network in named_destinations(terrain):
+        to = int(network.network_address), int(network.broadcast_address)
+        if terrain.host.delivers(network.version, *to) is not False:
+            found[network] = None
+    return [net for net in found if Family.of(net) is terrain.family]
 
 
 def _kept(fate: PacketFate, mark: int) -> bool:

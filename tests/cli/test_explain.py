@@ -120,7 +120,7 @@ def test_the_trouble_of_a_service_stands_on_the_first_lines(explain: Run) -> Non
 def test_a_service_that_no_rule_marks(explain: Run) -> None:
     status, text, _ = explain("21")
     assert status == 2
-    assert "nobody declared its flows, and no packet to keepalived's VIPs gets its mark" in text
+    assert "nobody declared its flows, and no packet to keepalived's VIPs" in text
 
 
 def test_packets_by_what_they_are_like(explain: Run) -> None:

@@ -156,9 +156,10 @@ def test_a_service_that_nobody_declared_and_no_rule_marks() -> None:
     wanted = desired(reading(service(80), instances=(instance(VIP),)), Declared(), Options())
     explanation = asked("80", seen(""), wanted)
     assert explanation.flows == ()
-    assert "no packet to keepalived's VIPs gets its mark" in explanation.remarks[0]
+    assert "no packet to keepalived's VIPs" in explanation.remarks[0]
     without = desired(reading(service(80)), Declared(), Options())
-    assert "holds no address to look at" in asked("80", seen(""), without).remarks[0]
+    nowhere = seen("", HostView(HERE.interfaces, ()))
+    assert "no address of its family" in asked("80", nowhere, without).remarks[0]
 
 
 def test_where_not_all_could_be_read_no_mark_is_called_missing() -> None:
