@@ -77,7 +77,7 @@ def play(stage: Stage) -> None:
     act("somebody adds a rule of their own that undoes ours: said, and left alone")
     match = "PREROUTING -d 192.0.2.10 -p tcp --dport 443 -j MARK --set-mark 128"
     done(stage, f"iptables -t mangle -A {match}")
-    show(SAVE, "-A PREROUTING")
+    show(f"{CLI} explain 192.0.2.10 tcp 443 --keepalived-conf {stage.config}")
     done(stage, f"iptables -t mangle -D {match}")
 
     act("the undeclared mark gets its comment; saving the file is enough")

@@ -71,6 +71,9 @@ def _explanation(form: Form) -> Iterator[str]:
         yield f"{paint(way.title, '1')}  {', '.join(senders)}{declared}"
         yield from _steps(way.part)
         yield f"  → {_painted(way.part)}"
+        hidden = way.part["hidden_by"]
+        if hidden and not any(step["rule"] == hidden for step in way.part["steps"]):
+            yield f"    {_where(hidden)}: {hidden['text']}"
 
 
 def _ways(form: Form) -> list[_Told]:
