@@ -22,7 +22,7 @@ from lvsmarkd.judge.evaluation.trail import End
 from lvsmarkd.model.declaration import DeclaredFlow
 from lvsmarkd.model.fate import LOST, Fate, PacketFate
 from lvsmarkd.model.host import HostView
-from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.packets import EVERYWHERE, Packets
 from lvsmarkd.model.ruleset import Ruleset
 from lvsmarkd.model.service import Family, Network, ServiceKey
 
@@ -170,7 +170,9 @@ def destinations(desired: Desired, terrain: Terrain) -> list[Network]:
         to = int(network.network_address), int(network.broadcast_address)
         if terrain.host.delivers(network.version, *to) is not False:
             found[network] = None
-    return [net for net in found if Family.of(net) is terrain.family]
+    asked = [net for net in found if Family.of(net) is terrain.family]
+    # Where no address is known at all, it is about any.
+    return asked or [EVERYWHERE[terrain.family]]
 
 
 def _kept(fate: PacketFate, mark: int) -> bool:

@@ -4,6 +4,8 @@ from msgspec import Struct
 
 from lvsmarkd.model.service import Network
 
+_NOBODYS = frozenset({"lo"})
+"""By it comes what the host itself sends."""
 ANY_INTERFACE = ""
 """Stands for all interfaces that no rule names, where the host's own are not known."""
 
@@ -22,7 +24,7 @@ class HostView(Struct, frozen=True):
         """
         if self.interfaces:
             return self.interfaces
-        return named | {ANY_INTERFACE}
+        return named - _NOBODYS | {ANY_INTERFACE}
 
     def delivers(self, version: int, first: int, last: int) -> bool | None:
         """Whether packets to these addresses are delivered here; None: some, or not known."""
