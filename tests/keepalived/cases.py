@@ -939,6 +939,12 @@ VERSIONS = [
         BOTH,
     ),
     Case(
+        "a control character in a script's line takes the blank along",
+        server(21, inside='quorum_up""\\c x') + server(8),
+        "",
+        since={(2, 3, 2): BOTH},
+    ),
+    Case(
         "a brace in quotes in place of a port",
         'virtual_server fwmark 21 {\n real_server 198.51.100.7 "{"\n }\n}\n' + server(8),
     ),

@@ -109,10 +109,13 @@ class _Checker(BlockHandler):
     def _script(self, block: str, line: LogicalLine) -> None:
         if block == VIRTUAL_SERVER and line.words[0] == REAL_SERVER:
             self._scripts -= {"notify_up", "notify_down"}
-        if line.words[0] in _SCRIPTS and line.quoted and script_words(line.quoted) == 1:
+        if line.words[0] in _SCRIPTS and line.quoted and self._words(line.quoted) == 1:
             raise KeepalivedStops(incomplete(line, "exits"))
         if line.words[0] in _SCRIPTS:
             self._scripts |= {line.words[0]}
+
+    def _words(self, quoted: str) -> int | None:
+        return script_words(quoted, escapes=self._dialect.escapes_scripts)
 
     def value(self, block: str, line: LogicalLine) -> None:
         if block != VIRTUAL_SERVER_GROUP or (group := self._group) is None:
@@ -193,7 +196,7 @@ class _Checker(BlockHandler):
         word = line.words[0]
         # One that is set already is not read anew.
         script = word in _SCRIPTS and word not in self._scripts and line.quoted
-        parted = script and script_words(line.quoted) != 1
+        parted = script and self._words(line.quoted) != 1
         if not (parted or self._passed_over(block)):
             raise KeepalivedStops(incomplete(line, "exits"))
 

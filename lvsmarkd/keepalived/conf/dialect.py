@@ -67,7 +67,7 @@ class Dialect(Struct, frozen=True):
     da0291cd; check_list)."""
 
     escapes_scripts = Difference(until=(2, 3, 2))
-    """Backslashes in scripts' lines stand for other characters (af7aa8bf)."""
+    """Behind a backslash in a script's line, letters stand for other characters (af7aa8bf)."""
 
     runs_without_interface = Difference(since=(2, 2, 8))
     """A vrrp_instance with a word about unicast, and a source address, needs no interface; its

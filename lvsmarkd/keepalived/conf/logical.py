@@ -81,12 +81,13 @@ def words(text: str) -> list[str]:
     return found
 
 
-def script_words(text: str) -> int | None:
+def script_words(text: str, *, escapes: bool = False) -> int | None:
     """How many words a line has whose second one is a script; None where keepalived cannot
     part them (lib/parser.c, alloc_strvec_quoted_escaped).
 
-    Here quotes of both kinds join what they touch, and a backslash escapes. A quote that is
-    not closed is an error only where something follows it.
+    Here quotes of both kinds join what they touch, and a backslash takes the letter behind it
+    along; where it ``escapes``, and that is a c, the one behind it, too. A quote that is not
+    closed is an error only where something follows it.
     """
     count = at = 0
     quote = ""
@@ -97,7 +98,8 @@ def script_words(text: str) -> int | None:
         if letter == "\\":
             if at == len(text):
                 return None
-            at, inside = at + 1, True
+            control = escapes and text[at] == "c" and at + 1 < len(text)
+            at, inside = at + 1 + control, True
         elif quote:
             quote = "" if letter == quote else quote
         elif letter in "\"'":
