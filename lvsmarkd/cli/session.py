@@ -11,6 +11,7 @@ from lvsmarkd.declarations.settings import ConfigError
 from lvsmarkd.model.keepalived import Completeness
 from lvsmarkd.netfilter.errors import FirewallError
 from lvsmarkd.reconcile.inputs import InputPaths, InputReader, Inputs
+from lvsmarkd.reconcile.last_good import LastGood
 from lvsmarkd.reconcile.paths import DaemonPaths, paths_from_environment
 from lvsmarkd.reconcile.remembered import Remembered
 
@@ -65,4 +66,5 @@ def open_session(options: argparse.Namespace) -> Session:
     name = where.backend or str(inputs.settings.firewall.backend)
     paths = paths_from_environment()
     inputs.remembered = Remembered(paths.state / "keepalived.json")
+    inputs.last_good = LastGood(paths.state / "last-good.json", reads=True)
     return Session(inputs, paths, name)

@@ -16,6 +16,7 @@ from lvsmarkd.daemon.telemetry import Telemetry
 from lvsmarkd.daemon.watchers import Watchers
 from lvsmarkd.declarations.tables import BackendChoice, Firewall
 from lvsmarkd.reconcile.inputs import InputReader
+from lvsmarkd.reconcile.last_good import LastGood
 from lvsmarkd.reconcile.paths import DaemonPaths, LockedError
 from lvsmarkd.reconcile.reconciler import Reconciler
 from lvsmarkd.reconcile.remembered import Remembered
@@ -72,4 +73,5 @@ def wire(inputs: InputReader, paths: DaemonPaths) -> App:
     )
     inputs.settings_file.on_reload = telemetry.reloaded
     inputs.remembered = Remembered(paths.state / "keepalived.json")
+    inputs.last_good = LastGood(paths.state / "last-good.json")
     return App(inputs, reconciler, paths, telemetry, watchers, Pause(paths.pause))

@@ -363,13 +363,14 @@ def _configuration(desired: Desired) -> Iterator[Finding]:
             Kind.REFUSED if problem.fatal else Kind.PROBLEM,
             problem.message,
             STAYS if problem.fatal and problem.marks else "",
-            graded=Severity.CRITICAL if lost else None,
+            graded=Severity.CRITICAL if lost else Severity.NOTE if problem.note else None,
             service=key,
             family=key.family if key else None,
             origins=(problem.origin,),
             subject=problem,
         )
-    for key, declared in desired.unused.items():
+    # A file that is not whole does not tell which marks it does not use.
+    for key, declared in desired.unused.items() if desired.removable else ():
         others = [k for k in desired.services if k.mark == key.mark]
         reason = (
             f"keepalived uses the mark for {' and '.join(k.family for k in others)} only"

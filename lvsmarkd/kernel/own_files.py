@@ -7,17 +7,18 @@ from contextlib import suppress
 from pathlib import Path
 
 _MOST = 16384
-"""Bytes that such a file has at most; a path of keepalived's takes the most of it."""
+"""Bytes that most such files have at most; a path of keepalived's takes the most of it."""
 
 
-def read_own(path: Path) -> str:
-    """What the file says. No link is followed, and nothing waited for, as a pipe would have one.
+def read_own(path: Path, most: int = _MOST) -> str:
+    """What the file says, up to ``most`` bytes. No link is followed, and nothing waited for, as a
+    pipe would have one.
 
     Raises OSError, and ValueError where it is no text.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
-        return file.read(_MOST).decode()
+        return file.read(most).decode()
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -25,13 +25,15 @@ class Problem(Struct, frozen=True):
 
     ``message`` is one sentence: what was found, what was expected, what to do.
     ``marks`` names the marks it is about, where that is known; a problem that is
-    ``fatal`` for them leaves their last good state in force.
+    ``fatal`` for them leaves their last good state in force; one that is a ``note`` tells what
+    is taken for granted, and nothing is lost by it.
     """
 
     origin: Origin
     message: str
     marks: tuple[int, ...] = ()
     fatal: bool = False
+    note: bool = False
 
     def __str__(self) -> str:
         return f"{self.origin}: {self.message}"

@@ -19,6 +19,7 @@ from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.running import Build, Running, RunningKeepalived
 from lvsmarkd.model.runtime_state import UNASKED, RuntimeState
 from lvsmarkd.reconcile.keepalived_conf import KeepalivedConf, ReadAs
+from lvsmarkd.reconcile.last_good import LastGood
 from lvsmarkd.reconcile.remembered import Remembered
 from lvsmarkd.reconcile.runtime_probe import RuntimeProbe, ipvs_is_here
 from lvsmarkd.reconcile.settings_file import SettingsFile
@@ -46,6 +47,8 @@ class Inputs(Struct, frozen=True):
     runtime_state: RuntimeState = UNASKED
     build: Build | None = None
     """The keepalived as which the file was read; None where none could be asked."""
+    last_good: "Inputs | None" = None
+    """The last good state of the file, from before this process, where the file has none now."""
 
     def policy(self, limits: Limits) -> Options:
         """The operator's choices, and what the firewall at hand can say."""
@@ -59,9 +62,12 @@ class Inputs(Struct, frozen=True):
 
     def desired(self, limits: Limits, before: Desired | None = None) -> Desired:
         """What must hold, in a firewall with these limits. ``before`` is what the last pass wanted:
-        where something cannot be followed now, it stays.
+        where something cannot be followed now, it stays. Where there was no pass yet, that is
+        what is remembered.
         """
         policy = self.policy(limits)
+        if before is None and self.last_good is not None:
+            before = self.last_good.desired(limits)
         return desired(self.reading, self.declared, policy, before, self.runtime_state)
 
     @property
@@ -88,6 +94,7 @@ class InputReader(Struct):
     settings_file: SettingsFile
     runtime_probe: RuntimeProbe = field(default_factory=RuntimeProbe)
     remembered: Remembered = field(default_factory=Remembered)
+    last_good: LastGood = field(default_factory=LastGood)
     _keepalived_conf: KeepalivedConf = field(default_factory=KeepalivedConf)
     _running: Running | None = None
     _inputs: Inputs | None = None
@@ -103,7 +110,8 @@ class InputReader(Struct):
         runtime_state = self._look()
         self._running = runtime_state.running
         build = self.runtime_probe.build(self._running)
-        reading = self._keepalived_conf.read(self._read_as(Dialect.of(build)))
+        read_as = self._read_as(Dialect.of(build))
+        reading = self._keepalived_conf.read(read_as)
         if reading.namespace is not None and runtime_state.kernel is not None:
             runtime_state = replace(runtime_state, ipvs_here=ipvs_is_here(reading.namespace.name))
         known = self._inputs
@@ -116,8 +124,26 @@ class InputReader(Struct):
             return known
         declared = _declared(self.settings_file.loaded, reading)
         refused = self.settings_file.refused
-        self._inputs = Inputs(reading, declared, self.settings, refused, runtime_state, build)
+        last_good = self._remember(reading, declared, read_as)
+        self._inputs = Inputs(
+            reading, declared, self.settings, refused, runtime_state, build, last_good
+        )
         return self._inputs
+
+    def _remember(self, reading: Reading, declared: Declared, read_as: ReadAs) -> Inputs | None:
+        """Keep what is good, beyond a boot too; what is kept, where this is not good.
+
+        A file that is named on the command line is nobody's configuration yet.
+        """
+        if self.where.keepalived is not None:
+            return None
+        whole = reading.completeness is Completeness.WHOLE
+        if whole and not any(problem.fatal for problem in declared.problems):
+            self.last_good.take(reading, read_as.path, read_as.config_id)
+            return None
+        if (known := self.last_good.of(read_as.path, read_as.config_id)) is None:
+            return None
+        return Inputs(known, _declared(self.settings_file.loaded, known), self.settings)
 
     def expire(self) -> None:
         """Have everything read again by the next ``gather``, whatever the files' stamps say."""

@@ -15,12 +15,14 @@ from tests.harness.paper import PaperFirewall
 WEB = """\
 virtual_server fwmark 80 {
     # lvsmarkd: to 192.0.2.10 tcp 80,443
+    lb_kind NAT
     real_server 198.51.100.1 80 { }
 }
 """
 MAIL = """\
 virtual_server fwmark 25 {
     # lvsmarkd: to 192.0.2.10 tcp 25
+    lb_kind NAT
     real_server 198.51.100.1 25 { }
 }
 """

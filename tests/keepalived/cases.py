@@ -55,12 +55,23 @@ def _pairs(text: str) -> frozenset[tuple[str, int]]:
 
 def server(mark: str | int, real: str = "198.51.100.7", *, inside: str = "") -> str:
     """A plain virtual server by mark, with one real server."""
-    return f"virtual_server fwmark {mark} {{\n {inside}\n real_server {real} 80 {{\n }}\n}}\n"
+    return (
+        f"virtual_server fwmark {mark} {{ lb_kind NAT\n {inside}\n"
+        f" real_server {real} 80 {{\n }}\n}}\n"
+    )
 
 
 def grouped(group: str, real: str = "198.51.100.7", *, inside: str = "") -> str:
     """A virtual server by group."""
-    return f"virtual_server group {group} {{\n  {inside}\n  real_server {real} 80 {{\n  }}\n}}\n"
+    return (
+        f"virtual_server group {group} {{ lb_kind NAT\n  {inside}\n"
+        f"  real_server {real} 80 {{\n  }}\n}}\n"
+    )
+
+
+def _flat(block: str) -> str:
+    """A block on one line; what stands before its first real_server would take that in."""
+    return block.replace(" lb_kind NAT", "").replace("\n", " ")
 
 
 def instance(inside: str, name: str = "VI_1", *, router: int = 51) -> str:
@@ -536,12 +547,12 @@ EXPANSIONS = [
     ),
     Case(
         "list that is broken, then a sequence",
-        "~LST\n~SEQ(n, 21, 22) " + server("$n").replace("\n", " ") + "\n" + server(8),
+        "~LST\n~SEQ(n, 21, 22) " + _flat(server("$n")) + "\n" + server(8),
         "inet 21, inet 22, inet 8",
     ),
     Case(
         "list that is broken after a sequence",
-        "~SEQ(n, 21, 22) " + server("$n").replace("\n", " ") + "\n~LST\n" + server(8),
+        "~SEQ(n, 21, 22) " + _flat(server("$n")) + "\n~LST\n" + server(8),
         "inet 21, inet 22, inet 8",
     ),
     Case(

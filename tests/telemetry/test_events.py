@@ -34,7 +34,7 @@ from tests.telemetry.reports import (
 )
 
 RULE = "192.0.2.10/32 tcp 80,443 mark 80"
-BARE = "virtual_server fwmark 7 {\n real_server 198.51.100.1 80 { }\n}\n"
+BARE = "virtual_server fwmark 7 {\n lb_kind NAT\n real_server 198.51.100.1 80 { }\n}\n"
 
 
 class Watched:

@@ -39,8 +39,10 @@ class BlockHandler:
     def note(self, note: Note) -> None:
         """An annotation."""
 
-    def unknown(self, block: str, line: LogicalLine) -> None:
-        """A line whose keyword means nothing here: keepalived drops it."""
+    def unknown(self, block: str, line: LogicalLine, known: KeywordTable) -> None:
+        """A line whose keyword means nothing here: keepalived drops it. ``known`` are the words
+        of the block, those of other versions and builds among them.
+        """
 
     def unexpected_open(self, block: str, line: LogicalLine) -> None:
         """A ``{`` that is ignored, after ``line``: its ``}`` closes ``block``."""
@@ -109,7 +111,7 @@ class _BlockParser:
         handler = self._handler
         word = line.words[0]
         if (keyword := table.get(word)) is None or not keyword.known_to(self._dialect):
-            handler.unknown(block, line)
+            handler.unknown(block, line, table)
             return
         # Only a quoted "{" can still be on the line.
         opened = line.words[-1] == OPEN

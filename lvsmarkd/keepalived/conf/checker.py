@@ -5,9 +5,8 @@ keepalived/check/check_parser.c and check_data.c.
 
 from collections.abc import Iterable
 
-from lvsmarkd.keepalived.conf.addresses import endpoint
-from lvsmarkd.keepalived.conf.annotations import AnnotationCollector, no_marks
 from lvsmarkd.keepalived.conf.blocks import TOP, BlockHandler, process_stream
+from lvsmarkd.keepalived.conf.check_lines import odd_value, parted
 from lvsmarkd.keepalived.conf.check_list import CheckList, Fault
 from lvsmarkd.keepalived.conf.checker_keywords import (
     CHECKER,
@@ -15,68 +14,93 @@ from lvsmarkd.keepalived.conf.checker_keywords import (
     VIRTUAL_SERVER,
     VIRTUAL_SERVER_GROUP,
 )
+from lvsmarkd.keepalived.conf.complaints import Complaints
 from lvsmarkd.keepalived.conf.dialect import Dialect
-from lvsmarkd.keepalived.conf.logical import OPEN, Item, LogicalLine, Note, script_words
-from lvsmarkd.keepalived.conf.mark_words import mark_of, marks_named
+from lvsmarkd.keepalived.conf.grammar import KeywordTable
+from lvsmarkd.keepalived.conf.logical import OPEN, Item, LogicalLine, script_words
 from lvsmarkd.keepalived.conf.open_group import OpenGroup
 from lvsmarkd.keepalived.conf.open_server import OpenServer
+from lvsmarkd.keepalived.conf.server_header import open_server
 from lvsmarkd.keepalived.conf.servers import CheckerConfig, Group, VirtualServer
 from lvsmarkd.keepalived.conf.shared_keywords import COMMON
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops, incomplete
 from lvsmarkd.keepalived.conf.structure import StructureProblems
+from lvsmarkd.keepalived.conf.tls_files import TlsFiles
+from lvsmarkd.keepalived.conf.unknown_words import UnknownWords
 from lvsmarkd.keepalived.conf.unsigned import read_unsigned
+from lvsmarkd.keepalived.conf.validation import also_warned, remarks_of
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.service import MAX_MARK
 
-_ALONE = frozenset({TOP, VIRTUAL_SERVER_GROUP, "SSL"})
+_TLS = "SSL"
+_ALONE = frozenset({TOP, VIRTUAL_SERVER_GROUP, _TLS})
 """Blocks around which no other must be valid."""
 _SCRIPTS = frozenset({"quorum_up", "quorum_down", "notify_up", "notify_down"})
 """Read from their line anew; where it cannot be parted, they are left out."""
 
 
 def checker_config(
-    items: Iterable[Item], problems: list[Problem], dialect: Dialect
+    items: Iterable[Item], complaints: Complaints, dialect: Dialect
 ) -> CheckerConfig:
     """Read the whole as the checker does; raises KeepalivedStops where it would exit."""
-    checker = _Checker(problems, dialect)
+    checker = _Checker(complaints, dialect)
     process_stream(items, CHECKER, checker, dialect)
+    checker.finish()
     return CheckerConfig(
         checker.servers(),
         tuple(checker.groups),
-        checker.collector.annotations(),
         tuple(checker.checker_marks),
+        checker.tls.loaded(),
         checker.doubtful,
     )
 
 
 class _Checker(BlockHandler):
-    def __init__(self, problems: list[Problem], dialect: Dialect) -> None:
+    def __init__(self, complaints: Complaints, dialect: Dialect) -> None:
         self.groups: list[Group] = []
         self.checker_marks: list[tuple[int, Origin]] = []
-        self.collector = AnnotationCollector()
-        self._problems = problems
-        self._dialect = dialect
+        self.tls = TlsFiles()
+        self.doubtful = False
+        self._complaints = complaints
         self._keeps = dialect.keeps_closed_blocks
         self._kept: list[OpenServer] = []
         self._checks = CheckList(dialect)
-        self._scripts: frozenset[str] = frozenset()
-        self.doubtful = False
         self._opener: LogicalLine | None = None
-        self._structure = StructureProblems(problems)
+        self._scripts: frozenset[str] = frozenset()
+        self._structure = StructureProblems(complaints, UnknownWords(CHECKER, dialect))
         self._server: OpenServer | None = None
         self._group: OpenGroup | None = None
-        self._group_marks: dict[str, tuple[int, ...]] = {}
+
+    def finish(self) -> None:
+        """All is read."""
+        self._structure.follows(TOP)
 
     def servers(self) -> tuple[VirtualServer, ...]:
         """The virtual servers that are left at the end."""
+        groups = {group.name: group for group in reversed(self.groups)}
         left = []
         for kept in self._kept:
             if (server := kept.close()) is None:
                 self._dropped(kept)
-            else:
-                left.append(server)
-                self._thinned(kept)
+                continue
+            left.append(server)
+            self._thinned(kept)
+            group = groups.get(kept.group or "")
+            self._judged(kept, group)
         return tuple(left)
+
+    def _judged(self, server: OpenServer, group: Group | None) -> None:
+        """Tell what is wrong with a service by mark; of others, keepalived alone warns."""
+        marks = server.marks if group is None else group.numbers
+        for remark in (*server.remarks, *remarks_of(server)):
+            if remark.warned:
+                self._complaints.warns(remark.origin)
+            if marks:
+                self._complaints.problems.append(
+                    Problem(remark.origin, remark.message, marks, note=remark.note)
+                )
+        for origin in also_warned(server, group):
+            self._complaints.warns(origin)
 
     def _thinned(self, server: OpenServer) -> None:
         """Tell of real servers that are dropped while their virtual server stays."""
@@ -86,23 +110,31 @@ class _Checker(BlockHandler):
                 f"keepalived drops a real server of this virtual_server ({server.lost[0]}{more}): "
                 "correct its address, or its family"
             )
-            self._problems.append(Problem(server.origin, message, server.marks))
+            self._complaints.tell(server.origin, message, server.marks)
+        elif server.lost:
+            self._complaints.warns(server.origin)
 
     def line(self, block: str, line: LogicalLine) -> bool:
+        self._structure.follows(block)
         if block == TOP:
             return self._top(line)
         if self._passed_over(block):
             return False
+        if block == _TLS:
+            self.tls.line(line)
         self._script(block, line)
         self._checks.line(block, line)
+        parted(line)
         if (server := self._server) is None:
             return False
         if block == VIRTUAL_SERVER:
             return self._in_server(server, line)
         if block == REAL_SERVER:
-            if line.words[0] == "lvs_method":
-                server.forward_real(line.words[1])
-        elif line.words[0] == "fwmark" and (mark := read_unsigned(line.words[1], 0, MAX_MARK)):
+            self.tls.wanted = self.tls.wanted or line.words[0] == "SSL_GET"
+            server.real_line(line)
+            return False
+        server.remark(odd_value(line))
+        if line.words[0] == "fwmark" and (mark := read_unsigned(line.words[1], 0, MAX_MARK)):
             self.checker_marks.append((mark, line.origin))
         return False
 
@@ -118,42 +150,29 @@ class _Checker(BlockHandler):
         return script_words(quoted, escapes=self._dialect.escapes_scripts)
 
     def value(self, block: str, line: LogicalLine) -> None:
-        if block != VIRTUAL_SERVER_GROUP or (group := self._group) is None:
-            return
-        if mark := group.entry(line, self._problems):
-            self.collector.touched(line, lambda: (mark,))
+        if block == VIRTUAL_SERVER_GROUP and self._group is not None:
+            self._group.entry(line, self._complaints)
 
     def end(self, block: str, closing: LogicalLine | None) -> None:
+        self._structure.follows(block)
         match self._checks.closed(block):
             case Fault.CRASHES:
                 raise KeepalivedStops(_without_url(block, closing or self._opener, "crashes"))
             case Fault.MAY_CRASH:
-                self._problems.append(_without_url(block, closing or self._opener, "may crash"))
-                self.doubtful = True
+                self._doubt(_without_url(block, closing or self._opener, "may crash"))
         if block == REAL_SERVER and self._server is not None:
             if self._checks.real_server_ends(kept=self._server.close_real()):
                 raise KeepalivedStops(_endless_hosts(closing or self._opener))
         elif block == VIRTUAL_SERVER and self._server is not None:
-            self.collector.closed(closing)
             self._close_server(self._server)
         elif self._keeps and block == VIRTUAL_SERVER and not self._kept and closing is not None:
             # The block of an invalid header ends, and so does what is taken for it.
-            self._problems.append(_no_server_before(closing))
-            self.doubtful = True
+            self._doubt(_no_server_before(closing))
         elif block == VIRTUAL_SERVER_GROUP and self._group is not None:
-            self.collector.closed(closing)
             self._close_group(self._group)
 
-    def note(self, note: Note) -> None:
-        self.collector.note(note)
-
-    def unknown(self, block: str, line: LogicalLine) -> None:
-        self._structure.unknown(block, line, self._marks)
-        if self._server is not None and line.words[0] in {VIRTUAL_SERVER, VIRTUAL_SERVER_GROUP}:
-            # A `}` is missing before it. keepalived goes on in the block that is open; whoever
-            # wrote an annotation behind this line did not mean that block's mark.
-            marks = _marks_of_header(line)
-            self.collector.opened(line, lambda: marks)
+    def unknown(self, block: str, line: LogicalLine, known: KeywordTable) -> None:
+        self._structure.unknown(block, line, known, self._marks)
 
     def unexpected_open(self, block: str, line: LogicalLine) -> None:
         self._structure.unexpected_open(block, line, self._marks)
@@ -169,13 +188,11 @@ class _Checker(BlockHandler):
                 self._server = self._kept.pop()
             else:
                 # What it takes for the virtual server before it is a list's own head.
-                self._problems.append(_no_server_before(line))
-                self.doubtful = True
+                self._doubt(_no_server_before(line))
         server = self._server
         if self._keeps and block == REAL_SERVER and server and not server.in_real:
             # What follows changes the real server before it, or a list's own head.
-            self._problems.append(_no_server_before(line))
-            self.doubtful = True
+            self._doubt(_no_server_before(line))
         if block not in COMMON:
             self._structure.missing_open(block, line, self._marks)
 
@@ -204,73 +221,41 @@ class _Checker(BlockHandler):
     def _marks(self) -> tuple[int, ...]:
         return self._server.marks if self._server is not None else ()
 
+    def _doubt(self, problem: Problem) -> None:
+        """What keepalived makes of it cannot be known."""
+        self._complaints.add(problem)
+        self.doubtful = True
+
     def _top(self, line: LogicalLine) -> bool:
         self._opener = line
         self._checks.top(line)
         self._scripts = frozenset()
         match line.words[0]:
             case "virtual_server":
-                self._server = self._open_server(line)
+                self._server = open_server(line, self._complaints)
                 return self._server is None
             case "virtual_server_group":
                 if line.words[2:3] not in ([], [OPEN]):
                     raise KeepalivedStops(_unopened_group(line))
                 self._group = OpenGroup(line.words[1], line.origin)
-                self.collector.opened(line, self._group.numbers)
+            case word if word == _TLS and self.tls.begin():
+                self._complaints.warns(line.origin)
         return False
-
-    def _open_server(self, line: LogicalLine) -> OpenServer | None:
-        """A virtual_server line (alloc_vs); None where its block is skipped."""
-        match line.words:
-            case [_, "fwmark" | "group"]:
-                raise KeepalivedStops(incomplete(line, "crashes"))
-            case [_, "group", str(name), *_]:
-                self.collector.opened(line, lambda: self._marks_of_group(name))
-                return OpenServer(line.origin, group=name)
-            case [_, "fwmark", str(word), *extra]:
-                return self._open_marked(line, word, extra)
-            case [_, str(address), *rest]:
-                found = endpoint(address, rest[0] if rest else "")
-                if found is not None:
-                    self.collector.opened(line, no_marks)
-                    return OpenServer(line.origin, family=found.family)
-                self._not_an_address(line)
-        return None
-
-    def _open_marked(self, line: LogicalLine, word: str, extra: list[str]) -> OpenServer | None:
-        read = mark_of(word, line.origin)
-        if read.problem is not None:
-            self._problems.append(read.problem)
-        if read.mark is None:
-            return None
-        server = OpenServer(line.origin, mark=read.mark)
-        if extra:
-            self._say(
-                line,
-                f"keepalived passes over {' '.join(extra)!r} after fwmark {word}: write each "
-                "keyword on a line of its own, and each mark into a virtual_server of its own",
-                server.marks,
-            )
-        self.collector.opened(line, lambda: server.marks)
-        return server
 
     def _in_server(self, server: OpenServer, line: LogicalLine) -> bool:
         match line.words:
-            case ["lb_kind" | "lvs_method", str(word), *_]:
-                server.forward(word)
             case ["real_server", *_]:
                 return not server.open_real(line)
             case ["ip_family", str(word), *_]:
                 if wrong := server.set_family(word):
-                    self._say(line, f"{wrong}: write the family of the real servers", server.marks)
-            case ["persistence_granularity", str(word), *_]:
-                server.set_granularity(word)
-            case ["protocol", str(word), *_]:
-                server.set_protocol(word)
+                    message = f"{wrong}: write the family of the real servers"
+                    self._complaints.tell(line.origin, message, server.marks)
             case ["sorry_server", *_]:
                 server.sorry_server(line)
             case ["sorry_server_lvs_method", *_] if not server.forward_sorry(line):
                 raise KeepalivedStops(incomplete(line, "exits"))
+            case _:
+                server.line(line)
         return False
 
     def _close_server(self, server: OpenServer) -> None:
@@ -280,36 +265,22 @@ class _Checker(BlockHandler):
 
     def _dropped(self, server: OpenServer) -> None:
         """Tell of a virtual server without a real one, which is dropped when all is read."""
-        if server.mark or server.group is not None:
-            what = f"fwmark {server.mark}" if server.mark else f"group {server.group}"
-            why = f" ({server.lost[0]})" if server.lost else ""
-            message = (
-                f"keepalived drops virtual_server {what}, since no real_server in it is "
-                f"usable{why}: give it one, or remove it"
-            )
-            self._problems.append(Problem(server.origin, message, server.marks))
+        if not server.mark and server.group is None:
+            self._complaints.warns(server.origin)
+            return
+        what = f"fwmark {server.mark}" if server.mark else f"group {server.group}"
+        why = f" ({server.lost[0]})" if server.lost else ""
+        self._complaints.tell(
+            server.origin,
+            f"keepalived drops virtual_server {what}, since no real_server in it is "
+            f"usable{why}: give it one, or remove it",
+            server.marks,
+        )
 
     def _close_group(self, group: OpenGroup) -> None:
         self._group = None
-        if (closed := group.close(self._problems)) is not None:
+        if (closed := group.close(self._complaints)) is not None:
             self.groups.append(closed)
-            self._group_marks.setdefault(closed.name, closed.numbers)
-
-    def _marks_of_group(self, name: str) -> tuple[int, ...]:
-        # Of two groups with one name, the first is used.
-        return self._group_marks.get(name, ())
-
-    def _not_an_address(self, line: LogicalLine) -> None:
-        if line.words[1].lower().startswith(("fwm", "group")):
-            self._say(
-                line,
-                f"keepalived reads {line.words[1]!r} as an address, and skips the block: write "
-                "'virtual_server fwmark NUMBER' or 'virtual_server group NAME', in lower case",
-                marks_named(line.words),
-            )
-
-    def _say(self, line: LogicalLine, message: str, marks: tuple[int, ...]) -> None:
-        self._problems.append(Problem(line.origin, message, marks))
 
 
 def _without_url(block: str, line: LogicalLine | None, ends: str) -> Problem:
@@ -347,12 +318,3 @@ def _unopened_group(line: LogicalLine) -> Problem:
         "'virtual_server_group NAME {'",
         fatal=True,
     )
-
-
-def _marks_of_header(line: LogicalLine) -> tuple[int, ...]:
-    """The mark that the first line of a service by mark names."""
-    match line.words:
-        case [_, "fwmark", str(number), *_] if mark := read_unsigned(number, 1, MAX_MARK):
-            return (mark,)
-        case _:
-            return ()

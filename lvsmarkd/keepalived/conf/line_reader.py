@@ -4,6 +4,7 @@ lib/parser.c, read_line: what is left of a line comes first, then what an earlie
 for, then the files.
 """
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
@@ -15,6 +16,8 @@ from lvsmarkd.keepalived.conf.expansion import SPECIAL, Expander, condition
 from lvsmarkd.keepalived.conf.includes import Include, include_of
 from lvsmarkd.keepalived.conf.logical import CLOSE, OPEN, Item, LogicalLine, Note, cut, words
 from lvsmarkd.model.origin import Origin, Problem
+
+_QUOTES = re.compile(r"""["'\\]""")
 
 
 class SourceLine(NamedTuple):
@@ -89,7 +92,7 @@ class LineReader(Struct):
                 return
             text, rest = cut(text)
             if found := words(text):
-                line = LogicalLine(found, path, number, text if '"' in text else "")
+                line = LogicalLine(found, path, number, text if _QUOTES.search(text) else "")
                 if text == OPEN:
                     self.open_blocks.append(line)
                 elif text == CLOSE and self.open_blocks:

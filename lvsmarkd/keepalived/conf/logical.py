@@ -21,7 +21,7 @@ class LogicalLine(NamedTuple):
     file: str
     number: int
     quoted: str = ""
-    """All of its text, where it has quotes: scripts are read from it anew."""
+    """All of its text, where it has quotes of any kind: scripts are read from it anew."""
 
     @property
     def origin(self) -> Origin:

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
+from lvsmarkd.keepalived.conf.complaints import Complaints
 from lvsmarkd.keepalived.conf.unsigned import is_plain, read_unsigned
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.service import MAX_MARK
@@ -14,6 +15,15 @@ class MarkWord(Struct, frozen=True):
 
     mark: int | None
     problem: Problem | None = None
+
+    def complain(self, word: str, complaints: Complaints) -> None:
+        """Say what there is to be said; a plain 0 is in order for keepalived."""
+        if self.problem is None:
+            return
+        if self.mark is None or not is_plain(word.strip().removeprefix("+")):
+            complaints.add(self.problem)
+        else:
+            complaints.problems.append(self.problem)
 
 
 def mark_of(word: str, origin: Origin) -> MarkWord:

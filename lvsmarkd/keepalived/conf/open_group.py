@@ -6,6 +6,7 @@ keepalived/check/check_data.c, alloc_vsg_entry; check_parser.c, vsg_handler.
 from msgspec import Struct, field
 
 from lvsmarkd.keepalived.conf.addresses import group_entry_family
+from lvsmarkd.keepalived.conf.complaints import Complaints
 from lvsmarkd.keepalived.conf.logical import LogicalLine
 from lvsmarkd.keepalived.conf.mark_words import mark_of, marks_named
 from lvsmarkd.keepalived.conf.servers import Group, GroupMark
@@ -27,15 +28,15 @@ class OpenGroup(Struct):
         """The marks read up to now."""
         return self._as_group().numbers
 
-    def entry(self, line: LogicalLine, problems: list[Problem]) -> int:
+    def entry(self, line: LogicalLine, complaints: Complaints) -> int:
         """One line of the group; the mark it adds, or 0."""
         if line.words[0] == "fwmark":
-            return self._fwmark(line, problems)
+            return self._fwmark(line, complaints)
         if (family := group_entry_family(line.words)) is not None:
             self._addresses += 1
             self._families.add(family)
         elif named := marks_named(line.words):
-            problems.append(
+            complaints.add(
                 Problem(
                     line.origin,
                     f"keepalived reads {line.words[0]!r} as an address, and drops the line: "
@@ -43,17 +44,18 @@ class OpenGroup(Struct):
                     named,
                 )
             )
+        else:
+            complaints.warns(line.origin)
         return 0
 
-    def _fwmark(self, line: LogicalLine, problems: list[Problem]) -> int:
+    def _fwmark(self, line: LogicalLine, complaints: Complaints) -> int:
         origin = line.origin
         match line.words:
             case [_]:
                 raise KeepalivedStops(_without_number(origin))
             case [_, str(word), *rest]:
                 read = mark_of(word, origin)
-                if read.problem is not None:
-                    problems.append(read.problem)
+                read.complain(word, complaints)
                 if read.mark is None:
                     return 0
                 family: Family | None = None
@@ -61,22 +63,23 @@ class OpenGroup(Struct):
                     try:
                         family = Family(rest[0])
                     except ValueError:
-                        problems.append(_unknown_family(line, read.mark))
+                        complaints.add(_unknown_family(line, read.mark))
                         return 0
                     self._families.add(family)
                 self._marks.append(GroupMark(read.mark, family, origin))
                 if rest[1:]:
-                    problems.append(_passed_over(line, read.mark))
+                    complaints.problems.append(_passed_over(line, read.mark))
                 return read.mark
         return 0
 
-    def close(self, problems: list[Problem]) -> Group | None:
+    def close(self, complaints: Complaints) -> Group | None:
         """The group, or None where keepalived removes it."""
         group = self._as_group()
         if not self._marks and not self._addresses:
+            complaints.warns(self.origin)
             return None
         if len(self._families) > 1 and any(mark.family is None for mark in self._marks):
-            problems.append(
+            complaints.add(
                 Problem(
                     self.origin,
                     f"group {self.name} holds both families and a mark without one, so that "

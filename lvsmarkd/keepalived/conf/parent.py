@@ -6,16 +6,19 @@ from msgspec import Struct
 
 from lvsmarkd.keepalived.conf.blocks import TOP, BlockHandler
 from lvsmarkd.keepalived.conf.checker_keywords import VIRTUAL_SERVER
+from lvsmarkd.keepalived.conf.complaints import Complaints
+from lvsmarkd.keepalived.conf.grammar import KeywordTable
 from lvsmarkd.keepalived.conf.include_stack import IncludeStack
 from lvsmarkd.keepalived.conf.includes import Fatal
 from lvsmarkd.keepalived.conf.logical import LogicalLine
 from lvsmarkd.keepalived.conf.nftables_ipvs import NftablesIpvs, OpenNftablesIpvs
-from lvsmarkd.keepalived.conf.parent_keywords import GLOBAL_DEFS
+from lvsmarkd.keepalived.conf.parent_keywords import GLOBAL_DEFS, PARENT
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops, incomplete
+from lvsmarkd.keepalived.conf.unknown_words import UnknownWords
 from lvsmarkd.keepalived.conf.vrrp_defaults import OpenVrrpDefaults, VrrpDefaults
 from lvsmarkd.keepalived.conf.vrrp_keywords import VRRP_INSTANCE
 from lvsmarkd.model.keepalived import Namespace
-from lvsmarkd.model.origin import Problem
+from lvsmarkd.model.origin import Origin, Problem
 
 _NAMESPACES = ("net_namespace", "net_namespace_ipvs")
 _NEED_VRRP = frozenset({VRRP_INSTANCE, "static_ipaddress", "static_routes", "static_rules"})
@@ -39,6 +42,10 @@ class ParentConfig(Struct, frozen=True):
     vrrp: VrrpDefaults = VrrpDefaults()
     vrrp_starts: bool = False
     """Whether it meets what needs VRRP (have_vrrp_config, vrrp_parser.c:129-402)."""
+    strict: Origin | None = None
+    """Of ``reload_check_config``, with which keepalived does not start where it warns."""
+    warned: tuple[Origin, ...] = ()
+    """Where it warns of global_defs."""
 
 
 class Parent(BlockHandler):
@@ -52,6 +59,9 @@ class Parent(BlockHandler):
     def __init__(self, stack: IncludeStack, problems: list[Problem]) -> None:
         self._stack = stack
         self._found = self._needs_vrrp = False
+        self._complaints = Complaints(problems)
+        self._words = UnknownWords(PARENT, stack.dialect)
+        self._strict: Origin | None = None
         self._nftables_ipvs = OpenNftablesIpvs(problems)
         self._vrrp = OpenVrrpDefaults()
         self._namespaces: dict[str, Namespace] = {}
@@ -66,6 +76,8 @@ class Parent(BlockHandler):
             namespace,
             self._vrrp.close(),
             self._needs_vrrp,
+            self._strict,
+            tuple(self._complaints.warned),
         )
 
     def line(self, block: str, line: LogicalLine) -> bool:
@@ -78,10 +90,17 @@ class Parent(BlockHandler):
             self._namespaces.setdefault(line.words[0], Namespace(line.words[1], line.origin))
         elif block == GLOBAL_DEFS and line.words[0] == "include_check":
             self._stack.always_fatal = _checked(line.words[1:], self._stack.always_fatal)
+        elif block == GLOBAL_DEFS and line.words[0] == "reload_check_config":
+            self._strict = line.origin
         elif block == GLOBAL_DEFS:
             self._nftables_ipvs.line(line)
             self._vrrp.line(line)
         return False
+
+    def unknown(self, block: str, line: LogicalLine, known: KeywordTable) -> None:
+        """Tell of it; what stands at top level, the checker's view tells."""
+        if block != TOP:
+            self._complaints.tell(line.origin, self._words.message(block, line, known))
 
     def incomplete(self, block: str, line: LogicalLine) -> None:
         """Exit, as it does."""

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from lvsmarkd.keepalived.conf.annotations import annotations_of
 from lvsmarkd.keepalived.conf.checker import checker_config
 from lvsmarkd.keepalived.conf.checker_keywords import CHECKER
+from lvsmarkd.keepalived.conf.complaints import Complaints
 from lvsmarkd.keepalived.conf.context import ReadContext
 from lvsmarkd.keepalived.conf.dialect import REFERENCE_DIALECT, Dialect
 from lvsmarkd.keepalived.conf.globbing import matches_of
@@ -15,11 +17,12 @@ from lvsmarkd.keepalived.conf.grammar import Body
 from lvsmarkd.keepalived.conf.logical import LogicalLine
 from lvsmarkd.keepalived.conf.services import Programmed, programmed
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops
+from lvsmarkd.keepalived.conf.tls_files import TlsFile, unloadable
 from lvsmarkd.keepalived.conf.transcript import Transcript, transcribe
 from lvsmarkd.keepalived.conf.vrrp import vrrp_config
 from lvsmarkd.keepalived.conf.vrrp_keywords import VRRP
 from lvsmarkd.kernel.files import file_stamp
-from lvsmarkd.model.keepalived import Annotation, Completeness, Reading
+from lvsmarkd.model.keepalived import Completeness, Reading
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.running import BuildOption
 
@@ -92,25 +95,29 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
     suspicion = _suspicion(main, transcript)
     if suspicion is not None:
         problems.append(suspicion)
+    complaints = Complaints(problems)
     parent = transcript.parent
     if transcript.stop is not None:
         # It came to no end: what it would start is not known.
         parent = replace(parent, vrrp_starts=True)
-    vrrp = vrrp_config(transcript.items, problems, parent, dialect)
+    vrrp = vrrp_config(transcript.items, complaints, parent, dialect)
     stop = transcript.stop
     out = Programmed()
-    annotations: tuple[Annotation, ...] = ()
     doubtful = False
+    tls_files: tuple[TlsFile, ...] = ()
     try:
-        config = checker_config(transcript.items, problems, dialect)
-        out = programmed(config, transcript.parent.nftables_ipvs, problems)
-        annotations = config.annotations
+        config = checker_config(transcript.items, complaints, dialect)
+        out = programmed(config, parent.nftables_ipvs, complaints)
         doubtful = config.doubtful
-        starts = transcript.parent.checker_starts
-        if (out.services or out.reserved) and stop is None and not starts:
+        tls_files = config.tls_files
+        if (out.services or out.reserved) and stop is None and not parent.checker_starts:
             stop = _no_checker(main)
+        stop = stop or next(filter(None, map(unloadable, tls_files)), None)
     except KeepalivedStops as stopped:
         stop = stop or stopped.problem
+    warned = (*parent.warned, *complaints.warned)
+    if stop is None and warned and parent.strict is not None:
+        stop = _refused(warned[0], parent.strict)
     if BuildOption.LVS in dialect.build.lacks:
         stop = _no_lvs(main)
     if stop is not None:
@@ -124,9 +131,9 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
         Completeness.WHOLE if whole else Completeness.SUSPECT,
         out.services,
         vrrp.instances,
-        annotations,
+        annotations_of(transcript.items, dialect),
         _told(problems),
-        transcript.files,
+        tuple(dict.fromkeys((*transcript.files, *(file.path for file in tls_files)))),
         transcript.lookups,
         out.reserved,
         transcript.parent.namespace,
@@ -183,6 +190,16 @@ def _suspicion(main: str, transcript: Transcript) -> Problem | None:
             "break",
         )
     return None
+
+
+def _refused(warned: Origin, strict: Origin) -> Problem:
+    return Problem(
+        warned,
+        f"keepalived warns of this line, and with reload_check_config ({strict}) it neither "
+        "starts nor reloads then, so that nothing is programmed: look into its log, and correct "
+        "the line, or remove reload_check_config",
+        fatal=True,
+    )
 
 
 def _no_lvs(main: str) -> Problem:

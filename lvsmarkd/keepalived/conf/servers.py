@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from lvsmarkd.model.keepalived import Annotation
+from lvsmarkd.keepalived.conf.tls_files import TlsFile
 from lvsmarkd.model.origin import Origin
 from lvsmarkd.model.protocols import Transport
 from lvsmarkd.model.service import Family
@@ -50,8 +50,9 @@ class CheckerConfig(Struct, frozen=True):
 
     servers: tuple[VirtualServer, ...]
     groups: tuple[Group, ...]
-    annotations: tuple[Annotation, ...]
     checker_marks: tuple[tuple[int, Origin], ...]
     """Marks that health checks put on their own packets: no services."""
+    tls_files: tuple[TlsFile, ...] = ()
+    """Files without which the checker does not start, in the order in which it loads them."""
     doubtful: bool = False
     """What keepalived makes of it cannot be known."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct, field
 
+from lvsmarkd.keepalived.conf.complaints import Complaints
 from lvsmarkd.keepalived.conf.nftables_ipvs import MarkAllocator, NftablesIpvs
 from lvsmarkd.keepalived.conf.servers import CheckerConfig, Group, GroupMark, VirtualServer
 from lvsmarkd.model.keepalived import ReservedMarks
@@ -24,14 +25,14 @@ class Programmed(Struct, frozen=True):
 
 
 def programmed(
-    config: CheckerConfig, nftables_ipvs: NftablesIpvs | None, problems: list[Problem]
+    config: CheckerConfig, nftables_ipvs: NftablesIpvs | None, complaints: Complaints
 ) -> Programmed:
     """Link virtual servers and groups; ``nftables_ipvs`` is what global_defs says."""
-    linker = _Linker(config, MarkAllocator(nftables_ipvs) if nftables_ipvs else None, problems)
+    linker = _Linker(config, MarkAllocator(nftables_ipvs) if nftables_ipvs else None, complaints)
     services = linker.link()
     reserved = linker.allocator.reserved() if linker.allocator else None
     if reserved is not None:
-        problems.extend(_shared(services, reserved))
+        complaints.problems.extend(_shared(services, reserved))
     return Programmed(services, reserved)
 
 
@@ -59,11 +60,11 @@ _ORIGINS = 20
 
 class _Linker:
     def __init__(
-        self, config: CheckerConfig, allocator: MarkAllocator | None, problems: list[Problem]
+        self, config: CheckerConfig, allocator: MarkAllocator | None, complaints: Complaints
     ) -> None:
         self.allocator = allocator
         self._config = config
-        self._problems = problems
+        self._complaints = complaints
         self._services: dict[ServiceKey, _Gathering] = {}
         self._groups: dict[str, Group] = {}
         self._used: set[str] = set()
@@ -169,7 +170,7 @@ class _Linker:
                 )
 
     def _say(self, origin: Origin, message: str, marks: tuple[int, ...] = ()) -> None:
-        self._problems.append(Problem(origin, message, marks))
+        self._complaints.remark(origin, message, marks)
 
 
 def _misfit(server: VirtualServer, group: Group) -> _Misfit | None:

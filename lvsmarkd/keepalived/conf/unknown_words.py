@@ -1,70 +1,59 @@
-"""Words that mean nothing in their block, and braces that are not where they should be."""
+"""Words that mean nothing to keepalived where they stand, and what was probably meant."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from difflib import get_close_matches
 
+from msgspec import Struct
+
+from lvsmarkd.keepalived.conf.blocks import TOP
+from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.conf.grammar import KeywordTable
-from lvsmarkd.keepalived.conf.logical import CLOSE, LogicalLine
-from lvsmarkd.keepalived.conf.mark_words import marks_named
-from lvsmarkd.keepalived.conf.structure import StructureProblems
-from lvsmarkd.model.origin import Problem
-from lvsmarkd.model.refusal import nearest
+from lvsmarkd.keepalived.conf.logical import LogicalLine
+
+_LIKE = 0.7
+"""How alike two words must be for the one to be taken for a slip of the other (difflib)."""
+_HOMES = 3
+"""Blocks named of those that have the word."""
 
 
-class UnknownWords:
-    """Says each once, with the word that was probably meant; not again for what follows of it.
+class UnknownWords(Struct, frozen=True):
+    """What to say of a word that a block does not have, by one process's whole ``table``."""
 
-    ``blocks`` are the blocks that it is about, each with its keywords. The methods are told what
-    is read, in its order.
-    """
+    table: KeywordTable
+    dialect: Dialect
 
-    def __init__(self, blocks: Mapping[str, KeywordTable], problems: list[Problem]) -> None:
-        self._blocks = blocks
-        self._problems = problems
-        self._structure = StructureProblems(problems)
-        self._pending: tuple[str, LogicalLine] | None = None
-        self._lost = ""
-        """The block in which a block that means nothing was opened: its lines mean nothing
-        either, and its end is that of the block around."""
+    def message(self, block: str, line: LogicalLine, known: KeywordTable) -> str:
+        """About a line that keepalived drops; ``known`` are the words of its block."""
+        where = "at top level" if block == TOP else f"inside {block}"
+        meant = self.meant(block, line, known) or "correct or remove it"
+        return (
+            f"{line.words[0]!r} means nothing {where} to keepalived {self.dialect.build.dotted}, "
+            f"which drops the line: {meant}"
+        )
 
-    def known(self) -> None:
-        """A line that means something."""
-        self._tell("")
-        self._lost = ""
-
-    def unknown(self, block: str, line: LogicalLine) -> None:
-        """A line that keepalived drops."""
-        self._tell("")
-        if block in self._blocks and block != self._lost and line.words[0] != CLOSE:
-            self._pending = (block, line)
-
-    def unexpected_open(self, block: str, line: LogicalLine) -> None:
-        """A ``{`` that is ignored, after ``line``."""
-        if block not in self._blocks:
-            return
-        if self._pending is not None and self._pending[1] is line:
-            self._tell(f", with all that is in its block, and ends the {block} at its '}}'")
-            self._lost = block
-        elif block != self._lost:
-            self._structure.unexpected_open(block, line, ())
-
-    def missing_open(self, block: str, line: LogicalLine) -> None:
-        """A first line where the ``{`` of ``block`` was expected."""
-        if block in self._blocks:
-            self._structure.missing_open(block, line, ())
-
-    def end(self, block: str) -> None:
-        """The end of a block."""
-        self._tell("")
-        if block == self._lost:
-            self._lost = ""
-
-    def _tell(self, more: str) -> None:
-        if self._pending is None:
-            return
-        block, line = self._pending
-        self._pending = None
+    def meant(self, block: str, line: LogicalLine, known: KeywordTable) -> str:
+        """What to do about it; empty where that is not known."""
         word = line.words[0]
-        near = nearest(word, self._blocks[block])
-        advice = f"did you mean {near}?" if near else "correct or remove it"
-        message = f"{word!r} means nothing in {block}, and keepalived drops it{more}: {advice}"
-        self._problems.append(Problem(line.origin, message, marks_named(line.words)))
+        if (keyword := known.get(word)) is not None:
+            if keyword.option is not None and not self.dialect.knows(None, keyword.option):
+                return f"remove it, or install one that is built with {keyword.option.value}"
+            version = ".".join(map(str, keyword.since or ()))
+            return f"remove it, or install {version} or newer"
+        names = [name for name, keyword in known.items() if keyword.known_to(self.dialect)]
+        lower = {name.lower(): name for name in reversed(names)}
+        near = get_close_matches(word.lower(), lower, 1, _LIKE)
+        if near:
+            return f"write {lower[near[0]]}"
+        homes = [home for home in dict.fromkeys(_homes(self.table, word, TOP)) if home != block]
+        if homes:
+            places = (f"into {home}" if home else "at top level" for home in homes[:_HOMES])
+            return f"write it {' or '.join(places)}"
+        return ""
+
+
+def _homes(table: KeywordTable, word: str, block: str) -> Iterator[str]:
+    for name, keyword in table.items():
+        if name == word:
+            yield block
+        if keyword.inner:
+            yield from _homes(keyword.inner, word, name)

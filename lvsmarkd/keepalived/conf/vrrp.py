@@ -8,11 +8,14 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from lvsmarkd.keepalived.conf.blocks import TOP, BlockHandler, process_stream
+from lvsmarkd.keepalived.conf.complaints import Complaints
 from lvsmarkd.keepalived.conf.dialect import Dialect
+from lvsmarkd.keepalived.conf.grammar import KeywordTable
 from lvsmarkd.keepalived.conf.logical import Item, LogicalLine
 from lvsmarkd.keepalived.conf.open_instance import OpenInstance
 from lvsmarkd.keepalived.conf.parent import ParentConfig
 from lvsmarkd.keepalived.conf.stops import incomplete
+from lvsmarkd.keepalived.conf.structure import StructureProblems
 from lvsmarkd.keepalived.conf.unknown_words import UnknownWords
 from lvsmarkd.keepalived.conf.vrrp_keywords import (
     AUTHENTICATION,
@@ -41,40 +44,41 @@ class VrrpConfig(Struct, frozen=True):
 
 def vrrp_config(
     items: Iterable[Item],
-    problems: list[Problem],
+    complaints: Complaints,
     parent: ParentConfig,
     dialect: Dialect,
 ) -> VrrpConfig:
     """The instances, in the order written, and what keepalived does not start with."""
-    vrrp = _Vrrp(problems, dialect)
+    vrrp = _Vrrp(complaints, dialect)
     process_stream(items, VRRP, vrrp, dialect)
+    vrrp.structure.follows(TOP)
     if not parent.vrrp_starts:
-        problems += [_not_started(instance) for instance in vrrp.instances[:1]]
+        complaints.problems += [_not_started(instance) for instance in vrrp.instances[:1]]
         return VrrpConfig()
     for instance in vrrp.instances:
         instance.settle(parent.vrrp)
     closed = tuple(instance.settled_as() for instance in vrrp.instances)
     found = [*vrrp.incompletes, *start_problems(vrrp.instances, parent.vrrp)]
-    problems += found
+    complaints.problems += found
     return VrrpConfig(closed, not any(problem.fatal for problem in found), vrrp.doubtful)
 
 
 class _Vrrp(BlockHandler):
     # What is wrong with the structure at top level, the checker's view says.
 
-    def __init__(self, problems: list[Problem], dialect: Dialect) -> None:
+    def __init__(self, complaints: Complaints, dialect: Dialect) -> None:
         self.instances: list[OpenInstance] = []
         self.incompletes: list[Problem] = []
         self._by_name: dict[str, OpenInstance] = {}
         self.doubtful = False
-        self._problems = problems
+        self._problems = complaints.problems
         self._dialect = dialect
         self._header: LogicalLine | None = None
         self._open: OpenInstance | None = None
-        self._words = UnknownWords(OWN_BLOCKS, problems)
+        self.structure = StructureProblems(complaints, UnknownWords(VRRP, dialect))
 
     def line(self, block: str, line: LogicalLine) -> bool:
-        self._words.known()
+        self.structure.follows(block)
         if block == TOP:
             return line.words[0] == VRRP_INSTANCE and not self._opens(line)
         if block == VRRP_INSTANCE and (instance := self._current(line)) is not None:
@@ -84,7 +88,7 @@ class _Vrrp(BlockHandler):
         return False
 
     def value(self, block: str, line: LogicalLine) -> None:
-        self._words.known()
+        self.structure.follows(block)
         if block not in _ADDRESSES or (instance := self._current(line)) is None:
             return
         if block == UNICAST_PEER:
@@ -95,21 +99,25 @@ class _Vrrp(BlockHandler):
             instance.excluded_vip(line)
 
     def end(self, block: str, closing: LogicalLine | None) -> None:
-        self._words.end(block)
+        self.structure.follows(block)
         if block == VRRP_INSTANCE:
             if not self.instances:
                 self._doubt(closing or self._header)
             self._open = None
 
-    def unknown(self, block: str, line: LogicalLine) -> None:
-        self._words.unknown(block, line)
+    def unknown(self, block: str, line: LogicalLine, known: KeywordTable) -> None:
+        # A service in here is said by the checker's view, which passes over this block.
+        if block in OWN_BLOCKS and line.words[0] not in VRRP:
+            self.structure.unknown(block, line, known, ())
 
     def unexpected_open(self, block: str, line: LogicalLine) -> None:
-        self._words.unexpected_open(block, line)
+        if block in OWN_BLOCKS and line.words[0] not in VRRP:
+            self.structure.unexpected_open(block, line, ())
 
     def missing_open(self, block: str, line: LogicalLine) -> None:
         if block != VRRP_INSTANCE or self._open is not None:
-            self._words.missing_open(block, line)
+            if block in OWN_BLOCKS:
+                self.structure.missing_open(block, line, ())
 
     def _current(self, line: LogicalLine) -> OpenInstance | None:
         """What a line is about. Where the header is none, and nothing is left out without a '{'

@@ -22,7 +22,7 @@ FOUND = [
     (server(21, inside="weight 1 ## lvsmarkd:  a  "), ["a: 21"]),
     (server(21, inside="TCP_CHECK {\n # lvsmarkd: a\n }"), ["a: 21"]),
     (server(21).replace("80 {", "80 {\n TCP_CHECK {\n # lvsmarkd: a\n }"), ["a: 21"]),
-    (server(21).replace("21 {", "21 { # lvsmarkd: a"), ["a: 21"]),
+    (server(21).replace("21 { lb_kind NAT", "21 { # lvsmarkd: a"), ["a: 21"]),
     (server(21).replace("21 {", "21 # lvsmarkd: a\n{"), ["a: 21"]),
     (server(21).rstrip() + " # lvsmarkd: a\n# lvsmarkd: b", ["a: 21", "b:"]),
     (server(21).replace("\n", " ") + "# lvsmarkd: a", ["a: 21"]),

@@ -101,7 +101,7 @@ def test_a_problem_names_the_line_and_the_marks(
     "text",
     [
         server(21),
-        server("021") + server(21, V6, inside="protocol TCP\n unknown_keyword 5"),
+        server("021") + server(21, V6, inside="protocol TCP\n delay_loop 6"),
         "vrrp_script x {\n script y\n}\n" + instance("virtual_ipaddress {\n 192.0.2.1\n }"),
         "global_defs {\n router_id x\n}\n" + server(21, inside="weight 0x10"),
         "virtual_server 192.0.2.1 80 {\n real_server 192.0.2.300 80 {\n }\n}\n",
