@@ -3,26 +3,71 @@ start with said before it was broken.
 """
 
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from lvsmarkd.kernel.own_files import read_own, write_whole
-from lvsmarkd.model.keepalived import Reading
+from lvsmarkd.model.keepalived import (
+    Annotation,
+    Completeness,
+    Namespace,
+    Reading,
+    ReservedMarks,
+    VrrpInstance,
+)
+from lvsmarkd.model.origin import Origin
+from lvsmarkd.model.service import Family, Service
 
 _MOST = 64 << 20
 """Bytes: some 100,000 services."""
 
 
+class _Instance(Struct, frozen=True):
+    """A vrrp_instance, its addresses as text."""
+
+    name: str
+    origin: Origin
+    interface: str | None
+    vips: tuple[str, ...]
+    family: Family | None
+    auth_ah: bool
+
+    @classmethod
+    def of(cls, known: VrrpInstance) -> "_Instance":
+        vips = tuple(map(str, known.vips))
+        return cls(known.name, known.origin, known.interface, vips, known.family, known.auth_ah)
+
+    def read(self) -> VrrpInstance:
+        vips = tuple(map(ip_address, self.vips))
+        return VrrpInstance(
+            self.name, self.origin, self.interface, vips, self.family, self.auth_ah
+        )
+
+
 class _Kept(Struct, frozen=True):
-    """A reading, and of which file it is, read with which config id."""
+    """A reading without what was said about it, of which file, read with which config id."""
 
     path: str
     config_id: str | None
-    reading: Reading
+    services: tuple[Service, ...]
+    instances: tuple[_Instance, ...]
+    annotations: tuple[Annotation, ...]
+    reserved: ReservedMarks | None
+    namespace: Namespace | None
+
+    def reading(self) -> Reading:
+        return Reading(
+            Completeness.WHOLE,
+            self.services,
+            tuple(instance.read() for instance in self.instances),
+            self.annotations,
+            files=(self.path,),
+            reserved=self.reserved,
+            namespace=self.namespace,
+        )
 
 
 class LastGood(Struct):
@@ -36,36 +81,38 @@ class LastGood(Struct):
     _known: _Kept | None = None
 
     def take(self, reading: Reading, path: Path, config_id: str | None) -> None:
-        """Remember a good reading, without what was said about it. One that cannot be written
-        down is still known.
-        """
-        plain = replace(reading, problems=(), files=reading.files[:1], lookups=())
-        now = _Kept(str(path), config_id, plain)
-        if self.reads or now == self._last():
+        """Remember a good reading. One that cannot be written down is still known."""
+        if self.reads:
+            return
+        now = _Kept(
+            str(path),
+            config_id,
+            reading.services,
+            tuple(map(_Instance.of, reading.instances)),
+            reading.annotations,
+            reading.reserved,
+            reading.namespace,
+        )
+        if now == self._last():
             return
         self._known = now
         if self.path is not None:
             with suppress(OSError):
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                write_whole(self.path, msgspec.json.encode(now, enc_hook=str))
+                write_whole(self.path, msgspec.json.encode(now))
 
     def of(self, path: Path, config_id: str | None) -> Reading | None:
         """The last good reading of a file; None where another one was read last."""
         known = self._last()
         if known is None or (known.path, known.config_id) != (str(path), config_id):
             return None
-        return known.reading
+        # What another version wrote may not be understood.
+        with suppress(ValueError):
+            return known.reading()
+        return None
 
     def _last(self) -> _Kept | None:
         if self._known is None and self.path is not None:
-            # What another version wrote may not be understood.
             with suppress(OSError, ValueError, RecursionError):
-                text = read_own(self.path, _MOST)
-                self._known = msgspec.json.decode(text, type=_Kept, dec_hook=_address)
+                self._known = msgspec.json.decode(read_own(self.path, _MOST), type=_Kept)
         return self._known
-
-
-def _address(_type: type, text: object) -> IPv4Address | IPv6Address:
-    if not isinstance(text, str):
-        raise ValueError(text)  # noqa: TRY004 - what the caller of a decoder expects
-    return ip_address(text)

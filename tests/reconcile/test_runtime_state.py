@@ -17,6 +17,7 @@ from lvsmarkd.model.service import Family, ServiceKey
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.reconcile.inputs import InputPaths, InputReader
+from lvsmarkd.reconcile.last_good import LastGood
 from lvsmarkd.reconcile.reconciler import Clock, Reconciler
 from lvsmarkd.reconcile.remembered import Remembered
 from lvsmarkd.reconcile.runtime_probe import RuntimeProbe
@@ -52,6 +53,7 @@ class Director:
     def start(self) -> None:
         inputs = InputReader.open(InputPaths(self.toml))
         inputs.remembered = Remembered(self.directory / "keepalived.json")
+        inputs.last_good = LastGood(self.directory / "last-good.json")
         inputs.runtime_probe = RuntimeProbe(
             find=lambda _known: self.running,
             kernel=lambda: self.kernel,

@@ -26,6 +26,10 @@ from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.unknown import Unknown
 
 
+_STOPS = 100
+"""Lines at which keepalived would stop, behind which we read on."""
+
+
 class Transcript(Struct, frozen=True):
     """What was read.
 
@@ -66,6 +70,7 @@ def transcribe(path: str, context: ReadContext) -> Transcript:
         process_stream(reader.items(), PARENT, parent, context.dialect)
     except KeepalivedStops as stopped:
         stop = stopped.problem
+        _rest(reader, record)
     record.partial = record.partial or expander.doubtful or reader.exceeded
     kept = parent.config()
     read = children.read(files.copy, expander.end())
@@ -115,6 +120,7 @@ class _Children(Struct):
             items.extend(reader.items())
         except KeepalivedStops as stopped:
             stop = stopped.problem
+            items.extend(_rest(reader, record))
         self.count = expander.end()
         return Transcript(
             items=tuple(items),
@@ -126,3 +132,19 @@ class _Children(Struct):
             partial=record.partial or expander.doubtful or reader.exceeded or files.doubtful,
             stop=stop,
         )
+
+
+def _rest(reader: LineReader, record: ReadRecord) -> list[Item]:
+    """What keepalived does not come to, since it stops before: it may hold annotations. What is
+    wrong there is said once that is reached.
+    """
+    said = len(record.problems)
+    items: list[Item] = []
+    for _ in range(_STOPS):
+        try:
+            items.extend(reader.items())
+            break
+        except KeepalivedStops:
+            continue
+    del record.problems[said:]
+    return items

@@ -1,0 +1,149 @@
+"""A boot over a keepalived.conf that cannot be followed: what was good last stays in force."""
+
+from pathlib import Path
+
+import pytest
+
+from lvsmarkd.model.finding import Kind
+from lvsmarkd.model.keepalived import Completeness
+from lvsmarkd.model.report import Mode, Report
+from lvsmarkd.model.wake import Trigger, Wake
+from lvsmarkd.reconcile.inputs import InputPaths, InputReader
+from lvsmarkd.reconcile.last_good import LastGood
+from lvsmarkd.reconcile.reconciler import Reconciler
+from tests.harness.control import MAIL, WEB
+from tests.harness.paper import PaperFirewall
+
+STOPS = "global_defs {\n umask\n}\n"
+NAMED = (
+    "vrrp_instance VI_1 {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n"
+    "  192.0.2.10\n }\n}\n" + WEB.replace("192.0.2.10", "VI_1")
+)
+
+
+class Host:
+    """Its files, and what a boot leaves of it: no rule, and the directory of its state."""
+
+    def __init__(self, directory: Path) -> None:
+        self.conf, self.toml = directory / "keepalived.conf", directory / "lvsmarkd.toml"
+        self.kept = directory / "state" / "last-good.json"
+        self.conf.write_text(WEB)
+        self.toml.write_text(f'[keepalived]\nconfig = "{self.conf}"\n')
+
+    def inputs(self, *, reads: bool = False) -> InputReader:
+        inputs = InputReader.open(InputPaths(self.toml))
+        inputs.last_good = LastGood(self.kept, reads)
+        return inputs
+
+    def boot(self) -> Report:
+        self.paper = PaperFirewall()
+        self.reconciler = Reconciler(self.inputs(), self.paper)
+        return self.look()
+
+    def look(self) -> Report:
+        return self.reconciler.run([Wake(Trigger.TIMER)], lambda _settings: Mode.ENFORCE)
+
+    def marks(self) -> set[int | None]:
+        chains = self.paper.chains.values()
+        rules = (rule for chain in chains for rule in getattr(chain, "rules", ()))
+        return {rule.mark for rule in rules if rule.mark is not None}
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [STOPS + WEB, STOPS, WEB + "virtual_server fwmark {\n}\n", "includem gone.conf\n", WEB[:-3], ""],
+)
+def test_a_file_that_keepalived_does_not_start_with_leaves_what_was_good_before_the_boot(
+    host: Host, broken: str
+) -> None:
+    host.boot()
+    host.conf.write_text(broken)
+    report = host.boot()
+
+    assert host.marks() == {80}
+    assert not report.configuration_valid
+    assert [service.key.mark for service in report.services] == [80]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_file_that_cannot_be_read_leaves_it_too(host: Host, *, gone: bool) -> None:
+    host.boot()
+    host.conf.unlink()
+    if not gone:
+        host.conf.mkdir()
+    host.boot()
+
+    assert host.marks() == {80}
+
+
+def test_the_addresses_that_a_name_stood_for_are_remembered(host: Host) -> None:
+    host.conf.write_text(NAMED)
+    host.boot()
+    host.conf.write_text("includem gone.conf\n")
+    host.boot()
+
+    assert host.marks() == {80}
+
+
+def test_a_declaration_that_was_broken_before_the_boot_leaves_its_last_good_flows(
+    host: Host,
+) -> None:
+    host.boot()
+    host.conf.write_text(WEB.replace("80,443", "80,x") + MAIL)
+    report = host.boot()
+
+    assert host.marks() == {80, 25}
+    assert [f.kind for f in report.left.findings if f.service is not None] == [Kind.REFUSED]
+
+
+def test_a_whole_file_takes_away_what_it_does_not_hold(host: Host) -> None:
+    host.conf.write_text(WEB + MAIL)
+    host.boot()
+    host.conf.write_text(STOPS)
+    host.boot()
+    assert host.marks() == {80, 25}
+
+    host.conf.write_text(MAIL)
+    assert host.boot().configuration_valid
+    assert host.marks() == {25}
+    host.conf.write_text(STOPS)
+    host.boot()
+    assert host.marks() == {25}
+
+
+def test_what_another_file_said_is_nobodys_last_good_state(host: Host) -> None:
+    host.boot()
+    other = host.conf.with_name("other.conf")
+    other.write_text(STOPS)
+    host.toml.write_text(f'[keepalived]\nconfig = "{other}"\n')
+    host.boot()
+
+    assert host.marks() == set()
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"path": 1}', "[]", "\0" * 100])
+def test_a_damaged_memory_is_none(host: Host, content: str) -> None:
+    host.boot()
+    host.kept.write_text(content)
+    host.conf.write_text(STOPS)
+    host.boot()
+
+    assert host.marks() == set()
+
+
+def test_a_command_reads_what_is_remembered_and_writes_nothing(host: Host) -> None:
+    host.inputs(reads=True).gather()
+    assert not host.kept.exists()
+
+    host.boot()
+    host.conf.write_text(STOPS)
+    seen = host.inputs(reads=True).gather()
+    assert seen.reading.completeness is Completeness.SUSPECT
+    assert seen.last_good is not None
+    assert [service.key.mark for service in seen.last_good.reading.services] == [80]
+    assert host.kept.stat().st_mode & 0o777 == 0o600
