@@ -42,9 +42,7 @@ class _Instance(Struct, frozen=True):
 
     def read(self) -> VrrpInstance:
         vips = tuple(map(ip_address, self.vips))
-        return VrrpInstance(
-            self.name, self.origin, self.interface, vips, self.family, self.auth_ah
-        )
+        return VrrpInstance(self.name, self.origin, self.interface, vips, self.family, self.auth_ah)
 
 
 class _Kept(Struct, frozen=True):

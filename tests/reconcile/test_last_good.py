@@ -56,7 +56,14 @@ def host(tmp_path: Path) -> Host:
 
 @pytest.mark.parametrize(
     "broken",
-    [STOPS + WEB, STOPS, WEB + "virtual_server fwmark {\n}\n", "includem gone.conf\n", WEB[:-3], ""],
+    [
+        STOPS + WEB,
+        STOPS,
+        WEB + "virtual_server fwmark {\n}\n",
+        "includem gone.conf\n",
+        WEB[:-3],
+        "",
+    ],
 )
 def test_a_file_that_keepalived_does_not_start_with_leaves_what_was_good_before_the_boot(
     host: Host, broken: str

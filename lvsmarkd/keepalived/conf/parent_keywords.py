@@ -70,7 +70,7 @@ _NFTABLES = keywords(
 
 _SNMP_CHECKER = {
     **keywords("enable_snmp_checker"),
-    **since((2, 3, 0), keywords("snmp_vs_stats_update_interval snmp_rs_stats_update_interval")),
+    **since((2, 3, 0), keywords("snmp_vs_stats_update_interval= snmp_rs_stats_update_interval=")),
 }
 
 _DBUS = {

@@ -6,13 +6,13 @@ check_data.c, validate_check_config.
 
 import socket
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from msgspec import Struct
 
 from lvsmarkd.keepalived.conf.logical import LogicalLine
 from lvsmarkd.keepalived.conf.unsigned import read_plain
 from lvsmarkd.model.origin import Origin
+from lvsmarkd.model.refusal import nearest
 from lvsmarkd.model.service import Family
 
 _SCHEDULERS = (
@@ -55,12 +55,12 @@ class Scheduling(Struct):
         if word in _SCHEDULERS:
             self.scheduler = word
             return None
-        near = get_close_matches(word.lower(), _SCHEDULERS, 1)
+        near = nearest(word, _SCHEDULERS)
         return Remark(
             line.origin,
             f"keepalived has no scheduler {word!r}, so that "
             f"{self.scheduler or _DEFAULT_SCHEDULER} is used: write "
-            + (near[0] if near else f"one of {', '.join(_SCHEDULERS)}"),
+            + (near or f"one of {', '.join(_SCHEDULERS)}"),
         )
 
     def forward(self, line: LogicalLine) -> Remark | None:

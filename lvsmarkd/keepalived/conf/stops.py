@@ -17,6 +17,6 @@ def incomplete(line: LogicalLine, ends: str) -> Problem:
     return Problem(
         line.origin,
         f"{' '.join(line.words)!r} lacks a word, on which keepalived {ends}, so that nothing is "
-        "programmed: complete the line",
+        "programmed: complete the line, or the definition that it uses",
         fatal=True,
     )

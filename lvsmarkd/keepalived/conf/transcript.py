@@ -25,7 +25,6 @@ from lvsmarkd.keepalived.conf.stops import KeepalivedStops
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.unknown import Unknown
 
-
 _STOPS = 100
 """Lines at which keepalived would stop, behind which we read on."""
 

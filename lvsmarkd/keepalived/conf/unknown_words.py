@@ -1,7 +1,6 @@
 """Words that mean nothing to keepalived where they stand, and what was probably meant."""
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from msgspec import Struct
 
@@ -9,9 +8,8 @@ from lvsmarkd.keepalived.conf.blocks import TOP
 from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.conf.grammar import KeywordTable
 from lvsmarkd.keepalived.conf.logical import LogicalLine
+from lvsmarkd.model.refusal import nearest
 
-_LIKE = 0.7
-"""How alike two words must be for the one to be taken for a slip of the other (difflib)."""
 _HOMES = 3
 """Blocks named of those that have the word."""
 
@@ -39,15 +37,12 @@ class UnknownWords(Struct, frozen=True):
                 return f"remove it, or install one that is built with {keyword.option.value}"
             version = ".".join(map(str, keyword.since or ()))
             return f"remove it, or install {version} or newer"
-        names = [name for name, keyword in known.items() if keyword.known_to(self.dialect)]
-        lower = {name.lower(): name for name in reversed(names)}
-        near = get_close_matches(word.lower(), lower, 1, _LIKE)
-        if near:
-            return f"write {lower[near[0]]}"
         homes = [home for home in dict.fromkeys(_homes(self.table, word, TOP)) if home != block]
         if homes:
             places = (f"into {home}" if home else "at top level" for home in homes[:_HOMES])
             return f"write it {' or '.join(places)}"
+        if near := nearest(word, [name for name in known if known[name].known_to(self.dialect)]):
+            return f"write {near}"
         return ""
 
 
