@@ -32,7 +32,7 @@ class _Instance(Struct, frozen=True):
     origin: Origin
     interface: str | None
     vips: tuple[str, ...]
-    family: Family | None
+    family: Family
     auth_ah: bool
 
     @classmethod

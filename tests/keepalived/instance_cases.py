@@ -294,9 +294,8 @@ DROPPED = [
         f"  {V4}\n }}\n}}\n",
         "VI_1 inet",
         "Unknown keyword 'virtual_ipadress'",
-        "4: 'virtual_ipadress' means nothing in vrrp_instance, and keepalived drops it, with all "
-        "that is in its block, and ends the vrrp_instance at its '}': did you mean "
-        "virtual_ipaddress?",
+        "4: 'virtual_ipadress' opens no block here, so that keepalived ends the vrrp_instance "
+        "around it at the next '}': did you mean virtual_ipaddress?",
     ),
     InstanceCase(
         "a setting by a wrong name",

@@ -81,8 +81,7 @@ class StructureProblems(Struct):
         remedy = "remove or correct the line and its braces"
         if (last := self._last) is not None and last.line is line:
             self._last = None
-            if meant := self.words.meant(block, line, last.known):
-                remedy = f"{meant}, or remove the line and its braces"
+            remedy = self.words.meant(block, line, last.known) or remedy
         self._tell_last()
         self._ignored_opens += 1
         self._lost = True

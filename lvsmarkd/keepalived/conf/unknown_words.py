@@ -42,7 +42,7 @@ class UnknownWords(Struct, frozen=True):
             places = (f"into {home}" if home else "at top level" for home in homes[:_HOMES])
             return f"write it {' or '.join(places)}"
         if near := nearest(word, [name for name in known if known[name].known_to(self.dialect)]):
-            return f"write {near}"
+            return f"did you mean {near}?"
         return ""
 
 
