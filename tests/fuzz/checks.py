@@ -27,6 +27,7 @@ _CONNECTING = (
 _URL = (
     *("path /", "path /", "path /", "digest 0", "status_code 200", "status_code", "virtualhost a"),
     *("regex x", "regex_no_match", "tls_compliant", "path", "regex_stack", 'path "{"'),
+    *("regex", 'regex "x', "regex x\\", "regex it's", "regex_options"),
 )
 _FETCHING = (
     *("nb_get_retry 3", "virtualhost a", "http_protocol 1.1", "enable_sni", "fast_recovery"),
@@ -40,7 +41,10 @@ _OWN = {
     "SSL_GET": (*_CONNECTING, *_FETCHING),
     "SMTP_CHECK": (*_CONNECTING, "helo_name a", "helo_name"),
     "DNS_CHECK": (*_CONNECTING, "type A", "name a", "type", "name"),
-    "MISC_CHECK": ("misc_path /bin/true", "misc_path /bin/true", "misc_timeout 3", "user root"),
+    "MISC_CHECK": (
+        *("misc_path /bin/true", "misc_path /bin/true", "misc_timeout 3", "user root"),
+        *('misc_path "/bin/true', "misc_path /bin/it's", "misc_path /bin/x\\", 'misc_path "a" "'),
+    ),
     "FILE_CHECK": ("track_file t", "weight 1", "track_file"),
     "BFD_CHECK": ("name b", "alpha", "name"),
     "NO_CHECK": _CONNECTING,

@@ -20,6 +20,7 @@ _SERVER_LINES = (
     *("sorry_server nowhere 80", "weight 3", "lvs_sched wlc", "lb_kind", "delay_loop", "fwmark 5"),
     *("ip_family", "lb_algo rr real_server ::1 80", "real_server", "lb_kind FOO", "alpha {", "}"),
     *("persistence_granularity 0.0.0.0", "persistence_granularity 0x10", "sorry_server ::9"),
+    *("persistence_timeout 0", "persistence_timeout 5m", "lb_algo x", "lb_kind dr", "quorum 9"),
 )
 _REAL_LINES = (
     *("weight 1", "weight 0", "lvs_method TUN", "lvs_method DR", "lvs_method NAT", "lvs_method"),
@@ -43,6 +44,8 @@ _FOREIGN_LINES = (
     *("nftables_ipvs", "nftables_ipvs_start_fwmark 20", "nftables_ipvs t"),
     *("script /bin/true", "virtual_server fwmark 3 {", "real_server ::1 80", "notify 'a {'"),
     *("key x", "password x", "neighbor_ip ::1", "file /etc/none", "authentication {", "weight 2"),
+    *("umask", "umask 022", "smtp_server", "checker_process_name", "router_id x", "ca /etc/none"),
+    "reload_check_config",
 )
 
 

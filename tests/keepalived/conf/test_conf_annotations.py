@@ -65,3 +65,29 @@ def test_an_annotation_names_its_line(tmp_path: Path) -> None:
     path = Case("", server(21, inside="# lvsmarkd: a")).write(tmp_path)
 
     assert [str(note.origin) for note in read(path).annotations] == [f"{path}:2"]
+
+
+STOPS = [
+    "virtual_server fwmark {\n}\n",
+    "virtual_server_group G {\n fwmark\n}\n",
+    "global_defs {\n umask\n}\n",
+    "includem gone.conf\n",
+    "$X=$X\n${X}\n",
+    "~SEQ(n,1,9223372036854775807,9223372036854775806) x\n",
+    "\\!\n",
+    server(8, inside="delay_loop"),
+    server(8).replace("80 {", "80 {\n HTTP_GET {\n }"),
+    server(8).replace("80 {", '80 {\n MISC_CHECK {\n misc_path "x\n }'),
+]
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_annotations_are_known_before_and_behind_what_stops_a_reading(
+    stop: str, tmp_path: Path
+) -> None:
+    text = server(21, inside="# lvsmarkd: a") + stop + server(22, inside="# lvsmarkd: b")
+    reading = read(Case("", text).write(tmp_path), CONFIG_ID)
+
+    assert any(problem.fatal for problem in reading.problems)
+    assert [(note.text, note.marks) for note in reading.annotations] == [("a", (21,)), ("b", (22,))]
+    assert not reading.services

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.keepalived import read
+from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.model.origin import Problem
+from lvsmarkd.model.running import Build
 from tests.keepalived.cases import CONFIG_ID, V6, Case, grouped, instance, server
 
 _PAIR = "virtual_server_group G {\n fwmark 21 inet\n fwmark 22 inet6\n}\n"
@@ -126,3 +128,25 @@ def test_a_fatal_line_leaves_nothing_programmed(tmp_path: Path) -> None:
     problems = problems_of(server(21) + "virtual_server {\n}\n", tmp_path)
 
     assert [problem.fatal for problem in problems] == [True]
+
+
+def test_what_an_unknown_block_drags_along_is_not_told_line_by_line(tmp_path: Path) -> None:
+    text = server(21, inside="source_rules {\n rule 5\n other 6\n }\n colour blue") + server(8)
+    text += server(9, inside="colour blue")
+
+    told = problems_of(text, tmp_path)
+    assert [problem.origin.line for problem in told if "colour" in problem.message] == [16]
+
+
+def test_what_is_taken_for_granted_is_a_note(tmp_path: Path) -> None:
+    text = "virtual_server fwmark 21 {\n real_server 192.0.2.1 80 {\n }\n}\n"
+    assert [problem.note for problem in problems_of(text, tmp_path)] == [True]
+
+
+def test_a_word_is_judged_by_the_version_that_reads_it(tmp_path: Path) -> None:
+    text = server(21).replace("80 {", "80 {\n SSL_GET {\n tls_compliant\n url {\n path /\n }\n }")
+    path = Case("", text).write(tmp_path)
+
+    [old] = read(path, CONFIG_ID).problems
+    assert "install 2.2.8 or newer" in old.message
+    assert read(path, CONFIG_ID, dialect=Dialect(Build((2, 2, 8)))).problems == ()
