@@ -18,6 +18,7 @@ from lvsmarkd.keepalived.conf.complaints import Complaints
 from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.conf.grammar import KeywordTable
 from lvsmarkd.keepalived.conf.logical import OPEN, Item, LogicalLine, script_words
+from lvsmarkd.keepalived.conf.odd_values import lacks, warned_of
 from lvsmarkd.keepalived.conf.open_group import OpenGroup
 from lvsmarkd.keepalived.conf.open_server import OpenServer
 from lvsmarkd.keepalived.conf.server_header import open_server
@@ -67,6 +68,8 @@ class _Checker(BlockHandler):
         self._checks = CheckList(dialect)
         self._opener: LogicalLine | None = None
         self._scripts: frozenset[str] = frozenset()
+        self._words: frozenset[str] = frozenset()
+        """Those of the check that is open."""
         self._structure = StructureProblems(complaints, UnknownWords(CHECKER, dialect))
         self._server: OpenServer | None = None
         self._group: OpenGroup | None = None
@@ -127,8 +130,11 @@ class _Checker(BlockHandler):
         parted(line)
         if (server := self._server) is None:
             return False
+        if warned_of(block, line, server.scheduling.scheduler):
+            self._complaints.warns(line.origin)
         if block == VIRTUAL_SERVER:
             return self._in_server(server, line)
+        self._words = (self._words if block != REAL_SERVER else frozenset()) | {line.words[0]}
         if block == REAL_SERVER:
             self.tls.wanted = self.tls.wanted or line.words[0] == "SSL_GET"
             server.real_line(line)
@@ -155,6 +161,8 @@ class _Checker(BlockHandler):
 
     def end(self, block: str, closing: LogicalLine | None) -> None:
         self._structure.follows(block)
+        if closing is not None and lacks(block, self._words):
+            self._complaints.warns(closing.origin)
         match self._checks.closed(block):
             case Fault.CRASHES:
                 raise KeepalivedStops(_without_url(block, closing or self._opener, "crashes"))

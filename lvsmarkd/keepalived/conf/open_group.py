@@ -91,7 +91,8 @@ class OpenGroup(Struct):
         return group
 
     def _as_group(self) -> Group:
-        return Group(self.name, self.origin, tuple(self._marks), frozenset(self._families))
+        families, addresses = frozenset(self._families), self._addresses > 0
+        return Group(self.name, self.origin, tuple(self._marks), families, addresses)
 
 
 def _without_number(origin: Origin) -> Problem:

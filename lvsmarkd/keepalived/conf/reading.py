@@ -115,7 +115,8 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
         stop = stop or next(filter(None, map(unloadable, tls_files)), None)
     except KeepalivedStops as stopped:
         stop = stop or stopped.problem
-    warned = (*parent.warned, *complaints.warned)
+    cut_off = (suspicion.origin,) if suspicion is not None else ()
+    warned = (*parent.warned, *complaints.warned, *cut_off)
     if stop is None and warned and parent.strict is not None:
         stop = _refused(warned[0], parent.strict)
     if BuildOption.LVS in dialect.build.lacks:

@@ -38,6 +38,8 @@ class Group(Struct, frozen=True):
     origin: Origin
     marks: tuple[GroupMark, ...]
     families: frozenset[Family]
+    addresses: bool = False
+    """Whether there is one, or a range of them."""
 
     @property
     def numbers(self) -> tuple[int, ...]:

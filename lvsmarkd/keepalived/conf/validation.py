@@ -53,8 +53,9 @@ def also_warned(server: OpenServer, group: Group | None) -> Iterator[Origin]:
     if not server.scheduling.scheduler:
         yield server.origin
     marked = bool(server.mark if group is None else group.marks)
-    addressed = server.group is None and server.mark is None
-    if (server.protocol is None) is addressed and (addressed or marked):
+    alone = server.group is None and server.mark is None
+    addressed = alone or (group is not None and group.addresses)
+    if server.protocol is None if addressed else server.protocol is not None and marked:
         yield server.origin
     total = sum(_weight(server, real) for real in _once(server.real))
     if min(server.quorum, total) <= server.hysteresis or server.quorum > total:
@@ -63,7 +64,7 @@ def also_warned(server: OpenServer, group: Group | None) -> Iterator[Origin]:
         method = each.method or server.scheduling.method or _NAT
         if method == _NAT or not each.endpoint.port:
             continue
-        if marked or (addressed and each.endpoint.port != server.port):
+        if marked or (alone and each.endpoint.port != server.port):
             yield each.origin
 
 
