@@ -66,5 +66,6 @@ def open_session(options: argparse.Namespace) -> Session:
     name = where.backend or str(inputs.settings.firewall.backend)
     paths = paths_from_environment()
     inputs.remembered = Remembered(paths.state / "keepalived.json")
-    inputs.last_good = LastGood(paths.state / "last-good.json", reads=True)
+    if where.keepalived is None:  # else it is a file that nobody uses yet
+        inputs.last_good = LastGood(paths.state / "last-good.json", reads=True)
     return Session(inputs, paths, name)

@@ -131,12 +131,7 @@ class InputReader(Struct):
         return self._inputs
 
     def _remember(self, reading: Reading, declared: Declared, read_as: ReadAs) -> Inputs | None:
-        """Keep what is good, beyond a boot too; what is kept, where this is not good.
-
-        A file that is named on the command line is nobody's configuration yet.
-        """
-        if self.where.keepalived is not None:
-            return None
+        """Keep what is good, beyond a boot too; what is kept, where this is not good."""
         whole = reading.completeness is Completeness.WHOLE
         if whole and not any(problem.fatal for problem in declared.problems):
             self.last_good.take(reading, read_as.path, read_as.config_id)

@@ -31,7 +31,7 @@ from lvsmarkd.backends.surroundings import Surroundings
 from lvsmarkd.declarations.settings import Settings
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.outlooks import Outlooks
-from lvsmarkd.model.finding import Kind
+from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.report import NO_BACKEND, Mode, Repair, Report, Result
@@ -161,7 +161,9 @@ class Reconciler(Struct):
             rejected=self._state.rejected(),
             configuration_valid=wanted.removable,
             configuration_problems=tuple(
-                f for f in left.findings if f.kind in {Kind.REFUSED, Kind.PROBLEM}
+                f
+                for f in left.findings
+                if f.kind in {Kind.REFUSED, Kind.PROBLEM} and f.severity is not Severity.NOTE
             ),
             checksum=wanted.checksum,
             finished=epoch,

@@ -57,7 +57,8 @@ KEEPALIVED_VALID = _gauge(
     "Whether keepalived.conf could be read as a whole; if not, no rule is taken away.",
 )
 KEEPALIVED_PROBLEMS = _gauge(
-    "keepalived_config_problems", "Problems in keepalived.conf and in the declarations."
+    "keepalived_config_problems",
+    "Problems in keepalived.conf and in the declarations; notes are not counted.",
 )
 MARKS = _gauge("keepalived_marks", "Services by firewall mark.", "family")
 COVERED = _gauge(

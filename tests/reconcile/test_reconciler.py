@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from lvsmarkd.backends.selector import BackendSelector
-from lvsmarkd.model.finding import Kind
+from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.firewall import Program
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.plan import RemoveRule
@@ -155,6 +155,15 @@ def test_a_file_that_is_gone_a_directory_or_forbidden_changes_nothing(bench: Ben
     bench.conf.rmdir()
     bench.conf.write_text(WEB)
     report = bench.look()
+    assert report.result is Result.IN_SYNC
+    assert report.configuration_problems == ()
+
+
+def test_what_keepalived_takes_for_granted_is_no_problem_to_alert_on(bench: Bench) -> None:
+    bench.conf.write_text(WEB.replace("    lb_kind NAT\n", ""))
+    bench.look()
+    report = bench.look()
+    assert [(f.kind, f.severity) for f in report.left.findings] == [(Kind.PROBLEM, Severity.NOTE)]
     assert report.result is Result.IN_SYNC
     assert report.configuration_problems == ()
 

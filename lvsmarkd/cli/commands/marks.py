@@ -87,8 +87,8 @@ def _form(key: ServiceKey, wanted: Desired, states: States, seen: Snapshot) -> d
 
 
 def _sorted(problems: Iterable[Problem]) -> list[Problem]:
-    """Those first on which all else depends."""
-    return sorted(problems, key=lambda problem: not problem.fatal)
+    """Those first on which all else depends, and last those that cost nothing."""
+    return sorted(problems, key=lambda problem: (not problem.fatal, problem.note))
 
 
 def _problem_form(problem: Problem) -> dict[str, Any]:
