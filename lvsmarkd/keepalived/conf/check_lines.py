@@ -4,6 +4,7 @@ keepalived/check/check_misc.c, misc_path_handler; check_http.c, regex_handler; c
 """
 
 from lvsmarkd.keepalived.conf.addresses import parse_address
+from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.conf.logical import LogicalLine, script_words
 from lvsmarkd.keepalived.conf.scheduling import Remark
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops
@@ -15,9 +16,11 @@ _READ_ANEW = frozenset({"misc_path", "regex"})
 """Lines that the checker parts anew, and goes on without looking whether that went well."""
 
 
-def parted(line: LogicalLine) -> None:
+def parted(line: LogicalLine, dialect: Dialect) -> None:
     """Raises KeepalivedStops where keepalived crashes on a line that cannot be parted."""
-    if line.words[0] in _READ_ANEW and line.quoted and script_words(line.quoted) is None:
+    if line.words[0] not in _READ_ANEW or not line.quoted:
+        return
+    if script_words(line.quoted, escapes=dialect.escapes_scripts) is None:
         raise KeepalivedStops(
             Problem(
                 line.origin,

@@ -63,13 +63,14 @@ class _Checker(BlockHandler):
         self.tls = TlsFiles()
         self.doubtful = False
         self._complaints = complaints
+        self._dialect = dialect
         self._keeps = dialect.keeps_closed_blocks
         self._kept: list[OpenServer] = []
         self._checks = CheckList(dialect)
         self._opener: LogicalLine | None = None
         self._scripts: frozenset[str] = frozenset()
-        self._words: frozenset[str] = frozenset()
-        """Those of the check that is open."""
+        self._said: frozenset[str] = frozenset()
+        """The words of the check that is open."""
         self._structure = StructureProblems(complaints, UnknownWords(CHECKER, dialect))
         self._server: OpenServer | None = None
         self._group: OpenGroup | None = None
@@ -127,14 +128,14 @@ class _Checker(BlockHandler):
             self.tls.line(line)
         self._script(block, line)
         self._checks.line(block, line)
-        parted(line)
+        parted(line, self._dialect)
         if (server := self._server) is None:
             return False
         if warned_of(block, line, server.scheduling.scheduler):
             self._complaints.warns(line.origin)
         if block == VIRTUAL_SERVER:
             return self._in_server(server, line)
-        self._words = (self._words if block != REAL_SERVER else frozenset()) | {line.words[0]}
+        self._said = (self._said if block != REAL_SERVER else frozenset()) | {line.words[0]}
         if block == REAL_SERVER:
             self.tls.wanted = self.tls.wanted or line.words[0] == "SSL_GET"
             server.real_line(line)
@@ -161,7 +162,7 @@ class _Checker(BlockHandler):
 
     def end(self, block: str, closing: LogicalLine | None) -> None:
         self._structure.follows(block)
-        if closing is not None and lacks(block, self._words):
+        if closing is not None and lacks(block, self._said):
             self._complaints.warns(closing.origin)
         match self._checks.closed(block):
             case Fault.CRASHES:

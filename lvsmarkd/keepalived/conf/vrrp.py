@@ -115,9 +115,8 @@ class _Vrrp(BlockHandler):
             self.structure.unexpected_open(block, line, ())
 
     def missing_open(self, block: str, line: LogicalLine) -> None:
-        if block != VRRP_INSTANCE or self._open is not None:
-            if block in OWN_BLOCKS:
-                self.structure.missing_open(block, line, ())
+        if block in OWN_BLOCKS and (block != VRRP_INSTANCE or self._open is not None):
+            self.structure.missing_open(block, line, ())
 
     def _current(self, line: LogicalLine) -> OpenInstance | None:
         """What a line is about. Where the header is none, and nothing is left out without a '{'
