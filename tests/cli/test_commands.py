@@ -14,7 +14,7 @@ from tests.harness.control import MAIL, WEB
 from tests.harness.netns import run as tool
 
 Run = Callable[..., tuple[int, str, str]]
-BARE = "virtual_server fwmark 7 {\n    real_server 198.51.100.1 7 { }\n}\n"
+BARE = "virtual_server fwmark 7 {\n    lb_kind NAT\n    real_server 198.51.100.1 7 { }\n}\n"
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_the_json_of_plan_and_marks_is_as_promised(lvsmarkd: Run, tmp_path: Path
         7,
         "critical",
     )
-    assert uncovered["origins"] == [f"{tmp_path}/keepalived.conf:5"]
+    assert uncovered["origins"] == [f"{tmp_path}/keepalived.conf:6"]
     assert {step["action"] for step in plan["steps"]} == {"rewrite", "anchor"}
     status, text, _ = lvsmarkd("marks", "--json")
     assert status == 0
@@ -167,7 +167,7 @@ def test_one_flow_under_two_marks_names_both_places(lvsmarkd: Run, tmp_path: Pat
     status, text, _ = lvsmarkd("plan")
     assert status == 2
     assert f"{tmp_path}/keepalived.conf:2" in text
-    assert f"{tmp_path}/keepalived.conf:6" in text
+    assert f"{tmp_path}/keepalived.conf:7" in text
 
 
 @pytest.mark.usefixtures("variant")
@@ -252,7 +252,7 @@ def test_marks_tells_a_refused_declaration_from_none(lvsmarkd: Run, tmp_path: Pa
     text = lvsmarkd("marks")[1]
     assert "nobody declared it" in text
     assert "refused declaration" in text
-    assert f"problem (fwmark 25): {tmp_path}/keepalived.conf:5: " in text
+    assert f"problem (fwmark 25): {tmp_path}/keepalived.conf:6: " in text
     assert "(did you mean accept?)\n    the declaration is refused; what was in force" in text
     services = json.loads(lvsmarkd("marks", "--json")[1])["services"]
     assert {service["coverage"] for service in services} == {"undeclared"}
