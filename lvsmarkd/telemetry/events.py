@@ -182,7 +182,7 @@ def _services(before: Report | None, after: Report) -> Iterator[Message]:
 
 def _partly(key: ServiceKey, report: Report) -> str:
     """What to say of a service whose rules, or some of them, are not there or do not suffice."""
-    text = "not all of its packets are marked now"
+    text = "not all of its packets come to IPVS with its mark now"
     refused = [
         str(problem.origin)
         for finding in report.configuration_problems

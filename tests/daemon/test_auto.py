@@ -22,6 +22,7 @@ AUTO = "[daemon]\nlinger_seconds = 0\n"
 @pytest.fixture
 def daemon(real_firewalld: RealFirewalld, tmp_path: Path) -> Iterator[Daemon]:
     (tmp_path / "d").mkdir()
+    real_firewalld.open_ports("80/tcp", "443/tcp", "25/tcp")
     with Daemon(tmp_path / "d", metrics=10965) as made:
         made.settings(AUTO)
         made.conf.write_text(WEB)

@@ -108,6 +108,12 @@ class RealFirewalld:
         )
         until(lambda: state in {"", self.state()}, f"{state}, see {self.log}")
 
+    def open_ports(self, *ports: str) -> None:
+        """Let these in by the default zone, for good: it refuses what it does not name."""
+        options = [f"--add-port={port}" for port in ports]
+        self.cmd(*options)
+        self.cmd("--permanent", *options)
+
     def stop(self) -> None:
         """Stop it as systemd does; by default it takes its rules with it."""
         self._children["firewalld"].terminate()
