@@ -1,0 +1,135 @@
+"""What the judge says of packets beside what became of them in the kernel."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec import Struct, field
+
+from lvsmarkd.judge.evaluation.hook_path import HookPath, hook_path
+from lvsmarkd.judge.evaluation.journey import Journey
+from lvsmarkd.judge.evaluation.packet_class import PacketClass
+from lvsmarkd.judge.evaluation.terrain import Terrain
+from lvsmarkd.judge.evaluation.trail import End, Ending
+from lvsmarkd.model.ruleset import Ruleset
+from lvsmarkd.model.service import Family
+from tests.fuzz.judge.director import HOST, Director, Seen
+from tests.fuzz.judge.packets import Packet
+from tests.fuzz.judge.script import Script
+
+GONE = "gone"
+ANY = "any"
+"""It arrives, with what mark is not known."""
+Outcome = int | str
+"""The mark of a packet where IPVS looks, or one of these two."""
+
+
+class Disagreement(Struct, frozen=True):
+    """A packet of which the judge says something else than what is so. ``of`` is what was judged:
+    the packet alone, or a flow that it is in.
+    """
+
+    packet: Packet
+    said: frozenset[Outcome]
+    seen: Seen
+    of: str
+
+    def __str__(self) -> str:
+        said = ", ".join(sorted(map(str, self.said)))
+        came = GONE if self.seen.ipvs is None else self.seen.ipvs
+        return f"{self.packet}: {came} (late {self.seen.late}), judged {self.of}: {said}"
+
+
+class Comparison(Struct):
+    """The figures of one ruleset, or of many."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    hidden_by: Counter[str] = field(default_factory=Counter)
+    """What made answers uncertain, by kind."""
+    disagreements: list[Disagreement] = field(default_factory=list)
+
+
+class Judge:
+    """The judge over one ruleset."""
+
+    def __init__(self, ruleset: Ruleset) -> None:
+        self._terrains: dict[Family, Terrain] = {}
+        self._ruleset = ruleset
+
+    def path(self, family: Family) -> HookPath:
+        """What packets of a family meet."""
+        return self._terrain(family).path
+
+    def ends(self, packet: Packet, packets: PacketClass) -> list[End]:
+        """What becomes of a class from the sender of a packet: the ends that may be the packet's."""
+        ends = Journey(self._terrain(packet.family), packet.sender).ends(packets)
+        return [end for end in ends if end.sent.overlaps(packet.alone)]
+
+    def _terrain(self, family: Family) -> Terrain:
+        if family not in self._terrains:
+            path = hook_path(self._ruleset, family)
+            self._terrains[family] = Terrain(self._ruleset, path, HOST)
+        return self._terrains[family]
+
+
+def outcomes(ends: Iterable[End]) -> frozenset[Outcome]:
+    """What ends come to for IPVS."""
+    return frozenset(each for end in ends for each in _outcomes(end))
+
+
+def _outcomes(end: End) -> Iterator[Outcome]:
+    match end.ending:
+        case Ending.ARRIVED:
+            yield ANY if end.packets.mark is None else end.packets.mark
+        case Ending.CUT:
+            yield from (ANY, GONE)
+        case _:
+            yield GONE
+
+
+def admits(said: frozenset[Outcome], seen: Seen) -> bool:
+    """Whether what became of a packet is among what was said."""
+    if seen.ipvs is None:
+        return GONE in said
+    return seen.ipvs in said or ANY in said
+
+
+def compare(
+    director: Director,
+    lines: Script,
+    packets: Sequence[Packet],
+    flows: Iterable[tuple[Packet, PacketClass]] = (),
+) -> Comparison:
+    """Have rules in force, send packets, judge each alone, and flows with a packet in each.
+
+    Raises RefusedError where the rules cannot be had.
+    """
+    director.load(lines)
+    ruleset = director.read()
+    seen = dict(zip(packets, director.send(packets), strict=True))
+    judge = Judge(ruleset)
+    found = Comparison()
+    for packet in packets:
+        _judge(judge, packet, packet.alone, seen[packet], found)
+    for packet, flow in flows:
+        _judge(judge, packet, flow, seen[packet], found)
+    return found
+
+
+def _judge(
+    judge: Judge, packet: Packet, packets: PacketClass, seen: Seen, found: Comparison
+) -> None:
+    kind = "packets" if packets == packet.alone else "flows"
+    found.counts[kind] += 1
+    if judge.path(packet.family).unread:
+        found.counts[f"{kind} of rulesets that were not read"] += 1
+        return
+    ends = judge.ends(packet, packets)
+    said = outcomes(ends)
+    if len(said) == 1 and ANY not in said:
+        found.counts[f"{kind} certain"] += 1
+    else:
+        for fork in dict.fromkeys(fork for end in ends for fork in end.trail.forks()):
+            found.hidden_by[type(fork.why).__name__ + " " + str(fork.why)[:60]] += 1
+    if not admits(said, seen):
+        of = "alone" if kind == "packets" else "in a flow"
+        found.disagreements.append(Disagreement(packet, said, seen, of))

@@ -1,0 +1,34 @@
+"""A whole ruleset from a seed: what one host might have of all kinds of firewalls."""
+
+from lvsmarkd.model.service import Family
+from tests.fuzz.judge.dice import Dice
+from tests.fuzz.judge.ipset_rules import sets
+from tests.fuzz.judge.iptables_rules import rules
+from tests.fuzz.judge.native_rules import table
+from tests.fuzz.judge.script import Script
+
+_BOTH = (Family.INET, Family.INET6)
+
+
+def ruleset(seed: str) -> tuple[Script, tuple[Family, ...]]:
+    """The rules, and the families that they are about."""
+    first = Dice.of(seed, Family.INET)
+    families = first.weighed([(6.0, _BOTH[:1]), (2.0, _BOTH[1:]), (2.0, _BOTH)])
+    ipsets: list[str] = []
+    parts: list[list[str]] = []
+    for family in families:
+        dice = first if family is Family.INET else Dice.of(seed, family)
+        lines, named = sets(dice)
+        variants = dice.weighed(
+            [(5.0, ("nft",)), (2.5, ("legacy",)), (1.0, ("legacy", "nft")), (2.0, ())]
+        )
+        used = False
+        for variant in variants:
+            found = rules(dice, variant, named)
+            used = used or "set" in " ".join(found)
+            parts.append(found)
+        ipsets += lines if used else []
+        tables = 1 + dice.times(2) if not variants or dice.likely(0.35) else 0
+        parts += [table(dice, 10 * len(parts) + number) for number in range(tables)]
+    first.random.shuffle(parts)
+    return (*ipsets, *(line for part in parts for line in part)), families
