@@ -323,6 +323,9 @@ class Other(Struct, frozen=True):
         return self.target
 
 
+GO_ON = Other("continue")
+"""What a map of verdicts may have for a packet: what stands behind it in the rule."""
+
 Effect = (
     SetMark
     | SetConnmark

@@ -47,8 +47,8 @@ _SILENT = frozenset(
 )
 """Matches that match nothing by themselves: their options do. Others (socket, rpfilter …) narrow
 a rule by their mere name."""
-_WHOLE = frozenset({"addrtype", "set"})
-"""Matches whose further options change what the first one says: understood alone, or not at all."""
+_WHOLE = {"addrtype": frozenset({"--src-type", "--dst-type"}), "set": frozenset({"--match-set"})}
+"""Matches that have further options which change what these say: with one, none is understood."""
 _BY_NAME = {"rpfilter": (Field.REVERSE_ROUTE, "FOUND"), "socket": (Field.SOCKET, "FOUND")}
 """Matches that ask one thing, however their options refine it; ``--invert`` negates."""
 
@@ -86,7 +86,7 @@ class _IptablesRuleDraft(Struct):
 
     def take(self, match: MatchWords, option: Option) -> bool:
         """Understand one option; False where it cannot be."""
-        if match.module in _WHOLE and len(match.options) > 1:
+        if match.module in _WHOLE and not _names(match) <= _WHOLE[match.module]:
             return False
         try:
             if option.values:
@@ -106,6 +106,10 @@ class _IptablesRuleDraft(Struct):
     def test(self, what: Field, option: Option, *values: Value) -> None:
         """Note a condition on a field, which the algebra cannot say."""
         self.conditions.append(FieldTest(what, values, option.negated))
+
+
+def _names(match: MatchWords) -> set[str]:
+    return {option.name for option in match.options}
 
 
 def _destination(draft: _IptablesRuleDraft, option: Option) -> None:

@@ -3,11 +3,13 @@ crash or hang hides itself and no other.
 """
 
 import json
+import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lvsmarkd.model.rule import Hook
 from lvsmarkd.model.rule_spec import Field, Verdict
@@ -39,6 +41,7 @@ _FIELDS = {
     "mark": Field.MARK,
 }
 """A field whose values are like those of a set's type."""
+_NAME = re.compile(r"[^\s\"{},=]+")
 _IPTABLES = frozenset({"raw", "mangle", "nat", "filter", "security"})
 
 
@@ -93,9 +96,51 @@ def read_table(family: str, name: str, *, elements: bool = False) -> Table | Unk
             return None
         return listed
     try:
-        return table_of(TableKey(Lister.NFT, family, name), listed, elements=elements)
+        table = table_of(TableKey(Lister.NFT, family, name), listed, elements=elements)
     except ValueError as error:  # whatever a program puts there: it hides itself, and no other
         return Unknown(f"table {family} {name} holds what could not be read: {error}")
+    return _with_devices(program, table)
+
+
+def _with_devices(program: str, table: Table) -> Table:
+    """The same, with the interfaces at which its chains are registered: nft 1.0.6 tells of them in
+    its own language alone (measured). Where they cannot be had they are none: not known.
+    """
+    chains = [chain for chain in table.chains.values() if _lacks_devices(chain)]
+    if not chains:
+        return table
+    try:
+        answer = run([program, "list", "chains", table.key.family], timeout=READ_TIMEOUT)
+    except FirewallError:
+        return table
+    found = dict(_devices_in(answer.output, table.key.name))
+    settled = {
+        chain.name: replace(chain, base=replace(chain.base, devices=found[chain.name]))
+        for chain in chains
+        if chain.base is not None and chain.name in found
+    }
+    return replace(table, chains={**table.chains, **settled})
+
+
+def _lacks_devices(chain: TableChain) -> bool:
+    base = chain.base
+    return base is not None and base.hook is NetfilterHook.INGRESS and not base.devices
+
+
+def _devices_in(text: str, table: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The chains of a table with their interfaces, as ``nft list chains`` has them."""
+    at, chain = "", ""
+    for line in text.splitlines():
+        match line.split():
+            case ["table", _, name, "{"]:
+                at = name
+            case ["chain", name, "{"]:
+                chain = name
+            case ["type", _, "hook", _, ("device" | "devices"), *_] if at == table:
+                said = line.partition("device")[2].partition("priority")[0]
+                yield chain, tuple(_NAME.findall(said.removeprefix("s")))
+            case _:
+                continue
 
 
 def _listed(command: list[str]) -> _Objects | Unknown:

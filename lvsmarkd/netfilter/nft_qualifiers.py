@@ -35,7 +35,9 @@ MATCHES: dict[type[Qualifier], NftMatch] = {
 
 
 def read_match(left: object, op: str, right: object) -> Qualifier | None:
-    """The qualifier that a match is; None where it is none."""
+    """The qualifier that a match is; None where it is none: a named set's values are its own."""
+    if isinstance(right, str) and right.startswith("@"):
+        return None
     for match in MATCHES.values():
         if match.op == op and match.left == left:
             return match.read(right)

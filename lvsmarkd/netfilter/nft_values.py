@@ -5,6 +5,7 @@ from ipaddress import ip_address, ip_network
 
 from lvsmarkd.model.protocols import TRANSPORTS
 from lvsmarkd.model.rule_spec import (
+    GO_ON,
     Effect,
     Element,
     Field,
@@ -209,6 +210,8 @@ def _data(data: object) -> "int | Effect":
             return Jump(chain)
         case {"goto": {"target": str(chain)}}:
             return Jump(chain, goto=True)
+        case {"continue": _}:
+            return GO_ON
         case {**one} if len(one) == 1 and (name := next(iter(one))) in VERDICTS:
             return VERDICTS[name]
     raise NotUnderstoodError(words_of(data))

@@ -9,14 +9,17 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lvsmarkd.judge.evaluation.conditions import Parts, part_packets
+from lvsmarkd.judge.evaluation.conditions import part_packets
 from lvsmarkd.judge.evaluation.fork import Fork, Place, likelihood
 from lvsmarkd.judge.evaluation.lookups import Unsure
 from lvsmarkd.judge.evaluation.marks import marked
+from lvsmarkd.judge.evaluation.packet_class import Parts
 from lvsmarkd.judge.evaluation.sender import Sender
 from lvsmarkd.judge.evaluation.terrain import Terrain
 from lvsmarkd.judge.evaluation.way import Onward, Parting, Way
+from lvsmarkd.model.ports import MAX_PORT
 from lvsmarkd.model.rule_spec import (
+    GO_ON,
     Condition,
     Effect,
     Jump,
@@ -35,6 +38,8 @@ from lvsmarkd.model.service import Family
 MOST_STEPS = 50_000
 """Rules that one class of packets is taken to, until its way is given up."""
 _DEPTH = 128
+_LAST = {Family.INET: 2**32 - 1, Family.INET6: 2**128 - 1}
+"""The last address."""
 
 
 class TooLongError(Exception):
@@ -237,6 +242,8 @@ class ChainWalk:
                     yield Verdict.DROP, narrow
                 case _ if data is None or isinstance(data, int):
                     yield Onward.NEXT_RULE, narrow
+                case _ if data == GO_ON:
+                    yield from self._effects(at, rest, narrow, part.mark)
                 case _:
                     yield from self._effects(at, (data,), narrow, part.mark)
 
@@ -246,15 +253,20 @@ class ChainWalk:
         """Packets that are sent to another destination: IPVS sees them if that is this host."""
         packets = replace(way.packets, translated=True)
         if effect.port is not None and packets.has_ports:
-            packets = packets.at(int(effect.port.first), int(effect.port.last))
+            ports = int(effect.port.first), int(effect.port.last)
+            packets = replace(packets.at(*ports), port_moved=True)
         here: bool | None = True
         if effect.is_untold and not effect.here:
             here = None
-        elif effect.address is not None:
+        if effect.address is not None:
             first, last = int(effect.address.first), int(effect.address.last)
-            packets = packets.to(first, last)
+            packets = replace(packets.to(first, last), moved=True)
             version = 4 if self._terrain.family is Family.INET else 6
             here = self._terrain.host.delivers(version, first, last)
+        elif effect.here or effect.is_untold:
+            packets = replace(packets.to(0, _LAST[self._terrain.family]), moved=True)
+        if effect.is_untold and packets.has_ports:
+            packets = replace(packets.at(0, MAX_PORT), port_moved=True)
         moved = way.become(packets)
         if here is None:
             fork = Fork(place, effect)

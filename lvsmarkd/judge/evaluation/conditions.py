@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network, IPv6Network
 
+from lvsmarkd.judge.evaluation.address_types import AddressTypes
 from lvsmarkd.judge.evaluation.fields import Absence, reading_of, states_of
 from lvsmarkd.judge.evaluation.lookups import (
     Named,
@@ -12,7 +13,7 @@ from lvsmarkd.judge.evaluation.lookups import (
     lookup_values,
     values_of,
 )
-from lvsmarkd.judge.evaluation.packet_class import PacketClass
+from lvsmarkd.judge.evaluation.packet_class import PacketClass, Part, Parts
 from lvsmarkd.judge.evaluation.sender import Sender
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.protocols import Transport
@@ -30,10 +31,6 @@ from lvsmarkd.model.rule_spec import (
 )
 from lvsmarkd.model.service import Family
 
-Part = tuple[PacketClass, bool | None]
-"""Packets for all of which a condition holds, or does not, or (None) may."""
-Parts = list[Part]
-
 _SYN = frozenset({"SYN"})
 
 
@@ -43,8 +40,9 @@ class Conditions:
     ``sets`` gives a set of the table by its name, ``ipsets`` one of ipset's.
     """
 
-    def __init__(self, family: Family, sets: Named, ipsets: Named) -> None:
+    def __init__(self, family: Family, sets: Named, ipsets: Named, types: AddressTypes) -> None:
         self.family = family
+        self._types = types
         self._sets = sets
         self._ipsets = ipsets
         self._ready: dict[FieldTest | Lookup, Values] = {}
@@ -64,6 +62,8 @@ class Conditions:
                 return [(packet, states.isdisjoint(states_of(packet)) is negated)]
             case FieldTest(Field.TCP_FLAGS, values, negated):
                 return [(packet, _flags(values, packet, negated=negated))]
+            case FieldTest(Field.DESTINATION_TYPE | Field.SOURCE_TYPE) if self.family is Family.INET6:
+                return self._types.part(condition, packet)
             case FieldTest(Field.EITHER_PORT, values, negated):
                 return list(self._either_port(condition, packet, sender, negated=negated))
             case FieldTest():
@@ -177,6 +177,9 @@ def _by_destination(network: IPv4Network | IPv6Network, packet: PacketClass) -> 
     if packet.last < low or high < packet.first:
         yield packet, False
         return
+    if packet.moved:
+        yield packet, None
+        return
     if packet.first < low:
         yield packet.to(packet.first, low - 1), False
     yield packet.to(max(low, packet.first), min(high, packet.last)), True
@@ -189,6 +192,9 @@ def _by_ports(packets: Packets, packet: PacketClass) -> Iterator[Part]:
         yield packet, False
         return
     at = packet.low
+    if packet.port_moved:
+        yield packet, _holds_port(packets, packet)
+        return
     for ports in packets.ports:
         if ports.last < at or ports.first > packet.high:
             continue
@@ -199,6 +205,14 @@ def _by_ports(packets: Packets, packet: PacketClass) -> Iterator[Part]:
         at = end + 1
     if at <= packet.high:
         yield packet.at(at, packet.high), False
+
+
+def _holds_port(packets: Packets, packet: PacketClass) -> bool | None:
+    """Whether a port out of several is among those of a rule."""
+    near = [p for p in packets.ports if p.first <= packet.high and packet.low <= p.last]
+    if any(p.first <= packet.low and packet.high <= p.last for p in near):
+        return True
+    return None if near else False
 
 
 def _by_interface(qualifier: Qualifier, packet: PacketClass, sender: Sender) -> Parts:

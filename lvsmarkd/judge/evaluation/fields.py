@@ -76,7 +76,7 @@ def reading_of(field: Field, packet: PacketClass, sender: Sender) -> Reading:  #
         case Field.SOURCE_MAC:
             return frozenset({sender.mac})
         case Field.DESTINATION_TYPE:
-            return Absence.UNKNOWN if packet.translated else frozenset({"LOCAL"})
+            return frozenset({"LOCAL"})
         case Field.CT_STATE:
             return states_of(packet)
         case Field.CT_DIRECTION:

@@ -133,13 +133,24 @@ def _tracked(way: Way) -> Way:
 def _by_device(hooked: HookedChain, way: Way) -> tuple[list[Way], list[Way]]:
     """Which packets meet a chain that is registered at some interfaces only, and which do not."""
     devices = hooked.base.devices
-    if not devices:
+    if not devices and hooked.base.hook is not NetfilterHook.INGRESS:
         return [way], []
-    inside = way.packets.interfaces & set(devices)
+    if not devices:
+        place = Place(hooked.table.key, hooked.chain.name)
+        fork = Fork(place, "at which interfaces the chain is registered")
+        return [way.forked(replace(fork, matched=True))], [way.forked(fork)]
+    inside = frozenset(name for name in way.packets.interfaces if _is_among(name, devices))
     outside = way.packets.interfaces - inside
     return (
         [way.narrowed(way.packets.by(inside))] if inside else [],
         [way.narrowed(way.packets.by(outside))] if outside else [],
+    )
+
+
+def _is_among(name: str, devices: tuple[str, ...]) -> bool:
+    return any(
+        name.startswith(device[:-1]) if device.endswith("*") else name == device
+        for device in devices
     )
 
 

@@ -83,10 +83,10 @@ class Values:
         parts = [packet]
         for place, field in enumerate(self.key):
             match field:
-                case Field.DESTINATION if packet.first != packet.last:
+                case Field.DESTINATION if packet.first != packet.last and not packet.moved:
                     cuts = self._edges(place, packet.first, packet.last)
                     parts = [p.to(*span) for p in parts for span in _pieces(p.first, p.last, cuts)]
-                case Field.DESTINATION_PORT if packet.low != packet.high:
+                case Field.DESTINATION_PORT if packet.low != packet.high and not packet.port_moved:
                     cuts = self._edges(place, packet.low, packet.high)
                     parts = [p.at(*span) for p in parts for span in _pieces(p.low, p.high, cuts)]
                 case Field.IN_INTERFACE if len(packet.interfaces) > 1:

@@ -32,7 +32,9 @@ class PacketClass(Struct, frozen=True):
 
     Destinations ``first`` to ``last`` as numbers, ports ``low`` to ``high`` (0 where the protocol
     has none), ``interfaces`` that they come by. ``mark`` and ``connmark`` are None where they
-    cannot be known. ``translated``: the destination is no more the one that was sent to.
+    cannot be known. ``translated``: the connection was sent to another destination. Where that
+    changed the address (``moved``) or the port (``port_moved``), each packet has one of them, and
+    which is not known of any.
     """
 
     family: Family
@@ -46,6 +48,8 @@ class PacketClass(Struct, frozen=True):
     connmark: int | None = 0
     tracking: Tracking = Tracking.BEFORE
     translated: bool = False
+    moved: bool = False
+    port_moved: bool = False
 
     @property
     def has_ports(self) -> bool:
@@ -79,6 +83,11 @@ class PacketClass(Struct, frozen=True):
             and other.low <= self.high
             and not self.interfaces.isdisjoint(other.interfaces)
         )
+
+
+Part = tuple[PacketClass, bool | None]
+"""Packets for all of which a condition holds, or does not, or (None) may."""
+Parts = list[Part]
 
 
 def classes_of(

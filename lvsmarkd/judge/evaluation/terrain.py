@@ -1,5 +1,6 @@
 """A ruleset made ready for packets of one family."""
 
+from lvsmarkd.judge.evaluation.address_types import AddressTypes
 from lvsmarkd.judge.evaluation.conditions import Conditions
 from lvsmarkd.judge.evaluation.hook_path import HookPath
 from lvsmarkd.judge.evaluation.rule_index import RuleIndex
@@ -33,7 +34,8 @@ class Terrain:
         """The conditions of a table's rules."""
         found = self._conditions.get(table.key)
         if found is None:
-            found = Conditions(self.family, table.sets.get, self._ipset)
+            types = AddressTypes(table.key.source, self.host)
+            found = Conditions(self.family, table.sets.get, self._ipset, types)
             self._conditions[table.key] = found
         return found
 

@@ -3,7 +3,6 @@
 from enum import Enum, auto
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from lvsmarkd.judge.evaluation.fork import Fork, Place
 from lvsmarkd.judge.evaluation.packet_class import PacketClass
@@ -24,8 +23,10 @@ class Way(Struct):
         if part is packets:
             return self
         sent = self.sent.by(part.interfaces)
-        if not packets.translated:
-            sent = replace(sent, first=part.first, last=part.last, low=part.low, high=part.high)
+        if not packets.moved:
+            sent = sent.to(part.first, part.last)
+        if not packets.port_moved:
+            sent = sent.at(part.low, part.high)
         return Way(sent, part, self.trail)
 
     def forked(self, fork: Fork) -> "Way":

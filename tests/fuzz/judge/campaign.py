@@ -21,7 +21,7 @@ from tests.harness.netns import private_mounts
 PACKETS = 150
 FLOWS = 6
 _REFUSALS = 30
-_SHRINKING = 40.0
+_SHRINKING = 60.0
 """Seconds that are spent on making one ruleset small."""
 _Flow = tuple[Packet, PacketClass]
 

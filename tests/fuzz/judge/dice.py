@@ -109,8 +109,7 @@ Words = Callable[[Dice], str]
 def packets(seed: str, families: Sequence[Family], count: int) -> list[Packet]:
     """Packets to all that rules are about, and beside it."""
     random = Random(f"{seed} packets")
-    sources = random.sample(range(1024, 65536), count)
-    sources[: len(_SPECIAL)] = _SPECIAL
+    sources = [*_SPECIAL, *random.sample(range(max(_SPECIAL) + 1, 65536), count - len(_SPECIAL))]
     found = []
     for source_port in sources:
         family = random.choice(families)

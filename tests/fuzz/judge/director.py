@@ -93,6 +93,7 @@ _IPTABLES = (
 )
 _TABLES = ("raw", "mangle", "nat", "filter", "security")
 _LISTED_WITHIN = 5.0
+_NAMESPACE = "/proc/thread-self/ns/net"
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -114,11 +115,12 @@ class Director:
     def __init__(self) -> None:
         self._wire: Wire | None = None
         self._spent = False
+        self._namespace = ""
         self._renew()
 
     def load(self, script: Script) -> None:
         """Have these rules in force and no others. Raises RefusedError."""
-        if self._spent:
+        if self._spent or self._namespace != os.readlink(_NAMESPACE):
             self._renew()
         else:
             self._clear()
@@ -168,7 +170,7 @@ class Director:
             self._wire.close()
         enter_fresh()
         _write("net/ipv6/conf/default/disable_ipv6", 1)
-        clients = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        clients = os.open(_NAMESPACE, os.O_RDONLY)
         enter_fresh()
         for which in ("all", "default"):
             _write(f"net/ipv4/conf/{which}/rp_filter", 0)
@@ -178,6 +180,7 @@ class Director:
         run("ip", "-batch", "-", stdin="\n".join(_addresses()))
         self._wire = _in_namespace(clients)
         os.close(clients)
+        self._namespace = os.readlink(_NAMESPACE)
         self._spent = False
 
 
