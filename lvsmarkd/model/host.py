@@ -30,14 +30,17 @@ class HostView(Struct, frozen=True):
         """Whether packets to these addresses are delivered here; None: some, or not known."""
         if self.local is None:
             return None
-        whole = part = False
-        for network in self.local:
-            if network.version != version:
-                continue
-            low, high = int(network.network_address), int(network.broadcast_address)
-            whole = whole or (low <= first and last <= high)
+        spans = sorted(
+            (int(network.network_address), int(network.broadcast_address))
+            for network in self.local
+            if network.version == version
+        )
+        at, part = first, False
+        for low, high in spans:
+            if low <= at <= high:
+                at = high + 1
             part = part or (low <= last and first <= high)
-        return True if whole else None if part else False
+        return True if at > last else None if part else False
 
 
 UNKNOWN_HOST = HostView()

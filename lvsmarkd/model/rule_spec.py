@@ -133,12 +133,14 @@ class Opaque(Struct, frozen=True):
 
 class Element(Struct, frozen=True):
     """One of a set's or a map's elements. ``data`` is what a map has for it: a mark, what to do;
-    None in a set. ``words`` are what was not understood of it.
+    None in a set. ``words`` are what was not understood of it. One that is ``excepted`` is none of
+    the set, though a wider one holds it (ipset's nomatch).
     """
 
     key: Value
     data: "int | Effect | None" = None
     words: tuple[str, ...] = ()
+    excepted: bool = False
 
 
 class Lookup(Struct, frozen=True):
@@ -287,6 +289,14 @@ class Untrack(Struct, frozen=True):
         return "notrack"
 
 
+class ConntrackTemplate(Struct, frozen=True):
+    """Conntrack is told how to track the packet (``CT --zone``, ``--helper``): what would have it
+    pass the packet by does nothing from there on (measured).
+    """
+
+    words: tuple[str, ...] = ()
+
+
 class TranslateDestination(Struct, frozen=True):
     """Send the connection to another destination (DNAT, REDIRECT). ``address`` is None where it
     stays, or where ``here`` says that it becomes one of this host's own, or where the text does
@@ -339,6 +349,7 @@ Effect = (
     | VerdictMap
     | When
     | Untrack
+    | ConntrackTemplate
     | TranslateDestination
     | UnknownTarget
     | Other

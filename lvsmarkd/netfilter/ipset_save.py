@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 
+from lvsmarkd.model.rule import SetMark
 from lvsmarkd.model.rule_spec import Element, Interval, Value
 from lvsmarkd.model.ruleset import TableSet
 from lvsmarkd.model.service import MAX_MARK
@@ -14,6 +15,7 @@ from lvsmarkd.netfilter.program import run, search_path
 from lvsmarkd.netfilter.protocols import protocol_number
 
 _MARK = "skbmark"
+_EXCEPTED = "nomatch"
 _SILENT = frozenset({"comment", "packets", "bytes", "timeout"})
 """Options of an entry that do not change which packets it is about."""
 
@@ -73,7 +75,9 @@ def _element(types: tuple[str, ...], entry: str, options: list[str]) -> Element:
         mark, rest = _mark(options)
     except ValueError:
         return Element(entry, None, (entry, *options))
-    return Element(values[0] if len(values) == 1 else values, mark, tuple(rest))
+    key = values[0] if len(values) == 1 else values
+    unclear = tuple(word for word in rest if word != _EXCEPTED)
+    return Element(key, mark, unclear, excepted=_EXCEPTED in rest)
 
 
 def _value(kind: str, text: str) -> Value:
@@ -104,11 +108,10 @@ def _port(text: str) -> Value:
     return (number, interval)
 
 
-def _mark(options: list[str]) -> tuple[int | None, list[str]]:
-    """The mark that ``SET --map-mark`` gives for it, where it is a whole one; what else is said
-    of it.
-    """
-    mark, rest, words = None, list[str](), iter(options)
+def _mark(options: list[str]) -> tuple[int | SetMark | None, list[str]]:
+    """The mark that ``SET --map-mark`` gives for it; what else is said of it."""
+    mark: int | SetMark | None = None
+    rest, words = list[str](), iter(options)
     for word in words:
         if word in _SILENT:
             next(words, None)
@@ -116,7 +119,7 @@ def _mark(options: list[str]) -> tuple[int | None, list[str]]:
             said = next(words, "")
             value, slash, mask = said.partition("/")
             if slash and int(mask, 0) != MAX_MARK:
-                rest += [word, said]
+                mark = SetMark(int(value, 0), int(mask, 0))
             else:
                 mark = int(value, 0)
         else:

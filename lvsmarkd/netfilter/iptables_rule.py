@@ -201,6 +201,14 @@ def _status(draft: _IptablesRuleDraft, option: Option) -> None:
     draft.test(Field.CT_STATUS, option, *option.values[0].upper().split(","))
 
 
+def _tracked_protocol(draft: _IptablesRuleDraft, option: Option) -> None:
+    number = protocol_number(option.values[0])
+    if number is None:
+        raise ValueError
+    draft.conditions.append(FieldTest(Field.CT_DIRECTION, ("ORIGINAL",)))
+    draft.test(Field.PROTOCOL, option, number)
+
+
 def _length(draft: _IptablesRuleDraft, option: Option) -> None:
     draft.test(Field.LENGTH, option, *_intervals(option))
 
@@ -260,6 +268,7 @@ _READERS: dict[tuple[str, str], _Reader] = {
     ("conntrack", "--ctstate"): _state,
     ("conntrack", "--ctdir"): _direction,
     ("conntrack", "--ctstatus"): _status,
+    ("conntrack", "--ctproto"): _tracked_protocol,
     ("state", "--state"): _state,
     ("length", "--length"): _length,
     ("pkttype", "--pkt-type"): _packet_type,

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from lvsmarkd.model.ports import MAX_PORT
 from lvsmarkd.model.rule import SetMark
 from lvsmarkd.model.rule_spec import (
+    ConntrackTemplate,
     Effect,
     Interval,
     Jump,
@@ -37,7 +38,7 @@ _ENDS: dict[str, tuple[Effect, ...]] = {
     "NOTRACK": (Untrack(),),
 }
 _HARMLESS = frozenset(
-    {"AUDIT", "CHECKSUM", "CLASSIFY", "CONNSECMARK", "CT", "DSCP", "ECN", "HL", "IDLETIMER"}
+    {"AUDIT", "CHECKSUM", "CLASSIFY", "CONNSECMARK", "DSCP", "ECN", "HL", "IDLETIMER"}
     | {"LED", "LOG", "NFLOG", "RATEEST", "SECMARK", "SET", "TCPMSS", "TCPOPTSTRIP", "TEE", "TOS"}
     | {"TRACE", "TTL", "ULOG"}
     | {"MASQUERADE", "NETMAP", "SAME", "SNAT"}
@@ -91,6 +92,8 @@ def _understood(target: str, said: Sequence[str]) -> tuple[Effect, ...] | None:
             return (MapMark(Lookup(said[at + 1], (), tuple(said[at + 2].split(",")))),)
         case "CT" if "--notrack" in said:
             return (Untrack(),)
+        case "CT":
+            return (ConntrackTemplate(tuple(said)),)
         case "DNAT":
             return (_destination(said),)
         case "REDIRECT":

@@ -2,6 +2,7 @@
 
 from lvsmarkd.model.rule import SetMark
 from lvsmarkd.model.rule_spec import (
+    ConntrackTemplate,
     Effect,
     MapMark,
     Other,
@@ -42,6 +43,8 @@ def changed(key: object, new: object) -> Effect:
 def _rewritten(key: object, new: object) -> Effect:
     """What a statement does that writes into the packet, or notes something else of it."""
     match key:
+        case {"ct": {"key": "zone"}}:
+            return ConntrackTemplate((words_of(key), words_of(new)))
         case {"payload": {"field": "saddr" | "daddr" | "sport" | "dport" | "protocol"}}:
             return UnknownTarget("mangle", (words_of(key), words_of(new)))
         case {"payload": {"base": _}}:

@@ -135,6 +135,8 @@ def _take(drafts: list[_RuleDraft], name: str, value: object) -> None:
             _effectual(drafts).effects.append(VerdictMap(lookup_of(key, data)))
         case _:
             effects = _effects_of(name, value)
+            if effects and isinstance(value, Mapping) and value.get("family") in _NFPROTO:
+                _conditional(drafts).family = _NFPROTO[value["family"]]
             if effects:
                 _effectual(drafts).effects += effects
             else:  # it may let the packet get past, or not: limit, quota, what is not known
@@ -218,8 +220,12 @@ def _narrow(draft: _RuleDraft, op: str, left: object, right: object) -> None:
             _require(draft, left)
             draft.conditions.append(SetTest(lookup_of(left, right), op == "!="))
             return
-        case {"meta": {"key": "nfproto" | "protocol"}}, "==", str() if right in _NFPROTO:
-            draft.family = _NFPROTO[str(right)]
+        case {"meta": {"key": "nfproto" | "protocol"}}, ("==" | "!="), _:
+            _of_families(draft, values_of(None, right), negated=op == "!=")
+            return
+        case {"socket": {"key": "transparent" | "wildcard"}}, _, _:
+            # Of a packet for which no socket waits there is nothing to compare.
+            draft.conditions.append(FieldTest(Field.SOCKET, ("FOUND",)))
             return
         case {"fib": {"result": "oif" | "oifname" | "check", "flags": [*flags]}}, ("==" | "!="), _:
             draft.conditions.append(_way_back(flags, right, negated=op == "!="))
@@ -230,7 +236,7 @@ def _narrow(draft: _RuleDraft, op: str, left: object, right: object) -> None:
         case {"&": [{"ct": {"key": "state"}}, _]}, ("==" | "!="), str(state):
             draft.conditions.append(StateTest(frozenset({state.upper()}), op == "!="))
             return
-        case {"payload": {"protocol": "tcp", "field": "flags"}}, _, (str() | list()):
+        case {"payload": {"protocol": "tcp", "field": "flags"}}, _, _:
             _of_protocol(draft, 6)
             draft.conditions.append(_flag_test(op, right))
             return
@@ -270,13 +276,28 @@ def _way_back(flags: list[object], right: object, *, negated: bool) -> Condition
             raise NotUnderstoodError(words_of(right))
 
 
+def _of_families(draft: _RuleDraft, values: Sequence[Value], *, negated: bool) -> None:
+    named = {_NFPROTO[each] for each in values if isinstance(each, str) and each in _NFPROTO}
+    if len(named) < len(values):
+        raise NotUnderstoodError(str(values))
+    held = set(Family) - named if negated else named
+    if len(held) == 1:
+        draft.family = held.pop()
+    elif not held:
+        raise NotUnderstoodError(str(values))
+
+
 def _flag_test(op: str, right: object) -> Condition:
-    """``in``: one of the flags is set, whatever the others; else just these are."""
+    """``in``: one of the flags is set, whatever the others; ``!``: none of them is; else just
+    these are, or those of one in a set.
+    """
+    several = right["set"] if isinstance(right, Mapping) and "set" in right else [right]
     match op:
-        case "in":
-            return FieldTest(Field.TCP_FLAGS, ((_flags(right), "NONE"),), negated=True)
+        case "in" | "!":
+            return FieldTest(Field.TCP_FLAGS, ((_flags(right), "NONE"),), op == "in")
         case "==" | "!=":
-            return FieldTest(Field.TCP_FLAGS, ((_ALL_FLAGS, _flags(right)),), op == "!=")
+            pairs = tuple((_ALL_FLAGS, _flags(each)) for each in several)
+            return FieldTest(Field.TCP_FLAGS, pairs, op == "!=")
         case _:
             raise NotUnderstoodError(op)
 

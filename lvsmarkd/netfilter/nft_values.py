@@ -54,6 +54,7 @@ _UPPER = frozenset(
     {Field.CT_STATE, Field.CT_DIRECTION, Field.CT_STATUS, Field.SOURCE_TYPE}
     | {Field.DESTINATION_TYPE, Field.PACKET_TYPE}
 )
+_MARK_BITS = 32
 _NAMES = frozenset({Field.IN_INTERFACE, Field.OUT_INTERFACE})
 
 
@@ -107,6 +108,8 @@ def value_of(field: Field | None, right: object) -> Value:
                 return value_of(field, value)
             case {"prefix": {"addr": str(address), "len": int(length)}}:
                 return ip_network(f"{address}/{length}", strict=False)
+            case {"prefix": {"addr": int(first), "len": int(length)}} if length <= _MARK_BITS:
+                return Interval(first, first | ((1 << (_MARK_BITS - length)) - 1))
             case {"range": [first, last]}:
                 return Interval(_end(field, first), _end(field, last))
             case bool():

@@ -2,6 +2,7 @@
 
 from ipaddress import ip_address, ip_network
 
+from lvsmarkd.model.rule import SetMark
 from lvsmarkd.model.rule_spec import Element, Interval
 from lvsmarkd.netfilter.ipset_save import sets_of
 
@@ -29,7 +30,7 @@ def test_elements_have_the_parts_that_the_type_of_the_set_names() -> None:
     first, second = sets["vips"].elements or ()
     assert first == Element((one, (6, Interval(80, 80))), 80)
     assert second.key == (ip_network("10.0.0.2/32"), (17, Interval(53, 60)))
-    assert (second.data, second.words) == (None, ("skbmark", "0x10/0xff"))
+    assert (second.data, second.words) == (SetMark(0x10, 0xFF), ())
     assert sets["nets"].elements == (
         Element(ip_network("2001:db8::/64")),
         Element(ip_network("2001:db8:1::/64"), None, ("nomatch",)),

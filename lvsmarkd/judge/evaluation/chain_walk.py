@@ -13,15 +13,17 @@ from lvsmarkd.judge.evaluation.conditions import part_packets
 from lvsmarkd.judge.evaluation.fork import Fork, Place, likelihood
 from lvsmarkd.judge.evaluation.lookups import Unsure
 from lvsmarkd.judge.evaluation.marks import marked
-from lvsmarkd.judge.evaluation.packet_class import Parts
+from lvsmarkd.judge.evaluation.packet_class import PacketClass, Parts
 from lvsmarkd.judge.evaluation.sender import Sender
 from lvsmarkd.judge.evaluation.terrain import Terrain
 from lvsmarkd.judge.evaluation.way import Onward, Parting, Way
 from lvsmarkd.model.ports import MAX_PORT
+from lvsmarkd.model.rule import SetMark
 from lvsmarkd.model.rule_spec import (
     GO_ON,
     Condition,
     Effect,
+    Element,
     Jump,
     MapMark,
     Opaque,
@@ -40,6 +42,12 @@ MOST_STEPS = 50_000
 _DEPTH = 128
 _LAST = {Family.INET: 2**32 - 1, Family.INET6: 2**128 - 1}
 """The last address."""
+
+
+_WHY = {
+    True: "a condition on a destination that is not the one that the packets were sent to",
+    False: "a qualifier that is not known here",
+}
 
 
 class TooLongError(Exception):
@@ -160,7 +168,7 @@ class ChainWalk:
                 yield answer, narrow
                 continue
             module = condition.module if isinstance(condition, Opaque) else ""
-            why = condition or "a qualifier that is not known here"
+            why = condition or _WHY[part.moved or part.port_moved]
             fork = Fork(at.place, why, likelihood(module))
             yield False, narrow.forked(fork)
             yield True, narrow.forked(replace(fork, matched=True))
@@ -235,8 +243,7 @@ class ChainWalk:
             data = None if isinstance(found, Unsure) else found.data
             match effect:
                 case MapMark():
-                    mark = data if isinstance(data, int) else None
-                    borne = narrow.become(replace(part, mark=mark))
+                    borne = narrow.become(_mapped_mark(found, part))
                     yield from self._effects(at, rest, borne, part.mark)
                 case VerdictMap() if isinstance(found, Unsure):
                     yield Verdict.DROP, narrow
@@ -276,3 +283,18 @@ class ChainWalk:
             yield Verdict.ACCEPT, moved
         else:
             self.sent_elsewhere.append(moved)
+
+
+def _mapped_mark(found: Element | Unsure, packets: PacketClass) -> PacketClass:
+    """The packets with the mark that a map has for them. An element of an ipset without one leaves
+    it as it was (measured).
+    """
+    match found:
+        case Element(data=int(mark)):
+            return replace(packets, mark=mark)
+        case Element(data=None):
+            return packets
+        case Element(data=SetMark() as effect) if packets.mark is not None:
+            return marked(effect, packets) or packets
+        case _:
+            return replace(packets, mark=None)

@@ -13,7 +13,7 @@ from lvsmarkd.judge.evaluation.lookups import (
     lookup_values,
     values_of,
 )
-from lvsmarkd.judge.evaluation.packet_class import PacketClass, Part, Parts
+from lvsmarkd.judge.evaluation.packet_class import PacketClass, Part, Parts, Tracking
 from lvsmarkd.judge.evaluation.sender import Sender
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.protocols import Transport
@@ -53,13 +53,16 @@ class Conditions:
             case MarkTest():
                 return [(packet, None if packet.mark is None else condition.admits(packet.mark))]
             case ConnmarkTest(value, mask, negated):
+                if packet.tracking is Tracking.ASSIGNED:
+                    return [(packet, None)]
                 if not packet.is_connected:
                     return [(packet, False)]
                 if packet.connmark is None:
                     return [(packet, None)]
                 return [(packet, ((packet.connmark & mask) == value) is not negated)]
             case StateTest(states, negated):
-                return [(packet, states.isdisjoint(states_of(packet)) is negated)]
+                held = states_of(packet)
+                return [(packet, states.isdisjoint(held) is negated if held else None)]
             case FieldTest(Field.TCP_FLAGS, values, negated):
                 return [(packet, _flags(values, packet, negated=negated))]
             case FieldTest(Field.DESTINATION_TYPE | Field.SOURCE_TYPE) if self.family is Family.INET6:
@@ -126,18 +129,21 @@ def _is_absent(field: object, packet: PacketClass, sender: Sender) -> bool:
     return isinstance(field, Field) and reading_of(field, packet, sender) is Absence.ABSENT
 
 
-def _flags(values: tuple[object, ...], packet: PacketClass, *, negated: bool) -> bool | None:
+def _flags(values: tuple[object, ...], packet: PacketClass, *, negated: bool) -> bool:
     """A first packet of TCP has SYN set, and of those that rules look at no other."""
     if packet.protocol != Transport.TCP:
         return False
-    match values:
-        case ((str(looked_at), str(are_set)),):
+    return any(map(_are_set, values)) is not negated
+
+
+def _are_set(value: object) -> bool:
+    match value:
+        case (str(looked_at), str(are_set)):
             names = frozenset(looked_at.split(","))
             seen = _SYN if "ALL" in names else _SYN & names
-            wanted = frozenset() if are_set == "NONE" else frozenset(are_set.split(","))
-            return (seen == wanted) is not negated
+            return seen == (frozenset() if are_set == "NONE" else frozenset(are_set.split(",")))
         case _:
-            return None
+            raise TypeError(value)
 
 
 def part_packets(packets: Packets, packet: PacketClass, sender: Sender) -> Parts:

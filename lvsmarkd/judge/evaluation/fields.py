@@ -52,7 +52,7 @@ def reading_of(field: Field, packet: PacketClass, sender: Sender) -> Reading:  #
     if field in _PORTS and not packet.has_ports:
         return Absence.ABSENT
     if field in _OF_CONNECTION and not packet.is_connected:
-        return Absence.ABSENT
+        return Absence.UNKNOWN if packet.tracking is Tracking.ASSIGNED else Absence.ABSENT
     match field:
         case Field.DESTINATION:
             return packet.first, packet.last
@@ -78,7 +78,7 @@ def reading_of(field: Field, packet: PacketClass, sender: Sender) -> Reading:  #
         case Field.DESTINATION_TYPE:
             return frozenset({"LOCAL"})
         case Field.CT_STATE:
-            return states_of(packet)
+            return states_of(packet) or Absence.UNKNOWN
         case Field.CT_DIRECTION:
             return frozenset({"ORIGINAL"})
         case Field.CT_STATUS:
@@ -91,11 +91,13 @@ def reading_of(field: Field, packet: PacketClass, sender: Sender) -> Reading:  #
 
 def states_of(packet: PacketClass) -> frozenset[str]:
     """Conntrack's words for a first packet. Before conntrack has seen it, and where it is passed
-    by, both iptables and nft say so by a state of its own (measured).
+    by, both iptables and nft say so by a state of its own (measured). None: it is not known.
     """
     match packet.tracking:
         case Tracking.BEFORE:
             return frozenset({"INVALID"})
+        case Tracking.ASSIGNED:
+            return frozenset()
         case Tracking.UNTRACKED:
             return frozenset({"UNTRACKED"})
         case Tracking.TRACKED:

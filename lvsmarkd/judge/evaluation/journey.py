@@ -125,7 +125,7 @@ class Journey:
 
 
 def _tracked(way: Way) -> Way:
-    if way.packets.tracking is not Tracking.BEFORE:
+    if way.packets.tracking not in {Tracking.BEFORE, Tracking.ASSIGNED}:
         return way
     return way.become(replace(way.packets, tracking=Tracking.TRACKED))
 

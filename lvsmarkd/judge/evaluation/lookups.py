@@ -115,7 +115,7 @@ class Values:
                 best = row
         if unsure is not None:
             return Unsure(" ".join(unsure.element.words) or "its key is not known")
-        return best.element if best is not None else None
+        return best.element if best is not None and not best.element.excepted else None
 
     def _near(self, read: list[Reading]) -> Iterable[HeldElement]:
         if self._starts is None or not isinstance(read[0], tuple):

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from lvsmarkd.judge.evaluation.packet_class import PacketClass, Tracking
 from lvsmarkd.model.rule import SetMark
 from lvsmarkd.model.rule_spec import (
+    ConntrackTemplate,
     Effect,
     RestoreMark,
     SaveMark,
@@ -42,6 +43,8 @@ def marked(effect: Effect, packets: PacketClass) -> PacketClass | None:  # noqa:
                 return replace(packets, connmark=None)
             return replace(packets, connmark=((connmark or 0) & ~to) ^ (mark & of) ^ flip)
         case RestoreMark(of, to, flip):
+            if packets.tracking is Tracking.ASSIGNED:
+                return replace(packets, mark=None)
             if not connected:
                 return packets
             if connmark is None or (mark is None and to != MAX_MARK):
@@ -52,6 +55,10 @@ def marked(effect: Effect, packets: PacketClass) -> PacketClass | None:  # noqa:
         case Untrack():
             if packets.tracking is Tracking.BEFORE:
                 return replace(packets, tracking=Tracking.UNTRACKED)
+            return packets
+        case ConntrackTemplate():
+            if packets.tracking is Tracking.BEFORE:
+                return replace(packets, tracking=Tracking.ASSIGNED)
             return packets
         case _:
             return None

@@ -23,6 +23,8 @@ class Tracking(StrEnum):
 
     BEFORE = "not yet"
     """It has not come to conntrack's hook (priority -200)."""
+    ASSIGNED = "as told"
+    """Likewise, but it is settled how it will be tracked."""
     TRACKED = "new"
     UNTRACKED = "untracked"
 

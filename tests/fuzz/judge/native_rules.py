@@ -239,7 +239,7 @@ def _of_family(dice: Dice) -> str:
         return dice.one(
             ("ip protocol 6", "ip protocol { 6, 17 }", "ip protocol != 17", "ip ttl > 5",
              "ip frag-off & 0x1fff == 0", "ip frag-off & 0x1fff != 0", "ip length < 1000",
-             "ip dscp 0", "ip version 4", "ip saddr & 255.0.0.0 == 10.0.0.0",
+             "ip dscp 0", "ip saddr & 255.0.0.0 == 10.0.0.0",
              "ip daddr & 255.255.255.248 == 192.0.2.8")
         )  # fmt: skip
     return dice.one(("ip6 nexthdr 6", "ip6 nexthdr { 6, 17 }", "ip6 hoplimit > 5"))
