@@ -21,6 +21,17 @@ MARK = {"meta": {"key": "mark"}}
 CONNMARK = {"ct": {"key": "mark"}}
 
 
+def reads_connection(value: object) -> bool:
+    """Whether a value is made of something of the connection."""
+    match value:
+        case {"ct": _}:
+            return True
+        case {"&": [left, *_]} | {"|": [left, *_]} | {"^": [left, *_]}:
+            return reads_connection(left)
+        case _:
+            return False
+
+
 def changed(key: object, new: object) -> Effect:
     """What a mangle statement does."""
     if key not in (MARK, CONNMARK):

@@ -32,7 +32,7 @@ from lvsmarkd.model.rule_spec import (
 )
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.netfilter.draft import PacketsDraft
-from lvsmarkd.netfilter.nft_marks import CONNMARK, MARK, changed
+from lvsmarkd.netfilter.nft_marks import CONNMARK, MARK, changed, reads_connection
 from lvsmarkd.netfilter.nft_qualifiers import read_match
 from lvsmarkd.netfilter.nft_values import (
     VERDICTS,
@@ -64,6 +64,7 @@ _HEADERS = {
 """Protocols by the headers of which some field is not understood."""
 _ALL_FLAGS = "FIN,SYN,RST,PSH,ACK,URG,ECN,CWR"
 _PORTS = frozenset({Field.SOURCE_PORT, Field.DESTINATION_PORT})
+_HAS_CONNECTION = FieldTest(Field.CT_DIRECTION, ("ORIGINAL", "REPLY"))
 _MARKING = frozenset({"MARK", "CONNMARK", "HMARK", "SET", "TPROXY"})
 """iptables' targets that change marks; nft tells their names and nothing else (measured)."""
 
@@ -75,6 +76,8 @@ class _RuleDraft(Struct):
     family: Family | None = None
     conditions: list[Condition] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
+    reads_connection: bool = False
+    """Its last effect copies something of the connection: without one the rule ends there."""
 
 
 def read_statements(statements: object, comment: str | None = None) -> RuleSpec:
@@ -102,8 +105,9 @@ def _conditional(drafts: list[_RuleDraft]) -> _RuleDraft:
 
 def _effectual(drafts: list[_RuleDraft]) -> _RuleDraft:
     """Where an effect goes: what stands behind a map of verdicts does not hold for all packets."""
-    if drafts[-1].effects and isinstance(drafts[-1].effects[-1], VerdictMap):
-        drafts.append(_behind(drafts[-1]))
+    last = drafts[-1]
+    if last.reads_connection or (last.effects and isinstance(last.effects[-1], VerdictMap)):
+        drafts.append(_behind(last))
     return drafts[-1]
 
 
@@ -111,6 +115,8 @@ def _behind(draft: _RuleDraft) -> _RuleDraft:
     """What follows on effects. A packet that a map of verdicts lacks ends the rule, one that it has
     takes the verdict: only the verdict `continue` leads on in the rule (measured).
     """
+    if draft.reads_connection:
+        return _RuleDraft(conditions=[_HAS_CONNECTION])
     match draft.effects[-1]:
         case VerdictMap(lookup):
             return _RuleDraft(conditions=[Opaque("vmap", (str(lookup),))])
@@ -127,7 +133,9 @@ def _take(drafts: list[_RuleDraft], name: str, value: object) -> None:
         case "mangle", {"key": key, "value": new}:
             if isinstance(new, Mapping) and "map" in new and isinstance(new["map"], Mapping):
                 _require(_conditional(drafts), new["map"].get("key"))
-            _effectual(drafts).effects.append(changed(key, new))
+            draft = _effectual(drafts)
+            draft.effects.append(changed(key, new))
+            draft.reads_connection = reads_connection(new)
         case (("jump" | "goto"), {"target": str(chain)}):
             _effectual(drafts).effects.append(Jump(chain, goto=name == "goto"))
         case "vmap", {"key": key, "data": data}:

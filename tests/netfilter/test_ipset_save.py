@@ -33,7 +33,7 @@ def test_elements_have_the_parts_that_the_type_of_the_set_names() -> None:
     assert (second.data, second.words) == (SetMark(0x10, 0xFF), ())
     assert sets["nets"].elements == (
         Element(ip_network("2001:db8::/64")),
-        Element(ip_network("2001:db8:1::/64"), None, ("nomatch",)),
+        Element(ip_network("2001:db8:1::/64"), excepted=True),
     )
     hosts = Interval(ip_address("10.0.0.1"), ip_address("10.0.0.9"))
     assert sets["hosts"].elements == (Element(hosts),)

@@ -8,7 +8,7 @@ prefix of this host is ANYCAST. Of IPv4 both ask the routing table alone. All of
 
 from collections.abc import Iterable
 
-from lvsmarkd.judge.evaluation.host import HostView
+from lvsmarkd.model.host import HostView
 from lvsmarkd.judge.evaluation.packet_class import PacketClass, Parts
 from lvsmarkd.model.rule_spec import Field, FieldTest
 from lvsmarkd.model.ruleset import Lister

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from lvsmarkd.judge.evaluation.host import HostView
+from lvsmarkd.model.host import HostView
 from lvsmarkd.model.ruleset import Lister, Ruleset, Table, TableKey
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.ipset_save import read_ipsets
