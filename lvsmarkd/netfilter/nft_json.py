@@ -124,7 +124,7 @@ def _with_devices(program: str, table: Table) -> Table:
 
 def _lacks_devices(chain: TableChain) -> bool:
     base = chain.base
-    return base is not None and base.hook is NetfilterHook.INGRESS and not base.devices
+    return base is not None and base.hook is Hook.INGRESS and not base.devices
 
 
 def _devices_in(text: str, table: str) -> Iterator[tuple[str, tuple[str, ...]]]:

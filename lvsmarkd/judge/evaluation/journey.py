@@ -133,7 +133,7 @@ def _tracked(way: Way) -> Way:
 def _by_device(hooked: HookedChain, way: Way) -> tuple[list[Way], list[Way]]:
     """Which packets meet a chain that is registered at some interfaces only, and which do not."""
     devices = hooked.base.devices
-    if not devices and hooked.base.hook is not NetfilterHook.INGRESS:
+    if not devices and hooked.base.hook is not Hook.INGRESS:
         return [way], []
     if not devices:
         place = Place(hooked.table.key, hooked.chain.name)
