@@ -8,8 +8,8 @@ prefix of this host is ANYCAST. Of IPv4 both ask the routing table alone. All of
 
 from collections.abc import Iterable
 
-from lvsmarkd.model.host import HostView
 from lvsmarkd.judge.evaluation.packet_class import PacketClass, Parts
+from lvsmarkd.model.host import HostView
 from lvsmarkd.model.rule_spec import Field, FieldTest
 from lvsmarkd.model.ruleset import Lister
 
@@ -26,7 +26,7 @@ class AddressTypes:
         self._anycast = tuple(
             int(network.network_address)
             for network in host.local or ()
-            if network.version == 6 and network.prefixlen < _LONGEST  # noqa: PLR2004 - IPv6
+            if network.version == 6 and network.prefixlen < _LONGEST
         )
 
     def part(self, condition: FieldTest, packet: PacketClass) -> Parts:
@@ -41,8 +41,7 @@ class AddressTypes:
         if is_source:
             return [(packet, ("UNICAST" in words) is not condition.negated)]
         return [
-            (part, (kind in words) is not condition.negated)
-            for part, kind in self._kinds(packet)
+            (part, (kind in words) is not condition.negated) for part, kind in self._kinds(packet)
         ]
 
     def _kinds(self, packet: PacketClass) -> Iterable[tuple[PacketClass, str]]:
@@ -59,5 +58,3 @@ class AddressTypes:
         if at <= packet.last:
             parts.append((packet.to(at, packet.last), "LOCAL"))
         return parts
-
-

@@ -65,7 +65,9 @@ class Conditions:
                 return [(packet, states.isdisjoint(held) is negated if held else None)]
             case FieldTest(Field.TCP_FLAGS, values, negated):
                 return [(packet, _flags(values, packet, negated=negated))]
-            case FieldTest(Field.DESTINATION_TYPE | Field.SOURCE_TYPE) if self.family is Family.INET6:
+            case FieldTest(Field.DESTINATION_TYPE | Field.SOURCE_TYPE) if (
+                self.family is Family.INET6
+            ):
                 return self._types.part(condition, packet)
             case FieldTest(Field.EITHER_PORT, values, negated):
                 return list(self._either_port(condition, packet, sender, negated=negated))

@@ -64,7 +64,8 @@ class Campaign(Struct):
         return "\n".join(
             (
                 ", ".join(f"{count} {name}" for name, count in sorted(self.counts.items())),
-                "not certain: " + "; ".join(f"{n} {why}" for why, n in self.hidden_by.most_common(12)),
+                "not certain: "
+                + "; ".join(f"{n} {why}" for why, n in self.hidden_by.most_common(12)),
             )
         )
 
@@ -99,9 +100,7 @@ class Campaign(Struct):
                 rules = (*rules[: error.at], *rules[error.at + 1 :])
         return None, rules
 
-    def _small(
-        self, seed: str, rules: Script, first: Disagreement, flows: list[_Flow]
-    ) -> Finding:
+    def _small(self, seed: str, rules: Script, first: Disagreement, flows: list[_Flow]) -> Finding:
         """The same disagreement about the same packet, by as few rules as there can be."""
         packet = first.packet
         flow = [each for each in flows if each[0] == packet] if first.of != "alone" else []

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from lvsmarkd.model.service import Family
-from tests.fuzz.judge.dice import PREFIXES, V4, V6, Dice
+from tests.fuzz.judge.dice import V4, V6, Dice
+from tests.fuzz.judge.director import PREFIXES
 
 
 def sets(dice: Dice) -> tuple[list[str], tuple[str, ...]]:

@@ -102,8 +102,10 @@ class _Table:
 
 def _needs_ports(target: str) -> bool:
     name, _, said = target.partition(" ")
-    return (name == "REDIRECT" and bool(said)) or name == "TPROXY" or (
-        name == "DNAT" and (":" in said.replace("::", "") if "[" not in said else True)
+    return (
+        (name == "REDIRECT" and bool(said))
+        or name == "TPROXY"
+        or (name == "DNAT" and (":" in said.replace("::", "") if "[" not in said else True))
     )
 
 
@@ -223,7 +225,10 @@ _MATCHES: tuple[tuple[float, Words], ...] = (
 )
 _OPAQUE = (
     *("-m limit --limit 5/sec", "-m limit --limit 3/min --limit-burst 10"),
-    *("-m statistic --mode random --probability 0.5", "-m statistic --mode nth --every 2 --packet 0"),
+    *(
+        "-m statistic --mode random --probability 0.5",
+        "-m statistic --mode nth --every 2 --packet 0",
+    ),
     *("-m time --timestart 10:00 --timestop 11:00", "-m recent --name a --set"),
     *("-m recent --name a --rcheck --seconds 60", "-m connlimit --connlimit-above 5"),
     *("-m hashlimit --hashlimit-above 50/sec --hashlimit-name x --hashlimit-mode srcip",),
@@ -275,7 +280,9 @@ def _elsewhere(dice: Dice) -> str:
 
 
 def _redirect(dice: Dice) -> str:
-    return dice.one(("REDIRECT", f"REDIRECT --to-ports {dice.port()}", "REDIRECT --to-ports 8080-8090"))
+    return dice.one(
+        ("REDIRECT", f"REDIRECT --to-ports {dice.port()}", "REDIRECT --to-ports 8080-8090")
+    )
 
 
 _HARMLESS = _word("NFLOG", "TOS --set-tos 0x10", "DSCP --set-dscp 1", "CHECKSUM --checksum-fill")

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from lvsmarkd.model.service import Family
-from tests.fuzz.judge.dice import MACS, MASKS, NETWORKS, PREFIXES, V4, V6, Dice, Words
+from tests.fuzz.judge.dice import MACS, MASKS, NETWORKS, V4, V6, Dice, Words
+from tests.fuzz.judge.director import PREFIXES
 
 _PRIORITIES = {
     "prerouting": (-400, -301, -300, -299, -199, -160, -150, -149, -140, -139, -110, -100, -90,
@@ -107,7 +108,9 @@ class _Native:
             return "reject"
         effect = dice.weighed(_EFFECTS)(dice)
         if dice.likely(0.08) and "set" in effect:
-            effect += dice.one((" accept", " return", f" ct mark set {dice.mark()}", " counter accept"))
+            effect += dice.one(
+                (" accept", " return", f" ct mark set {dice.mark()}", " counter accept")
+            )
         return effect
 
     def _verdicts(self, chains: Sequence[str]) -> str:
@@ -334,9 +337,7 @@ def _vips(native: _Native) -> tuple[str, str]:
 def _networks(native: _Native) -> tuple[str, str]:
     six = native.dice.family is Family.INET6
     kind = "ipv6_addr" if six else "ipv4_addr"
-    pools = (
-        ("2a00::/16", "fd00::/8") if six else ("10.0.0.0/8", "172.16.5.5", "8.8.0.0-8.8.4.9")
-    )
+    pools = ("2a00::/16", "fd00::/8") if six else ("10.0.0.0/8", "172.16.5.5", "8.8.0.0-8.8.4.9")
     some = ", ".join(native.dice.random.sample(pools, 2))
     return f"{native.key} saddr", f"{{ type {kind}; flags interval; elements = {{ {some} }}; }}"
 
@@ -349,7 +350,10 @@ def _ports(native: _Native) -> tuple[str, str]:
 
 
 def _port_ranges(native: _Native) -> tuple[str, str]:
-    return "th dport", "{ type inet_service; flags interval; elements = { 20-25, 80, 8000-20000 }; }"
+    return (
+        "th dport",
+        "{ type inet_service; flags interval; elements = { 20-25, 80, 8000-20000 }; }",
+    )
 
 
 def _concat(native: _Native) -> tuple[str, str]:
@@ -374,7 +378,10 @@ def _concat_ranges(native: _Native) -> tuple[str, str]:
 
 
 def _names(native: _Native) -> tuple[str, str]:
-    return "iifname", f'{{ type ifname; elements = {{ "eth0", "{native.dice.one(("eth1", "bond0"))}" }}; }}'
+    return (
+        "iifname",
+        f'{{ type ifname; elements = {{ "eth0", "{native.dice.one(("eth1", "bond0"))}" }}; }}',
+    )
 
 
 def _marks(native: _Native) -> tuple[str, str]:

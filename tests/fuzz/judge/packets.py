@@ -44,14 +44,14 @@ class Packet(Struct, frozen=True):
         """The class of this packet and no other."""
         to = int(ip_address(self.destination))
         ports = (self.port, self.port)
-        return PacketClass(
-            self.family, to, to, self.protocol, *ports, frozenset({self.interface})
-        )
+        return PacketClass(self.family, to, to, self.protocol, *ports, frozenset({self.interface}))
 
     def frame(self, to: bytes) -> bytes:
         """As it is on the wire, for the interface of this MAC."""
-        link = to + bytes.fromhex(self.mac.replace(":", "")) + struct.pack(
-            "!H", _ETHERTYPE[self.family]
+        link = (
+            to
+            + bytes.fromhex(self.mac.replace(":", ""))
+            + struct.pack("!H", _ETHERTYPE[self.family])
         )
         source, destination = ip_address(self.source).packed, ip_address(self.destination).packed
         inside = self._transport(source + destination)
@@ -78,7 +78,7 @@ class Packet(Struct, frozen=True):
 
 def _checksum(data: bytes) -> int:
     words = struct.unpack(f"!{len(data) // 2}H", data)
-    total = sum(words)
+    total: int = sum(words)
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF

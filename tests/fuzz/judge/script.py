@@ -29,6 +29,7 @@ def load(lines: Script) -> None:
     """Put the rules in, as few programs as there can be. Raises RefusedError."""
     for program, group in groupby(enumerate(lines), lambda each: each[1].split(maxsplit=1)[0]):
         said = [(at, line.partition(" ")[2]) for at, line in group]
+        command: tuple[str, ...]
         match program:
             case "nft":
                 command = ("nft", "-f", "-")
