@@ -223,42 +223,55 @@ def _narrow(draft: _RuleDraft, op: str, left: object, right: object) -> None:
     if qualifier is not None and draft.packets.qualify(qualifier):
         _require(draft, left)
         return
+    if not _is_special(draft, op, left, right):
+        _narrow_field(draft, op, left, right)
+
+
+def _is_special(
+    draft: _RuleDraft, op: str, left: object, right: object
+) -> bool:
+    """Understand what is listed in a form of its own; False: it is none of these."""
     match left, op, right:
         case {"concat": _}, ("==" | "!="), _:
             _require(draft, left)
             draft.conditions.append(SetTest(lookup_of(left, right), op == "!="))
-            return
+            return True
         case {"meta": {"key": "nfproto" | "protocol"}}, ("==" | "!="), _:
             _of_families(draft, values_of(None, right), negated=op == "!=")
-            return
+            return True
         case {"socket": {"key": "transparent" | "wildcard"}}, _, _:
-            # Of a packet for which no socket waits there is nothing to compare.
+            # Of packets for which no socket waits there is nothing to compare.
             draft.conditions.append(FieldTest(Field.SOCKET, ("FOUND",)))
-            return
+            return True
         case {"fib": {"result": "oif" | "oifname" | "check", "flags": [*flags]}}, ("==" | "!="), _:
             draft.conditions.append(_way_back(flags, right, negated=op == "!="))
-            return
+            return True
         case {"&": [{"payload": {"field": "frag-off"}}, 0x1FFF]}, ("==" | "!="), 0:
             draft.conditions.append(FieldTest(Field.FRAGMENT, ("LATER",), op == "=="))
-            return
+            return True
         case {"&": [{"ct": {"key": "state"}}, _]}, ("==" | "!="), str(state):
             draft.conditions.append(StateTest(frozenset({state.upper()}), op == "!="))
-            return
+            return True
         case {"payload": {"protocol": "tcp", "field": "flags"}}, _, _:
             _of_protocol(draft, 6)
             draft.conditions.append(_flag_test(op, right))
-            return
+            return True
         case {"&": [base, int(mask)]}, ("==" | "!="), int(value):
             test = MarkTest if base == MARK else ConnmarkTest if base == CONNMARK else None
             if test is None:
                 raise NotUnderstoodError(words_of(left))
             draft.conditions.append(test(value, mask, op == "!="))
-            return
+            return True
         case {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, mask]}, ("==" | "!="), _:
             _of_protocol(draft, 6)
             pair = (_flags(mask), _flags(right))
             draft.conditions.append(FieldTest(Field.TCP_FLAGS, (pair,), op == "!="))
-            return
+            return True
+        case _:
+            return False
+
+
+def _narrow_field(draft: _RuleDraft, op: str, left: object, right: object) -> None:
     what = field_of(left)[0]
     _require(draft, left)
     if isinstance(right, str) and right.startswith("@"):

@@ -1,4 +1,4 @@
-"""Rulesets in files: a title, and the commands that make it; what is said again and again is short."""
+"""Rulesets in files: a title, and the commands that make it; what is said often is short."""
 
 import re
 from itertools import product

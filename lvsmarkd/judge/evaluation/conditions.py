@@ -32,6 +32,7 @@ from lvsmarkd.model.rule_spec import (
 from lvsmarkd.model.service import Family
 
 _SYN = frozenset({"SYN"})
+_TYPES = frozenset({Field.DESTINATION_TYPE, Field.SOURCE_TYPE})
 
 
 class Conditions:
@@ -65,9 +66,7 @@ class Conditions:
                 return [(packet, states.isdisjoint(held) is negated if held else None)]
             case FieldTest(Field.TCP_FLAGS, values, negated):
                 return [(packet, _flags(values, packet, negated=negated))]
-            case FieldTest(Field.DESTINATION_TYPE | Field.SOURCE_TYPE) if (
-                self.family is Family.INET6
-            ):
+            case FieldTest(field) if field in _TYPES and self.family is Family.INET6:
                 return self._types.part(condition, packet)
             case FieldTest(Field.EITHER_PORT, values, negated):
                 return list(self._either_port(condition, packet, sender, negated=negated))

@@ -60,7 +60,7 @@ class Judge:
         return self._terrain(family).path
 
     def ends(self, packet: Packet, packets: PacketClass) -> list[End]:
-        """What becomes of a class from the sender of a packet: the ends that may be the packet's."""
+        """What becomes of a class from a packet's sender: the ends that may be the packet's."""
         ends = Journey(self._terrain(packet.family), packet.sender).ends(packets)
         return [end for end in ends if end.sent.overlaps(packet.alone)]
 

@@ -17,8 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from lvsmarkd.model.host import HostView
-from lvsmarkd.model.ruleset import Lister, Ruleset, Table, TableKey
-from lvsmarkd.model.unknown import Unknown
+from lvsmarkd.model.ruleset import Lister, Ruleset, TableKey
 from lvsmarkd.netfilter.ipset_save import read_ipsets
 from lvsmarkd.netfilter.iptables_save import save
 from lvsmarkd.netfilter.nft_json import is_iptables, read_native
@@ -134,10 +133,11 @@ class Director:
 
     def read(self) -> Ruleset:
         """All that is in force, as lvsmarkd reads it, but the probe."""
-        tables: dict[TableKey, Table | Unknown] = {}
-        for program, source, family in _IPTABLES:
-            for name, table in save(program, source, family, tables=_TABLES).items():
-                tables[TableKey(source, family, name)] = table
+        tables = {
+            TableKey(source, family, name): table
+            for program, source, family in _IPTABLES
+            for name, table in save(program, source, family, tables=_TABLES).items()
+        }
         native = read_native(
             lambda family, name: name != PROBE and not is_iptables(family, name), elements=True
         )
@@ -227,7 +227,7 @@ def _noted() -> dict[str, dict[int, int]]:
     for each in listed:
         if "set" in each and each["set"]["name"] in {"wire", "late", "seen"}:
             pairs = (element["concat"] for element in each["set"].get("elem", ()))
-            noted[each["set"]["name"]] = {port: mark for port, mark in pairs}
+            noted[each["set"]["name"]] = dict(pairs)
     return noted
 
 

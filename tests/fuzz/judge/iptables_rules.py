@@ -148,9 +148,13 @@ def _protocol(dice: Dice) -> str:
         case 7:
             return dice.one((f"-p {name}", "! -p tcp", "! -p udp", "-p icmp", "-p vrrp", "-p 6"))
         case _:
-            flags = ("--syn", "! --syn", "--tcp-flags ALL SYN", "--tcp-flags SYN,RST SYN",
-                     "--tcp-flags ALL NONE", "! --tcp-flags FIN,ACK NONE", "--tcp-flags RST RST")  # fmt: skip
-            return f"-p tcp {dice.one(flags)}"
+            return f"-p tcp {dice.one(_FLAGS)}"
+
+
+_FLAGS = (
+    *("--syn", "! --syn", "--tcp-flags ALL SYN", "--tcp-flags SYN,RST SYN"),
+    *("--tcp-flags ALL NONE", "! --tcp-flags FIN,ACK NONE", "--tcp-flags RST RST"),
+)
 
 
 def _mark_is(dice: Dice) -> str:
@@ -186,7 +190,8 @@ def _mac(dice: Dice) -> str:
 
 
 def _length(dice: Dice) -> str:
-    return f"-m length {_not(dice)}--length {dice.one(('0:300', '40:1500', '1000:1500', '32', '0:30'))}"
+    span = dice.one(("0:300", "40:1500", "1000:1500", "32", "0:30"))
+    return f"-m length {_not(dice)}--length {span}"
 
 
 def _other(dice: Dice) -> str:

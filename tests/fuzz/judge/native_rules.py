@@ -42,7 +42,7 @@ class _Native:
                 self.sets.append(f"{key} @s{number}")
                 found.append(f"add set {self.name} s{number} {described}")
         found += [f"add chain {self.name} {chain}" for chain in self.chains]
-        bases = [self._base(number) for number in range(1 + dice.times(2))]
+        bases = [self._base() for _ in range(1 + dice.times(2))]
         for number, (base, _) in enumerate(bases):
             found.append(f"add chain {self.name} b{number} {{ {base} }}")
         for number, chain in enumerate(self.chains):
@@ -52,7 +52,7 @@ class _Native:
             found += [self._rule(f"b{number}", self.chains, kind) for _ in range(1 + dice.times(5))]
         return [f"nft '{line}'" for line in found]
 
-    def _base(self, number: int) -> tuple[str, str]:
+    def _base(self) -> tuple[str, str]:
         """Where a base chain is registered, and what kind it is."""
         dice = self.dice
         policy = "policy drop;" if dice.likely(0.1) else ""
@@ -206,7 +206,7 @@ def _mark_is(dice: Dice) -> str:
          f"{kind} & {mask:#x} {dice.one(('==', '!='))} {value & mask:#x}",
          f"{kind} {_not(dice, 0.3)}{{ 0x1, {max(value, 2):#x} }}",
          f"{kind} {value:#x}-{value + 5 if value < 0xFFFFFFF0 else value:#x}"
-         if value not in (0xFFFFFFFF,) else f"{kind} 0x5-0x55",
+         if value != 0xFFFFFFFF else f"{kind} 0x5-0x55",
          f"{kind} {dice.one(('>', '<='))} 0x50")
     )  # fmt: skip
 
@@ -224,10 +224,12 @@ def _state(dice: Dice) -> str:
 def _other(dice: Dice) -> str:
     return dice.one(
         ("meta l4proto 6", "meta l4proto { 6, 17 }", "meta l4proto != 17",
-         f"meta nfproto {'ipv4' if dice.family is Family.INET else 'ipv6'}", "fib daddr type local", "fib daddr type != local",
+         f"meta nfproto {'ipv4' if dice.family is Family.INET else 'ipv6'}",
+         "fib daddr type local", "fib daddr type != local",
          "fib daddr type { local, broadcast }", "fib saddr . iif oif missing",
          "fib saddr . iif oif exists", "fib saddr . iif oif != 0", "fib saddr type unicast",
-         f"ether saddr {_not(dice, 0.5)}{dice.one(MACS)}", f"ether saddr {{ {MACS[0]}, {MACS[2]} }}",
+         f"ether saddr {_not(dice, 0.5)}{dice.one(MACS)}",
+         f"ether saddr {{ {MACS[0]}, {MACS[2]} }}",
          "tcp flags syn", "tcp flags & (fin | syn | rst | ack) == syn", "tcp flags syn / syn,ack",
          "tcp flags & (syn | ack) != 0", "tcp flags != syn", "tcp flags { syn, ack }",
          "tcp flags & (fin | syn) == 0", "tcp flags & syn == syn", "tcp flags ! ack",
@@ -257,7 +259,8 @@ _MATCHES: tuple[tuple[float, Words], ...] = (
     (0.5, _of_family),
 )
 _OPAQUE = (
-    "limit rate 5/second", "limit rate over 5/second", "numgen inc mod 2 0", "numgen random mod 2 1",
+    "limit rate 5/second", "limit rate over 5/second", "numgen inc mod 2 0",
+    "numgen random mod 2 1",
     "quota over 5 mbytes", "meta cpu 0", 'meta hour "10:00"-"11:00"', "@th,16,16 80",
     "jhash ip saddr mod 2 0",
 )  # fmt: skip

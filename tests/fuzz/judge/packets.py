@@ -16,7 +16,7 @@ _ETHERTYPE = {Family.INET: 0x0800, Family.INET6: 0x86DD}
 
 
 class Packet(Struct, frozen=True):
-    """One packet: to whom, by which interface, from whom. No two of a batch have one source port."""
+    """One packet: to whom, by which interface, from whom. Its source port is its name."""
 
     family: Family
     destination: str
