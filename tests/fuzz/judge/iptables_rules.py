@@ -204,19 +204,10 @@ def _other(dice: Dice) -> str:
             "-m conntrack --ctstate NEW --ctdir ORIGINAL", "-m conntrack ! --ctstate DNAT",
             "-m conntrack --ctstate DNAT", "-m conntrack --ctproto tcp",
             "-m addrtype --src-type UNICAST --dst-type LOCAL",
-            "-m addrtype --dst-type LOCAL --limit-iface-in", "-m ttl --ttl-gt 5", "-m tos --tos 0",
-            "-m dscp --dscp 0", "-m devgroup --src-group 0", "-m policy --pol none --dir in",
+            "-m conntrack --ctstate NEW,UNTRACKED --ctdir ORIGINAL",
             "-m connmark --mark 0x0 -m mark --mark 0x0",
         )
     )  # fmt: skip
-
-
-def _of_family(dice: Dice) -> str:
-    """The same, but what one family alone has."""
-    found = _other(dice)
-    while dice.family is Family.INET6 and "ttl" in found:
-        found = _other(dice)
-    return found
 
 
 _MATCHES: tuple[tuple[float, Words], ...] = (
@@ -226,7 +217,7 @@ _MATCHES: tuple[tuple[float, Words], ...] = (
     (1, _type),
     (1, _mac),
     (0.4, _length),
-    (1.5, _of_family),
+    (1.5, _other),
 )
 _OPAQUE = (
     *("-m limit --limit 5/sec", "-m limit --limit 3/min --limit-burst 10"),
@@ -238,7 +229,8 @@ _OPAQUE = (
     *("-m recent --name a --rcheck --seconds 60", "-m connlimit --connlimit-above 5"),
     *("-m hashlimit --hashlimit-above 50/sec --hashlimit-name x --hashlimit-mode srcip",),
     *("-m quota --quota 1000", "-m string --string abc --algo bm", '-m u32 --u32 "0=0"'),
-    "-m cpu --cpu 0",
+    *("-m cpu --cpu 0", "-m tos --tos 0", "-m dscp --dscp 0", "-m policy --pol none --dir in"),
+    *("-m addrtype --dst-type LOCAL --limit-iface-in", "-m devgroup --src-group 0"),
 )
 
 
@@ -290,7 +282,10 @@ def _redirect(dice: Dice) -> str:
     )
 
 
-_HARMLESS = _word("NFLOG", "TOS --set-tos 0x10", "DSCP --set-dscp 1", "CHECKSUM --checksum-fill")
+_HARMLESS = _word(
+    *("NFLOG", "TOS --set-tos 0x10", "DSCP --set-dscp 1", "CHECKSUM --checksum-fill"),
+    *("NFQUEUE --queue-num 7", "NFQUEUE --queue-num 7 --queue-bypass"),
+)
 _NOTHING = _word("NFLOG --nflog-prefix ACCEPT")
 _MARKS: tuple[tuple[float, Words], ...] = (
     (6, _mark),

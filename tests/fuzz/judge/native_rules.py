@@ -235,19 +235,20 @@ def _other(dice: Dice) -> str:
          "tcp flags & (fin | syn) == 0", "tcp flags & syn == syn", "tcp flags ! ack",
          "meta pkttype host", "meta pkttype != { broadcast, multicast }", "meta length < 400",
          "meta length 40-1500", "meta protocol ip", "socket transparent 1",
-         "meta protocol { ip, ip6 }", "meta iifgroup 0", "tcp option maxseg exists")
+         "meta protocol { ip, ip6 }", "ct original proto-dst 80",
+         "ip6 nexthdr 6" if dice.family is Family.INET6 else "ip protocol 6")
     )  # fmt: skip
 
 
 def _of_family(dice: Dice) -> str:
     if dice.family is Family.INET:
         return dice.one(
-            ("ip protocol 6", "ip protocol { 6, 17 }", "ip protocol != 17", "ip ttl > 5",
+            ("ip protocol 6", "ip protocol { 6, 17 }", "ip protocol != 17",
              "ip frag-off & 0x1fff == 0", "ip frag-off & 0x1fff != 0", "ip length < 1000",
-             "ip dscp 0", "ip saddr & 255.0.0.0 == 10.0.0.0",
+             "ip saddr & 255.0.0.0 == 10.0.0.0",
              "ip daddr & 255.255.255.248 == 192.0.2.8")
         )  # fmt: skip
-    return dice.one(("ip6 nexthdr 6", "ip6 nexthdr { 6, 17 }", "ip6 hoplimit > 5"))
+    return dice.one(("ip6 nexthdr 6", "ip6 nexthdr { 6, 17 }"))
 
 
 _MATCHES: tuple[tuple[float, Words], ...] = (
@@ -262,7 +263,8 @@ _OPAQUE = (
     "limit rate 5/second", "limit rate over 5/second", "numgen inc mod 2 0",
     "numgen random mod 2 1",
     "quota over 5 mbytes", "meta cpu 0", 'meta hour "10:00"-"11:00"', "@th,16,16 80",
-    "jhash ip saddr mod 2 0",
+    *("jhash ip saddr mod 2 0", "meta iifgroup 0", "tcp option maxseg exists", "ip dscp 0"),
+    *("ip ttl > 5", "ip6 hoplimit > 5"),
 )  # fmt: skip
 
 
