@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lvsmarkd.judge.evaluation.fields import (
     NUMBERS,
@@ -240,7 +241,7 @@ def ipset_values(lookup: Lookup, named: Named, family: Family, depth: int = 0) -
     if len(lookup.directions) < len(found.types):
         return Values((), (), f"ipset {lookup.name} was asked for less than it holds")
     flat = [
-        Element(_flat(found.types, element.key), element.data, element.words)
+        replace(element, key=_flat(found.types, element.key))
         for element in found.elements
     ]
     return Values(key, _rows(key, flat, family))
