@@ -1,7 +1,7 @@
 """What a rule of iptables does, by its target and the words that this is told."""
 
 from collections.abc import Sequence
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from lvsmarkd.model.ports import MAX_PORT
 from lvsmarkd.model.rule import SetMark
@@ -41,11 +41,10 @@ _HARMLESS = frozenset(
     {"AUDIT", "CHECKSUM", "CLASSIFY", "CONNSECMARK", "DSCP", "ECN", "HL", "IDLETIMER"}
     | {"LED", "LOG", "NFLOG", "RATEEST", "SECMARK", "SET", "TCPMSS", "TCPOPTSTRIP", "TEE", "TOS"}
     | {"TRACE", "TTL", "ULOG"}
-    | {"MASQUERADE", "NETMAP", "SAME", "SNAT"}
+    | {"MASQUERADE", "SAME", "SNAT"}
 )
 """Targets after which the packet goes on as it came, as far as its mark and its destination go.
-Those of the last line change its source where they stand behind IPVS; NETMAP at PREROUTING is
-told apart by what it is told there (none was seen beside a VIP).
+Those of the last line change its source, behind IPVS.
 """
 
 
@@ -96,6 +95,10 @@ def _understood(target: str, said: Sequence[str]) -> tuple[Effect, ...] | None:
             return (ConntrackTemplate(tuple(said)),)
         case "DNAT":
             return (_destination(said),)
+        case "NETMAP":
+            # The rest of the address stays; at POSTROUTING, behind IPVS, the source is meant.
+            to = ip_network(said[said.index("--to") + 1], strict=False)
+            return (TranslateDestination(Interval(to.network_address, to.broadcast_address)),)
         case "REDIRECT":
             port = said[said.index("--to-ports") + 1] if "--to-ports" in said else ""
             return (TranslateDestination(port=_ports(port), here=True),)

@@ -157,8 +157,6 @@ def _effects_of(name: str, value: object) -> tuple[Effect, ...]:
         case "xt", {"type": "target", "name": str(target)}:
             marks = target in _MARKING
             return (SetsUnknownMark(target) if marks else UnknownTarget(target),)
-        case "tproxy", _:
-            return (SetsUnknownMark("tproxy"), VERDICTS[name])
         case "notrack", _:
             return (Untrack(),)
         case (("dnat" | "redirect"), _):
@@ -227,9 +225,7 @@ def _narrow(draft: _RuleDraft, op: str, left: object, right: object) -> None:
         _narrow_field(draft, op, left, right)
 
 
-def _is_special(
-    draft: _RuleDraft, op: str, left: object, right: object
-) -> bool:
+def _is_special(draft: _RuleDraft, op: str, left: object, right: object) -> bool:
     """Understand what is listed in a form of its own; False: it is none of these."""
     match left, op, right:
         case {"concat": _}, ("==" | "!="), _:
@@ -247,6 +243,7 @@ def _is_special(
             draft.conditions.append(_way_back(flags, right, negated=op == "!="))
             return True
         case {"&": [{"payload": {"field": "frag-off"}}, 0x1FFF]}, ("==" | "!="), 0:
+            draft.family = Family.INET
             draft.conditions.append(FieldTest(Field.FRAGMENT, ("LATER",), op == "=="))
             return True
         case {"&": [{"ct": {"key": "state"}}, _]}, ("==" | "!="), str(state):

@@ -29,7 +29,6 @@ VERDICTS = {
     "return": Verdict.RETURN,
     "queue": Verdict.QUEUE,
     "synproxy": Verdict.STOLEN,
-    "tproxy": Verdict.SOCKET,
 }
 _PORTS = {"dport": Field.DESTINATION_PORT, "sport": Field.SOURCE_PORT}
 _SIDES = {"daddr": Field.DESTINATION, "saddr": Field.SOURCE}

@@ -109,8 +109,10 @@ def told(text: str, **more: object) -> str:
         ("pre MARK 80\npre MARK 9", "wrong 9"),
         ("pre -j MARK --set-xmark 0x50/0xff", "right"),
         ("pre -j MARK --or-mark 0x40\npre -j MARK --or-mark 0x10", "right"),
-        ("nat PREROUTING -j MARK --or-mark 0x4000\npre MARK 80",
-         "wrong 16464"),
+        ("nat PREROUTING -j MARK --or-mark 0x4000\npre MARK 80\n"
+         "nat POSTROUTING -j MASQUERADE", "wrong 16464"),
+        # Without conntrack, which no rule has at work here, nothing meets nat.
+        ("nat PREROUTING -j MARK --or-mark 0x4000\npre MARK 80", "unknown"),
         # An accept ends the way through its table, no more.
         ("pre -d 192.0.2.10 -j ACCEPT\npre MARK 80",
          "unmarked"),

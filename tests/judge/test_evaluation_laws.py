@@ -76,7 +76,7 @@ def rules(draw: st.DrawFn) -> Rules:
             if each.split()[0] == chain.split()[0]
         ]
         said = draw(destinations) + draw(protocols) + draw(others)
-        if leads_to and draw(st.booleans()):
+        if bool(leads_to) and draw(st.booleans()):
             how = draw(st.sampled_from(("-j", "-g")))
             found.append((chain, f"{said}{how} {draw(st.sampled_from(leads_to))}"))
         else:
@@ -90,6 +90,8 @@ def ruleset(found: Rules, ipsets: Mapping[str, TableSet] | Unknown | None = None
         table, chain = base.split()
         policy = "ACCEPT" if base in BASES else "-"
         tables.setdefault(table, []).append(f":{chain} {policy} [0:0]")
+    # By this one conntrack is at work, whatever the others ask for.
+    tables["nat"] += [":POSTROUTING ACCEPT [0:0]", "-A POSTROUTING -j MASQUERADE"]
     for where, said in found:
         table, chain = where.split()
         tables[table].append(f"-A {chain} {said}")

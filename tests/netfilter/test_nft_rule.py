@@ -200,7 +200,6 @@ BY_PORT = Lookup(
         ({"reject": {"type": "tcp reset"}}, [Verdict.DROP]),
         ({"queue": {"num": 1}}, [Verdict.QUEUE]),
         ({"notrack": None}, [Untrack()]),
-        ({"tproxy": {"port": 80}}, [SetsUnknownMark("tproxy"), Verdict.SOCKET]),
         ({"xt": {"type": "target", "name": "MARK"}}, [SetsUnknownMark("MARK")]),
         ({"dnat": {"addr": "10.0.0.1"}}, [TranslateDestination(Interval(HOST, HOST))]),
         ({"vmap": {"key": DPORT, "data": "@v"}}, [VerdictMap(Lookup("v", BY_PORT.key))]),
@@ -311,3 +310,10 @@ def test_a_field_that_is_not_understood_is_one_of_its_protocol() -> None:
     spec = read_statements([match(of_icmp, "nd-router-advert"), {"accept": None}])
     assert str(spec.packets) == "any protocol 58"
     assert isinstance(spec.conditions[0], Opaque)
+
+
+def test_what_is_given_to_a_socket_goes_on_where_there_is_one() -> None:
+    """Where there is none the rule ends there (measured)."""
+    spec = read_statements([{"tproxy": {"family": "ip", "port": 80}}, {"accept": None}])
+    assert [type(each) for each in spec.conditions] == [Opaque]
+    assert spec.effects == (Verdict.ACCEPT,)

@@ -93,7 +93,7 @@ class Journey:
             if hooked.is_nat and (not way.packets.is_connected or way.packets.translated):
                 passed.append(way)
                 continue
-            inside, outside = _by_device(hooked, way)
+            inside, outside = self._entering(hooked, way)
             passed += outside
             for verdict, left in self._walk.chain(hooked.table, hooked.chain.name, inside):
                 passed += self._out(hooked, verdict, left)
@@ -101,6 +101,14 @@ class Journey:
             self._end(Ending.ELSEWHERE, way)
         self._walk.sent_elsewhere.clear()
         return _merged(passed)
+
+    def _entering(self, hooked: HookedChain, way: Way) -> tuple[list[Way], list[Way]]:
+        """Which packets meet a base chain, and which pass it by."""
+        if hooked.is_nat and not self._terrain.tracks_connections:
+            place = Place(hooked.table.key, hooked.chain.name)
+            fork = Fork(place, "whether conntrack is at work, without which nat is met by nothing")
+            return [way.forked(replace(fork, matched=True))], [way.forked(fork)]
+        return _by_device(hooked, way)
 
     def _out(self, hooked: HookedChain, verdict: Verdict | None, way: Way) -> Iterator[Way]:
         match verdict:

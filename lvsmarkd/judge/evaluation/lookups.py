@@ -240,10 +240,7 @@ def ipset_values(lookup: Lookup, named: Named, family: Family, depth: int = 0) -
         key.append(field if field is not None else Opaque("ipset", (kind, side)))
     if len(lookup.directions) < len(found.types):
         return Values((), (), f"ipset {lookup.name} was asked for less than it holds")
-    flat = [
-        replace(element, key=_flat(found.types, element.key))
-        for element in found.elements
-    ]
+    flat = [replace(element, key=_flat(found.types, element.key)) for element in found.elements]
     return Values(key, _rows(key, flat, family))
 
 

@@ -1,7 +1,10 @@
 """A ruleset made ready for packets of one family."""
 
+from functools import cached_property
+
 from lvsmarkd.judge.evaluation.address_types import AddressTypes
 from lvsmarkd.judge.evaluation.conditions import Conditions
+from lvsmarkd.judge.evaluation.conntrack import asks_conntrack
 from lvsmarkd.judge.evaluation.hook_path import HookPath
 from lvsmarkd.judge.evaluation.rule_index import RuleIndex
 from lvsmarkd.model.host import HostView
@@ -38,6 +41,19 @@ class Terrain:
             found = Conditions(self.family, table.sets.get, self._ipset, types)
             self._conditions[table.key] = found
         return found
+
+    @cached_property
+    def tracks_connections(self) -> bool:
+        """Whether some rule has conntrack at work for packets of the family: nat chains are met by
+        none without it. Where no rule has, something else of the host may.
+        """
+        return any(
+            asks_conntrack(rule.spec)
+            for table in self._ruleset.readable()
+            if self.family in table.key.families
+            for chain in table.chains.values()
+            for rule in chain.rules
+        )
 
     def _ipset(self, name: str) -> TableSet | Unknown | None:
         sets = self._ruleset.ipsets

@@ -119,10 +119,8 @@ class Director:
 
     def load(self, script: Script) -> None:
         """Have these rules in force and no others. Raises RefusedError."""
-        if self._spent or self._namespace != os.readlink(_NAMESPACE):
+        if self._spent or self._namespace != os.readlink(_NAMESPACE) or not _cleared():
             self._renew()
-        else:
-            self._clear()
         self._spent = any("-legacy" in line.split(maxsplit=1)[0] for line in script)
         try:
             load(script)
@@ -161,10 +159,6 @@ class Director:
         if self._wire is not None:
             self._wire.close()
 
-    def _clear(self) -> None:
-        run("nft", "flush", "ruleset")
-        run("ipset", "destroy")
-
     def _renew(self) -> None:
         if self._wire is not None:
             self._wire.close()
@@ -182,6 +176,13 @@ class Director:
         os.close(clients)
         self._namespace = os.readlink(_NAMESPACE)
         self._spent = False
+
+
+def _cleared() -> bool:
+    """Take all rules out; False where a set is still in use by some that are on their way out."""
+    run("nft", "flush", "ruleset")
+    run("ipset", "destroy", check=False)
+    return run("ipset", "list", "-n") == ""
 
 
 def _links(clients: str) -> Iterable[str]:

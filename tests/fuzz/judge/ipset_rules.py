@@ -25,6 +25,11 @@ def sets(dice: Dice) -> tuple[list[str], tuple[str, ...]]:
             nomatch = " nomatch" if "net" in kind and not mark and dice.likely(0.15) else ""
             lines.append(f"ipset add {name} {each}{mark}{nomatch}")
         named.append(f"{name} {directions}{' marks' if has_marks else ''}")
+    if len(named) == 2 and not any("bitmap" in line for line in lines) and dice.likely(0.5):
+        both = f"{named[0].split()[0]}list"
+        lines += [f"ipset create {both} list:set"]
+        lines += [f"ipset add {both} {each.split()[0]}" for each in named]
+        named.append(f"{both} {named[0].split()[1]}")
     return lines, tuple(named)
 
 
@@ -51,6 +56,7 @@ def _source(dice: Dice) -> str:
 # What this kernel and those of distributions both have.
 _KINDS: tuple[tuple[str, str, Callable[[Dice], str]], ...] = (
     ("hash:ip", "dst", _vip),
+    ("hash:ip", "dst", lambda d: "192.0.2.10-192.0.2.12" if d.family is Family.INET else _vip(d)),
     ("hash:net", "dst", _network),
     ("hash:net", "src", _source),
     ("hash:ip,port", "dst,dst", lambda dice: f"{_vip(dice)},{_port(dice)}"),

@@ -90,7 +90,7 @@ class _Table:
         found += [dice.weighed(_MATCHES)(dice) for _ in range(dice.times(2))]
         if self.table in {"raw", "mangle"} and not self.has_input and dice.likely(0.03):
             found.append(dice.one(("-m rpfilter", "-m rpfilter --invert")))
-        if self.sets and dice.likely(0.1):
+        while self.sets and dice.likely(0.1):
             name, directions, *_ = dice.one(self.sets).split()
             found.append(f"-m set {_not(dice, 0.3)}--match-set {name} {directions}")
         if dice.likely(0.02):
@@ -272,6 +272,8 @@ def _elsewhere(dice: Dice) -> str:
     """DNAT, to this host or another."""
     four = ("192.0.2.11", "10.7.0.9", "192.0.2.12:8080", "192.0.2.10-192.0.2.11", "198.18.7.3:80",
             "10.7.0.9:80", "192.0.2.14:8000-8010", ":8080")  # fmt: skip
+    if dice.likely(0.1):
+        return f"NETMAP --to {'192.0.2.8/29' if dice.family is Family.INET else 'fd00:7::/64'}"
     six = ("2001:db8:10::11", "fd00:7::9", "[2001:db8:10::12]:8080", "[fd00:7::9]:80")
     return f"DNAT --to-destination {dice.one(four if dice.family is Family.INET else six)}"
 

@@ -30,11 +30,14 @@ class _Native:
         self.name = f"{family} {name}"
         self.chains = [f"c{number}" for number in range(dice.times(3))]
         self.sets: list[str] = []
+        self.maps: list[str] = []
+        self.verdicts: list[str] = []
         self.key = "ip" if dice.family is Family.INET else "ip6"
 
     def lines(self) -> list[str]:
         dice = self.dice
-        found = [f"add table {self.name}"]
+        dormant = " { flags dormant; }" if dice.likely(0.03) else ""
+        found = [f"add table {self.name}{dormant}"]
         for number in range(dice.times(3)):
             words = dice.one(_SETS)(self)
             if words:
@@ -42,6 +45,8 @@ class _Native:
                 self.sets.append(f"{key} @s{number}")
                 found.append(f"add set {self.name} s{number} {described}")
         found += [f"add chain {self.name} {chain}" for chain in self.chains]
+        if dice.likely(0.25):
+            found += self._named_maps()
         bases = [self._base() for _ in range(1 + dice.times(2))]
         for number, (base, _) in enumerate(bases):
             found.append(f"add chain {self.name} b{number} {{ {base} }}")
@@ -56,7 +61,7 @@ class _Native:
         """Where a base chain is registered, and what kind it is."""
         dice = self.dice
         policy = "policy drop;" if dice.likely(0.1) else ""
-        if self.family == "netdev":
+        if self.family == "netdev" or (self.family == "inet" and dice.likely(0.05)):
             device = dice.one(("eth0", "eth1"))
             priority = dice.one((-500, 0, 10))
             return f"type filter hook ingress device {device} priority {priority}; {policy}", "dev"
@@ -96,8 +101,14 @@ class _Native:
             return dice.one(_TRANSLATIONS[dice.family])
         if chains and dice.likely(0.35):
             return f"{dice.one(('jump', 'jump', 'goto'))} {dice.one(chains)}"
+        if self.verdicts and kind != "" and dice.likely(0.2):
+            return dice.one(self.verdicts)
+        if self.maps and dice.likely(0.2):
+            return f"meta mark set {dice.one(self.maps)}"
         if dice.likely(0.12):
             return self._verdicts(chains)
+        if kind == "prerouting" and dice.likely(0.02):
+            return f"tcp dport {dice.port()} tproxy {self.key} to :50080 meta mark set 1 accept"
         if self.family == "netdev":
             return dice.one(("accept", "drop", f"meta mark set {dice.mark()}", "return"))
         if kind == "prerouting" and dice.likely(0.04):
@@ -112,6 +123,26 @@ class _Native:
                 (" accept", " return", f" ct mark set {dice.mark()}", " counter accept")
             )
         return effect
+
+    def _named_maps(self) -> list[str]:
+        """A map of marks and one of verdicts."""
+        dice = self.dice
+        vips = V4 if dice.family is Family.INET else V6
+        kind = "ipv4_addr" if dice.family is Family.INET else "ipv6_addr"
+        self.maps.append(f"{self.key} daddr map @m")
+        self.verdicts.append("th dport vmap @v")
+        marks = ", ".join(f"{vip} : {dice.mark()}" for vip in dice.random.sample(vips, 2))
+        verdicts = ("accept", "drop", "return", *(f"jump {each}" for each in self.chains))
+        first, second = dice.random.sample(range(20, 20000), 2)
+        ports = f"{first} : {dice.one(verdicts)}, {second} : {dice.one(verdicts)}"
+        if dice.likely(0.5):
+            ports = f"20-443 : {dice.one(verdicts)}, 8000-8999 : {dice.one(verdicts)}"
+        interval = "flags interval; " if "-" in ports else ""
+        return [
+            f"add map {self.name} m {{ type {kind} : mark; elements = {{ {marks} }}; }}",
+            f"add map {self.name} v {{ type inet_service : verdict; {interval}"
+            f"elements = {{ {ports} }}; }}",
+        ]
 
     def _verdicts(self, chains: Sequence[str]) -> str:
         """A map of verdicts."""
@@ -235,7 +266,7 @@ def _other(dice: Dice) -> str:
          "tcp flags & (fin | syn) == 0", "tcp flags & syn == syn", "tcp flags ! ack",
          "meta pkttype host", "meta pkttype != { broadcast, multicast }", "meta length < 400",
          "meta length 40-1500", "meta protocol ip", "socket transparent 1",
-         "meta protocol { ip, ip6 }", "ct original proto-dst 80",
+         "meta protocol { ip, ip6 }", "ct original protocol 6",
          "ip6 nexthdr 6" if dice.family is Family.INET6 else "ip protocol 6")
     )  # fmt: skip
 

@@ -10,6 +10,17 @@ from tests.fuzz.judge.script import Script
 _BOTH = (Family.INET, Family.INET6)
 
 
+def _beside(dice: Dice, lines: list[str]) -> list[str]:
+    """A rule of nft's in a table of iptables'."""
+    kind = "ip" if dice.family is Family.INET else "ip6"
+    said = ("udp dport 9 accept", "tcp dport { 22, 25 } meta mark set 9", "meta mark 0x9 return")
+    return [
+        f"nft 'add rule {kind} {table} {chain} {dice.one(said)}'"
+        for table, chain in (("mangle", "PREROUTING"), ("filter", "INPUT"))
+        if any(f"-t {table} -A {chain}" in line for line in lines)
+    ]
+
+
 def ruleset(seed: str) -> tuple[Script, tuple[Family, ...]]:
     """The rules, and the families that they are about."""
     first = Dice.of(seed, Family.INET)
@@ -26,6 +37,8 @@ def ruleset(seed: str) -> tuple[Script, tuple[Family, ...]]:
         for variant in variants:
             found = rules(dice, variant, named)
             used = used or "set" in " ".join(found)
+            if variant == "nft" and dice.likely(0.08):
+                found += _beside(dice, found)
             parts.append(found)
         ipsets += lines if used else []
         tables = 1 + dice.times(2) if not variants or dice.likely(0.35) else 0
