@@ -71,11 +71,11 @@ def read_native(
     program = nft()
     if program is None:
         return Ruleset(unread={Lister.NFT: Unknown("nft was not found in PATH: install nftables")})
-    listed = _listed([program, "-j", "list", "tables"])
-    if isinstance(listed, Unknown):
-        return Ruleset(unread={Lister.NFT: listed})
+    names = _names(program)
+    if isinstance(names, Unknown):
+        return Ruleset(unread={Lister.NFT: names})
     tables: dict[TableKey, Table | Unknown] = {}
-    for family, name in _names(listed):
+    for family, name in names:
         if not wanted(family, name):
             continue
         found = read_table(family, name, elements=elements)
@@ -92,8 +92,8 @@ def read_table(family: str, name: str, *, elements: bool = False) -> Table | Unk
     terse = [] if elements else ["-t"]
     listed = _listed([program, "-j", *terse, "list", "table", family, name])
     if isinstance(listed, Unknown):
-        there = _listed([program, "-j", "list", "tables"])
-        if not isinstance(there, Unknown) and (family, name) not in _names(there):
+        there = _names(program)
+        if not isinstance(there, Unknown) and (family, name) not in there:
             return None
         return listed
     try:
@@ -190,14 +190,25 @@ def _listed(command: list[str]) -> _Objects | Unknown:
     return objects if isinstance(objects, list) else Unknown("nft printed no list of objects")
 
 
-def _names(objects: _Objects) -> list[tuple[str, str]]:
+def _names(program: str) -> list[tuple[str, str]] | Unknown:
+    """The tables that there are, in nft's own language: where several have flags, what 1.0.6 prints
+    as JSON breaks off (measured).
+    """
+    try:
+        answer = run([program, "list", "tables"], timeout=READ_TIMEOUT)
+    except FirewallError as error:
+        return Unknown(str(error))
+    if answer.status != 0:
+        return Unknown(f"nft failed: {answer.error or answer.status}")
     found = []
-    for each in objects:
-        match each:
-            case {"table": {"family": str(family), "name": str(name)}}:
+    for line in answer.output.splitlines():
+        match line.split():
+            case ["table", family, name]:
                 found.append((family, name))
-            case _:
+            case [] | ["#", *_]:
                 continue
+            case _:
+                return Unknown(f"nft listed what is no table: {line}")
     return found
 
 
