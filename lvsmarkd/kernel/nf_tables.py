@@ -17,15 +17,17 @@ _NETLINK_NETFILTER = 12
 _GETTABLE = (10 << 8) | 1  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE
 _NFGENMSG = struct.Struct("=BBH")  # family, version, resource: network byte order
 _NAME, _FLAGS, _HANDLE = 1, 2, 4  # NFTA_TABLE_*
+_DORMANT = 1  # NFT_TABLE_F_DORMANT
 _FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}  # NFPROTO_*
 
 
 class NamedTable(Struct, frozen=True):
-    """A table, by netfilter's name of its family."""
+    """A table, by netfilter's name of its family. A ``dormant`` one is met by no packet."""
 
     family: str
     name: str
     handle: int = 0
+    dormant: bool = False
 
 
 class NamedTables(Struct, frozen=True):
@@ -72,5 +74,7 @@ def _tables_of(bodies: tuple[bytes, ...]) -> NamedTables:
         parts = attributes(body, _NFGENMSG.size)
         name = parts.get(_NAME, b"").rstrip(b"\0").decode(errors="surrogateescape")
         handle = int.from_bytes(parts.get(_HANDLE, b""), "big")
-        found.append(NamedTable(_FAMILIES.get(family, str(family)), name, handle))
+        flags = int.from_bytes(parts.get(_FLAGS, b""), "big")
+        named = _FAMILIES.get(family, str(family))
+        found.append(NamedTable(named, name, handle, bool(flags & _DORMANT)))
     return NamedTables(tuple(found), generation)

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeGuard
+from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -100,30 +100,7 @@ def read_table(family: str, name: str, *, elements: bool = False) -> Table | Unk
         table = table_of(TableKey(Lister.NFT, family, name), listed, elements=elements)
     except ValueError as error:  # whatever a program puts there: it hides itself, and no other
         return Unknown(f"table {family} {name} holds what could not be read: {error}")
-    return _with_flags(program, _with_devices(program, table), listed)
-
-
-def _with_flags(program: str, table: Table, listed: _Objects) -> Table | Unknown:
-    """The same, dormant or not where JSON does not tell: for flags nft 1.0.6 prints whatever is in
-    memory (measured), and has them right in its own language.
-    """
-    flags = [each["table"].get("flags") for each in listed if _is_table(each)]
-    if all(_flags(each) is not None for each in flags):
-        return table
-    family, name = table.key.family, table.key.name
-    try:
-        answer = run([program, "-t", "list", "table", family, name], timeout=READ_TIMEOUT)
-    except FirewallError as error:
-        return Unknown(str(error))
-    said = [line.split() for line in answer.output.splitlines()]
-    words = [word for line in said if line[:1] == ["flags"] for word in line[1:]]
-    if answer.status != 0:
-        return Unknown(f"nft failed: {answer.error or answer.status}")
-    return replace(table, dormant=any("dormant" in word.split(",") for word in words))
-
-
-def _is_table(each: object) -> TypeGuard[Mapping[str, Any]]:
-    return isinstance(each, Mapping) and isinstance(each.get("table"), Mapping)
+    return _with_devices(program, table)
 
 
 def _flags(listed: object) -> frozenset[str] | None:
@@ -250,6 +227,7 @@ def _add(draft: _NftTableDraft, kind: str, found: Mapping[str, Any], *, elements
     name = str(found.get("name"))
     match kind:
         case "table":
+            # Of nft 1.0.6 they may be anything (measured): kernel/nf_tables.py knows them.
             draft.dormant = "dormant" in (_flags(found.get("flags")) or ())
             draft.handle = _number(found.get("handle"))
         case "chain":

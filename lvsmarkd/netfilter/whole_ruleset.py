@@ -77,11 +77,13 @@ class WholeRuleset(Struct):
         return replace(ruleset, tables=tables)
 
     def _native(self, named: NamedTable) -> Table | Unknown | None:
-        """A table, with the elements of its sets where some rule looks there."""
+        """A table, with the elements of its sets where some rule looks there; dormant or not as
+        netlink tells, since nft 1.0.6 prints whatever is in memory for that (measured).
+        """
         found = self.read(named.family, named.name)
         if isinstance(found, Table) and _lacks_elements(found):
-            return self.read(named.family, named.name, elements=True)
-        return found
+            found = self.read(named.family, named.name, elements=True)
+        return replace(found, dormant=named.dormant) if isinstance(found, Table) else found
 
 
 def _is_whole(listed: Table | Unknown | None) -> bool:

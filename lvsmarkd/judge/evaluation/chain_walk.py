@@ -274,6 +274,7 @@ class ChainWalk:
             packets = replace(packets.to(0, _LAST[self._terrain.family]), moved=True)
         if effect.is_untold and packets.has_ports:
             packets = replace(packets.at(0, MAX_PORT), port_moved=True)
+        packets = replace(packets, is_dnat=_differs(packets, way.packets))
         moved = way.become(packets)
         if here is None:
             fork = Fork(place, effect)
@@ -298,3 +299,16 @@ def _mapped_mark(found: Element | Unsure, packets: PacketClass) -> PacketClass:
             return marked(effect, packets) or packets
         case _:
             return replace(packets, mark=None)
+
+
+def _differs(packets: PacketClass, before: PacketClass) -> bool | None:
+    """Whether packets go to another destination than before: conntrack notes no translation that
+    changes nothing (nf_nat_setup_info; measured). None: some, or not known.
+    """
+    spans = (packets.first, packets.last), (before.first, before.last)
+    ports = (packets.low, packets.high), (before.low, before.high)
+    if any(one[1] < other[0] or other[1] < one[0] for one, other in (spans, ports)):
+        return True
+    alike = all(one == other and one[0] == one[1] for one, other in (spans, ports))
+    same_port = not packets.port_moved and spans[0] == spans[1] and spans[0][0] == spans[0][1]
+    return False if alike or same_port or not (packets.moved or packets.port_moved) else None

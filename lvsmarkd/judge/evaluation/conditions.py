@@ -62,8 +62,7 @@ class Conditions:
                     return [(packet, None)]
                 return [(packet, ((packet.connmark & mask) == value) is not negated)]
             case StateTest(states, negated):
-                held = states_of(packet)
-                return [(packet, states.isdisjoint(held) is negated if held else None)]
+                return [(packet, _is_in_state(states, packet, negated=negated))]
             case FieldTest(Field.TCP_FLAGS, values, negated):
                 return [(packet, _flags(values, packet, negated=negated))]
             case FieldTest(field) if field in _TYPES and self.family is Family.INET6:
@@ -124,6 +123,13 @@ class Conditions:
             return
         to = self.values(FieldTest(Field.DESTINATION_PORT, condition.values))
         yield from self._looked_up(to, packet, sender, negated)
+
+
+def _is_in_state(states: frozenset[str], packet: PacketClass, *, negated: bool) -> bool | None:
+    held = states_of(packet)
+    if not held or (packet.is_dnat is None and "DNAT" in states):
+        return None
+    return states.isdisjoint(held) is negated
 
 
 def _is_absent(field: object, packet: PacketClass, sender: Sender) -> bool:

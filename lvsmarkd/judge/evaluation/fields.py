@@ -82,7 +82,9 @@ def reading_of(field: Field, packet: PacketClass, sender: Sender) -> Reading:  #
         case Field.CT_DIRECTION:
             return frozenset({"ORIGINAL"})
         case Field.CT_STATUS:
-            return frozenset({"DNAT"}) if packet.translated else frozenset()
+            if packet.is_dnat is None:
+                return Absence.UNKNOWN
+            return frozenset({"DNAT"}) if packet.is_dnat else frozenset()
         case _ if field in _ORDINARY:
             return _ORDINARY[field]
         case _:
@@ -101,7 +103,7 @@ def states_of(packet: PacketClass) -> frozenset[str]:
         case Tracking.UNTRACKED:
             return frozenset({"UNTRACKED"})
         case Tracking.TRACKED:
-            return frozenset({"NEW", "DNAT"}) if packet.translated else frozenset({"NEW"})
+            return frozenset({"NEW", "DNAT"}) if packet.is_dnat else frozenset({"NEW"})
 
 
 class NameTest(Struct, frozen=True):

@@ -34,9 +34,10 @@ class PacketClass(Struct, frozen=True):
 
     Destinations ``first`` to ``last`` as numbers, ports ``low`` to ``high`` (0 where the protocol
     has none), ``interfaces`` that they come by. ``mark`` and ``connmark`` are None where they
-    cannot be known. ``translated``: the connection was sent to another destination. Where that
-    changed the address (``moved``) or the port (``port_moved``), each packet has one of them, and
-    which is not known of any.
+    cannot be known. ``translated``: a rule settled the connection's destination, and no other will;
+    ``is_dnat`` says whether it is another one (conntrack's status), None where that is not known.
+    Where that gave another address (``moved``) or port (``port_moved``), each packet has one of
+    them, and which is not known of any.
     """
 
     family: Family
@@ -50,6 +51,7 @@ class PacketClass(Struct, frozen=True):
     connmark: int | None = 0
     tracking: Tracking = Tracking.BEFORE
     translated: bool = False
+    is_dnat: bool | None = False
     moved: bool = False
     port_moved: bool = False
 

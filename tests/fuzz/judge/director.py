@@ -15,12 +15,14 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from lvsmarkd.kernel.nf_tables import NamedTables, named_tables
 from lvsmarkd.model.host import HostView
 from lvsmarkd.model.ruleset import Lister, Ruleset, TableKey
-from lvsmarkd.netfilter.ipset_save import read_ipsets
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.iptables_save import save
-from lvsmarkd.netfilter.nft_json import is_iptables, read_native
+from lvsmarkd.netfilter.whole_ruleset import WholeRuleset
 from tests.fuzz.judge.packets import Packet, Wire
 from tests.fuzz.judge.script import RefusedError, Script, load
 from tests.harness.netns import enter_fresh, run
@@ -136,10 +138,7 @@ class Director:
             for program, source, family in _IPTABLES
             for name, table in save(program, source, family, tables=_TABLES).items()
         }
-        native = read_native(
-            lambda family, name: name != PROBE and not is_iptables(family, name), elements=True
-        )
-        return Ruleset(tables) | native | Ruleset(ipsets=read_ipsets())
+        return WholeRuleset(_but_the_probe).complete(Ruleset(tables))
 
     def send(self, packets: Sequence[Packet]) -> list[Seen]:
         """What became of each packet. No source port twice until the next rules are loaded."""
@@ -176,6 +175,13 @@ class Director:
         os.close(clients)
         self._namespace = os.readlink(_NAMESPACE)
         self._spent = False
+
+
+def _but_the_probe() -> NamedTables | Unknown:
+    found = named_tables()
+    if isinstance(found, Unknown):
+        return found
+    return replace(found, tables=tuple(each for each in found.tables if each.name != PROBE))
 
 
 def _cleared() -> bool:
