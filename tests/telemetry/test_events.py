@@ -362,8 +362,8 @@ def test_a_service_that_lacks_a_flow_whose_declaration_is_refused_is_told_so(
     watched.bench.conf.write_text(WEB + MAIL.replace("tcp 25", "tcp 25,443"))
     told = [m for m in watched.look() if m.event is Event.UNCOVERED and m.service == key(80)]
     assert [m.text for m in told] == [
-        "fwmark 80 inet: not all of its packets come to IPVS with its mark now, since a declaration is refused"
-        f" (see {watched.bench.conf}:2)"
+        "fwmark 80 inet: not all of its packets come to IPVS with its mark now, since a declaration"
+        f" is refused (see {watched.bench.conf}:2)"
     ]
 
 
