@@ -10,7 +10,7 @@ from lvsmarkd.judge.outlook import destinations
 from lvsmarkd.model.explanation import ExplainedFlow, Explanation, PacketQuestion
 from lvsmarkd.model.fate import Fate
 from lvsmarkd.model.packets import Packets
-from lvsmarkd.model.service import FlowSource, Network, ServiceKey
+from lvsmarkd.model.service import FlowSource, ServiceKey
 from lvsmarkd.model.snapshot import Snapshot
 
 
@@ -55,7 +55,7 @@ def _of_service(key: ServiceKey, desired: Desired, seen: Snapshot) -> Explanatio
         all_flows = [guide.explained(Packets(destination=to), key.mark) for to in found]
         flows += [flow for each in all_flows if (flow := _bearing(each, key.mark)).parts]
         flows = flows or [flow for each in all_flows if (flow := _untold(each)).parts]
-        remarks.append(_undeclared(key, desired, flows, found))
+        remarks.append(_undeclared(key, desired, flows))
     if desired.coverage[key] is FlowSource.INFERRED:
         remarks.append("nobody declared its flows: these are inferred from the file")
     origins = desired.services[key].origins
@@ -63,17 +63,13 @@ def _of_service(key: ServiceKey, desired: Desired, seen: Snapshot) -> Explanatio
     return Explanation(key.family, tuple(flows), key, origins, told, guide.unread)
 
 
-def _undeclared(
-    key: ServiceKey, desired: Desired, flows: list[ExplainedFlow], found: list[Network]
-) -> str:
+def _undeclared(key: ServiceKey, desired: Desired, flows: list[ExplainedFlow]) -> str:
     if key.mark in desired.frozen_marks:
         return "what is declared of its flows is refused: see lvsmarkd plan"
     if all(part.fate.fate is Fate.UNKNOWN for flow in flows for part in flow.parts) and flows:
         return "nobody declared its flows, and which packets come with its mark is not known"
     if flows:
         return "nobody declared its flows: these are the packets that come with its mark, or had it"
-    if not found:
-        return "nobody declared its flows, and there is no address of its family to look at"
     return (
         "nobody declared its flows, and no packet to keepalived's VIPs, this host's addresses or"
         " those that rules name gets its mark"

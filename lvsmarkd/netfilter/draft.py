@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from msgspec import Struct, field
 
+from lvsmarkd.model.fields import Interval
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.ports import PortRange, PortSet
 from lvsmarkd.model.qualifiers import Qualifier, in_order
-from lvsmarkd.model.rule_spec import Interval
 from lvsmarkd.model.service import Network
 
 

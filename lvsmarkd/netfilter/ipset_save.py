@@ -5,8 +5,9 @@ import shutil
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 
+from lvsmarkd.model.fields import Interval, Value
 from lvsmarkd.model.rule import SetMark
-from lvsmarkd.model.rule_spec import Element, Interval, Value
+from lvsmarkd.model.rule_spec import Element
 from lvsmarkd.model.ruleset import TableSet
 from lvsmarkd.model.service import MAX_MARK
 from lvsmarkd.model.unknown import Unknown

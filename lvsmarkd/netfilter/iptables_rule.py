@@ -10,21 +10,18 @@ from ipaddress import ip_address, ip_network
 
 from msgspec import Struct, field
 
+from lvsmarkd.model.fields import Field, Interval, NamePrefix, Value
 from lvsmarkd.model.protocols import TRANSPORTS
 from lvsmarkd.model.rule_spec import (
     Condition,
     ConnmarkTest,
-    Field,
     FieldTest,
-    Interval,
     Lookup,
     MarkTest,
-    NamePrefix,
     Opaque,
     RuleSpec,
     SetTest,
     StateTest,
-    Value,
 )
 from lvsmarkd.netfilter.draft import PacketsDraft
 from lvsmarkd.netfilter.iptables_qualifiers import read_option

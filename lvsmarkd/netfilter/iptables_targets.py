@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
+from lvsmarkd.model.fields import Interval
 from lvsmarkd.model.ports import MAX_PORT
 from lvsmarkd.model.rule import SetMark
 from lvsmarkd.model.rule_spec import (
     ConntrackTemplate,
     Effect,
-    Interval,
     Jump,
     Lookup,
     MapMark,

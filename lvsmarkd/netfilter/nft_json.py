@@ -11,8 +11,9 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from lvsmarkd.model.fields import Field
 from lvsmarkd.model.rule import Hook
-from lvsmarkd.model.rule_spec import Field, Verdict
+from lvsmarkd.model.rule_spec import Verdict
 from lvsmarkd.model.ruleset import (
     BaseChain,
     Lister,

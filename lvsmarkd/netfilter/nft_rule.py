@@ -6,15 +6,14 @@ from ipaddress import IPv4Network, IPv6Network
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from lvsmarkd.model.fields import Field, Interval, Value
 from lvsmarkd.model.ports import MAX_PORT
 from lvsmarkd.model.qualifiers import InInterface, NotFromMac
 from lvsmarkd.model.rule_spec import (
     Condition,
     ConnmarkTest,
     Effect,
-    Field,
     FieldTest,
-    Interval,
     Jump,
     MarkTest,
     Opaque,
@@ -26,7 +25,6 @@ from lvsmarkd.model.rule_spec import (
     TranslateDestination,
     UnknownTarget,
     Untrack,
-    Value,
     VerdictMap,
     When,
 )

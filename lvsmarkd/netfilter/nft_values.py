@@ -3,20 +3,9 @@
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network
 
+from lvsmarkd.model.fields import Field, Interval, NamePrefix, Value
 from lvsmarkd.model.protocols import TRANSPORTS
-from lvsmarkd.model.rule_spec import (
-    GO_ON,
-    Effect,
-    Element,
-    Field,
-    Interval,
-    Jump,
-    Lookup,
-    NamePrefix,
-    Opaque,
-    Value,
-    Verdict,
-)
+from lvsmarkd.model.rule_spec import GO_ON, Effect, Element, Jump, Lookup, Opaque, Verdict
 from lvsmarkd.model.service import Address, Family
 from lvsmarkd.netfilter.nft_words import words_of
 from lvsmarkd.netfilter.protocols import protocol_number

@@ -14,7 +14,8 @@ from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from tests.harness.paper import PaperFirewall
 
-TABLES = [{"metainfo": {"version": "1.0.9"}}, {"table": {"family": "inet", "name": TABLE}}]
+TABLES = f"table inet {TABLE}\n"
+"""In nft's own language."""
 EXPRESSION = [
     {
         "match": {
@@ -53,10 +54,12 @@ class Nft:
 
     def says(self, tables: object, table: object) -> None:
         """What it prints from now on; None: it fails."""
-        for file, objects in ((self.tables, tables), (self.table, table)):
+        for file, text in ((self.tables, tables), (self.table, table)):
             file.unlink(missing_ok=True)
-            if objects is not None:
-                file.write_text(json.dumps({"nftables": objects}))
+            if isinstance(text, str):
+                file.write_text(text)
+            elif text is not None:
+                file.write_text(json.dumps({"nftables": text}))
 
 
 @pytest.fixture
@@ -80,7 +83,7 @@ def kinds(seen: Snapshot) -> list[NoticeKind]:
     return [notice.kind for notice in seen.notices]
 
 
-@pytest.mark.parametrize("answers", [(None, None), (TABLES, None), (TABLES, "nonsense")])
+@pytest.mark.parametrize("answers", [(None, None), (TABLES, None), (TABLES, "nonsense\n")])
 def test_what_was_seen_last_stands_while_nft_fails_and_that_is_said(
     nft: Nft, backend: MigratingBackend, answers: tuple[object, object]
 ) -> None:
@@ -98,7 +101,7 @@ def test_what_was_seen_last_stands_while_nft_fails_and_that_is_said(
 
 
 def test_a_table_that_is_not_there_is_not_there(nft: Nft, backend: MigratingBackend) -> None:
-    nft.says(TABLES[:1], None)
+    nft.says("", None)
     assert left(backend.read()) == []
     assert kinds(backend.read()) == []
     assert backend.purge() == Plan()

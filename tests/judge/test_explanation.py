@@ -159,7 +159,7 @@ def test_a_service_that_nobody_declared_and_no_rule_marks() -> None:
     assert "no packet to keepalived's VIPs" in explanation.remarks[0]
     without = desired(reading(service(80)), Declared(), Options())
     nowhere = seen("", HostView(HERE.interfaces, ()))
-    assert "no address of its family" in asked("80", nowhere, without).remarks[0]
+    assert "no packet to keepalived's VIPs" in asked("80", nowhere, without).remarks[0]
 
 
 def test_where_not_all_could_be_read_no_mark_is_called_missing() -> None:

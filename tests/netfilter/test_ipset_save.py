@@ -2,8 +2,9 @@
 
 from ipaddress import ip_address, ip_network
 
+from lvsmarkd.model.fields import Interval
 from lvsmarkd.model.rule import SetMark
-from lvsmarkd.model.rule_spec import Element, Interval
+from lvsmarkd.model.rule_spec import Element
 from lvsmarkd.netfilter.ipset_save import sets_of
 
 LISTING = """create vips hash:ip,port family inet hashsize 1024 maxelem 65536 skbinfo

@@ -5,19 +5,17 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from lvsmarkd.backends.iptables.chains import own_rule
+from lvsmarkd.model.fields import Field, Interval, NamePrefix
 from lvsmarkd.model.rule import Hook, SetMark
 from lvsmarkd.model.rule_spec import (
     Condition,
     ConnmarkTest,
     Effect,
-    Field,
     FieldTest,
-    Interval,
     Jump,
     Lookup,
     MapMark,
     MarkTest,
-    NamePrefix,
     Opaque,
     Other,
     RestoreMark,

@@ -8,20 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lvsmarkd.model.fields import Field, Interval, NamePrefix
 from lvsmarkd.model.rule import SetMark
 from lvsmarkd.model.rule_spec import (
     Condition,
     ConnmarkTest,
     Effect,
     Element,
-    Field,
     FieldTest,
-    Interval,
     Jump,
     Lookup,
     MapMark,
     MarkTest,
-    NamePrefix,
     Opaque,
     RestoreMark,
     SaveMark,

@@ -9,8 +9,9 @@ prefix of this host is ANYCAST. Of IPv4 both ask the routing table alone. All of
 from collections.abc import Iterable
 
 from lvsmarkd.judge.evaluation.packet_class import PacketClass, Parts
+from lvsmarkd.model.fields import Field
 from lvsmarkd.model.host import HostView
-from lvsmarkd.model.rule_spec import Field, FieldTest
+from lvsmarkd.model.rule_spec import FieldTest
 from lvsmarkd.model.ruleset import Lister
 
 _LOOKS = frozenset({"UNICAST", "MULTICAST", "UNSPEC"})

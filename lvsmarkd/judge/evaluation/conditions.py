@@ -15,13 +15,13 @@ from lvsmarkd.judge.evaluation.lookups import (
 )
 from lvsmarkd.judge.evaluation.packet_class import PacketClass, Part, Parts, Tracking
 from lvsmarkd.judge.evaluation.sender import Sender
+from lvsmarkd.model.fields import Field
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.protocols import Transport
 from lvsmarkd.model.qualifiers import InInterface, NotFromMac, Qualifier
 from lvsmarkd.model.rule_spec import (
     Condition,
     ConnmarkTest,
-    Field,
     FieldTest,
     Lookup,
     MarkTest,

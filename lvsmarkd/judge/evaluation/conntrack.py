@@ -4,12 +4,12 @@ Sources: nf_ct_netns_get in net/netfilter/nft_ct.c, nft_nat.c, nft_masq.c, xt_co
 xt_connmark.c, xt_CT.c, xt_nat.c. A table nat without one of them is met by no packet (measured).
 """
 
+from lvsmarkd.model.fields import Field
 from lvsmarkd.model.rule_spec import (
     Condition,
     ConnmarkTest,
     ConntrackTemplate,
     Effect,
-    Field,
     FieldTest,
     Opaque,
     Other,

@@ -6,9 +6,9 @@ from msgspec import Struct
 
 from lvsmarkd.judge.evaluation.packet_class import PacketClass, Tracking
 from lvsmarkd.judge.evaluation.sender import Sender
+from lvsmarkd.model.fields import Field, Interval, NamePrefix, Value
 from lvsmarkd.model.host import ANY_INTERFACE
 from lvsmarkd.model.protocols import Transport
-from lvsmarkd.model.rule_spec import Field, Interval, NamePrefix, Value
 from lvsmarkd.model.service import Family, Network
 
 NUMBERS = frozenset(

@@ -19,7 +19,8 @@ from lvsmarkd.judge.evaluation.fields import (
 )
 from lvsmarkd.judge.evaluation.packet_class import PacketClass
 from lvsmarkd.judge.evaluation.sender import Sender
-from lvsmarkd.model.rule_spec import Element, Field, Lookup, Opaque, Value
+from lvsmarkd.model.fields import Field, Value
+from lvsmarkd.model.rule_spec import Element, Lookup, Opaque
 from lvsmarkd.model.ruleset import TableSet
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown

@@ -6,11 +6,11 @@ from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 from lvsmarkd.judge.evaluation.fields import Span, span_of
 from lvsmarkd.judge.evaluation.sender import Sender, ordinary_sender
 from lvsmarkd.judge.evaluation.terrain import Terrain
+from lvsmarkd.model.fields import Field
 from lvsmarkd.model.qualifiers import InInterface
 from lvsmarkd.model.rule_spec import (
     Condition,
     Effect,
-    Field,
     FieldTest,
     Lookup,
     MapMark,

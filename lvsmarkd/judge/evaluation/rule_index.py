@@ -7,7 +7,8 @@ from msgspec import Struct, field
 from lvsmarkd.judge.evaluation.fields import span_of
 from lvsmarkd.judge.evaluation.packet_class import PacketClass
 from lvsmarkd.judge.evaluation.sender import Sender
-from lvsmarkd.model.rule_spec import Field, FieldTest, MarkTest, RuleSpec
+from lvsmarkd.model.fields import Field
+from lvsmarkd.model.rule_spec import FieldTest, MarkTest, RuleSpec
 from lvsmarkd.model.ruleset import TableChain
 from lvsmarkd.model.service import MAX_MARK, Family
 

@@ -22,9 +22,10 @@ from lvsmarkd.backends.firewalld.names import (
     STAGES,
 )
 from lvsmarkd.backends.firewalld.planes.listing import Listing
+from lvsmarkd.model.fields import Field
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.qualifiers import InInterface
-from lvsmarkd.model.rule_spec import Field, FieldTest, Opaque, Other, StateTest, Verdict
+from lvsmarkd.model.rule_spec import FieldTest, Opaque, Other, StateTest, Verdict
 from lvsmarkd.model.ruleset import TableRule
 
 _RFC3964 = "RFC3964_IPv4"
