@@ -4,7 +4,8 @@ Threads, and what each may touch:
 
 the event loop's      all of the daemon: App, Loop, Telemetry, Watchers, Pause, the control socket.
                       Of the reconciler and its inputs only ``next_due``, ``settings``, ``files``
-                      and ``lookups``, between two passes (``_done``)
+                      and ``lookups``, between two passes (``_done``), and ``look``, which is
+                      frozen, at any time
 of the passes         Reconciler.run with the inputs, the backend and the state (see there). It
                       starts in Loop.run, is one for all passes, and touches of the rest only
                       Pause.active, OwnWriters.add and the methods of Telemetry that say so
@@ -14,8 +15,8 @@ of D-Bus              starts in backends/firewalld/client/adapter.py, with its o
                       reach it by the adapter's methods, which wait for its answer
 of inotify            starts in watch/directories.py: only passes on what it hears
 of the look-ups       asyncio.to_thread in watch/: reads /proc and IPVS for a watcher, which waits
-of explanations       asyncio.to_thread in _explain, one at a time: has what a pass saw, frozen, and
-                      reads the rest of the rules for itself
+of explanations       asyncio.to_thread in _explain, one at a time: has what a pass saw, frozen
+of two families       in IptablesBackend.read, while the thread of the passes waits for them
 
 What one thread wants of another is a wake-up or a frozen value.
 """
@@ -194,12 +195,14 @@ class App:
                 return {"error": f"no such command: {other!r}"}
 
     async def _explain(self, question: object) -> Answer:
-        """By what the last pass saw, and the rest of the rules as they are now."""
+        """By what a pass sees that begins now."""
         words = [str(word) for word in question] if isinstance(question, list) else []
         try:
             asked = parse_question(words)
         except RefusalError as refusal:
             return {"error": str(refusal)}
+        with suppress(PassFailedError):
+            await self.loop.pass_now(Wake(Trigger.RECHECK))
         if (look := self.reconciler.look) is None:
             return {"error": "the first pass has not ended yet"}
         async with self._explaining:
@@ -224,8 +227,7 @@ class App:
 
 
 def _explained(asked: Question, look: LastLook) -> tuple[Explanation, ...]:
-    """In a thread of its own: it has frozen values, and what it reads it keeps for itself."""
-    from lvsmarkd.backends.surroundings import Surroundings  # noqa: PLC0415 - seldom needed
-    from lvsmarkd.judge.explanation import explain  # noqa: PLC0415 - the same
+    """In a thread of its own: it has frozen values, and reads nothing."""
+    from lvsmarkd.judge.explanation import explain  # noqa: PLC0415 - seldom needed
 
-    return explain(asked, look.desired, Surroundings().see(look.seen))
+    return explain(asked, look.desired, look.seen)

@@ -105,7 +105,7 @@ def _culprit(fate: PacketFate, seen: Snapshot) -> RuleRef | None:
         return changed[-1]
     if changed:
         return None
-    others = [step.rule for step in fate.steps if not _is_own(step.rule, seen)]
+    others = [step.rule for step in fate.steps if not (step.leads or _is_own(step.rule, seen))]
     return others[-1] if others and fate.fate is Fate.UNMARKED else None
 
 

@@ -19,11 +19,22 @@ class NftFamily(IntEnum):
 
     INET = 1
     IP = 2
+    NETDEV = 5
     IP6 = 10
 
 
-Matters = Callable[[NftFamily, str], bool]
-"""Whether a change of a table is worth a look."""
+class Concern(IntEnum):
+    """Why a change of a table is worth a look."""
+
+    NONE = 0
+    BESIDE = 1
+    """Packets meet it on their way to IPVS, and our rules are in another table."""
+    OWN = 2
+    """Our rules are, or may be, in it."""
+
+
+Matters = Callable[[NftFamily, str], Concern]
+"""What a change of a table is to us."""
 
 
 class FirstMessage(Struct, frozen=True):
@@ -37,10 +48,11 @@ class FirstMessage(Struct, frozen=True):
 
 
 class Generation(Struct, frozen=True):
-    """The end of a transaction that touched a table that matters."""
+    """The end of a transaction that touched a table that matters, the most by ``concern``."""
 
     pid: int
     name: str
+    concern: Concern = Concern.OWN
 
 
 class ReceiveError(Struct, frozen=True):
@@ -64,7 +76,7 @@ class NftablesMarshal(Struct):
     """A marshal that makes of the messages of a socket two events per generation."""
 
     matters: Matters
-    _touched: bool = False
+    _touched: Concern = Concern.NONE
 
     def parse(self, data: bytes, *_: object) -> Iterator[dict[str, Any]]:
         """The events in a datagram, in the shape that pyroute2 passes on."""
@@ -85,24 +97,29 @@ class NftablesMarshal(Struct):
             end = min(at + length, len(data))
             at += (length + 3) & ~3
             if kind == _NEWGEN:
-                touched, self._touched = self._touched, False
+                touched, self._touched = self._touched, Concern.NONE
                 if touched:
-                    yield _generation(_attributes(data, body + _NFGENMSG, end))
+                    yield _generation(_attributes(data, body + _NFGENMSG, end), touched)
             elif kind == _ERROR and end >= body + 4:
                 # The messages up to the next generation may be lost, or its end.
-                self._touched = False
+                self._touched = Concern.NONE
                 yield ReceiveError(abs(struct.unpack_from("=i", data, body)[0]))
-            elif not self._touched and kind >> 8 == _SUBSYSTEM and end > body + _NFGENMSG:
+            elif (
+                self._touched is not Concern.OWN
+                and kind >> 8 == _SUBSYSTEM
+                and end > body + _NFGENMSG
+            ):
                 table = _attributes(data, body + _NFGENMSG, end).get(_TABLE, b"")
-                self._touched = self._matters(data[body], table)
-                if self._touched:
+                before, concern = self._touched, self._matters(data[body], table)
+                self._touched = max(before, concern)
+                if concern and not before:
                     yield FirstMessage(port)
 
-    def _matters(self, number: int, table: bytes) -> bool:
+    def _matters(self, number: int, table: bytes) -> Concern:
         try:
             family = NftFamily(number)
         except ValueError:
-            return False
+            return Concern.NONE
         return self.matters(family, table.rstrip(b"\0").decode("utf-8", "replace"))
 
 
@@ -117,6 +134,6 @@ def _attributes(data: bytes, at: int, end: int) -> dict[int, bytes]:
     return found
 
 
-def _generation(attributes: dict[int, bytes]) -> Generation:
+def _generation(attributes: dict[int, bytes], concern: Concern) -> Generation:
     name = attributes.get(_GEN_NAME, b"").rstrip(b"\0").decode("utf-8", "replace")
-    return Generation(int.from_bytes(attributes.get(_GEN_PID, b""), "big"), name)
+    return Generation(int.from_bytes(attributes.get(_GEN_PID, b""), "big"), name, concern)

@@ -4,14 +4,17 @@ A change is heard 1.4 ms after the program that makes it was started, and about 
 it ends (measured). iptables-legacy and ipset change nothing here.
 """
 
+import asyncio
 import errno
 import socket
 from collections.abc import Callable
+from math import inf
 
 from msgspec import Struct
 
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.watch.generations import (
+    Concern,
     FirstMessage,
     Generation,
     Matters,
@@ -32,15 +35,52 @@ NETLINK_NETFILTER = 12
 _NFNLGRP_NFTABLES = 7
 
 
-def iptables_tables(family: NftFamily, table: str) -> bool:
-    """Whether it is one of iptables' tables that lvsmarkd reads."""
-    return family is not NftFamily.INET and table in {"mangle", "filter"}
+BESIDE_PAUSE = 2.0
+"""Seconds between two looks for what changes in tables beside ours: kube-proxy and Docker write
+theirs all day."""
 
 
-def firewalld_tables(family: NftFamily, table: str) -> bool:
-    """Whether it is a table of firewalld's, or one of iptables' that its other backend uses."""
+def iptables_tables(family: NftFamily, table: str) -> Concern:
+    """Ours are in two of iptables' tables; packets meet every other one, too."""
+    of_iptables = family in {NftFamily.IP, NftFamily.IP6}
+    return Concern.OWN if of_iptables and table in {"mangle", "filter"} else Concern.BESIDE
+
+
+def firewalld_tables(family: NftFamily, table: str) -> Concern:
+    """Ours are in firewalld's tables, or in those of iptables that its other backend uses."""
     own = family is NftFamily.INET and table in {"firewalld", "firewalld_policy_drop"}
-    return own or iptables_tables(family, table)
+    return Concern.OWN if own else iptables_tables(family, table)
+
+
+class Coalesced(Struct):
+    """Wakes at once, and then once in ``pause`` seconds at most, however often it is asked. For the
+    event loop's thread.
+    """
+
+    wake: Callable[[Wake], None]
+    pause: float = BESIDE_PAUSE
+    _last: float = -inf
+    _due: asyncio.TimerHandle | None = None
+
+    def ask(self, wake: Wake) -> None:
+        """Wake, now or when it is time."""
+        if self._due is not None:
+            return
+        loop = asyncio.get_running_loop()
+        left = self._last + self.pause - loop.time()
+        if left <= 0:
+            self._now(wake)
+        else:
+            self._due = loop.call_later(left, self._now, wake)
+
+    def cancel(self) -> None:
+        """Wake no more."""
+        if self._due is not None:
+            self._due.cancel()
+
+    def _now(self, wake: Wake) -> None:
+        self._due, self._last = None, asyncio.get_running_loop().time()
+        self.wake(wake)
 
 
 class NftablesEvents(Struct, frozen=True):
@@ -58,6 +98,7 @@ class NftablesEvents(Struct, frozen=True):
     async def run(self, wake: Callable[[Wake], None]) -> None:
         """Wake until cancelled."""
         nft = AsyncNetlinkSocket(NETLINK_NETFILTER)
+        beside = Coalesced(wake)
         try:
             nft.set_marshal(NftablesMarshal(self.matters))
             await _join(nft)
@@ -66,8 +107,9 @@ class NftablesEvents(Struct, frozen=True):
             while True:
                 # It ends after each datagram.
                 async for message in nft.get():
-                    seen = self._hear(message["event"], seen, wake)
+                    seen = self._hear(message["event"], seen, wake, beside)
         finally:
+            beside.cancel()
             nft.close()
 
     def _hear(
@@ -75,6 +117,7 @@ class NftablesEvents(Struct, frozen=True):
         event: FirstMessage | Generation | ReceiveError,
         seen: ProcessInfo,
         wake: Callable[[Wake], None],
+        beside: Coalesced,
     ) -> ProcessInfo:
         """Wake for one event; gives what was seen last of who is at work."""
         match event:
@@ -82,10 +125,11 @@ class NftablesEvents(Struct, frozen=True):
                 # The end of a transaction of 10,000 rules is read 30 ms later: by then the
                 # program is gone (measured).
                 return process_info(port)
-            case Generation(pid, name):
+            case Generation(pid, name, concern):
                 if pid not in self.own:
                     who = seen if seen.pid == pid else process_info(pid)
-                    wake(Wake(Trigger.NETLINK, who.actor(name)))
+                    said = Wake(Trigger.NETLINK, who.actor(name))
+                    wake(said) if concern is Concern.OWN else beside.ask(said)
             case ReceiveError(errno.ENOBUFS):
                 # The socket goes on; what was lost, a look at the firewall tells.
                 self.health.overrun(self.name)

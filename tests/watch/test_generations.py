@@ -1,5 +1,6 @@
 """Reading what the kernel sends, and who is behind it: bytes and /proc, no kernel needed."""
 
+import asyncio
 import os
 import struct
 import subprocess
@@ -10,9 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lvsmarkd.model.wake import Actor
-from lvsmarkd.watch.generations import FirstMessage, Generation, NftablesMarshal, ReceiveError
-from lvsmarkd.watch.nftables import iptables_tables
+from lvsmarkd.model.wake import Actor, Trigger, Wake
+from lvsmarkd.watch.generations import (
+    Concern,
+    FirstMessage,
+    Generation,
+    NftablesMarshal,
+    ReceiveError,
+)
+from lvsmarkd.watch.nftables import Coalesced, firewalld_tables, iptables_tables
 from lvsmarkd.watch.own_writers import FORGOTTEN_AFTER, KEPT, OwnWriters
 from lvsmarkd.watch.process_info import printable, process_info
 
@@ -49,7 +56,46 @@ def test_a_beginning_and_an_end_per_generation_over_datagrams() -> None:
         mine + other + _end(2, "nft") + mine,
         _end(3, "iptables-nft"),
         _end(4, "nft"),
-    ) == [FirstMessage(77), Generation(2, "nft"), FirstMessage(77), Generation(3, "iptables-nft")]
+    ) == [
+        FirstMessage(77),
+        Generation(1, "nft", Concern.BESIDE),
+        FirstMessage(77),
+        Generation(2, "nft"),
+        FirstMessage(77),
+        Generation(3, "iptables-nft"),
+    ]
+
+
+def test_a_change_beside_is_told_as_such_unless_ours_are_in_the_same_transaction() -> None:
+    wg, mine = _rule(1, "wg"), _rule(2, "mangle")
+    bridge = _rule(7, "br")
+    assert _events(NftablesMarshal(iptables_tables), bridge + _end(1, "nft")) == []
+    assert _events(NftablesMarshal(iptables_tables), wg + mine + wg + _end(2, "nft")) == [
+        FirstMessage(77),
+        Generation(2, "nft", Concern.OWN),
+    ]
+    assert _events(NftablesMarshal(firewalld_tables), wg + _end(3, "nft"))[-1] == Generation(
+        3, "nft", Concern.BESIDE
+    )
+
+
+def test_what_changes_beside_wakes_at_once_and_then_seldom() -> None:
+    heard: list[Wake] = []
+
+    async def storm() -> None:
+        beside = Coalesced(heard.append, pause=0.2)
+        for _ in range(5):
+            beside.ask(Wake(Trigger.NETLINK))
+        assert len(heard) == 1
+        await asyncio.sleep(0.5)
+        assert len(heard) == 2
+        beside.ask(Wake(Trigger.NETLINK))
+        beside.ask(Wake(Trigger.NETLINK))
+        beside.cancel()
+        await asyncio.sleep(0.5)
+
+    asyncio.run(storm())
+    assert len(heard) == 3
 
 
 def test_an_error_of_the_socket_is_passed_on() -> None:
