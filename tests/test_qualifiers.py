@@ -5,9 +5,9 @@ So do those that are in the tables.
 """
 
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 import pytest
 from msgspec.structs import replace
@@ -22,6 +22,9 @@ from lvsmarkd.declarations.annotation import parse
 from lvsmarkd.declarations.resolve import resolve
 from lvsmarkd.declarations.settings import ConfigError, load
 from lvsmarkd.judge.desired import Desired, Options, desired
+from lvsmarkd.judge.evaluation.conditions import QUALIFIERS, part_packets
+from lvsmarkd.judge.evaluation.packet_class import PacketClass
+from lvsmarkd.judge.evaluation.sender import Sender
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.judge.layout import rules_of
 from lvsmarkd.judge.watched import advice
@@ -381,3 +384,31 @@ def test_a_foreign_rule_of_the_other_family_is_none_of_it() -> None:
     six = Packets(destination=IPv6Network("2001:db8::10/128"), qualifiers=(MADE_UP,))
     assert six.family is Family.INET6
     assert not six.overlaps(qualified(MADE_UP))
+
+
+COMING = PacketClass(
+    Family.INET, int(ip_address("192.0.2.10")), int(ip_address("192.0.2.10")), 6, 80, 80,
+    frozenset({"eth0", "eth1"}),
+)  # fmt: skip
+CLIENT = Sender(int(ip_address("10.1.2.3")), mac="02:00:00:00:00:01")
+
+
+def test_packets_are_parted_by_each_of_the_house() -> None:
+    assert {*QUALIFIERS, From} == set(qualifiers.QUALIFIERS)
+
+
+def test_what_the_judge_does_not_know_leaves_the_answer_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    narrow = Packets(qualifiers=(From.of("10.0.0.0/8"),))
+    assert part_packets(narrow, COMING, CLIENT) == [(COMING, None)]
+
+    def by_sender(
+        qualifier: Qualifier, packet: PacketClass, sender: Sender
+    ) -> list[tuple[PacketClass, bool | None]]:
+        network = ip_network(qualifier.values[0])
+        return [(packet, ip_address(sender.source) in network)]
+
+    monkeypatch.setitem(QUALIFIERS, cast("type[Qualifier]", From), by_sender)
+    assert part_packets(narrow, COMING, CLIENT) == [(COMING, True)]
+    assert part_packets(narrow, COMING, Sender(1)) == [(COMING, False)]
