@@ -35,16 +35,14 @@ from lvsmarkd.daemon.pause import Pause, since_boot
 from lvsmarkd.daemon.runtime_directory import RuntimeDirectory
 from lvsmarkd.daemon.telemetry import Telemetry
 from lvsmarkd.daemon.watchers import Watchers
-from lvsmarkd.declarations.question import Question, parse_question
 from lvsmarkd.declarations.settings import Settings
-from lvsmarkd.model.explanation import Explanation
+from lvsmarkd.model.explanation import Explanation, PacketQuestion
 from lvsmarkd.model.refusal import RefusalError
 from lvsmarkd.model.report import Mode, Report
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.reconcile.inputs import InputReader
 from lvsmarkd.reconcile.paths import DaemonPaths
 from lvsmarkd.reconcile.reconciler import LastLook, Reconciler
-from lvsmarkd.telemetry.explanation_form import explanation_form
 from lvsmarkd.telemetry.form import report_form
 
 LONGEST_PAUSE = 366 * 86_400
@@ -196,6 +194,9 @@ class App:
 
     async def _explain(self, question: object) -> Answer:
         """By what a pass sees that begins now."""
+        from lvsmarkd.declarations.question import parse_question  # noqa: PLC0415 - seldom needed
+        from lvsmarkd.telemetry.explanation_form import explanation_form  # noqa: PLC0415 - the same
+
         words = [str(word) for word in question] if isinstance(question, list) else []
         try:
             asked = parse_question(words)
@@ -226,7 +227,7 @@ class App:
         return {**report_form(report), "paused_until": shown}
 
 
-def _explained(asked: Question, look: LastLook) -> tuple[Explanation, ...]:
+def _explained(asked: int | PacketQuestion, look: LastLook) -> tuple[Explanation, ...]:
     """In a thread of its own: it has frozen values, and reads nothing."""
     from lvsmarkd.judge.explanation import explain  # noqa: PLC0415 - seldom needed
 

@@ -39,6 +39,14 @@ _SECURITY_OF_NFT = 150
 _HOOKS = {hook.upper(): hook for hook in Hook}
 _POLICIES = {"ACCEPT": Verdict.ACCEPT, "DROP": Verdict.DROP}
 """A policy that is neither: in no listing seen."""
+_IPTABLES = frozenset({"raw", "mangle", "nat", "filter", "security"})
+
+
+def is_iptables(family: str, name: str) -> bool:
+    """Whether a table bears the name of one that iptables keeps: iptables-save lists it better,
+    since nft tells of iptables' own matches and targets but their names.
+    """
+    return family in {"ip", "ip6"} and name in _IPTABLES
 
 
 class ListingError(ValueError):

@@ -26,7 +26,7 @@ from lvsmarkd.model.ruleset import (
 )
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
-from lvsmarkd.netfilter.iptables_save import lacking_right
+from lvsmarkd.netfilter.iptables_save import is_iptables, lacking_right
 from lvsmarkd.netfilter.nft_rule import read_statements
 from lvsmarkd.netfilter.nft_values import element_of
 from lvsmarkd.netfilter.program import READ_TIMEOUT, run, search_path
@@ -44,14 +44,6 @@ _FIELDS = {
 """A field whose values are like those of a set's type."""
 _TABLE_FLAGS = frozenset({"dormant", "owner", "persist"})
 _NAME = re.compile(r"[^\s\"{},=]+")
-_IPTABLES = frozenset({"raw", "mangle", "nat", "filter", "security"})
-
-
-def is_iptables(family: str, name: str) -> bool:
-    """Whether a table bears the name of one that iptables keeps: iptables-save lists it better,
-    since nft tells of iptables' own matches and targets but their names.
-    """
-    return family in {"ip", "ip6"} and name in _IPTABLES
 
 
 def nft() -> str | None:

@@ -14,8 +14,7 @@ from lvsmarkd.kernel.nf_tables import NamedTable, NamedTables, named_tables
 from lvsmarkd.model.rule_spec import Lookup, MapMark, RuleSpec, SetTest, VerdictMap, When
 from lvsmarkd.model.ruleset import Lister, Ruleset, Table, TableKey, TableSet
 from lvsmarkd.model.unknown import Unknown
-from lvsmarkd.netfilter.ipset_save import read_ipsets
-from lvsmarkd.netfilter.nft_json import is_iptables, read_table
+from lvsmarkd.netfilter.iptables_save import is_iptables
 
 _MET = frozenset({"ip", "ip6", "inet", "netdev"})
 """Families whose chains packets for IPVS meet."""
@@ -29,14 +28,26 @@ class _Read(NamedTuple):
     """What could not be read is not among them: it is tried again."""
 
 
+def _native_table(family: str, name: str, *, elements: bool = False) -> Table | Unknown | None:
+    from lvsmarkd.netfilter.nft_json import read_table  # noqa: PLC0415 - not where none is native
+
+    return read_table(family, name, elements=elements)
+
+
+def _all_ipsets() -> Mapping[str, TableSet] | Unknown:
+    from lvsmarkd.netfilter.ipset_save import read_ipsets  # noqa: PLC0415 - not where no rule asks
+
+    return read_ipsets()
+
+
 class WholeRuleset(Struct):
     """Completes what backends read. Native tables are read anew when nf_tables' generation is
     another one. For one thread at a time.
     """
 
     names: Callable[[], NamedTables | Unknown] = named_tables
-    read: Callable[..., Table | Unknown | None] = read_table
-    ipsets: Callable[[], Mapping[str, TableSet] | Unknown] = read_ipsets
+    read: Callable[..., Table | Unknown | None] = _native_table
+    ipsets: Callable[[], Mapping[str, TableSet] | Unknown] = _all_ipsets
     _known: _Read | None = None
 
     def complete(self, ruleset: Ruleset) -> Ruleset:
