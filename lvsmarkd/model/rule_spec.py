@@ -233,11 +233,12 @@ class Untrack(Struct, frozen=True):
 
 
 class ConntrackTemplate(Struct, frozen=True):
-    """Conntrack is told how to track the packet (``CT --zone``, ``--helper``): what would have it
-    pass the packet by does nothing from there on (measured).
-    """
+    """How conntrack will track the packet is settled (``CT --zone``): no `Untrack` does a thing."""
 
     words: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join(self.words)
 
 
 class TranslateDestination(Struct, frozen=True):
@@ -279,24 +280,10 @@ class Other(Struct, frozen=True):
 GO_ON = Other("continue")
 """What a map of verdicts may have for a packet: what stands behind it in the rule."""
 
-Effect = (
-    SetMark
-    | SetConnmark
-    | SaveMark
-    | RestoreMark
-    | SetsUnknownConnmark
-    | MapMark
-    | SetsUnknownMark
-    | Verdict
-    | Jump
-    | VerdictMap
-    | When
-    | Untrack
-    | ConntrackTemplate
-    | TranslateDestination
-    | UnknownTarget
-    | Other
-)
+_Marking = SetMark | SetConnmark | SaveMark | RestoreMark | MapMark
+_Untold = SetsUnknownMark | SetsUnknownConnmark | UnknownTarget | Other
+_Tracking = Untrack | ConntrackTemplate | TranslateDestination
+Effect = Verdict | Jump | VerdictMap | When | _Marking | _Tracking | _Untold
 
 
 class RuleSpec(Struct, frozen=True):

@@ -19,6 +19,7 @@ from lvsmarkd.model.rule_spec import (
     Opaque,
     Other,
     RuleSpec,
+    SetsUnknownConnmark,
     SetsUnknownMark,
     SetTest,
     StateTest,
@@ -33,9 +34,11 @@ from lvsmarkd.netfilter.draft import PacketsDraft
 from lvsmarkd.netfilter.nft_marks import CONNMARK, MARK, changed, reads_connection
 from lvsmarkd.netfilter.nft_qualifiers import read_match
 from lvsmarkd.netfilter.nft_values import (
+    ALL_FLAGS,
     VERDICTS,
     NotUnderstoodError,
     field_of,
+    flags_of,
     lookup_of,
     value_of,
     values_of,
@@ -60,10 +63,13 @@ _HEADERS = {
     "sctp": 132,
 }
 """Protocols by the headers of which some field is not understood."""
-_ALL_FLAGS = "FIN,SYN,RST,PSH,ACK,URG,ECN,CWR"
 _PORTS = frozenset({Field.SOURCE_PORT, Field.DESTINATION_PORT})
 _HAS_CONNECTION = FieldTest(Field.CT_DIRECTION, ("ORIGINAL", "REPLY"))
-_MARKING = frozenset({"MARK", "CONNMARK", "HMARK", "SET", "TPROXY"})
+_NEVER = FieldTest(Field.PROTOCOL, ())
+_XT: dict[str, tuple[Effect, ...]] = {
+    **{name: (SetsUnknownMark(name),) for name in ("MARK", "HMARK", "SET")},
+    "CONNMARK": (SetsUnknownMark("CONNMARK"), SetsUnknownConnmark("CONNMARK")),
+}
 """iptables' targets that change marks; nft tells their names and nothing else (measured)."""
 
 
@@ -153,8 +159,7 @@ def _effects_of(name: str, value: object) -> tuple[Effect, ...]:
     """What a statement does that is no condition; nothing where it may be one."""
     match name, value:
         case "xt", {"type": "target", "name": str(target)}:
-            marks = target in _MARKING
-            return (SetsUnknownMark(target) if marks else UnknownTarget(target),)
+            return _XT.get(target, (UnknownTarget(target),))
         case "notrack", _:
             return (Untrack(),)
         case (("dnat" | "redirect"), _):
@@ -234,14 +239,13 @@ def _is_special(draft: _RuleDraft, op: str, left: object, right: object) -> bool
             _of_families(draft, values_of(None, right), negated=op == "!=")
             return True
         case {"socket": {"key": "transparent" | "wildcard"}}, _, _:
-            # Of packets for which no socket waits there is nothing to compare.
-            draft.conditions.append(FieldTest(Field.SOCKET, ("FOUND",)))
+            draft.conditions.append(FieldTest(Field.SOCKET, ("FOUND",)))  # else it does not match
             return True
         case {"fib": {"result": "oif" | "oifname" | "check", "flags": [*flags]}}, ("==" | "!="), _:
             draft.conditions.append(_way_back(flags, right, negated=op == "!="))
             return True
         case {"&": [{"payload": {"field": "frag-off"}}, 0x1FFF]}, ("==" | "!="), 0:
-            draft.family = Family.INET
+            _of_family(draft, Family.INET)
             draft.conditions.append(FieldTest(Field.FRAGMENT, ("LATER",), op == "=="))
             return True
         case {"&": [{"ct": {"key": "state"}}, _]}, ("==" | "!="), str(state):
@@ -259,7 +263,7 @@ def _is_special(draft: _RuleDraft, op: str, left: object, right: object) -> bool
             return True
         case {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, mask]}, ("==" | "!="), _:
             _of_protocol(draft, 6)
-            pair = (_flags(mask), _flags(right))
+            pair = (flags_of(mask), flags_of(right))
             draft.conditions.append(FieldTest(Field.TCP_FLAGS, (pair,), op == "!="))
             return True
         case _:
@@ -298,7 +302,7 @@ def _of_families(draft: _RuleDraft, values: Sequence[Value], *, negated: bool) -
         raise NotUnderstoodError(str(values))
     held = set(Family) - named if negated else named
     if len(held) == 1:
-        draft.family = held.pop()
+        _of_family(draft, held.pop())
     elif not held:
         raise NotUnderstoodError(str(values))
 
@@ -310,9 +314,9 @@ def _flag_test(op: str, right: object) -> Condition:
     several = right["set"] if isinstance(right, Mapping) and "set" in right else [right]
     match op:
         case "in" | "!":
-            return FieldTest(Field.TCP_FLAGS, ((_flags(right), "NONE"),), op == "in")
+            return FieldTest(Field.TCP_FLAGS, ((flags_of(right), "NONE"),), op == "in")
         case "==" | "!=":
-            pairs = tuple((_ALL_FLAGS, _flags(each)) for each in several)
+            pairs = tuple((ALL_FLAGS, flags_of(each)) for each in several)
             return FieldTest(Field.TCP_FLAGS, pairs, op == "!=")
         case _:
             raise NotUnderstoodError(op)
@@ -326,7 +330,7 @@ def _require(draft: _RuleDraft, left: object) -> None:
             _, family, protocol = field_of(part)
         except NotUnderstoodError:
             continue
-        draft.family = family or draft.family
+        _of_family(draft, family)
         if protocol is not None:
             _of_protocol(draft, protocol)
 
@@ -347,6 +351,12 @@ def _compared(what: Field, op: str, right: object) -> tuple[tuple[Value, ...], b
             return (Interval(0, right - 1),), False
         case _:
             raise NotUnderstoodError(op)
+
+
+def _of_family(draft: _RuleDraft, family: Family | None) -> None:
+    if family is not None and draft.family not in {None, family}:
+        draft.conditions.append(_NEVER)
+    draft.family = family or draft.family
 
 
 def _of_protocol(draft: _RuleDraft, protocol: int) -> None:
@@ -386,14 +396,3 @@ def _test(what: Field, values: tuple[Value, ...], *, negated: bool) -> Condition
             return StateTest(frozenset(map(str, values)), negated)
         case _:
             return FieldTest(what, values, negated)
-
-
-def _flags(listed: object) -> str:
-    """TCP flags in iptables' words."""
-    match listed:
-        case str():
-            return listed.upper()
-        case [*names] | {"|": [*names]}:
-            return ",".join(map(_flags, names))
-        case _:
-            raise NotUnderstoodError(words_of(listed))

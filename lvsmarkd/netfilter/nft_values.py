@@ -43,6 +43,7 @@ _UPPER = frozenset(
     | {Field.DESTINATION_TYPE, Field.PACKET_TYPE}
 )
 _MARK_BITS = 32
+ALL_FLAGS = "FIN,SYN,RST,PSH,ACK,URG,ECN,CWR"
 _NAMES = frozenset({Field.IN_INTERFACE, Field.OUT_INTERFACE})
 
 
@@ -206,3 +207,14 @@ def _data(data: object) -> "int | Effect":
         case {**one} if len(one) == 1 and (name := next(iter(one))) in VERDICTS:
             return VERDICTS[name]
     raise NotUnderstoodError(words_of(data))
+
+
+def flags_of(listed: object) -> str:
+    """TCP flags in iptables' words."""
+    match listed:
+        case str():
+            return listed.upper()
+        case [*names] | {"|": [*names]}:
+            return ",".join(map(flags_of, names))
+        case _:
+            raise NotUnderstoodError(words_of(listed))

@@ -187,7 +187,7 @@ class ChainWalk:
                 fork = Fork(at.place, effect)
                 lost = way.noted(at.place, before).forked(replace(fork, matched=True))
                 yield Verdict.DROP, lost
-                way = way.forked(fork).become(replace(way.packets, mark=None))
+                way = way.forked(fork).become(replace(way.packets, mark=None, connmark=None))
             elif (
                 ways := self._ended(at, effects[number:], way.noted(at.place, before))
             ) is not None:

@@ -58,7 +58,15 @@ Found = Element | Unsure | None
 class Values:
     """Elements, ready to look packets of one family up in."""
 
-    def __init__(self, key: Sequence[Key], rows: Sequence[HeldElement], unread: str = "") -> None:
+    def __init__(
+        self,
+        key: Sequence[Key],
+        rows: Sequence[HeldElement],
+        unread: str = "",
+        *,
+        narrowest: bool = False,
+    ) -> None:
+        self._narrowest = narrowest
         self.key = tuple(key)
         self.rows = rows
         self.unread = unread
@@ -109,7 +117,8 @@ class Values:
             return None
         unsure: HeldElement | None = None
         best: HeldElement | None = None
-        for row in self._near(read):
+        near = self._near(read)
+        for row in self._narrowest_of(near, read) if self._narrowest else near:
             hit = _holds(row, read)
             if hit is None or (hit and not row.is_clear):
                 unsure = row
@@ -118,6 +127,13 @@ class Values:
         if unsure is not None:
             return Unsure(" ".join(unsure.element.words) or "its key is not known")
         return best.element if best is not None and not best.element.excepted else None
+
+    @staticmethod
+    def _narrowest_of(rows: Iterable[HeldElement], read: list[Reading]) -> list[HeldElement]:
+        """The elements of the narrowest network that has the address, whatever else they hold."""
+        held = [row for row in rows if _holds(HeldElement(row.parts[:1], row.element), read[:1])]
+        least = min((row.width for row in held), default=0)
+        return [row for row in held if row.width == least]
 
     def _near(self, read: list[Reading]) -> Iterable[HeldElement]:
         if self._starts is None or not isinstance(read[0], tuple):
@@ -242,7 +258,9 @@ def ipset_values(lookup: Lookup, named: Named, family: Family, depth: int = 0) -
     if len(lookup.directions) < len(found.types):
         return Values((), (), f"ipset {lookup.name} was asked for less than it holds")
     flat = [replace(element, key=_flat(found.types, element.key)) for element in found.elements]
-    return Values(key, _rows(key, flat, family))
+    # Of networks with interfaces the kernel looks at the narrowest alone (measured).
+    narrowest = found.types == ("net", "iface")
+    return Values(key, _rows(key, flat, family), narrowest=narrowest)
 
 
 def _list_of_sets(

@@ -266,7 +266,7 @@ def _other(dice: Dice) -> str:
          "tcp flags & (fin | syn) == 0", "tcp flags & syn == syn", "tcp flags ! ack",
          "meta pkttype host", "meta pkttype != { broadcast, multicast }", "meta length < 400",
          "meta length 40-1500", "meta protocol ip", "socket transparent 1",
-         "meta protocol { ip, ip6 }", "ct original protocol 6",
+         "meta protocol { ip, ip6 }", "ct direction original",
          "ip6 nexthdr 6" if dice.family is Family.INET6 else "ip protocol 6")
     )  # fmt: skip
 
