@@ -276,6 +276,10 @@ def _narrow_field(draft: _RuleDraft, op: str, left: object, right: object) -> No
     if isinstance(right, str) and right.startswith("@"):
         draft.conditions.append(SetTest(lookup_of(left, right), op == "!="))
         return
+    if what is Field.CT_STATUS and op != "in":
+        # All bits are compared, and no first packet has one alone (measured).
+        draft.conditions.append(_HAS_CONNECTION if op == "!=" else _NEVER)
+        return
     values, negated = _compared(what, op, right)
     if not _within_the_algebra(draft, what, values, negated=negated):
         draft.conditions.append(_test(what, values, negated=negated))
