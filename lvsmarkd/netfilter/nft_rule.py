@@ -45,12 +45,7 @@ from lvsmarkd.netfilter.nft_values import (
 )
 from lvsmarkd.netfilter.nft_words import words_of
 
-_NFPROTO = {
-    "ipv4": Family.INET,
-    "ipv6": Family.INET6,
-    "ip": Family.INET,
-    "ip6": Family.INET6,
-}
+_NFPROTO = {"ipv4": Family.INET, "ipv6": Family.INET6, "ip": Family.INET, "ip6": Family.INET6}
 _HEADERS = {
     "icmp": 1,
     "igmp": 2,
