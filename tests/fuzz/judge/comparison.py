@@ -2,14 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import ip_network
 
 from msgspec import Struct, field
 
+from lvsmarkd.judge.evaluation.fates import fates_of
 from lvsmarkd.judge.evaluation.hook_path import HookPath, hook_path
 from lvsmarkd.judge.evaluation.journey import Journey
 from lvsmarkd.judge.evaluation.packet_class import PacketClass
 from lvsmarkd.judge.evaluation.terrain import Terrain
 from lvsmarkd.judge.evaluation.trail import End, Ending
+from lvsmarkd.model.fate import Fate, PacketFate
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.ports import PortRange
+from lvsmarkd.model.qualifiers import InInterface
 from lvsmarkd.model.ruleset import Ruleset
 from lvsmarkd.model.service import Family
 from tests.fuzz.judge.director import HOST, Director, Seen
@@ -21,6 +27,10 @@ ANY = "any"
 """It arrives, with what mark is not known."""
 Outcome = int | str
 """The mark of a packet where IPVS looks, or one of these two."""
+
+
+_MARK = 80
+"""The mark that packets of a flow should bear: what is not it is wrong."""
 
 
 class Disagreement(Struct, frozen=True):
@@ -60,9 +70,8 @@ class Judge:
         return self._terrain(family).path
 
     def ends(self, packet: Packet, packets: PacketClass) -> list[End]:
-        """What becomes of a class from a packet's sender: the ends that may be the packet's."""
-        ends = Journey(self._terrain(packet.family), packet.sender).ends(packets)
-        return [end for end in ends if end.sent.overlaps(packet.alone)]
+        """What becomes of a class of packets from a packet's sender."""
+        return Journey(self._terrain(packet.family), packet.sender).ends(packets)
 
     def _terrain(self, family: Family) -> Terrain:
         if family not in self._terrains:
@@ -123,7 +132,8 @@ def _judge(
     if judge.path(packet.family).unread:
         found.counts[f"{kind} of rulesets that were not read"] += 1
         return
-    ends = judge.ends(packet, packets)
+    whole = judge.ends(packet, packets)
+    ends = [end for end in whole if end.sent.overlaps(packet.alone)]
     said = outcomes(ends)
     if len(said) == 1 and ANY not in said:
         found.counts[f"{kind} certain"] += 1
@@ -133,3 +143,36 @@ def _judge(
     if not admits(said, seen):
         of = "alone" if kind == "packets" else "in a flow"
         found.disagreements.append(Disagreement(packet, said, seen, of))
+    for mark in {_MARK, seen.ipvs or _MARK} if kind == "flows" else ():
+        parts = [each for each in fates_of(whole, mark) if _holds(each, packet)]
+        if not any(_is_so(each, seen, mark) for each in parts):
+            told = frozenset[Outcome](f"{each.fate} {each.mark}" for each in parts)
+            found.disagreements.append(Disagreement(packet, told, seen, f"as a part for {mark}"))
+
+
+def _holds(fate: PacketFate, packet: Packet) -> bool:
+    """Whether a part of a flow has the packet."""
+    this = Packets(
+        destination=ip_network(packet.destination),
+        protocol=packet.protocol,
+        ports=(PortRange(packet.port, packet.port),),
+        qualifiers=(InInterface.of(packet.interface),),
+    )
+    return packet.interface in fate.interfaces and fate.packets.covers(this)
+
+
+def _is_so(fate: PacketFate, seen: Seen, mark: int) -> bool:
+    """Whether what is said of a part is what became of a packet in it, or may be."""
+    if fate.is_limited and seen.ipvs is None:
+        return True
+    match fate.fate:
+        case Fate.UNKNOWN:
+            return True
+        case Fate.DROPPED | Fate.ELSEWHERE:
+            return seen.ipvs is None
+        case Fate.RIGHT:
+            return seen.ipvs == mark
+        case Fate.UNMARKED:
+            return seen.ipvs == 0
+        case Fate.WRONG:
+            return seen.ipvs is not None and seen.ipvs == fate.mark
