@@ -72,7 +72,7 @@ class Campaign(Struct):
     def _one(self, seed: str) -> None:
         rules, families = ruleset(seed)
         sent = packets(seed, families, PACKETS)
-        flows = list(_flows(seed, sent))
+        flows = list(flows_of(seed, sent))
         compared, rules = self._accepted(rules, sent, flows)
         if compared is None:
             self.counts["rulesets refused"] += 1
@@ -136,10 +136,10 @@ def work(seed: str, first: int, step: int, seconds: float, end: int | None) -> F
     return campaign.counts, campaign.hidden_by, len(campaign.found)
 
 
-def _flows(seed: str, sent: list[Packet]) -> Iterator[_Flow]:
+def flows_of(seed: str, sent: list[Packet], count: int = FLOWS) -> Iterator[_Flow]:
     """For some packets a flow that they are in: several addresses, ports, interfaces."""
     random = Random(f"{seed} flows")
-    for packet in random.sample(sent, FLOWS):
+    for packet in random.sample(sent, min(count, len(sent))):
         alone = packet.alone
         bits = random.choice((0, 2, 4, 8))
         low, high = random.choice(((1, MAX_PORT), (alone.low, alone.low), (1, alone.low + 500)))

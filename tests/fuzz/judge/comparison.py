@@ -113,6 +113,15 @@ def compare(
     Raises RefusedError where the rules cannot be had.
     """
     director.load(lines)
+    return compare_loaded(director, packets, flows)
+
+
+def compare_loaded(
+    director: Director,
+    packets: Sequence[Packet],
+    flows: Iterable[tuple[Packet, PacketClass]] = (),
+) -> Comparison:
+    """The same for the rules that are in force, whoever put them there."""
     ruleset = director.read()
     seen = dict(zip(packets, director.send(packets), strict=True))
     judge = Judge(ruleset)
