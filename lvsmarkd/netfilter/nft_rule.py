@@ -127,7 +127,7 @@ def _take(drafts: list[_RuleDraft], name: str, value: object) -> None:
     match name, value:
         case "match", {"op": str(op), "left": left, "right": right}:
             _condition(_conditional(drafts), op, left, right)
-        case (("counter" | "log" | "comment" | "continue"), _):
+        case (("counter" | "log" | "comment" | "continue"), _) | ("xt", {"name": "comment"}):
             return
         case "mangle", {"key": key, "value": new}:
             if isinstance(new, Mapping) and "map" in new and isinstance(new["map"], Mapping):

@@ -286,7 +286,6 @@ def _redirect(dice: Dice) -> str:
 
 _HARMLESS = _word(
     *("NFLOG", "TOS --set-tos 0x10", "DSCP --set-dscp 1", "CHECKSUM --checksum-fill"),
-    *("NFQUEUE --queue-num 7", "NFQUEUE --queue-num 7 --queue-bypass"),
 )
 _NOTHING = _word("NFLOG --nflog-prefix ACCEPT")
 _MARKS: tuple[tuple[float, Words], ...] = (
@@ -301,6 +300,7 @@ _IN_MANGLE: tuple[tuple[float, Words], ...] = (
     *_ANYWHERE,
     (0.2, _HARMLESS),
     (0.1, _word("TPROXY --on-port 50080", "TPROXY --on-port 50080 --tproxy-mark 0x1/0x1")),
+    (0.05, _word("NFQUEUE --queue-num 7", "NFQUEUE --queue-num 7 --queue-bypass")),
     (0.03, _word("HMARK --hmark-tuple src,dst --hmark-mod 8 --hmark-rnd 1 --hmark-offset 1")),
 )
 _IN_RAW: tuple[tuple[float, Words], ...] = (

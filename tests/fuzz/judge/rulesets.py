@@ -37,7 +37,7 @@ def ruleset(seed: str) -> tuple[Script, tuple[Family, ...]]:
         for variant in variants:
             found = rules(dice, variant, named)
             used = used or "set" in " ".join(found)
-            if variant == "nft" and dice.likely(0.08):
+            if variant == "nft" and dice.likely(0.03):
                 found += _beside(dice, found)
             parts.append(found)
         ipsets += lines if used else []
