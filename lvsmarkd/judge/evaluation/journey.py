@@ -104,7 +104,8 @@ class Journey:
 
     def _entering(self, hooked: HookedChain, way: Way) -> tuple[list[Way], list[Way]]:
         """Which packets meet a base chain, and which pass it by."""
-        if hooked.is_nat and hooked.chain.rules and not self._terrain.tracks_connections:
+        decides = bool(hooked.chain.rules) or hooked.base.policy is not Verdict.ACCEPT
+        if hooked.is_nat and decides and not self._terrain.tracks_connections:
             place = Place(hooked.table.key, hooked.chain.name)
             fork = Fork(place, "whether conntrack is at work, without which nat is met by nothing")
             return [way.forked(replace(fork, matched=True))], [way.forked(fork)]
