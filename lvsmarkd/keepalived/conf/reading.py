@@ -1,7 +1,7 @@
 """keepalived.conf and its includes, read as keepalived would."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -14,7 +14,7 @@ from lvsmarkd.keepalived.conf.context import ReadContext
 from lvsmarkd.keepalived.conf.dialect import REFERENCE_DIALECT, Dialect
 from lvsmarkd.keepalived.conf.globbing import matches_of
 from lvsmarkd.keepalived.conf.grammar import Body
-from lvsmarkd.keepalived.conf.logical import LogicalLine
+from lvsmarkd.keepalived.conf.logical import Item, LogicalLine, Note
 from lvsmarkd.keepalived.conf.services import Programmed, programmed
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops
 from lvsmarkd.keepalived.conf.tls_files import TlsFile, unloadable
@@ -132,13 +132,24 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
         Completeness.WHOLE if whole else Completeness.SUSPECT,
         out.services,
         vrrp.instances,
-        annotations_of(transcript.items, dialect),
+        annotations_of(_whole_lines(transcript), dialect),
         _told(problems),
         tuple(dict.fromkeys((*transcript.files, *(file.path for file in tls_files)))),
         transcript.lookups,
         out.reserved,
         transcript.parent.namespace,
     )
+
+
+def _whole_lines(transcript: Transcript) -> Sequence[Item]:
+    """What was read, without an annotation in whose middle a file ends that was cut off: half a
+    declaration is another one.
+    """
+    items = transcript.items
+    cut = transcript.broken_off and transcript.open_blocks
+    if cut and items and isinstance(items[-1], Note):
+        return items[:-1]
+    return items
 
 
 def _told(problems: list[Problem]) -> tuple[Problem, ...]:

@@ -19,6 +19,8 @@ def _open(text: str) -> str:
 FOUND = [
     (server(21, inside="# lvsmarkd: to 192.0.2.1 tcp 80"), ["to 192.0.2.1 tcp 80: 21"]),
     (server(21, inside="!lvsmarkd:a"), ["a: 21"]),
+    # A file that is cut off may have half a declaration: that is another one.
+    (server(21, inside="# lvsmarkd: to 192.0.2.1 tcp 80").partition("80")[0], []),
     (server(21, inside="weight 1 ## lvsmarkd:  a  "), ["a: 21"]),
     (server(21, inside="TCP_CHECK {\n # lvsmarkd: a\n }"), ["a: 21"]),
     (server(21).replace("80 {", "80 {\n TCP_CHECK {\n # lvsmarkd: a\n }"), ["a: 21"]),
