@@ -157,7 +157,9 @@ def _of_packets(
     yield from packet_findings(desired, snapshot, ahead)
 
 
-def why_unknown(key: ServiceKey, desired: Desired, snapshot: Snapshot) -> str:
+def why_unknown(
+    key: ServiceKey, desired: Desired, snapshot: Snapshot, outlooks: Outlooks | None = None
+) -> str:
     """Why it is not known whether a service is covered, where ``covered`` says None for it."""
     match snapshot.chains.get(ChainKey(Plane.RUNTIME, key.family, Hook.PREROUTING)):
         case Unknown(reason):
@@ -169,7 +171,8 @@ def why_unknown(key: ServiceKey, desired: Desired, snapshot: Snapshot) -> str:
             "IPVS does not have it yet, and its packets may belong to another service until that"
             " has left IPVS"
         )
-    return ""
+    now = _outlook_now(desired, snapshot, outlooks or Outlooks())
+    return "" if now is None else now.why_unknown(key)
 
 
 def _waits(key: ServiceKey, desired: Desired) -> bool:

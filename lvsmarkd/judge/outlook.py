@@ -60,6 +60,13 @@ class ServiceOutlook(Struct, frozen=True):
             return None
         return bool(fates)
 
+    @property
+    def hidden(self) -> tuple[PacketFate, ...]:
+        """Parts of it whose fate is not known, one for each rule that hides it."""
+        unknown = [part.fate for part in self.parts if part.fate.fate is Fate.UNKNOWN]
+        # The first of each: a later one would take its place.
+        return tuple({fate.hidden_by: fate for fate in reversed(unknown)}.values())[::-1]
+
 
 class Outlook(Struct, frozen=True):
     """What becomes of all services' packets. ``unread`` are tables that could not be looked into,
@@ -74,6 +81,13 @@ class Outlook(Struct, frozen=True):
         if self.unread.get(key.family):
             return None
         return self.services[key].covered
+
+    def why_unknown(self, key: ServiceKey) -> str:
+        """Why that is not known; empty where it is."""
+        if self.covered(key) is not None:
+            return ""
+        hidden = (fate.why_unknown for fate in self.services[key].hidden)
+        return "; ".join(self.unread.get(key.family) or hidden)
 
 
 def outlook(desired: Desired, ruleset: Ruleset, host: HostView) -> Outlook:

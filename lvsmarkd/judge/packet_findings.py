@@ -16,7 +16,7 @@ from lvsmarkd.model.origin import Origin
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.rule import Hook, Plane
 from lvsmarkd.model.rule_ref import RuleRef
-from lvsmarkd.model.service import ServiceKey
+from lvsmarkd.model.service import Family, ServiceKey
 from lvsmarkd.model.snapshot import Snapshot
 
 _NARROW = "remove or narrow it"
@@ -24,10 +24,12 @@ _NARROW = "remove or narrow it"
 
 def packet_findings(desired: Desired, seen: Snapshot, ahead: Outlook) -> Iterator[Finding]:
     """What takes packets from services, or may. ``ahead`` is judged with our rules in force."""
+    served = {key.family for key in ahead.services}
+    for family in sorted(served):
+        if unread := ahead.unread.get(family):
+            yield _unread(family, unread)
     for key, each in sorted(ahead.services.items()):
-        unread = ahead.unread.get(key.family)
-        if unread:
-            yield _unread(key, unread[0], desired)
+        if ahead.unread.get(key.family):
             continue
         if not each.parts and desired.flows[key]:
             continue
@@ -170,17 +172,11 @@ def _hidden(key: ServiceKey, each: ServiceOutlook, desired: Desired) -> Iterator
     """One note for each rule that hides what becomes of packets."""
     if each.covered is not None:
         return
-    told = set[RuleRef | None]()
-    for part in each.parts:
-        fate = part.fate
-        if fate.fate is not Fate.UNKNOWN or fate.hidden_by in told:
-            continue
-        told.add(fate.hidden_by)
-        by = f" (“{fate.hidden_by}” in {fate.hidden_by.where})" if fate.hidden_by else ""
+    for fate in each.hidden:
         yield Finding(
             Kind.UNKNOWN,
             f"whether packets of {fate.packets} come to IPVS with mark {key.mark} cannot be told:"
-            f" {fate.reason}{by}",
+            f" {fate.why_unknown}",
             f"see lvsmarkd explain {key.mark}",
             graded=Severity.NOTE,
             service=key,
@@ -191,13 +187,12 @@ def _hidden(key: ServiceKey, each: ServiceOutlook, desired: Desired) -> Iterator
         )
 
 
-def _unread(key: ServiceKey, reason: str, desired: Desired) -> Finding:
+def _unread(family: Family, reasons: tuple[str, ...]) -> Finding:
     return Finding(
         Kind.UNKNOWN,
-        f"whether packets come to IPVS with mark {key.mark} cannot be told: {reason}",
+        f"whether {family} packets come to IPVS with their marks cannot be told:"
+        f" {'; '.join(reasons)}",
         graded=Severity.NOTE,
-        service=key,
-        family=key.family,
-        origins=desired.services[key].origins,
+        family=family,
         subject="ruleset",
     )

@@ -67,3 +67,9 @@ class PacketFate(Struct, frozen=True):
         if self.fate in {Fate.DROPPED, Fate.ELSEWHERE} and self.steps:
             told.append(self.steps[-1].rule)
         return tuple(dict.fromkeys(told))
+
+    @property
+    def why_unknown(self) -> str:
+        """What hides the answer, with the rule that does."""
+        rule = self.hidden_by
+        return self.reason if rule is None else f"{self.reason} (“{rule}” in {rule.where})"

@@ -102,6 +102,9 @@ SEEN_IN_FIREWALL = DRIFT | {
 """The kinds that are found by looking at the firewall: where it cannot be read, they may be so
 still."""
 
+SEEN_OF_PACKETS = frozenset({Kind.CONFLICT, Kind.UNACCEPTED})
+"""Of these, the kinds that take all tables of a family to be read."""
+
 _OF_A_FILE = frozenset({Kind.REFUSED, Kind.PROBLEM})
 """The kinds about a line of a file: the same one, whether or not the service that it is about is
 there."""

@@ -51,7 +51,9 @@ class Repair(Struct, frozen=True):
 
 class ServiceState(Struct, frozen=True):
     """One service at the end of a pass. ``covered`` and ``loaded`` (whether IPVS has it) are
-    None where that could not be seen, ``configured`` says that keepalived.conf holds it.
+    None where that is not known, ``configured`` says that keepalived.conf holds it.
+
+    ``unknown_because`` says why ``covered`` is None, ``last_known`` is what it was before that.
     """
 
     key: ServiceKey
@@ -60,6 +62,13 @@ class ServiceState(Struct, frozen=True):
     packets: int | None = None
     loaded: bool | None = None
     configured: bool = True
+    unknown_because: str = ""
+    last_known: bool | None = None
+
+    @property
+    def as_told(self) -> bool | None:
+        """Whether it was covered when that was last known: what was told of it still stands."""
+        return self.last_known if self.covered is None else self.covered
 
 
 class Fight(Struct, frozen=True):
@@ -84,6 +93,8 @@ class Report(Struct, frozen=True):
     ``source`` names the keepalived.conf that was read, and the process that it is of.
     ``error`` is a sentence where the pass failed. ``checksum`` stands for what must hold.
     ``unread`` are the families that could not be read at the end, each in its plane.
+    ``unjudged`` are those of whose packets nothing certain is known, since some table, whoever's,
+    could not be looked into. ``keepalived_runs`` is None where that cannot be seen.
     """
 
     trigger: Trigger
@@ -110,6 +121,8 @@ class Report(Struct, frozen=True):
     trouble: str = ""
     source: str = ""
     unread: frozenset[tuple[Plane, Family]] = frozenset()
+    unjudged: frozenset[Family] = frozenset()
+    keepalived_runs: bool | None = None
 
     @property
     def blind(self) -> bool:

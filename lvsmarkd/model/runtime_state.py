@@ -8,7 +8,7 @@ from msgspec import Struct, field
 from lvsmarkd.model.claim import MarkClaim
 from lvsmarkd.model.ipvs import KernelServices
 from lvsmarkd.model.keepalived import Reading
-from lvsmarkd.model.running import Running
+from lvsmarkd.model.running import Running, RunningKeepalived, Stopped
 from lvsmarkd.model.unknown import Unknown
 
 
@@ -36,6 +36,17 @@ class RuntimeState(Struct, frozen=True):
     claims: tuple[MarkClaim, ...] = ()
     ipvs_here: bool | None = None
     unseen: Mapping[HostSource, Unknown] = field(default_factory=dict)
+
+    @property
+    def keepalived_runs(self) -> bool | None:
+        """Whether there is a keepalived that runs; None where that was not, or cannot be, seen."""
+        match self.running:
+            case RunningKeepalived():
+                return True
+            case Stopped():
+                return False
+            case _:
+                return None
 
 
 UNASKED = RuntimeState()

@@ -173,17 +173,29 @@ class Reconciler(Struct):
             trouble=str(failure.trouble) if failure else "",
             source=inputs.source,
             unread=counts.unread(),
+            unjudged=counts.unjudged(),
+            keepalived_runs=wanted.runtime_state.keepalived_runs,
         )
 
     def _cut_short(
         self, error: OSError | MemoryError, trigger: Trigger, mode: Mode, start: float
     ) -> Report:
-        """What a pass came to that the host could not carry: all that was known before holds."""
+        """What a pass came to that the host could not carry: all findings of before hold, and of
+        what there is now nothing is known.
+        """
         known = self._reported or Report(
             trigger, Result.ERROR, mode, NO_BACKEND, "", Plan(), Plan()
         )
+        why = shortage_sentence(error)
+        unseen = [
+            replace(state, covered=None, unknown_because=why, packets=None, loaded=None)
+            for state in known.services
+        ]
         return replace(
             known,
+            services=tuple(unseen),
+            rules_present={},
+            keepalived_runs=None,
             trigger=trigger,
             result=Result.ERROR,
             mode=mode,
@@ -192,7 +204,7 @@ class Reconciler(Struct):
             actors=(),
             duration=self.clock.monotonic() - start,
             latency=None,
-            error=shortage_sentence(error),
+            error=why,
             trouble=str(Trouble.GONE),
             finished=self.clock.epoch(),
         )

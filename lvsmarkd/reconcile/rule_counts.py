@@ -5,7 +5,7 @@ from collections import Counter
 from msgspec import Struct, field
 
 from lvsmarkd.judge.desired import Desired
-from lvsmarkd.judge.judgement import covered
+from lvsmarkd.judge.judgement import covered, why_unknown
 from lvsmarkd.judge.outlooks import Outlooks
 from lvsmarkd.model.ipvs import in_ipvs
 from lvsmarkd.model.report import ServiceState
@@ -33,6 +33,7 @@ class RuleCounts(Struct, frozen=True):
                 packets.get(key),
                 in_ipvs(kernel, key) if kernel is not None else None,
                 key in self.wanted.configured,
+                why_unknown(key, self.wanted, self.seen, self.outlooks) if state is None else "",
             )
             for key, state in sorted(covered(self.wanted, self.seen, self.outlooks).items())
         )
@@ -61,6 +62,13 @@ class RuleCounts(Struct, frozen=True):
             for chain_key, chain in self.seen.chains.items()
             if isinstance(chain, Unknown)
         )
+
+    def unjudged(self) -> frozenset[Family]:
+        """The families with a table, whoever's, that could not be looked into."""
+        if not self.seen.is_complete:
+            return frozenset()
+        now = self.outlooks.of(self.wanted, self.seen.ruleset, self.seen.host)
+        return frozenset(family for family, reasons in now.unread.items() if reasons)
 
     def _planes(self) -> list[Plane]:
         planes = {chain_key.plane for chain_key in self.seen.chains}

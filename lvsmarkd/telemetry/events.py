@@ -83,7 +83,8 @@ def _backend(before: Report | None, after: Report) -> Iterator[Message]:
 
 
 def _unread(report: Report) -> list[Finding]:
-    return [f for f in report.left.findings if f.kind is Kind.UNKNOWN]
+    """What could not be read. What a rule hides of a service's packets is another matter."""
+    return [f for f in report.left.findings if f.kind is Kind.UNKNOWN and f.service is None]
 
 
 def _whole(before: Report | None, after: Report) -> Iterator[Message]:
@@ -149,7 +150,7 @@ def _fight(fight: Fight, report: Report) -> Message:
 
 
 def _services(before: Report | None, after: Report) -> Iterator[Message]:
-    known = {state.key: state.covered for state in before.services} if before else {}
+    known = {state.key: state.as_told for state in before.services} if before else {}
     reasons = {f.service: f for f in after.left.findings if f.kind is Kind.UNCOVERED}
     # A conflict has a message of its own, when it comes and when it goes.
     overruled = _overruled(after) | (_overruled(before) if before else set())

@@ -43,6 +43,8 @@ _COURSES = dict.fromkeys(DRIFT, _DRIFT) | {
     Kind.UNSEEN: _Course(Event.UNSEEN, Event.SEEN),
     # UNCOVERED and UNKNOWN are told by what they mean for services and for the backend.
 }
+_HIDDEN = _Course(Event.COVERAGE_UNKNOWN, Event.COVERAGE_KNOWN, by_somebody=True)
+"""UNKNOWN, where a rule hides what becomes of a service's packets."""
 
 _CONFIGURATION = frozenset({Kind.REFUSED, Kind.PROBLEM, Kind.UNUSED})
 
@@ -84,6 +86,8 @@ def went(transition: Transition) -> Iterator[Message]:
 
 
 def _course(finding: Finding) -> _Course | None:
+    if finding.kind is Kind.UNKNOWN and finding.service is not None:
+        return _HIDDEN
     held = finding.kind is Kind.STALE and finding.severity is Severity.NOTE
     return _HELD if held else _COURSES.get(finding.kind)
 

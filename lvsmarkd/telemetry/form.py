@@ -114,6 +114,7 @@ def state_form(state: ServiceState) -> Form:
         "mark": state.key.mark,
         "coverage": state.coverage,
         "covered": state.covered,
+        "unknown_because": state.unknown_because or None,
         "packets": state.packets,
         "loaded": state.loaded,
         "configured": state.configured,

@@ -38,6 +38,9 @@ class Event(StrEnum):
 
     UNCOVERED = "f0b90de15a784496b5937c4b584ca174"
     COVERED = "e46ef1944879445889644c9ff743a667"
+    COVERAGE_UNKNOWN = "92993e27327d45a99f173bf47f874d3c"
+    """A rule hides what becomes of a service's packets."""
+    COVERAGE_KNOWN = "d5d6c895e40f4a22b7c98468a8c2c2ef"
     INFERRED = "cba0fbb99dac4526b90dc5e03adf99f6"
     CONFLICT = "9fb5e8a8389e4f448e54adf8635c58e5"
     CONFLICT_OVER = "0d8dd94a2bee4e589c1e76a261697fcb"

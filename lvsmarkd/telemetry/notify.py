@@ -66,8 +66,10 @@ def status_line(transition: Transition) -> str:
     report, changed = transition.after, transition.changed
     services = report.services
     covered = sum(state.covered is True for state in services)
+    unknown = sum(state.covered is None for state in services)
+    hidden = f", {unknown} not known" if unknown else ""
     parts = [
-        f"{_heading(report)}: {_count(len(services), 'service')}, {covered} covered",
+        f"{_heading(report)}: {_count(len(services), 'service')}, {covered} covered{hidden}",
         report.backend,
     ]
     if report.fights:

@@ -1,19 +1,20 @@
 """From the reports of passes to figures."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct, field
 
-from lvsmarkd.model.finding import DRIFT, Kind
+from lvsmarkd.model.finding import DRIFT, Kind, Severity
 from lvsmarkd.model.plan import AddRule, EnsureJump, RemoveChain, RemoveRule, ReplaceChain, Step
 from lvsmarkd.model.report import Cause, Mode, Report, Result
 from lvsmarkd.model.rule import Hook, Plane, Rule
-from lvsmarkd.model.service import Family
+from lvsmarkd.model.service import Family, ServiceKey
 from lvsmarkd.model.wake import Trigger
 from lvsmarkd.telemetry import series as s
 from lvsmarkd.telemetry.counters import Exposure, MarkedPackets
 from lvsmarkd.telemetry.samples import Labels, SampleStore
+from lvsmarkd.telemetry.series import Series
 from lvsmarkd.telemetry.transition import Transition
 
 _ACTIONS: dict[type[Step], str] = {
@@ -82,6 +83,8 @@ class MetricsRecorder(Struct):
         samples.replace(s.BACKEND_INFO, {(report.backend, report.backend_version): 1})
         samples.put(s.KEEPALIVED_VALID, report.configuration_valid)
         samples.put(s.KEEPALIVED_PROBLEMS, len(report.configuration_problems))
+        running = report.keepalived_runs
+        samples.replace(s.KEEPALIVED_RUNNING, {} if running is None else {(): running})
         samples.put(s.CHECKSUM, report.checksum)
         for series, rules in ((s.DESIRED, report.rules_desired), (s.PRESENT, report.rules_present)):
             counts = ((family, plane, n) for plane in rules for family, n in rules[plane].items())
@@ -140,22 +143,18 @@ class MetricsRecorder(Struct):
         samples, services = self.samples, report.services
         marks = Counter(state.key.family for state in services)
         samples.replace(s.MARKS, {(family,): marks[family] for family in Family})
-        covered: dict[Labels, float] = {
-            (str(state.key.mark), state.key.family): state.covered
-            for state in services
-            if state.covered is not None
+        # What is not known has no value: its last one may be false by now.
+        _put_each(samples, s.COVERED, {state.key: state.covered for state in services})
+        _put_each(samples, s.UNKNOWN, {state.key: state.covered is None for state in services})
+        refused = {
+            finding.service
+            for finding in report.left.findings
+            if finding.kind is Kind.UNACCEPTED and finding.severity is Severity.CRITICAL
         }
-        samples.replace(s.COVERED, covered)
-        loaded: dict[Labels, float] = {
-            (str(state.key.mark), state.key.family): state.loaded
-            for state in services
-            if state.loaded is not None
-        }
-        samples.replace(s.LOADED, loaded)
-        configured: dict[Labels, float] = {
-            (str(state.key.mark), state.key.family): state.configured for state in services
-        }
-        samples.replace(s.CONFIGURED, configured)
+        judged = [state.key for state in services if state.covered is not None]
+        _put_each(samples, s.REFUSED, {key: key in refused for key in judged})
+        _put_each(samples, s.LOADED, {state.key: state.loaded for state in services})
+        _put_each(samples, s.CONFIGURED, {state.key: state.configured for state in services})
         disturbed = frozenset(
             step.chain_key.family
             for step in report.found.steps
@@ -178,6 +177,16 @@ class MetricsRecorder(Struct):
         if undone and report.latency is not None:
             self.exposure.add(report.latency)
         self.exposure.set(now, exposed=any(state.covered is False for state in report.services))
+
+
+def _put_each(
+    samples: SampleStore, series: Series, values: Mapping[ServiceKey, bool | None]
+) -> None:
+    """The values of a series that has the labels mark and family; None is none."""
+    known: dict[Labels, float] = {
+        (str(key.mark), key.family): value for key, value in values.items() if value is not None
+    }
+    samples.replace(series, known)
 
 
 def _failed(before: Report | None, after: Report) -> Iterator[Step]:

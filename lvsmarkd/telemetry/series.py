@@ -60,10 +60,27 @@ KEEPALIVED_PROBLEMS = _gauge(
     "keepalived_config_problems",
     "Problems in keepalived.conf and in the declarations; notes are not counted.",
 )
+KEEPALIVED_RUNNING = _gauge(
+    "keepalived_running",
+    "Whether there is a keepalived that runs; not there where that is not seen.",
+)
 MARKS = _gauge("keepalived_marks", "Services by firewall mark.", "family")
 COVERED = _gauge(
     "mark_covered",
-    "Whether the service's packets are marked. What cannot be read keeps its last value.",
+    "Whether the service's packets come to IPVS with its mark; not there where that is not known.",
+    "mark",
+    "family",
+)
+UNKNOWN = _gauge(
+    "mark_unknown",
+    "Whether it is not known if the service's packets come to IPVS with its mark.",
+    "mark",
+    "family",
+)
+REFUSED = _gauge(
+    "mark_refused_at_input",
+    "Whether packets of the service are refused at INPUT, before IPVS; not there where that is"
+    " not known.",
     "mark",
     "family",
 )
@@ -109,7 +126,7 @@ DRIFT_SINCE = _gauge(
 )
 EXPOSED = _counter(
     "exposed_seconds_total",
-    "Time with at least one uncovered mark, repairs of what was undone included.",
+    "Time with at least one mark known to be uncovered, repairs of what was undone included.",
 )
 REPAIRS = _counter(
     "repairs_total",

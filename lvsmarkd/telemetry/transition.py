@@ -1,6 +1,7 @@
 """From one pass to the next: made once per pass, told by journal, metrics and status.
 
-Unknown is not absent: where a pass could not look, what was last known holds on.
+Unknown is not absent: where a pass could not look, what was last known holds on for the journal,
+beside what is so now: metrics and ``status`` say that it is not known.
 """
 
 from collections import Counter
@@ -9,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lvsmarkd.model.finding import SEEN_IN_FIREWALL, Finding
+from lvsmarkd.model.finding import SEEN_IN_FIREWALL, SEEN_OF_PACKETS, Finding, Kind
 from lvsmarkd.model.report import NO_BACKEND, Report, ServiceState
 from lvsmarkd.model.rule import Plane
 from lvsmarkd.model.service import Family
@@ -60,8 +61,8 @@ def _beyond(findings: Iterable[Finding], known: Iterable[Finding]) -> Iterator[F
 
 
 def with_last_known(before: Report | None, after: Report) -> Report:
-    """``after``, with what was found in the firewall, the coverage and the firewall of ``before``
-    where it could not look.
+    """``after``, with what was found in the firewall and the firewall of ``before`` where it could
+    not look, and beside a coverage that is not known the one that was last.
 
     A family that could not be read as a whole keeps what was last known of it, unless
     something was written to it since.
@@ -75,12 +76,10 @@ def with_last_known(before: Report | None, after: Report) -> Report:
     kept = tuple(
         finding
         for finding in before.left.findings
-        if finding.kind in SEEN_IN_FIREWALL
-        and _is_unread(finding, unread)
-        and finding.key not in seen
+        if (_is_unread(finding, unread) or _is_unjudged(finding, after)) and finding.key not in seen
     )
     known = {state.key: state for state in before.services}
-    services = tuple(_filled_in(state, known.get(state.key)) for state in after.services)
+    services = tuple(_remembering(state, known.get(state.key)) for state in after.services)
     if not kept and services == after.services:
         return after
     left = replace(after.left, findings=(*after.left.findings, *kept))
@@ -97,11 +96,23 @@ def _is_unread(finding: Finding, unread: Collection[tuple[Plane, Family]]) -> bo
     """Whether where it was found could not be looked at. What is about no family is about all;
     what a previous firewall has is looked at with what the present one has.
     """
+    if not (finding.kind in SEEN_IN_FIREWALL or _is_hidden(finding)):
+        return False
     families = tuple(Family) if finding.family is None else (finding.family,)
     return any((finding.plane, family) in unread for family in families)
 
 
-def _filled_in(state: ServiceState, before: ServiceState | None) -> ServiceState:
+def _is_unjudged(finding: Finding, after: Report) -> bool:
+    of_packets = finding.kind in SEEN_OF_PACKETS or _is_hidden(finding)
+    return of_packets and finding.family in after.unjudged
+
+
+def _is_hidden(finding: Finding) -> bool:
+    """Whether it says that a rule hides what becomes of a service's packets."""
+    return finding.kind is Kind.UNKNOWN and finding.service is not None
+
+
+def _remembering(state: ServiceState, before: ServiceState | None) -> ServiceState:
     if state.covered is not None or before is None:
         return state
-    return replace(state, covered=before.covered)
+    return replace(state, last_known=before.as_told)

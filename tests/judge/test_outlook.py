@@ -8,15 +8,17 @@ from msgspec.structs import replace
 from lvsmarkd.backends.iptables.snapshot import snapshot_of
 from lvsmarkd.backends.iptables.toolset import Variant
 from lvsmarkd.judge.desired import Options, desired
-from lvsmarkd.judge.judgement import covered, judge
+from lvsmarkd.judge.judgement import covered, judge, why_unknown
 from lvsmarkd.judge.outlooks import Outlooks
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.host import HostView
 from lvsmarkd.model.ruleset import Lister, Ruleset, Table, TableKey
+from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.model.unknown import Unknown
+from lvsmarkd.reconcile.rule_counts import RuleCounts
 from tests.harness.rulesets import saved
 from tests.harness.values import declare, flow, instance, key, reading, service, want
 
@@ -123,6 +125,35 @@ def test_what_hides_the_answer_is_a_note_that_names_it() -> None:
     assert covered(DECLARED, whole)[key(80)] is None
     [unread] = [f for f in judge(DECLARED, whole).findings if f.kind is Kind.UNKNOWN]
     assert "nft failed: -11" in unread.fact
+    assert unread.family is Family.INET
+    assert why_unknown(key(80), DECLARED, whole) == "nft failed: -11"
+
+
+def test_why_it_is_not_known_names_each_rule_that_hides_the_answer_once() -> None:
+    two = want(declare(80, flow("192.0.2.10", 80), flow("192.0.2.10", 443)))
+    each = "pre -d 192.0.2.10 MARK 80\n"
+    why = why_unknown(key(80), two, seen(each + "pre -m time --timestart 10:00 MARK 9"))
+    assert why.count("(“-m time --timestart 10:00 -j MARK") == 1
+    assert why.endswith("in table mangle, chain PREROUTING)")
+    both = "pre -m time -p tcp --dport 80 MARK 9\nin -m time -p tcp --dport 443 -j DROP"
+    why = why_unknown(key(80), two, seen(each + both))
+    assert "in table mangle, chain PREROUTING)" in why
+    assert "in table filter, chain INPUT)" in why
+    assert why_unknown(key(80), two, seen(each)) == ""
+
+
+def test_the_report_of_a_pass_says_why_it_is_not_known() -> None:
+    hidden = seen(OURS + "pre -m time --timestart 10:00 MARK 9")
+    [state] = RuleCounts(DECLARED, hidden).services()
+    assert state.covered is None
+    assert "--timestart 10:00" in state.unknown_because
+    assert not RuleCounts(DECLARED, hidden).unjudged()
+    [state] = RuleCounts(DECLARED, seen(OURS)).services()
+    assert (state.covered, state.unknown_because) == (True, "")
+    odd = Ruleset({TableKey(Lister.NFT, "inet", "odd"): Unknown("nft failed: -11")})
+    counts = RuleCounts(DECLARED, seen(OURS, more=odd))
+    assert counts.unjudged() == {Family.INET}
+    assert [state.unknown_because for state in counts.services()] == ["nft failed: -11"]
 
 
 WATCHED = desired(

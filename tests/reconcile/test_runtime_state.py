@@ -177,13 +177,24 @@ def test_what_keepalived_has_read_and_ipvs_lacks_is_a_warning(director: Director
     assert "nothing is balanced" in unloaded.message
 
 
-def test_a_stopped_keepalived_is_no_alarm(director: Director) -> None:
+def test_whether_keepalived_runs_is_in_the_report_where_it_is_seen(director: Director) -> None:
+    assert director.look().keepalived_runs is True
+    director.running = Stopped()
+    assert director.look().keepalived_runs is False
+    director.running = Unknown("/proc is hidden")
+    assert director.look().keepalived_runs is None
+
+
+def test_a_stopped_keepalived_is_no_finding_about_rules_and_is_reported(
+    director: Director,
+) -> None:
     director.running, director.kernel = Stopped(), NoIpvs()
     director.toml.write_text(f'[keepalived]\nconfig = "{director.conf}"\n')
     report = director.look()
     assert director.marks() == {80}
     assert [state.loaded for state in report.services] == [False]
     assert report.left.findings == ()
+    assert report.keepalived_runs is False
 
 
 def test_a_service_made_by_hand_that_nothing_marks_is_uncovered(director: Director) -> None:

@@ -29,7 +29,7 @@ NO_DESCRIPTOR = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 @pytest.mark.parametrize(
     ("error", "said"), [(NO_DESCRIPTOR, "LimitNOFILE="), (MemoryError(), "MemoryMax=")]
 )
-def test_a_pass_that_the_host_cannot_carry_is_an_error_and_what_was_known_stays(
+def test_a_pass_that_the_host_cannot_carry_is_an_error_that_says_nothing_new(
     tmp_path: Path, error: Exception, said: str
 ) -> None:
     bench = Bench(tmp_path)
@@ -45,7 +45,10 @@ def test_a_pass_that_the_host_cannot_carry_is_an_error_and_what_was_known_stays(
         assert report.result is Result.ERROR
         assert said in report.error
         assert report.trouble == "gone"
-        assert report.services == before.services
+        [service] = report.services
+        assert service.key == before.services[0].key
+        assert (service.covered, service.unknown_because) == (None, report.error)
+        assert report.rules_present == {}
         assert report.left == before.left
         assert report.repairs == ()
     bench.paper.before_read = lambda: None

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from lvsmarkd.model.finding import SEEN_IN_FIREWALL, Kind, Severity
+from lvsmarkd.model.finding import SEEN_IN_FIREWALL, Finding, Kind, Severity
 from lvsmarkd.model.firewall import Program
 from lvsmarkd.model.plan import Owned, Part
 from lvsmarkd.model.report import NO_BACKEND, Fight, Mode, Report
@@ -245,6 +245,45 @@ def test_what_was_found_in_a_firewall_that_falls_silent_is_not_told_as_gone(
     assert lasting not in with_last_known(before, silent).left.findings
     back = with_last_known(before, silent)
     assert [e for e in events(told_of(back, left(known))) if e is not Event.BACKEND_BACK] == []
+
+
+HIDDEN = replace(
+    finding(Kind.UNKNOWN, "what becomes of it cannot be told: its time (“-m time”)", mark=80),
+    graded=Severity.NOTE,
+)
+
+
+def test_a_rule_that_hides_what_becomes_of_packets_is_told_when_it_comes_and_goes() -> None:
+    seen = replace(QUIET, services=(state(80),))
+    hidden = replace(left(HIDDEN), services=(state(80, covered=None),), unread=frozenset())
+    [came] = told_of(seen, hidden)
+    assert (came.event, came.priority) == (Event.COVERAGE_UNKNOWN, Priority.NOTICE)
+    assert came.text.startswith("fwmark 80 inet: what becomes of it cannot be told")
+    assert told_of(hidden, hidden) == ()
+    [went] = told_of(hidden, seen)
+    assert went.event is Event.COVERAGE_KNOWN
+
+
+@pytest.mark.parametrize("known", [HIDDEN, finding(Kind.UNACCEPTED, "it is so", mark=80)])
+def test_a_table_that_cannot_be_looked_into_ends_nothing(known: Finding) -> None:
+    unjudged = replace(QUIET, unjudged=frozenset({Family.INET}))
+    assert told_of(replace(left(known), unread=frozenset()), unjudged) == ()
+    gone = finding(Kind.ORPHAN, "sets 5")
+    assert events(told_of(left(gone), unjudged)) == [Event.ORPHAN_GONE]
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_a_service_of_which_nothing_was_known_for_a_while_is_told_where_it_changed(
+    last: bool,
+) -> None:
+    before = replace(QUIET, services=(state(80, covered=last),))
+    silent = replace(QUIET, services=(state(80, covered=None),))
+    assert told_of(before, silent) == ()
+    while_silent = with_last_known(with_last_known(before, silent), silent)
+    assert [(s.covered, s.as_told) for s in while_silent.services] == [(None, last)]
+    assert told_of(while_silent, before) == ()
+    [other] = told_of(while_silent, replace(QUIET, services=(state(80, covered=not last),)))
+    assert other.event is (Event.UNCOVERED if last else Event.COVERED)
 
 
 def test_what_a_former_firewall_has_is_unread_with_the_present_one() -> None:

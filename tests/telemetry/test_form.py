@@ -1,15 +1,16 @@
 """Findings as JSON has them, and as people read them: the same, from wherever they come."""
 
 import pytest
+from msgspec.structs import replace
 
 from lvsmarkd.cli.output import print_findings
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.origin import Origin
 from lvsmarkd.model.rule_ref import Keeper, RuleRef
 from lvsmarkd.model.service import Family
-from lvsmarkd.telemetry.form import finding_form
+from lvsmarkd.telemetry.form import finding_form, state_form
 from tests.harness.values import key
-from tests.telemetry.reports import missing, rule
+from tests.telemetry.reports import missing, rule, state
 
 FOREIGN = RuleRef("mangle", "PREROUTING", "-j MARK --set-mark 5", 3)
 CONFLICT = Finding(
@@ -89,3 +90,11 @@ def test_a_finding_is_printed_with_its_rule_unless_the_sentence_quotes_it(
         "    # lvsmarkd: …",
         "    # …",
     ]
+
+
+def test_a_service_of_which_it_is_not_known_says_why_and_not_what_was_known_before() -> None:
+    hidden = replace(state(80, covered=None), unknown_because="a rule hides it", last_known=True)
+    form = state_form(hidden)
+    assert (form["covered"], form["unknown_because"]) == (None, "a rule hides it")
+    form = state_form(state(80))
+    assert (form["covered"], form["unknown_because"]) == (True, None)

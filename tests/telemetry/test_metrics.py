@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from lvsmarkd.model.finding import Kind
+from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.plan import AddRule, Owned, Part, Plan
 from lvsmarkd.model.report import Fight, Mode, Report, Result, ServiceState
 from lvsmarkd.model.rule import Plane
@@ -63,6 +63,7 @@ def test_every_series_is_served_once_with_its_help_and_labels(scraped: Scraped) 
         services=(state(80, packets=7),),
         rules_desired=rules,
         rules_present=rules,
+        keepalived_runs=True,
     )
     scraped.see(left(finding(Kind.ORPHAN, "sets 5")), whole)
     scraped.metrics.backend_call("observe", "ok", 0.003)
@@ -81,7 +82,7 @@ def test_every_series_is_served_once_with_its_help_and_labels(scraped: Scraped) 
 
 def test_the_names_are_unique_and_follow_the_conventions() -> None:
     names = [each.name for each in series.ALL]
-    assert len(names) == len(set(names)) == 39
+    assert len(names) == len(set(names)) == 42
     for each in series.ALL:
         assert each.name.endswith("_total") is (each.type is series.Type.COUNTER)
         assert not {"actor", "rule", "destination"} & set(each.labels)
@@ -148,11 +149,25 @@ def test_marks_of_two_families_are_two_services(scraped: Scraped) -> None:
     assert scraped("mark_covered", mark="80", family="inet6") == 0
 
 
-def test_what_cannot_be_read_keeps_its_last_value(scraped: Scraped) -> None:
+@pytest.mark.parametrize("covered", [True, False])
+def test_a_service_of_which_it_is_not_known_has_no_value_that_may_be_false(
+    scraped: Scraped, covered: bool
+) -> None:
+    scraped.see(replace(QUIET, services=(state(80, covered=covered),)))
+    assert (scraped("mark_covered", **WEB), scraped("mark_unknown", **WEB)) == (covered, 0)
+    for blind in (left(unread()), QUIET):  # unread, and judged unknown
+        scraped.see(replace(blind, services=(state(80, covered=None),)))
+        assert (scraped("mark_covered", **WEB), scraped("mark_unknown", **WEB)) == (None, 1)
+        assert scraped("mark_refused_at_input", **WEB) is None
+    scraped.see(replace(QUIET, services=(state(80),)))
+    assert (scraped("mark_covered", **WEB), scraped("mark_unknown", **WEB)) == (1, 0)
+    scraped.see(QUIET)
+    assert scraped("mark_unknown", **WEB) is None
+
+
+def test_drift_that_cannot_be_seen_keeps_its_last_value(scraped: Scraped) -> None:
     blind = replace(left(unread()), services=(state(80, covered=None), state(81, covered=None)))
     scraped.see(drifting(80), blind)
-    assert scraped("mark_covered", **WEB) == 0
-    assert scraped("mark_covered", mark="81", family="inet") is None
     assert scraped("rules_drifted", kind="missing", family="inet", plane="runtime") == 1
     assert scraped("findings", kind="unknown", severity="warning") == 1
     scraped.see(replace(QUIET, services=(state(80), state(81))))
@@ -206,10 +221,42 @@ def test_exposure_holds_the_time_that_a_repair_took(scraped: Scraped) -> None:
     assert scraped("exposed_seconds_total") == 0.5
 
 
-def test_exposure_goes_on_while_nothing_can_be_read(scraped: Scraped) -> None:
-    scraped.see(drifting(80), replace(left(unread()), services=(state(80, covered=None),)))
+def test_exposure_is_the_time_in_which_it_is_known(scraped: Scraped) -> None:
+    scraped.see(drifting(80))
+    scraped.now += 2
+    scraped.see(replace(left(unread()), services=(state(80, covered=None),)))
     scraped.now += 7
-    assert scraped("exposed_seconds_total") == 7
+    assert scraped("exposed_seconds_total") == 2
+    scraped.see(drifting(80))
+    scraped.now += 3
+    assert scraped("exposed_seconds_total") == 5
+
+
+def test_whether_keepalived_runs_is_shown_where_it_is_seen(scraped: Scraped) -> None:
+    assert scraped("keepalived_running") is None
+    for runs in (True, False, None):
+        scraped.see(replace(QUIET, keepalived_runs=runs))
+        assert scraped("keepalived_running") == runs
+
+
+def test_packets_that_input_refuses_are_shown_for_their_service(scraped: Scraped) -> None:
+    refused = replace(finding(Kind.UNACCEPTED, "refused", mark=80), graded=Severity.CRITICAL)
+    by_one_interface = finding(Kind.UNACCEPTED, "refused by eth1", mark=81)
+    services = (state(80, covered=False), state(81))
+    scraped.see(replace(left(refused, by_one_interface), services=services))
+    assert scraped("mark_refused_at_input", **WEB) == 1
+    assert scraped("mark_refused_at_input", mark="81", family="inet") == 0
+    scraped.see(replace(left(unread()), services=(state(80, covered=None), state(81))))
+    assert scraped("mark_refused_at_input", **WEB) is None
+    scraped.see(replace(QUIET, services=(state(80), state(81))))
+    assert scraped("mark_refused_at_input", **WEB) == 0
+
+
+def test_whether_ipvs_has_a_service_is_shown_where_it_is_seen(scraped: Scraped) -> None:
+    for loaded in (True, False, None):
+        scraped.see(replace(QUIET, services=(replace(state(80), loaded=loaded),)))
+        assert scraped("mark_service_loaded", **WEB) == loaded
+        assert scraped("mark_service_configured", **WEB) == 1
 
 
 @pytest.mark.parametrize(

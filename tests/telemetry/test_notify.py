@@ -84,6 +84,10 @@ TWO = replace(QUIET, services=(state(80), state(81)))
     ("report", "line"),
     [
         (TWO, "in sync: 2 services, 2 covered; iptables-nft"),
+        (
+            replace(QUIET, services=(state(80), state(81, covered=None))),
+            "in sync: 2 services, 1 covered, 1 not known; iptables-nft",
+        ),
         (undone(80), "in sync: 1 service, 1 covered; iptables-nft; last change 1 repair"),
         (drifting(80), "observe, 1 finding: 1 service, 0 covered; iptables-nft"),
         (replace(TWO, mode=Mode.PAUSED), "paused, in sync: 2 services, 2 covered; iptables-nft"),

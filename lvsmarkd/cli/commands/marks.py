@@ -1,7 +1,7 @@
 """``lvsmarkd marks``: every service by mark, where it comes from, whether it is covered."""
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lvsmarkd.backends.surroundings import Surroundings
@@ -10,6 +10,7 @@ from lvsmarkd.cli.output import paint, print_findings, print_json, table
 from lvsmarkd.cli.session import Session, open_session
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.judgement import covered, why_unknown
+from lvsmarkd.judge.outlooks import Outlooks
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.refusals import STAYS
 from lvsmarkd.judge.watched import advice, watched
@@ -34,17 +35,26 @@ def run(options: argparse.Namespace) -> Exit:
     inputs_now = session.gather()
     seen = _seen(session)
     wanted = inputs_now.desired(seen.limits)
-    states = covered(wanted, seen)
+    outlooks = Outlooks()
+    states = covered(wanted, seen, outlooks)
+    reasons = {
+        key: why_unknown(key, wanted, seen, outlooks)
+        for key, state in states.items()
+        if state is None
+    }
     if options.json:
         print_json(
             {
-                "services": [_form(key, wanted, states, seen) for key in sorted(wanted.services)],
+                "services": [
+                    {**_form(key, wanted, states, seen), "unknown_because": reasons.get(key)}
+                    for key in sorted(wanted.services)
+                ],
                 "problems": [_problem_form(problem) for problem in _sorted(wanted.problems)],
                 "keepalived": _reader_form(inputs_now),
             }
         )
     else:
-        _print(wanted, states, seen)
+        _print(wanted, states, reasons, seen)
         if inputs_now.build is None:
             print(f"\nread as keepalived {REFERENCE.dotted} would: no keepalived could be asked")
     return Exit.OK
@@ -78,7 +88,6 @@ def _form(key: ServiceKey, wanted: Desired, states: States, seen: Snapshot) -> d
         "origins": [str(origin) for origin in service.origins],
         "coverage": _coverage(key, wanted, states),
         "covered": states[key],
-        "unknown_because": why_unknown(key, wanted, seen) if states[key] is None else None,
         "configured": key in wanted.configured,
         "loaded": _loaded(key, wanted),
         "flows": [str(declared.flow) for declared in wanted.flows[key]],
@@ -142,7 +151,9 @@ def _flows(key: ServiceKey, wanted: Desired, seen: Snapshot) -> str:
     return "\n".join(lines) or "-"
 
 
-def _print(wanted: Desired, states: States, seen: Snapshot) -> None:
+def _print(
+    wanted: Desired, states: States, reasons: Mapping[ServiceKey, str], seen: Snapshot
+) -> None:
     words = {True: paint("yes", "32"), False: paint("NO", "31"), None: "unknown"}
     loaded = {True: "yes", False: "no", None: "-"}
     rows = [
@@ -162,11 +173,10 @@ def _print(wanted: Desired, states: States, seen: Snapshot) -> None:
         print(*table(head, rows), sep="\n")
     else:
         print("keepalived uses no mark")
-    reasons: dict[str, list[ServiceKey]] = {}
-    for key in sorted(wanted.services):
-        if states[key] is None:
-            reasons.setdefault(why_unknown(key, wanted, seen), []).append(key)
-    for reason, keys in reasons.items():
+    alike: dict[str, list[ServiceKey]] = {}
+    for key in sorted(reasons):
+        alike.setdefault(reasons[key], []).append(key)
+    for reason, keys in alike.items():
         print(f"\n{listed(map(str, keys))}: not known whether covered: {reason}")
     for key, suggestion in wanted.suggestions.items():
         if not states[key]:

@@ -80,7 +80,9 @@ def _service(state: dict[str, Any]) -> str:
         said.append("not in IPVS")
     if not state["configured"]:
         said.append("not in keepalived.conf")
-    return f"fwmark {state['mark']} {state['family']}: {word} ({', '.join(said)})"
+    because = state.get("unknown_because")  # a daemon from before an upgrade has no such word
+    why = f": {because}" if because else ""
+    return f"fwmark {state['mark']} {state['family']}: {word} ({', '.join(said)}){why}"
 
 
 def fight_line(fight: dict[str, Any], now: float) -> str:
