@@ -488,6 +488,24 @@ def test_bad_settings_at_the_start_end_it_with_a_sentence(daemon: Daemon) -> Non
     assert "LVSMARKD" not in rules()
 
 
+def test_a_rule_that_hides_the_answer_leaves_no_last_value(daemon: Daemon) -> None:
+    daemon.start()
+    covered = 'lvsmarkd_mark_covered{family="inet",mark="80"}'
+    unknown = 'lvsmarkd_mark_unknown{family="inet",mark="80"}'
+    until(lambda: f"{covered} 1.0" in daemon.page(), "a service that is covered", 5)
+    assert f"{unknown} 0.0" in daemon.page()
+    hiding = ["PREROUTING", "-m", "time", "--timestart", "10:00", "-j", "MARK", "--set-mark", "9"]
+    run("iptables", "-w", "5", "-t", "mangle", "-A", *hiding)
+    until(lambda: f"{unknown} 1.0" in daemon.page(), "that it is not known", 8)
+    assert covered not in daemon.page()
+    [state] = daemon.status()["services"]
+    assert state["covered"] is None
+    assert "--timestart 10:00" in state["unknown_because"]
+    run("iptables", "-w", "5", "-t", "mangle", "-D", *hiding)
+    until(lambda: f"{covered} 1.0" in daemon.page(), "that it is known again", 8)
+    assert f"{unknown} 0.0" in daemon.page()
+
+
 def test_metrics_and_health(daemon: Daemon) -> None:
     daemon.conf.write_text(WEB + "virtual_server fwmark 7 {\n real_server 198.51.100.1 7 { }\n}\n")
     daemon.start()

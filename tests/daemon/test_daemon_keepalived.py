@@ -63,3 +63,15 @@ def test_a_keepalived_that_starts_later_is_followed_from_then_on(
     conf.write_text(WEB)
     with keepaliveds.running(conf, "--check"):
         until(lambda: marks() == {"80"}, "the marks of its file", 8)
+
+
+def test_a_keepalived_that_ends_is_seen_in_the_metrics(
+    daemon: Daemon, keepaliveds: Keepaliveds, tmp_path: Path
+) -> None:
+    conf = tmp_path / "lb.conf"
+    conf.write_text(WEB)
+    with keepaliveds.running(conf, "--check"):
+        daemon.start()
+        until(lambda: "lvsmarkd_keepalived_running 1.0" in daemon.page(), "the one that runs", 8)
+    until(lambda: "lvsmarkd_keepalived_running 0.0" in daemon.page(), "that it is gone", 8)
+    assert 'lvsmarkd_keepalived_marks{family="inet"} 1.0' in daemon.page()
