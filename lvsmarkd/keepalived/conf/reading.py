@@ -146,7 +146,7 @@ def _whole_lines(transcript: Transcript) -> Sequence[Item]:
     declaration is another one.
     """
     items = transcript.items
-    cut = transcript.broken_off and transcript.open_blocks
+    cut = transcript.ends_without_break and transcript.open_blocks
     if cut and items and isinstance(items[-1], Note):
         return items[:-1]
     return items

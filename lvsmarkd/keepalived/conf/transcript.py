@@ -48,6 +48,8 @@ class Transcript(Struct, frozen=True):
     parent: ParentConfig = field(default_factory=ParentConfig)
     broken_off: bool = False
     """The main file ends in the middle of a line that closes no block."""
+    ends_without_break: bool = False
+    """The main file's last line has no end, be it a comment."""
 
 
 def transcribe(path: str, context: ReadContext) -> Transcript:
@@ -79,6 +81,7 @@ def transcribe(path: str, context: ReadContext) -> Transcript:
         stop=stop or read.stop,
         parent=kept,
         broken_off=bool(end) and not end.endswith(b"}"),
+        ends_without_break=not raw.endswith(b"\n"),
     )
 
 
