@@ -1,4 +1,4 @@
-"""The services by mark in the kernel's IPVS, asked by netlink, else read from /proc.
+"""The services in the kernel's IPVS, asked by netlink, else read from /proc.
 
 No event tells of their changes (the genetlink family has no multicast group, measured): whoever
 wants to know has to look. Looking never loads the module: only genetlink's request for one
@@ -7,7 +7,8 @@ family *by name* does that, so all families are listed instead (net/netlink/gene
 
 import errno
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
 
 from lvsmarkd.kernel.netlink import (
@@ -20,6 +21,8 @@ from lvsmarkd.kernel.netlink import (
 )
 from lvsmarkd.kernel.proc_ip_vs import PROC_IP_VS, services_in_proc
 from lvsmarkd.model.ipvs import KernelServices, LoadedIpvs, NoIpvs
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.ports import PortRange
 from lvsmarkd.model.service import Family, ServiceKey
 from lvsmarkd.model.unknown import Unknown
 
@@ -39,7 +42,7 @@ _GENLMSG = struct.Struct("=BBH")  # command, version, reserved
 _IPVS = b"IPVS\0"
 _GET_SERVICE = 4  # IPVS_CMD_GET_SERVICE
 _SERVICE = 1  # IPVS_CMD_ATTR_SERVICE
-_AF, _ADDR, _FWMARK = 1, 3, 5  # IPVS_SVC_ATTR_*
+_AF, _PROTOCOL, _ADDR, _PORT, _FWMARK = 1, 2, 3, 4, 5  # IPVS_SVC_ATTR_*
 _FAMILIES = {2: Family.INET, 10: Family.INET6}
 
 # No CAP_NET_ADMIN (in the first user namespace: GENL_ADMIN_PERM), or no netlink at all, as
@@ -48,7 +51,7 @@ _REFUSALS = frozenset({errno.EPERM, errno.EACCES, errno.EAFNOSUPPORT, errno.EPRO
 
 
 def kernel_services(timeout: float = TIMEOUT_SECONDS, proc: Path = PROC_IP_VS) -> KernelServices:
-    """The services by mark of the calling thread's network namespace, within ``timeout`` seconds.
+    """The services of the calling thread's network namespace, within ``timeout`` seconds.
 
     Without CAP_NET_ADMIN the kernel refuses by netlink, and ``proc`` is read, where the families
     of some services cannot be told. Raises nothing: what could not be read is Unknown.
@@ -79,9 +82,10 @@ def ipvs_family(answer: Dump) -> int | None:
     return None
 
 
-def services_by_mark(answer: Dump) -> frozenset[ServiceKey]:
-    """The services by mark in a dump of all services. Raises NetlinkError at an odd one."""
+def services_of(answer: Dump) -> LoadedIpvs:
+    """The services in a dump of all of them. Raises NetlinkError at an odd one."""
     keys: set[ServiceKey] = set()
+    addresses: set[Packets] = set()
     for body in answer.bodies:
         service = attributes(attributes(body, _GENLMSG.size).get(_SERVICE, b""))
         if not {_FWMARK, _ADDR} & service.keys():
@@ -91,7 +95,25 @@ def services_by_mark(answer: Dump) -> frozenset[ServiceKey]:
             if af not in _FAMILIES:
                 raise NetlinkError(f"a service by mark {mark} is of address family {af}")
             keys.add(ServiceKey(_FAMILIES[af], mark))
-    return frozenset(keys)
+        else:
+            addresses.add(_by_address(service))
+    return LoadedIpvs(frozenset(keys), addresses=frozenset(addresses))
+
+
+def _by_address(service: Mapping[int, bytes]) -> Packets:
+    """The packets of a service by address. Its address takes 16 bytes, of which IPv4 uses four;
+    its port is in the network's order.
+    """
+    af, address = number(service.get(_AF, b"")), service[_ADDR]
+    if af not in _FAMILIES or len(address) != 16:
+        raise NetlinkError(f"a service by address is of address family {af}")
+    host = IPv4Address(address[:4]) if _FAMILIES[af] is Family.INET else IPv6Address(address)
+    port = int.from_bytes(service.get(_PORT, b""))
+    return Packets(
+        destination=ip_network(host),
+        protocol=number(service.get(_PROTOCOL, b"")),
+        ports=(PortRange(port, port),) if port else (),
+    )
 
 
 def settled(dump: Callable[[], Dump]) -> KernelServices:
@@ -102,11 +124,11 @@ def settled(dump: Callable[[], Dump]) -> KernelServices:
     one that is still there is passed over (measured: 8 of 172 dumps of 340 services, while
     others came and went). One datagram holds about 100 services.
     """
-    known: frozenset[ServiceKey] | None = None
+    known: LoadedIpvs | None = None
     for _ in range(_LOOKS):
         answer = dump()
-        found = services_by_mark(answer)
+        found = services_of(answer)
         if not answer.interrupted and (answer.datagrams <= _AT_ONCE or found == known):
-            return LoadedIpvs(found)
+            return found
         known = found
     return Unknown(f"IPVS was changing each of the {_LOOKS} times that it was looked at")

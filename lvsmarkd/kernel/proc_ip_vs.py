@@ -5,16 +5,24 @@
     FWM  00000050 rr
       -> 0A010001:0050      Masq    1      0          0
 
-Marks are hexadecimal. A service by mark does not show its family. Its real servers do, since
-only a tunnel leads to one of another family (ip_vs_ctl.c, ip_vs_genl_set_cmd; measured), and so
-does the netmask of a persistent one, where it is no length of a prefix of IPv6.
+    TCP  0A000001:0050 rr
+    UDP  [2001:0db8:0000:0000:0000:0000:0000:0001]:0035 rr
+
+Marks, ports and addresses of IPv4 are hexadecimal. A service by mark does not show its family. Its
+real servers do, since only a tunnel leads to one of another family (ip_vs_ctl.c,
+ip_vs_genl_set_cmd; measured), and so does the netmask of a persistent one, where it is no length of
+a prefix of IPv6.
 """
 
 import re
 from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
 
 from lvsmarkd.model.ipvs import KernelServices, LoadedIpvs, NoIpvs
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.ports import PortRange
+from lvsmarkd.model.protocols import TRANSPORTS
 from lvsmarkd.model.service import Family, ServiceKey
 from lvsmarkd.model.unknown import Unknown
 
@@ -26,7 +34,7 @@ _AT_ONCE = 2048
 """Characters that are surely made in one go: a page less the longest line."""
 
 _MARK = re.compile(r"FWM +([0-9A-F]{8}) (?:.* persistent \d+ (FFFFFFFF)$)?")
-_SERVICE = re.compile(r"(?:TCP|UDP|SCTP) ")
+_SERVICE = re.compile(r"(TCP|UDP|SCTP) +(?:\[([0-9a-f:.]+)\]|([0-9A-F]{8})):([0-9A-F]{4}) ")
 _REAL_SERVER = re.compile(r"  -> (?:(\[[0-9a-f:.]+\])|[0-9A-F]{8}):[0-9A-F]{4} +(\S+) ")
 _HEADER = ("IP Virtual Server version ", "Prot LocalAddress:Port ", "  -> RemoteAddress:Port ")
 _WITHIN_FAMILY = frozenset({"Masq", "Route"})
@@ -70,7 +78,18 @@ def read_proc(text: str) -> KernelServices:
             unsure.add(mark)
         else:
             services.add(ServiceKey(family, mark))
-    return LoadedIpvs(frozenset(services), frozenset(unsure))
+    by_address = frozenset(_by_address(found) for found in map(_SERVICE.match, lines) if found)
+    return LoadedIpvs(frozenset(services), frozenset(unsure), by_address)
+
+
+def _by_address(service: re.Match[str]) -> Packets:
+    protocol, inet6, inet, port = service.groups()
+    number = int(port, 16)
+    return Packets(
+        destination=ip_network(IPv6Address(inet6) if inet6 else IPv4Address(int(inet, 16))),
+        protocol=int(TRANSPORTS[protocol.lower()]),
+        ports=(PortRange(number, number),) if number else (),
+    )
 
 
 def _families(lines: Iterable[str]) -> Iterable[tuple[int | None, Family | None]]:

@@ -1,13 +1,14 @@
-"""What the kernel's IPVS holds: the services by firewall mark that balance packets now."""
+"""What the kernel's IPVS holds: the services that balance packets now."""
 
 from msgspec import Struct
 
+from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.model.unknown import Unknown
 
 
 class LoadedIpvs(Struct, frozen=True):
-    """IPVS is there, and these are its services by mark; others (address and port) are left out.
+    """IPVS is there, and these are its services by mark, and by ``addresses``.
 
     ``unsure`` are marks of services whose family could not be told: such a mark has a service
     of at least one family. It is empty wherever the kernel answered by netlink.
@@ -15,6 +16,7 @@ class LoadedIpvs(Struct, frozen=True):
 
     services: frozenset[ServiceKey] = frozenset()
     unsure: frozenset[int] = frozenset()
+    addresses: frozenset[Packets] = frozenset()
 
 
 class NoIpvs(Struct, frozen=True):

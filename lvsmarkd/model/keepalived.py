@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from lvsmarkd.model.address_service import AddressService
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.protocols import Transport
 from lvsmarkd.model.service import Address, Family, Service, ServiceKey
@@ -103,7 +104,8 @@ class Reading(Struct, frozen=True):
     ``files`` are all files opened, the first being keepalived.conf itself; ``lookups``
     are the absolute glob patterns of the includes (also of those that matched nothing), so
     that a file which starts to match is noticed. ``services`` are those by marks that the
-    configuration names; what keepalived marks by itself is in ``reserved``.
+    configuration names; what keepalived marks by itself is in ``reserved``, services by address
+    in ``address_services``.
     """
 
     completeness: Completeness
@@ -115,3 +117,4 @@ class Reading(Struct, frozen=True):
     lookups: tuple[str, ...] = ()
     reserved: ReservedMarks | None = None
     namespace: Namespace | None = None
+    address_services: tuple[AddressService, ...] = ()

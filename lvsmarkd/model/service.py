@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from msgspec import Struct
 
 from lvsmarkd.model.origin import Origin
+from lvsmarkd.model.protocols import Transport
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -39,13 +40,16 @@ class Service(Struct, frozen=True):
     """One service by mark, as keepalived would programme it.
 
     ``real_ports`` are the ports of its real servers (0 or none left out). In a service
-    by mark they say nothing reliable about the ports clients use: they serve suggestions.
+    by mark they say nothing reliable about the ports clients use: they serve suggestions, as do
+    ``transports``, which ``protocol`` and health checks name, and the addresses of real servers.
     """
 
     key: ServiceKey
     origins: tuple[Origin, ...]
     group: str | None = None
     real_ports: tuple[int, ...] = ()
+    transports: tuple[Transport, ...] = ()
+    real_addresses: tuple[Address, ...] = ()
 
 
 class FlowSource(StrEnum):

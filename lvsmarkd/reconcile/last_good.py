@@ -19,7 +19,7 @@ from lvsmarkd.model.keepalived import (
     VrrpInstance,
 )
 from lvsmarkd.model.origin import Origin
-from lvsmarkd.model.service import Family, Service
+from lvsmarkd.model.service import Family, Service, ServiceKey
 
 _MOST = 64 << 20
 """Bytes: some 100,000 services."""
@@ -45,12 +45,28 @@ class _Instance(Struct, frozen=True):
         return VrrpInstance(self.name, self.origin, self.interface, vips, self.family, self.auth_ah)
 
 
+class _Service(Struct, frozen=True):
+    """A service by mark, without what only suggestions are made of."""
+
+    key: ServiceKey
+    origins: tuple[Origin, ...]
+    group: str | None
+    real_ports: tuple[int, ...]
+
+    @classmethod
+    def of(cls, known: Service) -> "_Service":
+        return cls(known.key, known.origins, known.group, known.real_ports)
+
+    def read(self) -> Service:
+        return Service(self.key, self.origins, self.group, self.real_ports)
+
+
 class _Kept(Struct, frozen=True):
     """A reading without what was said about it, of which file, read with which config id."""
 
     path: str
     config_id: str | None
-    services: tuple[Service, ...]
+    services: tuple[_Service, ...]
     instances: tuple[_Instance, ...]
     annotations: tuple[Annotation, ...]
     reserved: ReservedMarks | None
@@ -59,7 +75,7 @@ class _Kept(Struct, frozen=True):
     def reading(self) -> Reading:
         return Reading(
             Completeness.WHOLE,
-            self.services,
+            tuple(service.read() for service in self.services),
             tuple(instance.read() for instance in self.instances),
             self.annotations,
             files=(self.path,),
@@ -85,7 +101,7 @@ class LastGood(Struct):
         now = _Kept(
             str(path),
             config_id,
-            reading.services,
+            tuple(map(_Service.of, reading.services)),
             tuple(map(_Instance.of, reading.instances)),
             reading.annotations,
             reading.reserved,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lvsmarkd.kernel import ipvs
-from lvsmarkd.kernel.ipvs import ipvs_family, kernel_services, services_by_mark, settled
+from lvsmarkd.kernel.ipvs import ipvs_family, kernel_services, services_of, settled
 from lvsmarkd.kernel.netlink import Dump, NetlinkError, read_dump
 from lvsmarkd.kernel.proc_ip_vs import read_proc, services_in_proc
 from lvsmarkd.model.ipvs import LoadedIpvs, NoIpvs, in_ipvs
@@ -31,7 +31,7 @@ def test_the_services_of_a_real_kernel(name: str) -> None:
 
     answer = read_dump(kernel.answering(SERVICES), SERVICES)
 
-    assert services_by_mark(answer) == kernel.services
+    assert services_of(answer).services == kernel.services
 
 
 def test_many_services_come_in_several_datagrams() -> None:
@@ -42,7 +42,7 @@ def test_many_services_come_in_several_datagrams() -> None:
 def test_answers_to_other_questions_are_passed_over() -> None:
     kernel = captured("mixed")
     both = chain(kernel.answering(FAMILIES), kernel.answering(SERVICES))
-    assert services_by_mark(read_dump(both, SERVICES)) == kernel.services
+    assert services_of(read_dump(both, SERVICES)).services == kernel.services
 
 
 def test_an_answer_that_breaks_off_is_not_taken_for_the_whole() -> None:
@@ -57,7 +57,7 @@ def test_a_damaged_answer_is_read_or_refused(at: int, bits: int) -> None:
     damaged = bytearray(first)
     damaged[at] ^= bits
     try:
-        services_by_mark(read_dump(iter((bytes(damaged), end)), SERVICES))
+        services_of(read_dump(iter((bytes(damaged), end)), SERVICES))
     except (NetlinkError, OSError):
         return
 
@@ -76,7 +76,7 @@ def _dumps(*looks: frozenset[int]) -> list[Dump]:
 
 
 def _mark_in(body: bytes) -> int:
-    (key,) = services_by_mark(Dump((body,), 1, interrupted=False))
+    (key,) = services_of(Dump((body,), 1, interrupted=False)).services
     return key.mark
 
 
@@ -120,7 +120,9 @@ def test_a_table_that_never_settles_is_unknown() -> None:
 def test_the_services_that_proc_lists(name: str, sure: str, unsure: set[int]) -> None:
     text = captured(name).proc
     assert text is not None
-    assert read_proc(text) == LoadedIpvs(keys(sure), frozenset(unsure))
+    found = read_proc(text)
+    assert isinstance(found, LoadedIpvs)
+    assert (found.services, found.unsure) == (keys(sure), unsure)
 
 
 def test_what_proc_tells_is_what_netlink_tells() -> None:
@@ -131,7 +133,15 @@ def test_what_proc_tells_is_what_netlink_tells() -> None:
         listed = read_proc(kernel.proc)
         assert isinstance(listed, LoadedIpvs)
         assert listed.services <= kernel.services
+        told = services_of(read_dump(kernel.answering(SERVICES), SERVICES))
+        assert listed.addresses == told.addresses
         assert all(in_ipvs(listed, key) is not False for key in kernel.services)
+
+
+def test_services_by_address_are_told_with_protocol_and_port() -> None:
+    answer = read_dump(captured("mixed").answering(SERVICES), SERVICES)
+    told = sorted(map(str, services_of(answer).addresses))
+    assert told == ["10.1.0.100 tcp 8080", "2001:db8::1 udp 53"]
 
 
 def test_an_odd_listing_is_unknown(tmp_path: Path) -> None:
@@ -175,7 +185,8 @@ def test_where_netlink_is_refused_proc_is_read(
 
     found = kernel_services(proc=tmp_path / "ip_vs")
 
-    assert found == LoadedIpvs(keys("inet 80, inet6 80, inet 2000"), frozenset({5, 6}))
+    assert isinstance(found, LoadedIpvs)
+    assert (found.services, found.unsure) == (keys("inet 80, inet6 80, inet 2000"), {5, 6})
 
 
 def test_a_kernel_that_does_not_answer_in_time_is_unknown(tmp_path: Path) -> None:

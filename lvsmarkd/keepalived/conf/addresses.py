@@ -2,12 +2,12 @@
 
 import re
 import socket
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_network, summarize_address_range
 
 from msgspec import Struct
 
 from lvsmarkd.keepalived.conf.unsigned import read_unsigned
-from lvsmarkd.model.service import Address, Family
+from lvsmarkd.model.service import Address, Family, Network
 
 MAX_PORT = 65535
 _DECIMAL = re.compile(r"[ \t\f\r\v]*\+?([0-9]*)")
@@ -51,8 +51,22 @@ def parse_address(text: str) -> Address | None:
         return None
 
 
-def group_entry_family(words: list[str]) -> Family | None:
-    """The family of an address line in a virtual_server_group; None where it is rejected.
+class GroupAddress(Struct, frozen=True):
+    """An address line of a virtual_server_group: each of these addresses is a service, at one port
+    (0: at every one).
+    """
+
+    networks: tuple[Network, ...]
+    port: int
+
+    @property
+    def family(self) -> Family:
+        """That of all of them."""
+        return Family.of(self.networks[0])
+
+
+def group_address(words: list[str]) -> GroupAddress | None:
+    """An address line in a virtual_server_group; None where it is rejected.
 
     check_data.c, alloc_vsg_entry: ``ADDRESS``, ``ADDRESS/MASK``, ``A.B.C.x-y`` or
     ``FIRST-LAST``, then an optional port.
@@ -62,26 +76,40 @@ def group_entry_family(words: list[str]) -> Family | None:
     if first is None:
         return None
     if "/" in address:
-        accepted = _mask_accepted(first.address, address.partition("/")[2])
+        networks = _masked(first.address, address.partition("/")[2])
     elif "-" in address:
-        accepted = _range_accepted(first.address, address.partition("-")[2])
+        networks = _range(first.address, address.partition("-")[2])
     else:
-        accepted = True
-    return first.family if accepted else None
+        networks = (ip_network(first.address),)
+    return GroupAddress(networks, first.port) if networks else None
 
 
-def _mask_accepted(address: Address, mask: str) -> bool:
+def _masked(address: Address, mask: str) -> tuple[Network, ...]:
     bits = int(mask) if re.fullmatch(r"0*[0-9]{1,3}", mask, re.ASCII) else 0
     host_bits = address.max_prefixlen - bits
-    return bits > 0 and host_bits >= 0 and not int(address) & ((1 << host_bits) - 1)
+    accepted = bits > 0 and host_bits >= 0 and not int(address) & ((1 << host_bits) - 1)
+    return (ip_network(f"{address}/{bits}"),) if accepted else ()
 
 
-def _range_accepted(first: Address, end: str) -> bool:
+def _range(first: Address, end: str) -> tuple[Network, ...]:
     separator, base, low_bits = (".", 10, 8) if first.version == 4 else (":", 16, 16)
     if separator in end:
         last = parse_address(end)
-        return last is not None and last.version == first.version and last >= first  # type: ignore[operator]  # the same version
+        return () if last is None else _from_to(first, last)
     # As C's strtoul reads it, a sign, and 0x before hexadecimal digits, included.
     digits = (_HEXADECIMAL if base == 16 else _DECIMAL).match(end)
     highest = int(digits[1] or "0", base) if digits and not end.lstrip().startswith("-") else 0
-    return int(first) & ((1 << low_bits) - 1) < highest < 1 << low_bits
+    low = int(first) & ((1 << low_bits) - 1)
+    if not low < highest < 1 << low_bits:
+        return ()
+    return _from_to(first, type(first)(int(first) - low + highest))
+
+
+def _from_to(first: Address, last: Address) -> tuple[Network, ...]:
+    match first, last:
+        case (IPv4Address(), IPv4Address()) if first <= last:
+            return tuple(summarize_address_range(first, last))
+        case (IPv6Address(), IPv6Address()) if first <= last:
+            return tuple(summarize_address_range(first, last))
+        case _:
+            return ()

@@ -5,7 +5,7 @@ keepalived/check/check_data.c, alloc_vsg_entry; check_parser.c, vsg_handler.
 
 from msgspec import Struct, field
 
-from lvsmarkd.keepalived.conf.addresses import group_entry_family
+from lvsmarkd.keepalived.conf.addresses import GroupAddress, group_address
 from lvsmarkd.keepalived.conf.complaints import Complaints
 from lvsmarkd.keepalived.conf.logical import LogicalLine
 from lvsmarkd.keepalived.conf.mark_words import mark_of, marks_named
@@ -22,7 +22,7 @@ class OpenGroup(Struct):
     origin: Origin
     _marks: list[GroupMark] = field(default_factory=list)
     _families: set[Family] = field(default_factory=set)
-    _addresses: int = 0
+    _addresses: list[tuple[GroupAddress, Origin]] = field(default_factory=list)
 
     def numbers(self) -> tuple[int, ...]:
         """The marks read up to now."""
@@ -32,9 +32,9 @@ class OpenGroup(Struct):
         """One line of the group; the mark it adds, or 0."""
         if line.words[0] == "fwmark":
             return self._fwmark(line, complaints)
-        if (family := group_entry_family(line.words)) is not None:
-            self._addresses += 1
-            self._families.add(family)
+        if (address := group_address(line.words)) is not None:
+            self._addresses.append((address, line.origin))
+            self._families.add(address.family)
         elif named := marks_named(line.words):
             complaints.add(
                 Problem(
@@ -91,7 +91,7 @@ class OpenGroup(Struct):
         return group
 
     def _as_group(self) -> Group:
-        families, addresses = frozenset(self._families), self._addresses > 0
+        families, addresses = frozenset(self._families), tuple(self._addresses)
         return Group(self.name, self.origin, tuple(self._marks), families, addresses)
 
 

@@ -36,6 +36,8 @@ _FORWARDINGS = {
 _PROTOCOLS = {"TCP": Transport.TCP, "UDP": Transport.UDP, "SCTP": Transport.SCTP}
 
 
+_SPOKEN = {"UDP_CHECK": Transport.UDP, "DNS_CHECK": Transport.UDP}
+"""Checks by TCP are made of any service."""
 _MAX_NUMBER = 2**32 - 1
 _MAX_WEIGHT = 2**31 - 1
 
@@ -73,6 +75,10 @@ class OpenServer(Struct):
     real: list[Destination] = field(default_factory=list)
     """The real servers that are left."""
     sorry: Destination | None = None
+    address: Endpoint | None = None
+    """Of one by address."""
+    checked: set[Transport] = field(default_factory=set)
+    """What health checks of its real servers speak, as far as that tells what these serve."""
     protocol: Transport | None = None
     suspends: Origin | None = None
     """Of ``ha_suspend``."""
@@ -164,6 +170,8 @@ class OpenServer(Struct):
                 current.forward(word)
             case ["weight", str(word), *_]:
                 self._weigh(current, line, word)
+            case [str(word), *_] if word in _SPOKEN:
+                self.checked.add(_SPOKEN[word])
 
     def close_real(self) -> bool:
         """The end of a real_server: it sets the family, or must be of it (rs_end_handler).
@@ -231,8 +239,17 @@ class OpenServer(Struct):
             return None
         ports = dict.fromkeys(real.endpoint.port for real in self.real if real.endpoint.port)
         protocol = self.protocol or Transport.UDP
+        said = {self.protocol} - {None} | self.checked
         return VirtualServer(
-            self.origin, self.mark, self.group, self.family, tuple(ports), protocol
+            self.origin,
+            self.mark,
+            self.group,
+            self.family,
+            tuple(ports),
+            protocol,
+            tuple(each for each in Transport if each in said),
+            tuple(dict.fromkeys(real.endpoint.address for real in self.real)),
+            self.address,
         )
 
     def _weigh(self, real: Destination, line: LogicalLine, word: str) -> None:

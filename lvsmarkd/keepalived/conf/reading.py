@@ -138,6 +138,7 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
         transcript.lookups,
         out.reserved,
         transcript.parent.namespace,
+        out.address_services,
     )
 
 

@@ -27,7 +27,7 @@ def open_server(line: LogicalLine, complaints: Complaints) -> OpenServer | None:
             return _marked(line, word, extra, complaints)
         case [_, str(address), *rest]:
             if (found := endpoint(address, rest[0] if rest else "")) is not None:
-                return OpenServer(line.origin, family=found.family, port=found.port)
+                return OpenServer(line.origin, family=found.family, port=found.port, address=found)
             _not_an_address(line, complaints)
     return None
 

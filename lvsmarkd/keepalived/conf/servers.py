@@ -2,14 +2,15 @@
 
 from msgspec import Struct
 
+from lvsmarkd.keepalived.conf.addresses import Endpoint, GroupAddress
 from lvsmarkd.keepalived.conf.tls_files import TlsFile
 from lvsmarkd.model.origin import Origin
 from lvsmarkd.model.protocols import Transport
-from lvsmarkd.model.service import Family
+from lvsmarkd.model.service import Address, Family
 
 
 class VirtualServer(Struct, frozen=True):
-    """A virtual server that survived its own block: one by mark, or one by group."""
+    """A virtual server that survived its own block: by mark, by group or by address."""
 
     origin: Origin
     mark: int | None
@@ -18,6 +19,11 @@ class VirtualServer(Struct, frozen=True):
     real_ports: tuple[int, ...]
     protocol: Transport = Transport.UDP
     """UDP where none is given (check_data.c, validate_check_config). Services by mark have none."""
+    transports: tuple[Transport, ...] = ()
+    """Those that ``protocol`` and health checks name."""
+    real_addresses: tuple[Address, ...] = ()
+    address: Endpoint | None = None
+    """Of one by address."""
 
 
 class GroupMark(Struct, frozen=True):
@@ -38,8 +44,8 @@ class Group(Struct, frozen=True):
     origin: Origin
     marks: tuple[GroupMark, ...]
     families: frozenset[Family]
-    addresses: bool = False
-    """Whether there is one, or a range of them."""
+    addresses: tuple[tuple[GroupAddress, Origin], ...] = ()
+    """With the lines where they stand."""
 
     @property
     def numbers(self) -> tuple[int, ...]:

@@ -4,24 +4,30 @@ keepalived/check/ipwrapper.c, link_vsg_to_vs; ipvswrapper.c, ipvs_group_cmd.
 """
 
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_network
 
 from msgspec import Struct, field
 
 from lvsmarkd.keepalived.conf.complaints import Complaints
 from lvsmarkd.keepalived.conf.nftables_ipvs import MarkAllocator, NftablesIpvs
 from lvsmarkd.keepalived.conf.servers import CheckerConfig, Group, GroupMark, VirtualServer
+from lvsmarkd.model.address_service import AddressService
 from lvsmarkd.model.keepalived import ReservedMarks
 from lvsmarkd.model.origin import Origin, Problem
-from lvsmarkd.model.service import Family, Service, ServiceKey
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.ports import PortRange
+from lvsmarkd.model.protocols import Transport
+from lvsmarkd.model.service import Address, Family, Network, Service, ServiceKey
 
 
 class Programmed(Struct, frozen=True):
-    """What reaches IPVS by mark: ``services``, each (family, mark) once, in the order they are
-    sent; ``reserved`` where keepalived hands out marks by itself.
+    """What reaches IPVS: ``services`` by mark, each (family, mark) once, in the order they are
+    sent; ``reserved`` where keepalived hands out marks by itself; ``address_services``.
     """
 
     services: tuple[Service, ...] = ()
     reserved: ReservedMarks | None = None
+    address_services: tuple[AddressService, ...] = ()
 
 
 def programmed(
@@ -33,7 +39,7 @@ def programmed(
     reserved = linker.allocator.reserved() if linker.allocator else None
     if reserved is not None:
         complaints.problems.extend(_shared(services, reserved))
-    return Programmed(services, reserved)
+    return Programmed(services, reserved, tuple(linker.address_services))
 
 
 class _Misfit(Struct, frozen=True):
@@ -49,9 +55,18 @@ class _Gathering(Struct):
     group: str | None
     origins: dict[Origin, None] = field(default_factory=dict)
     ports: dict[int, None] = field(default_factory=dict)
+    transports: dict[Transport, None] = field(default_factory=dict)
+    real: dict[Address, None] = field(default_factory=dict)
 
     def service(self, key: ServiceKey) -> Service:
-        return Service(key, tuple(self.origins)[:_ORIGINS], self.group, tuple(self.ports))
+        return Service(
+            key,
+            tuple(self.origins)[:_ORIGINS],
+            self.group,
+            tuple(self.ports),
+            tuple(sorted(self.transports)),
+            tuple(self.real),
+        )
 
 
 _ORIGINS = 20
@@ -63,6 +78,7 @@ class _Linker:
         self, config: CheckerConfig, allocator: MarkAllocator | None, complaints: Complaints
     ) -> None:
         self.allocator = allocator
+        self.address_services: list[AddressService] = []
         self._config = config
         self._complaints = complaints
         self._services: dict[ServiceKey, _Gathering] = {}
@@ -98,7 +114,20 @@ class _Linker:
             self._grouped(server, server.group)
         elif server.mark:
             family = server.family or Family.INET
-            self._add(ServiceKey(family, server.mark), server.origin, None, server.real_ports)
+            self._add(ServiceKey(family, server.mark), server.origin, None, server)
+        elif server.address is not None:
+            network = ip_network(server.address.address)
+            self._by_address(server, network, server.address.port, server.origin)
+
+    def _by_address(
+        self, server: VirtualServer, network: Network, port: int, origin: Origin
+    ) -> None:
+        packets = Packets(
+            destination=network,
+            protocol=int(server.protocol),
+            ports=(PortRange(port, port),) if port else (),
+        )
+        self.address_services.append(AddressService(packets, origin))
 
     def _grouped(self, server: VirtualServer, name: str) -> None:
         self._used.add(name)
@@ -120,6 +149,10 @@ class _Linker:
             return
         if self.allocator is not None and not group.marks:
             self.allocator.use(server, group)
+        else:
+            for address, origin in group.addresses:
+                for network in address.networks:
+                    self._by_address(server, network, address.port, origin)
         family = server.family
         if len(group.families) == 1:
             family = next(iter(group.families))
@@ -139,7 +172,7 @@ class _Linker:
         added = (entry, looked_at) not in self._alive
         self._alive.add((entry, family is Family.INET))
         if added:
-            self._add(key, entry.origin, group.name, server.real_ports)
+            self._add(key, entry.origin, group.name, server)
         elif key not in self._services:
             self._say(
                 server.origin,
@@ -149,11 +182,13 @@ class _Linker:
             )
 
     def _add(
-        self, key: ServiceKey, origin: Origin, group: str | None, ports: tuple[int, ...]
+        self, key: ServiceKey, origin: Origin, group: str | None, server: VirtualServer
     ) -> None:
         known = self._services.setdefault(key, _Gathering(group))
         known.origins.setdefault(origin)
-        known.ports |= dict.fromkeys(ports)
+        known.ports |= dict.fromkeys(server.real_ports)
+        known.transports |= dict.fromkeys(server.transports)
+        known.real |= dict.fromkeys(server.real_addresses)
 
     def _reused(self) -> None:
         """Packets of a health check must not bear the mark of a service."""
