@@ -9,8 +9,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from msgspec import Struct, field
 
 from lvsmarkd.judge.layout import rules_of
-from lvsmarkd.judge.suggestion import Suggestion, claims_at, contested, suggest
+from lvsmarkd.judge.suggestion import Suggestion, Surroundings, contested, suggest
+from lvsmarkd.model.address_service import AddressService
 from lvsmarkd.model.declaration import Declared, DeclaredFlow, DeclaredName
+from lvsmarkd.model.host import UNKNOWN_HOST, HostView
 from lvsmarkd.model.ipvs import LoadedIpvs, in_ipvs
 from lvsmarkd.model.keepalived import (
     Completeness,
@@ -57,6 +59,7 @@ class Desired(Struct, frozen=True):
     file holds: the others are still in use, and leave with it. ``waiting`` are services some
     of whose packets belong to another one until that has left. ``addressless`` are services that
     are declared by names of vrrp_instances alone, none of which has an address of their family.
+    ``address_services`` are those by address, of the file and of IPVS.
     ``policy`` is what all of it was made by.
     """
 
@@ -74,6 +77,7 @@ class Desired(Struct, frozen=True):
     configured: frozenset[ServiceKey] = frozenset()
     waiting: frozenset[ServiceKey] = frozenset()
     addressless: Mapping[ServiceKey, tuple[DeclaredName, ...]] = field(default_factory=dict)
+    address_services: tuple[AddressService, ...] = ()
     namespace: Namespace | None = None
     runtime_state: RuntimeState = UNASKED
     policy: Options = Options()
@@ -107,14 +111,17 @@ class Desired(Struct, frozen=True):
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
 
 
-def desired(
+def desired(  # noqa: PLR0913 - all that it is made of
     reading: Reading,
     declared: Declared,
     policy: Options,
     before: Desired | None = None,
     runtime_state: RuntimeState = UNASKED,
+    *,
+    host: HostView = UNKNOWN_HOST,
 ) -> Desired:
-    """What must hold by a reading and the declarations; ``before`` is the last good state.
+    """What must hold by a reading and the declarations; ``before`` is the last good state, ``host``
+    tells which addresses this host has.
 
     The services are those of the file, united with those that the running keepalived has read
     and those that IPVS holds: rules come before a service does, and go after it.
@@ -146,7 +153,11 @@ def desired(
         and key.mark not in frozen_marks
         and key not in waiting
     ]
-    suggestions = _suggestions(bare, instances, flows)
+    address_services = _address_services(reading, runtime_state, before)
+    claims = [(key.mark, own.flow) for key, many in flows.items() for own in many]
+    around = Surroundings.of(instances, claims, address_services, host) if bare else Surroundings()
+    guesses = contested(suggest(service, around) for service in bare)
+    suggestions = {each.service.key: each for each in guesses}
     if policy.infer:
         for key, suggestion in suggestions.items():
             if inferred := suggestion.flows():
@@ -179,6 +190,7 @@ def desired(
             for key in services
             if not flows[key] and key.mark in declared.names and key.mark not in frozen_marks
         },
+        address_services=address_services,
         namespace=reading.namespace,
         runtime_state=runtime_state,
         policy=policy,
@@ -332,15 +344,30 @@ def _followed(
     )
 
 
-def _suggestions(
-    bare: Iterable[Service],
-    instances: Collection[VrrpInstance],
-    flows: Mapping[ServiceKey, tuple[DeclaredFlow, ...]],
-) -> dict[ServiceKey, Suggestion]:
-    declared = [(key.mark, own.flow) for key, many in flows.items() for own in many]
-    claims = claims_at(instances, declared)
-    suggestions = contested(suggest(service, instances, claims) for service in bare)
-    return {each.service.key: each for each in suggestions}
+def _address_services(
+    reading: Reading, runtime_state: RuntimeState, before: Desired | None
+) -> tuple[AddressService, ...]:
+    """Services by address that are configured, or in use; each once, where it is written if that
+    is known.
+    """
+    found = {each.packets: each for each in reversed(reading.address_services)}
+    if reading.completeness is not Completeness.WHOLE and before is not None:
+        found = {each.packets: each for each in before.address_services} | found
+    if runtime_state.copy is not None:
+        found = {each.packets: each for each in runtime_state.copy.address_services} | found
+    if isinstance(runtime_state.kernel, LoadedIpvs):
+        for packets in runtime_state.kernel.addresses:
+            if not any(packets == known or known.covers(packets) for known in _at(packets, found)):
+                found[packets] = AddressService(packets)
+    return tuple(sorted(found.values(), key=lambda each: str(each.packets)))
+
+
+def _at(packets: Packets, known: Mapping[Packets, AddressService]) -> Iterator[Packets]:
+    """Those that may be the same: it itself, else what stands for several addresses."""
+    if packets in known:
+        yield packets
+    else:
+        yield from (e for e in known if e.destination and e.destination.num_addresses > 1)
 
 
 def _vrrp_rules(instances: Iterable[VrrpInstance]) -> list[Rule]:

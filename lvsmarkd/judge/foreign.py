@@ -6,6 +6,7 @@ They are read and judged, never changed.
 from collections.abc import Iterator
 
 from lvsmarkd.judge.desired import Desired
+from lvsmarkd.model.claim import MarkClaim, Use
 from lvsmarkd.model.declaration import DeclaredFlow
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.limits import Limits
@@ -237,6 +238,8 @@ def orphans(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
         family, value = rule.chain_key.family, effect.value
         if ServiceKey(family, value) in desired.services or (family, value) in seen:
             continue
+        if any(_routes_by(claim, family, value) for claim in desired.runtime_state.claims):
+            continue
         seen.add((family, value))
         hint = near_miss(value, _meant(rule, desired, bare[family]))
         yield Finding(
@@ -248,6 +251,11 @@ def orphans(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
             family=family,
             rule=rule.ref,
         )
+
+
+def _routes_by(claim: MarkClaim, family: Family, mark: int) -> bool:
+    """Whether policy routing asks for a mark: then somebody uses it."""
+    return claim.use is Use.ROUTE and claim.family in {None, family} and claim.concerns(mark)
 
 
 def _meant(rule: ForeignRule, desired: Desired, bare: list[int]) -> list[int]:

@@ -1,18 +1,28 @@
 """What to declare for a service that nobody declared: a suggestion, seldom more."""
 
-from collections.abc import Collection, Iterable, Mapping
-from ipaddress import ip_network
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from ipaddress import ip_address, ip_network
+from itertools import product
 from types import MappingProxyType
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lvsmarkd.judge.pasted import annotations
+from lvsmarkd.model.address_service import AddressService
 from lvsmarkd.model.declaration import DeclaredFlow
+from lvsmarkd.model.host import UNKNOWN_HOST, HostView
 from lvsmarkd.model.keepalived import VrrpInstance
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.ports import PortRange
 from lvsmarkd.model.protocols import Transport
-from lvsmarkd.model.service import Address, Service
+from lvsmarkd.model.service import Address, Family, Service
+
+FTP = 21
+_MOST_OWN = 8
+"""Addresses of the host: of more than that, which one is meant cannot be guessed."""
+
+Endpoint = tuple[Address, Transport, int]
 
 
 class Suggestion(Struct, frozen=True):
@@ -20,23 +30,44 @@ class Suggestion(Struct, frozen=True):
 
     In a service by mark the real server's port says nothing reliable about which ports
     clients use (``real_server … 80`` with a mark that also stands for 443 is the normal
-    case), so an operator has to read it.
+    case), so an operator has to read it. ``taken`` is what services by address have of it: it is
+    left out.
     """
 
     service: Service
     vips: tuple[Address, ...]
     ports: tuple[int, ...]
     doubts: tuple[str, ...] = ()
+    taken: frozenset[Endpoint] = frozenset()
+
+    @property
+    def transports(self) -> tuple[Transport, ...]:
+        """What the service's block names, else TCP."""
+        return self.service.transports or (Transport.TCP,)
+
+    @property
+    def reason(self) -> str:
+        """Why nothing can be suggested; empty where something can."""
+        if self.vips and self.ports and not self.endpoints():
+            return "services by address have all that it may stand for"
+        return ""
 
     def text(self) -> str:
-        """The annotation to paste into the service's block; gaps stand in <angle brackets>."""
+        """The annotation to paste into the service's block; gaps stand in <angle brackets>. Empty
+        where there is nothing to suggest.
+        """
+        if self.vips and self.ports:
+            flows = [_host_flow(*endpoint) for endpoint in self.endpoints()]
+            return "\n".join(annotations(self.service.key.mark, flows))
         to = ",".join(map(str, self.vips)) or "<the VIP>"
         ports = ",".join(map(str, self.ports)) or "<ports>"
-        return f"# lvsmarkd: fwmark {self.service.key.mark} to {to} tcp {ports}"
+        asked = " ".join(f"{transport} {ports}" for transport in self.transports)
+        return f"# lvsmarkd: fwmark {self.service.key.mark} to {to} {asked}"
 
-    def endpoints(self) -> list[tuple[Address, int]]:
-        """Each address with each port."""
-        return [(vip, port) for vip in self.vips for port in self.ports]
+    def endpoints(self) -> list[Endpoint]:
+        """Each address with each port that is left for it."""
+        every = product(self.vips, self.transports, self.ports)
+        return [endpoint for endpoint in every if endpoint not in self.taken]
 
     def flows(self) -> tuple[DeclaredFlow, ...]:
         """The flows, where they are unambiguous; else none."""
@@ -44,15 +75,15 @@ class Suggestion(Struct, frozen=True):
             return ()
         origin = self.service.origins[0]
         return tuple(
-            DeclaredFlow(_host_flow(vip, port), accept=False, origin=origin)
-            for vip, port in self.endpoints()
+            DeclaredFlow(_host_flow(*endpoint), accept=False, origin=origin)
+            for endpoint in self.endpoints()
         )
 
 
-def _host_flow(vip: Address, port: int) -> Packets:
+def _host_flow(vip: Address, transport: Transport, port: int) -> Packets:
     return Packets(
         destination=ip_network(vip),
-        protocol=int(Transport.TCP),
+        protocol=int(transport),
         ports=(PortRange(port, port),),
     )
 
@@ -61,50 +92,82 @@ PacketsOfMark = tuple[int, Packets]
 """A flow that a mark has."""
 
 
-def claims_at(
-    instances: Iterable[VrrpInstance], declared: Iterable[PacketsOfMark]
-) -> dict[Address, tuple[PacketsOfMark, ...]]:
-    """For each VIP the flows that it is a destination of."""
-    declared = tuple(declared)
-    return {
-        vip: tuple(
-            claim
-            for claim in declared
-            if claim[1].destination is None or vip in claim[1].destination
+class Surroundings(Struct, frozen=True):
+    """What suggestions are made in. ``candidates`` are the addresses that services may have, by
+    family; ``claims`` the flows of marks, and ``address_services``, each by the candidate that they
+    are about; ``host`` tells this host's own addresses.
+    """
+
+    candidates: Mapping[Family, tuple[Address, ...]] = MappingProxyType({})
+    unheld: frozenset[Family] = frozenset(Family)
+    """The families of which no vrrp_instance has an address."""
+    claims: Mapping[Address, tuple[PacketsOfMark, ...]] = MappingProxyType({})
+    address_services: Mapping[Address, tuple[AddressService, ...]] = MappingProxyType({})
+    host: HostView = UNKNOWN_HOST
+
+    @classmethod
+    def of(
+        cls,
+        instances: Collection[VrrpInstance],
+        declared: Iterable[PacketsOfMark],
+        address_services: Iterable[AddressService],
+        host: HostView,
+    ) -> "Surroundings":
+        """By the VIPs that there are; in a family that has none, by this host's own addresses."""
+        candidates: dict[Family, tuple[Address, ...]] = {}
+        unheld = set()
+        for family in Family:
+            vips = tuple(dict.fromkeys(vip for each in instances for vip in each.vips_of(family)))
+            if not vips:
+                unheld.add(family)
+                own = tuple(_own(family, host))
+                vips = own if len(own) <= _MOST_OWN else ()
+            candidates[family] = vips
+        every = [vip for vips in candidates.values() for vip in vips]
+        by_mark = [(claim[1], claim) for claim in declared]
+        by_address = [(each.packets, each) for each in address_services]
+        return cls(
+            candidates,
+            frozenset(unheld),
+            {vip: tuple(claim for flow, claim in by_mark if _is_to(vip, flow)) for vip in every},
+            {vip: tuple(each for flow, each in by_address if _is_to(vip, flow)) for vip in every},
+            host,
         )
-        for each in instances
-        for vip in each.vips
-    }
 
 
-def suggest(
-    service: Service,
-    instances: Iterable[VrrpInstance],
-    declared: Mapping[Address, Iterable[PacketsOfMark]] = MappingProxyType({}),
-) -> Suggestion:
+def suggest(service: Service, around: Surroundings) -> Suggestion:
     """VIPs of the service's family by ports of its real servers.
 
-    ``declared`` is what ``claims_at`` gives. A VIP whose packets
-    another mark has is left out where one remains: on a director with several VIPs most belong
-    to another service.
+    A VIP whose packets another mark or a service by address has is left out where one remains: on a
+    director with several VIPs most belong to another service.
     """
-    vips = tuple(
-        dict.fromkeys(vip for each in instances for vip in each.vips_of(service.key.family))
-    )
-    doubts = []
-    if not vips:
-        doubts.append(f"no vrrp_instance has an {service.key.family} address")
-    if not service.real_ports:
-        doubts.append("the real servers have no port")
-    taken = {vip: marks for vip in vips if (marks := _rivals(service, vip, declared.get(vip, ())))}
-    if left := tuple(vip for vip in vips if vip not in taken):
-        vips = left
+    family = service.key.family
+    vips = around.candidates.get(family, ())
+    asked = Suggestion(service, vips, service.real_ports)
+    doubts = list(_doubts(asked, around))
+    endpoints = asked.endpoints()
+    owners: dict[Address, dict[AddressService, None]] = {}
+    gone = set[Endpoint]()
+    for endpoint in endpoints:
+        for each in around.address_services.get(endpoint[0], ()):
+            if each.packets.overlaps(_host_flow(*endpoint)):
+                owners.setdefault(endpoint[0], {})[each] = None
+                gone.add(endpoint)
+    rivals = {vip: marks for vip in vips if (marks := _rivals(asked, vip, around.claims))}
+    if left := tuple(vip for vip in vips if vip not in rivals and vip not in owners):
         doubts += [
-            f"{vip} is left out, since {_named(marks)} its packets" for vip, marks in taken.items()
+            f"{vip} is left out, since {_named(marks)} its packets" for vip, marks in rivals.items()
         ]
-    elif taken:
-        doubts.append(f"{_named(frozenset().union(*taken.values()))} these packets too")
-    return Suggestion(service, vips, service.real_ports, tuple(doubts))
+        doubts += [
+            f"{vip} is left out, since its packets belong to {_listed(each)}"
+            for vip, each in owners.items()
+            if vip not in rivals
+        ]
+        return replace(asked, vips=left, doubts=tuple(doubts))
+    if rivals:
+        doubts.append(f"{_named(frozenset().union(*rivals.values()))} these packets too")
+    doubts += [f"packets of {vip} belong to {_listed(each)}" for vip, each in owners.items()]
+    return replace(asked, doubts=tuple(doubts), taken=frozenset(gone))
 
 
 def contested(suggestions: Iterable[Suggestion]) -> list[Suggestion]:
@@ -112,30 +175,90 @@ def contested(suggestions: Iterable[Suggestion]) -> list[Suggestion]:
     # Looked up, not compared with each other: nobody may have declared anything on a director
     # with hundreds of services and addresses.
     suggestions = list(suggestions)
-    guessed: dict[tuple[Address, int], set[int]] = {}
+    guessed: dict[Endpoint, set[int]] = {}
     for each in suggestions:
         for endpoint in each.endpoints():
             guessed.setdefault(endpoint, set()).add(each.service.key.mark)
     return [_doubted(each, guessed) for each in suggestions]
 
 
-def _doubted(suggestion: Suggestion, guessed: Mapping[tuple[Address, int], set[int]]) -> Suggestion:
+def _doubted(suggestion: Suggestion, guessed: Mapping[Endpoint, set[int]]) -> Suggestion:
     marks = frozenset().union(*(guessed[endpoint] for endpoint in suggestion.endpoints()))
     if not (rivals := marks - {suggestion.service.key.mark}):
         return suggestion
     return replace(suggestion, doubts=(*suggestion.doubts, f"{_named(rivals)} these packets too"))
 
 
-def _rivals(service: Service, vip: Address, claimed: Iterable[PacketsOfMark]) -> frozenset[int]:
+def _doubts(asked: Suggestion, around: Surroundings) -> Iterator[str]:
+    """What of the service itself makes the guess doubtful."""
+    service = asked.service
+    family = service.key.family
+    if family in around.unheld:
+        own = " (these addresses are this host's own)" if asked.vips else ""
+        yield f"no vrrp_instance has an {family} address{own}"
+    if not asked.ports:
+        yield "the real servers have no port"
+    if len(asked.transports) > 1:
+        said = " and ".join(map(str, asked.transports))
+        yield f"protocol and health checks speak of {said}: keep what is served"
+    if FTP in asked.ports and Transport.TCP in asked.transports:
+        yield (
+            f"port {FTP} is the control connection of FTP alone: add the passive range that the"
+            f" real servers are set to, as in `tcp {FTP},10000-20000`, and 20 for active data"
+        )
+    yield from _two_boxes(service, around.host)
+
+
+def _two_boxes(service: Service, host: HostView) -> Iterator[str]:
+    """Directors that are real servers too balance what another one has passed to them again, if
+    its packets are not left out.
+    """
+    here = [each for each in service.real_addresses if _is_own(each, host)]
+    others = [each for each in service.real_addresses if each not in here]
+    if here and others:
+        yield (
+            f"real server {here[0]} is this host, and {others[0]} is another: if that is a director"
+            " too, packets go round between them unless `not-from-mac` and the other's MAC address"
+            " stand in the declaration on each"
+        )
+
+
+def _is_own(address: Address, host: HostView) -> bool:
+    number = int(address)
+    return address.is_loopback or host.delivers(address.version, number, number) is True
+
+
+def _own(family: Family, host: HostView) -> Iterator[Address]:
+    """The addresses that this host has and clients can reach."""
+    for network in host.local or ():
+        one = network.prefixlen == network.max_prefixlen
+        odd = network.is_loopback or network.is_link_local or network.is_multicast
+        if Family.of(network) is family and one and not odd:
+            yield ip_address(network.network_address)
+
+
+def _is_to(vip: Address, flow: Packets) -> bool:
+    return flow.destination is None or vip in flow.destination
+
+
+def _rivals(
+    asked: Suggestion, vip: Address, claims: Mapping[Address, tuple[PacketsOfMark, ...]]
+) -> frozenset[int]:
     """The other marks that claim some packet to this address and the service's ports."""
+    wanted = [
+        _host_flow(vip, transport, port) for transport in asked.transports for port in asked.ports
+    ]
     return frozenset(
         mark
-        for mark, flow in claimed
-        if mark != service.key.mark
-        and any(flow.overlaps(_host_flow(vip, port)) for port in service.real_ports)
+        for mark, flow in claims.get(vip, ())
+        if mark != asked.service.key.mark and any(flow.overlaps(each) for each in wanted)
     )
 
 
 def _named(marks: Collection[int]) -> str:
     named = ", ".join(map(str, sorted(marks)))
     return f"mark {named} claims" if len(marks) == 1 else f"marks {named} claim"
+
+
+def _listed(services: Iterable[AddressService]) -> str:
+    return " and ".join(map(str, services))

@@ -13,6 +13,7 @@ from lvsmarkd.judge.desired import Desired, Options, desired
 from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.process.procfs import environment_of
 from lvsmarkd.model.declaration import Declaration, Declared
+from lvsmarkd.model.host import UNKNOWN_HOST, HostView
 from lvsmarkd.model.keepalived import Completeness, Reading
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.origin import Problem
@@ -60,15 +61,17 @@ class Inputs(Struct, frozen=True):
             limits=limits,
         )
 
-    def desired(self, limits: Limits, before: Desired | None = None) -> Desired:
-        """What must hold, in a firewall with these limits. ``before`` is what the last pass wanted:
-        where something cannot be followed now, it stays. Where there was no pass yet, that is
-        what is remembered.
+    def desired(
+        self, limits: Limits, host: HostView = UNKNOWN_HOST, before: Desired | None = None
+    ) -> Desired:
+        """What must hold, in a firewall with these limits, on this host. ``before`` is what the
+        last pass wanted: where something cannot be followed now, it stays. Where there was no pass
+        yet, that is what is remembered.
         """
         policy = self.policy(limits)
         if before is None and self.last_good is not None:
-            before = self.last_good.desired(limits)
-        return desired(self.reading, self.declared, policy, before, self.runtime_state)
+            before = self.last_good.desired(limits, host)
+        return desired(self.reading, self.declared, policy, before, self.runtime_state, host=host)
 
     @property
     def source(self) -> str:
@@ -179,9 +182,11 @@ class InputReader(Struct):
         return Path(last) if last and Path(last).exists() else None
 
     def _look(self) -> RuntimeState:
-        """A file that is named on the command line is read alone: no process, no IPVS."""
+        """A file that is named on the command line is read alone: no process, no IPVS. Policy
+        routing is the host's, whatever file is read.
+        """
         if self.where.keepalived is not None:
-            return UNASKED
+            return self.runtime_probe.look_at_host()
         runtime_state = self.runtime_probe.look(self._named())
         running = runtime_state.running
         if isinstance(running, RunningKeepalived) and not (running.elsewhere or running.contained):

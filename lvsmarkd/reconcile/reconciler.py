@@ -32,6 +32,7 @@ from lvsmarkd.declarations.settings import Settings
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.outlooks import Outlooks
 from lvsmarkd.model.finding import Kind, Severity
+from lvsmarkd.model.host import HostView
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.report import NO_BACKEND, Mode, Repair, Report, Result
@@ -78,7 +79,7 @@ class Reconciler(Struct):
     _state: State = field(default_factory=State)
     _linger: float = 0.0
     _desired: Desired | None = None
-    _basis: tuple[Inputs, Limits] | None = None
+    _basis: tuple[Inputs, Limits, HostView] | None = None
     _reported: Report | None = None
     _began: float = -inf
     _outlooks: Outlooks = field(default_factory=Outlooks)
@@ -121,7 +122,7 @@ class Reconciler(Struct):
         self._linger = 0.0 if self.single else settings.daemon.linger_seconds
 
         seen = self._read()
-        wanted = self._want(inputs, seen.limits)
+        wanted = self._want(inputs, seen)
 
         state = self._state.at(_home(seen, settings))
         facts = Facts(
@@ -209,11 +210,12 @@ class Reconciler(Struct):
             finished=self.clock.epoch(),
         )
 
-    def _want(self, inputs: Inputs, limits: Limits) -> Desired:
+    def _want(self, inputs: Inputs, seen: Snapshot) -> Desired:
         """What must hold. It is computed anew only when something that it depends on changed."""
-        basis = (inputs, limits)
+        limits, host = seen.limits, seen.host
+        basis = (inputs, limits, host)
         if self._desired is None or self._basis is None or self._basis != basis:
-            self._desired, self._basis = inputs.desired(limits, self._desired), basis
+            self._desired, self._basis = inputs.desired(limits, host, self._desired), basis
         return self._desired
 
     def _read(self) -> Snapshot:

@@ -56,16 +56,21 @@ class RuntimeProbe(Struct):
                 unseen[HostSource.COPY] = found
             else:
                 copy = found
-        claims = self.rules()
-        if isinstance(claims, Unknown):
-            unseen[HostSource.POLICY_ROUTING] = claims
-            claims = ()
+        host = self.look_at_host()
+        unseen |= host.unseen
         kernel = self.kernel()
         if isinstance(kernel, Unknown):
             unseen[HostSource.IPVS] = kernel
         if isinstance(running, Unknown):
             unseen[HostSource.PROCESS] = running
-        return RuntimeState(running, copy, kernel, claims, unseen=unseen)
+        return RuntimeState(running, copy, kernel, host.claims, unseen=unseen)
+
+    def look_at_host(self) -> RuntimeState:
+        """What is there whatever keepalived does: policy routing."""
+        claims = self.rules()
+        if isinstance(claims, Unknown):
+            return RuntimeState(unseen={HostSource.POLICY_ROUTING: claims})
+        return RuntimeState(claims=claims)
 
     def build(self, running: Running | None) -> Build | None:
         """Which keepalived runs, else which one is installed, if any."""

@@ -60,5 +60,5 @@ def _answered_here(options: argparse.Namespace, asked: Question) -> list[Form]:
     session = open_session(options)
     inputs_now = session.gather()
     seen = Surroundings().see(session.backend().read())
-    wanted = inputs_now.desired(seen.limits)
+    wanted = inputs_now.desired(seen.limits, seen.host)
     return [explanation_form(each) for each in explain(asked, wanted, seen)]

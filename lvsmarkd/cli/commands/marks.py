@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> Exit:
     session = open_session(options)
     inputs_now = session.gather()
     seen = _seen(session)
-    wanted = inputs_now.desired(seen.limits)
+    wanted = inputs_now.desired(seen.limits, seen.host)
     outlooks = Outlooks()
     states = covered(wanted, seen, outlooks)
     reasons = {
