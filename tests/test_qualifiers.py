@@ -27,7 +27,7 @@ from lvsmarkd.judge.evaluation.packet_class import PacketClass
 from lvsmarkd.judge.evaluation.sender import Sender
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.judge.layout import rules_of
-from lvsmarkd.judge.watched import advice
+from lvsmarkd.judge.watched import Adviser
 from lvsmarkd.model import qualifiers
 from lvsmarkd.model.declaration import Declaration, Declared, DeclaredFlow
 from lvsmarkd.model.keepalived import Annotation
@@ -313,7 +313,7 @@ def test_what_to_paste_has_it(qualifier: Qualifier) -> None:
     for path in ((qualified(qualifier),), (packets(None, 6), qualified(qualifier))):
         seen = Snapshot(PaperFirewall().chains, (theirs(*path),))
         text = f"# lvsmarkd: fwmark 80 to 192.0.2.10 tcp 80 {qualifier}"
-        assert advice(key(80), undeclared, seen) == text
+        assert Adviser(undeclared, seen).advice(key(80)).text == text
 
 
 def test_destinations_are_not_declared_together_where_it_differs() -> None:
@@ -321,7 +321,7 @@ def test_destinations_are_not_declared_together_where_it_differs() -> None:
     networks = ("10.0.0.0/8", "9.0.0.0/8")
     each = [theirs(qualified(From.of(network))) for network in networks]
     seen = Snapshot(PaperFirewall().chains, tuple(each))
-    lines = (advice(key(80), undeclared, seen) or "").splitlines()
+    lines = Adviser(undeclared, seen).advice(key(80)).text.splitlines()
     assert [line.partition(" sent-from ")[2] for line in lines] == list(networks)
 
 

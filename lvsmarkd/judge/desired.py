@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from msgspec import Struct, field
 
 from lvsmarkd.judge.layout import rules_of
-from lvsmarkd.judge.suggestion import Suggestion, Surroundings, contested, suggest
+from lvsmarkd.judge.suggestion import Candidates, Suggestion, contested, suggest
 from lvsmarkd.model.address_service import AddressService
 from lvsmarkd.model.declaration import Declared, DeclaredFlow, DeclaredName
 from lvsmarkd.model.host import UNKNOWN_HOST, HostView
@@ -155,7 +155,7 @@ def desired(  # noqa: PLR0913 - all that it is made of
     ]
     address_services = _address_services(reading, runtime_state, before)
     claims = [(key.mark, own.flow) for key, many in flows.items() for own in many]
-    around = Surroundings.of(instances, claims, address_services, host) if bare else Surroundings()
+    around = Candidates.of(instances, claims, address_services, host) if bare else Candidates()
     guesses = contested(suggest(service, around) for service in bare)
     suggestions = {each.service.key: each for each in guesses}
     if policy.infer:

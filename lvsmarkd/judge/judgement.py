@@ -21,8 +21,9 @@ from lvsmarkd.judge.packet_findings import packet_findings
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.previous_backend import cleanup_of_previous, left_by_ended
 from lvsmarkd.judge.refusals import STAYS
+from lvsmarkd.judge.rivals import uninvited, unmarked_vips
 from lvsmarkd.judge.substitute import substitute
-from lvsmarkd.judge.watched import advice, fleeting
+from lvsmarkd.judge.watched import Adviser, fleeting
 from lvsmarkd.model.declaration import DeclaredName
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.ipvs import in_ipvs
@@ -48,6 +49,7 @@ def judge(
     """
     outlooks = outlooks or Outlooks()
     now = _outlook_now(desired, snapshot, outlooks)
+    adviser = Adviser(desired, snapshot, now)
     diffs = [
         judge_chain(chain_key, desired, snapshot, history=history)
         for chain_key in sorted(snapshot.chains)
@@ -64,12 +66,14 @@ def judge(
         and isinstance(finding.rule, Rule)
     }
     findings: list[Finding] = [
-        *_services(desired, snapshot, now),
+        *_services(desired, snapshot, now, adviser),
         *drift,
         *conflicts(desired, snapshot),
         *_of_packets(desired, snapshot, now, outlooks, pending=bool(steps)),
         *orphans(desired, snapshot),
-        *fleeting(desired, snapshot),
+        *fleeting(desired, snapshot, adviser),
+        *uninvited(desired),
+        *unmarked_vips(desired, now),
         *presence(desired),
         *overlaps(
             desired.services.values(),
@@ -217,7 +221,9 @@ def held_up(key: ServiceKey, desired: Desired, snapshot: Snapshot) -> bool:
     )
 
 
-def _services(desired: Desired, snapshot: Snapshot, now: Outlook | None) -> Iterator[Finding]:
+def _services(
+    desired: Desired, snapshot: Snapshot, now: Outlook | None, adviser: Adviser
+) -> Iterator[Finding]:
     for key, service in desired.services.items():
         unread = isinstance(
             snapshot.chains.get(ChainKey(Plane.RUNTIME, key.family, Hook.PREROUTING)), Unknown
@@ -232,7 +238,7 @@ def _services(desired: Desired, snapshot: Snapshot, now: Outlook | None) -> Iter
                     family=key.family,
                     origins=service.origins,
                     subject=desired.flows[key],
-                    paste=advice(key, desired, snapshot) or "",
+                    paste=adviser.advice(key).text,
                 )
             case FlowSource.NONE if not (
                 unread
@@ -240,7 +246,7 @@ def _services(desired: Desired, snapshot: Snapshot, now: Outlook | None) -> Iter
                 or _is_marked(key, snapshot, now)
                 or held_up(key, desired, snapshot)
             ):
-                yield _uncovered(key, desired, now)
+                yield _uncovered(key, desired, now, adviser)
             case _:
                 continue
 
@@ -264,7 +270,7 @@ def _overwritten(key: ServiceKey, now: Outlook | None) -> tuple[RuleRef, RuleRef
     return None
 
 
-def _uncovered(key: ServiceKey, desired: Desired, now: Outlook | None) -> Finding:
+def _uncovered(key: ServiceKey, desired: Desired, now: Outlook | None, adviser: Adviser) -> Finding:
     origins = desired.services[key].origins
     paste = ""
     undone = _overwritten(key, now)
@@ -289,8 +295,8 @@ def _uncovered(key: ServiceKey, desired: Desired, now: Outlook | None) -> Findin
         fact, advice = _addressless(key, names)
         origins = tuple(dict.fromkeys(each.origin for each in names))
     else:
-        suggestion = desired.suggestions[key]
-        doubts = f" (in doubt: {'; '.join(suggestion.doubts)})" if suggestion.doubts else ""
+        advised = adviser.advice(key)
+        doubts = f" (in doubt: {'; '.join(advised.doubts)})" if advised.doubts else ""
         fact = f"keepalived balances mark {key.mark} and no rule sets it"
         if undone is not None:
             fact = (
@@ -303,7 +309,12 @@ def _uncovered(key: ServiceKey, desired: Desired, now: Outlook | None) -> Findin
             " keepalived.conf, or in lvsmarkd.toml; addresses and ports are a guess, so check"
             f" them{doubts}"
         )
-        paste = suggestion.text()
+        if advised.reason:
+            advice = (
+                "declare which packets it stands for, in its block of keepalived.conf or in"
+                f" lvsmarkd.toml; nothing can be suggested: {advised.reason}{doubts}"
+            )
+        paste = advised.text
     return Finding(
         Kind.UNCOVERED,
         fact,

@@ -24,7 +24,7 @@ from lvsmarkd.model.fate import LOST, Fate, PacketFate
 from lvsmarkd.model.host import HostView
 from lvsmarkd.model.packets import EVERYWHERE, Packets
 from lvsmarkd.model.ruleset import Ruleset
-from lvsmarkd.model.service import Family, Network, ServiceKey
+from lvsmarkd.model.service import MAX_MARK, Family, Network, ServiceKey
 
 MOST_STEPS = 4_000_000
 """Rules that all packets of a look are taken to: some seconds. What is left then is not known."""
@@ -47,6 +47,9 @@ class ServiceOutlook(Struct, frozen=True):
     parts: tuple[FlowFate, ...] = ()
     had_mark: tuple[FlowFate, ...] = ()
     """Of a service without flows: what had its mark on the way and lost it."""
+    mistaken: tuple[FlowFate, ...] = ()
+    """Of a service without flows: packets with a mark that no service has, and that may be its
+    number, misread (``mistaken_for``)."""
 
     @property
     def covered(self) -> bool | None:
@@ -75,6 +78,8 @@ class Outlook(Struct, frozen=True):
 
     services: Mapping[ServiceKey, ServiceOutlook] = field(default_factory=dict)
     unread: Mapping[Family, tuple[str, ...]] = field(default_factory=dict)
+    entries: Mapping[Family, frozenset[str]] = field(default_factory=dict)
+    """The interfaces that packets were taken to come by."""
 
     def covered(self, key: ServiceKey) -> bool | None:
         """Whether a service's packets are served."""
@@ -94,6 +99,7 @@ def outlook(desired: Desired, ruleset: Ruleset, host: HostView) -> Outlook:
     """What becomes of the packets of all services by a ruleset, which is whole."""
     services: dict[ServiceKey, ServiceOutlook] = {}
     unread: dict[Family, tuple[str, ...]] = {}
+    entries: dict[Family, frozenset[str]] = {}
     budget = Budget(MOST_STEPS)
     for family in Family:
         keys = [key for key in desired.services if key.family is family]
@@ -101,8 +107,18 @@ def outlook(desired: Desired, ruleset: Ruleset, host: HostView) -> Outlook:
             continue
         scout = _Scout.of(family, ruleset, host, budget)
         unread[family] = tuple(dict.fromkeys(why for _, why in scout.terrain.path.unread))
+        entries[family] = scout.entries
         services |= scout.services(keys, desired)
-    return Outlook(services, unread)
+    return Outlook(services, unread, entries)
+
+
+def mistaken_for(mark: int) -> tuple[int, ...]:
+    """The marks that somebody may have written for one: with ``0x`` before the decimal digits, or
+    the hexadecimal ones without it.
+    """
+    hexadecimal = f"{mark:x}"
+    odd = [int(str(mark), 16), *([int(hexadecimal)] if hexadecimal.isdecimal() else [])]
+    return tuple(each for each in odd if each != mark and each <= MAX_MARK)
 
 
 class _Scout(Struct):
@@ -150,22 +166,32 @@ class _Scout(Struct):
     ) -> Mapping[ServiceKey, ServiceOutlook]:
         """The packets that come with the marks of services without flows."""
         marks = {key.mark: key for key in keys}
+        used = {key.mark for key in desired.services if key.family is self.terrain.family}
+        odd = {other: key for key in keys for other in mistaken_for(key.mark) if other not in used}
+        mistaken: dict[ServiceKey, list[FlowFate]] = {key: [] for key in keys}
         parts: dict[ServiceKey, list[FlowFate]] = {key: [] for key in keys}
         had: dict[ServiceKey, list[FlowFate]] = {key: [] for key in keys}
         for network in destinations(desired, self.terrain):
             flow = Packets(destination=network)
             for packet in classes_of(flow, self.terrain.family, self.entries):
                 ends = self._ends(packet)
-                for mark in sorted(ends_with(ends) & marks.keys()):
+                borne = ends_with(ends)
+                for mark in sorted(borne & odd.keys()):
+                    right = (f for f in fates_of(ends, mark) if f.fate is Fate.RIGHT)
+                    mistaken[odd[mark]] += [FlowFate(flow, fate) for fate in right]
+                for mark in sorted(borne & marks.keys()):
                     key = marks[mark]
                     for fate in fates_of(ends, mark):
-                        borne = any(step.after == mark for step in fate.steps)
-                        if fate.fate is Fate.RIGHT or (borne and _kept(fate, mark)):
+                        had_it = any(step.after == mark for step in fate.steps)
+                        if fate.fate is Fate.RIGHT or (had_it and _kept(fate, mark)):
                             parts[key].append(FlowFate(flow, fate))
-                        elif borne:
+                        elif had_it:
                             had[key].append(FlowFate(flow, fate))
         return {
-            key: ServiceOutlook(tuple(_with_partly(parts[key])), tuple(had[key])) for key in keys
+            key: ServiceOutlook(
+                tuple(_with_partly(parts[key])), tuple(had[key]), tuple(mistaken[key])
+            )
+            for key in keys
         }
 
     def _ends(self, packet: PacketClass) -> list[End]:

@@ -13,6 +13,7 @@ from lvsmarkd.model.service import Network
 
 _Saying = tuple[tuple[Ports, ...], tuple[Qualifier, ...]]
 """What a declaration says besides destinations."""
+_Alike = dict[_Saying, list[Network]]
 
 
 def annotations(mark: int, flows: Iterable[Packets]) -> Iterator[str]:
@@ -21,7 +22,7 @@ def annotations(mark: int, flows: Iterable[Packets]) -> Iterator[str]:
     for flow in flows:
         bare = replace(flow, protocol=None, ports=())
         spans.setdefault(bare, {}).setdefault(flow.protocol, []).append(flow)
-    alike: dict[_Saying, list[Network]] = {}
+    alike: _Alike = {}
     for bare, by_protocol in spans.items():
         if bare.destination is not None:
             same = (tuple(_ports(by_protocol)), bare.qualifiers)

@@ -92,13 +92,13 @@ PacketsOfMark = tuple[int, Packets]
 """A flow that a mark has."""
 
 
-class Surroundings(Struct, frozen=True):
-    """What suggestions are made in. ``candidates`` are the addresses that services may have, by
+class Candidates(Struct, frozen=True):
+    """What suggestions are made in. ``addresses`` are those that services may have, by
     family; ``claims`` the flows of marks, and ``address_services``, each by the candidate that they
     are about; ``host`` tells this host's own addresses.
     """
 
-    candidates: Mapping[Family, tuple[Address, ...]] = MappingProxyType({})
+    addresses: Mapping[Family, tuple[Address, ...]] = MappingProxyType({})
     unheld: frozenset[Family] = frozenset(Family)
     """The families of which no vrrp_instance has an address."""
     claims: Mapping[Address, tuple[PacketsOfMark, ...]] = MappingProxyType({})
@@ -112,7 +112,7 @@ class Surroundings(Struct, frozen=True):
         declared: Iterable[PacketsOfMark],
         address_services: Iterable[AddressService],
         host: HostView,
-    ) -> "Surroundings":
+    ) -> "Candidates":
         """By the VIPs that there are; in a family that has none, by this host's own addresses."""
         candidates: dict[Family, tuple[Address, ...]] = {}
         unheld = set()
@@ -135,14 +135,14 @@ class Surroundings(Struct, frozen=True):
         )
 
 
-def suggest(service: Service, around: Surroundings) -> Suggestion:
+def suggest(service: Service, around: Candidates) -> Suggestion:
     """VIPs of the service's family by ports of its real servers.
 
     A VIP whose packets another mark or a service by address has is left out where one remains: on a
     director with several VIPs most belong to another service.
     """
     family = service.key.family
-    vips = around.candidates.get(family, ())
+    vips = around.addresses.get(family, ())
     asked = Suggestion(service, vips, service.real_ports)
     doubts = list(_doubts(asked, around))
     endpoints = asked.endpoints()
@@ -189,7 +189,7 @@ def _doubted(suggestion: Suggestion, guessed: Mapping[Endpoint, set[int]]) -> Su
     return replace(suggestion, doubts=(*suggestion.doubts, f"{_named(rivals)} these packets too"))
 
 
-def _doubts(asked: Suggestion, around: Surroundings) -> Iterator[str]:
+def _doubts(asked: Suggestion, around: Candidates) -> Iterator[str]:
     """What of the service itself makes the guess doubtful."""
     service = asked.service
     family = service.key.family

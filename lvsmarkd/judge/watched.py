@@ -1,30 +1,32 @@
 """What rules of others mark for a service that nobody declared, and how to declare just that."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
-from msgspec import Struct
-from msgspec.structs import replace
+from msgspec import Struct, field
 
 from lvsmarkd.judge.desired import Desired, Options
+from lvsmarkd.judge.exact import Inexact, SenderRules, exact_flows
 from lvsmarkd.judge.foreign import givers, marked_by_others
-from lvsmarkd.model.declaration import Declaration, Ports
+from lvsmarkd.judge.outlook import Outlook, ServiceOutlook
+from lvsmarkd.judge.pasted import annotations
 from lvsmarkd.model.finding import Finding, Kind
-from lvsmarkd.model.origin import Origin
 from lvsmarkd.model.packets import EVERY_PACKET, Packets
 from lvsmarkd.model.protocols import Transport
-from lvsmarkd.model.qualifiers import InInterface, Qualifier
+from lvsmarkd.model.qualifiers import InInterface
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark, flows_of
-from lvsmarkd.model.service import MAX_MARK, FlowSource, Network, ServiceKey
+from lvsmarkd.model.service import MAX_MARK, Family, FlowSource, ServiceKey
 from lvsmarkd.model.snapshot import Chain, ForeignRule, Snapshot
 
 
 class Watched(Struct, frozen=True):
     """The flows of the rules that mark a service, and those rules that no flow can describe: a
-    condition narrows them that is not understood, or about the sender.
+    condition narrows them that is not understood, or about the sender. ``reason`` is why there are
+    packets and no flows that say which.
     """
 
     flows: tuple[Packets, ...] = ()
     obscure: tuple[ForeignRule, ...] = ()
+    reason: str = ""
 
 
 def watched(key: ServiceKey, snapshot: Snapshot) -> Watched:
@@ -40,15 +42,69 @@ def watched(key: ServiceKey, snapshot: Snapshot) -> Watched:
     return Watched(tuple(flows), tuple(obscure))
 
 
-def advice(key: ServiceKey, desired: Desired, snapshot: Snapshot) -> str | None:
-    """What to paste, to declare a service: what rules of others mark for it, as far as they are
-    understood, else the guess. None where nothing is to be declared.
+class Advice(Struct, frozen=True):
+    """What to paste, to declare a service; empty where nothing is to be declared, or where that
+    cannot be said: ``reason`` says why then, as a clause. ``doubts`` are what is to be checked.
     """
-    guess = desired.suggestions.get(key)
-    if guess is None:
-        return None
-    flows = tuple(_keepable(watched(key, snapshot).flows, desired.policy))
-    return "\n".join(_annotations(key.mark, flows)) or guess.text()
+
+    text: str = ""
+    reason: str = ""
+    doubts: tuple[str, ...] = ()
+
+
+class Adviser(Struct):
+    """Says what to declare, by what rules of others mark, as packets show it, else by a guess.
+    ``now`` is what becomes of packets; None where not all rules were read.
+    """
+
+    desired: Desired
+    snapshot: Snapshot
+    now: Outlook | None = None
+    _senders: dict[Family, SenderRules] = field(default_factory=dict)
+
+    def advice(self, key: ServiceKey) -> Advice:
+        """What to declare for a service: just what rules mark for it, else the guess."""
+        guess = self.desired.suggestions.get(key)
+        if guess is None:
+            return Advice()
+        exact = self._exact(key)
+        if isinstance(exact, Inexact):
+            return Advice(reason=exact.reason)
+        policy = self.desired.policy
+        flows = tuple(_keepable(exact, policy))
+        if exact and self.now is not None and len(flows) < len(exact):
+            unheld = next(flow for flow in exact if policy.refusal(flow))
+            return Advice(reason=f"rules mark packets of {unheld}: {policy.refusal(unheld)}")
+        if text := "\n".join(annotations(key.mark, dict.fromkeys(flows))):
+            return Advice(text)
+        return Advice(guess.text(), guess.reason, guess.doubts)
+
+    def watched(self, key: ServiceKey) -> Watched:
+        """What others' rules mark for a service."""
+        if self._looked(key) is None:
+            return watched(key, self.snapshot)
+        exact = self._exact(key)
+        return Watched(reason=exact.reason) if isinstance(exact, Inexact) else Watched(exact)
+
+    def _exact(self, key: ServiceKey) -> tuple[Packets, ...] | Inexact:
+        looked = self._looked(key)
+        if looked is None or self.now is None:
+            return watched(key, self.snapshot).flows
+        found = exact_flows(key, looked.parts or looked.mistaken, self.now, self._of(key.family))
+        if isinstance(found, Inexact) and not looked.parts:
+            return ()  # what bears another mark is one guess more
+        return found
+
+    def _looked(self, key: ServiceKey) -> ServiceOutlook | None:
+        """What becomes of its packets, where that is known."""
+        if self.now is None or self.now.unread.get(key.family):
+            return None
+        return self.now.services.get(key)
+
+    def _of(self, family: Family) -> SenderRules:
+        if family not in self._senders:
+            self._senders[family] = SenderRules.of(self.snapshot.ruleset, family)
+        return self._senders[family]
 
 
 def _flows(key: ServiceKey, rule: ForeignRule) -> tuple[Packets, ...] | None:
@@ -77,39 +133,7 @@ def _keepable(flows: Iterable[Packets], policy: Options) -> Iterator[Packets]:
             yield bare
 
 
-def _annotations(mark: int, flows: Iterable[Packets]) -> Iterator[str]:
-    """As few declarations as say these flows: one for all destinations that have the same."""
-    spans: dict[Packets, dict[int | None, list[Packets]]] = {}
-    for flow in flows:
-        bare = replace(flow, protocol=None, ports=())
-        spans.setdefault(bare, {}).setdefault(flow.protocol, []).append(flow)
-    alike: dict[tuple[tuple[Ports, ...], tuple[Qualifier, ...]], list[Network]] = {}
-    for bare, by_protocol in spans.items():
-        if bare.destination is not None:
-            same = (tuple(_ports(by_protocol)), bare.qualifiers)
-            alike.setdefault(same, []).append(bare.destination)
-    for (ports, qualifiers), to in alike.items():
-        declaration = Declaration(
-            mark=mark, to=tuple(to), ports=ports, origin=Origin(""), qualifiers=qualifiers
-        )
-        yield f"# lvsmarkd: {declaration.text()}"
-
-
-def _ports(by_protocol: Mapping[int | None, Iterable[Packets]]) -> Iterator[Ports]:
-    """Each transport with its ports, none where all are meant; nothing where every packet is."""
-    if None in by_protocol:
-        return
-    for protocol, flows in by_protocol.items():
-        if protocol is not None:
-            transport = Transport(protocol)
-            if all(flow.ports for flow in flows):
-                ranges = sorted({ports for flow in flows for ports in flow.ports})
-                yield from (Ports(transport, each) for each in ranges)
-            else:
-                yield Ports(transport)
-
-
-def fleeting(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
+def fleeting(desired: Desired, snapshot: Snapshot, adviser: Adviser) -> Iterator[Finding]:
     """Services that only others mark, where these do so only until the next reload or boot.
 
     Where there is no permanent plane (iptables), others see to that, and nothing can be said.
@@ -138,5 +162,5 @@ def fleeting(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
                 family=key.family,
                 rule=giving[0].ref,
                 origins=desired.services[key].origins,
-                paste=advice(key, desired, snapshot) or "",
+                paste=adviser.advice(key).text,
             )

@@ -45,7 +45,7 @@ class _Instance(Struct, frozen=True):
         return VrrpInstance(self.name, self.origin, self.interface, vips, self.family, self.auth_ah)
 
 
-class _Service(Struct, frozen=True):
+class _KeptService(Struct, frozen=True):
     """A service by mark, without what only suggestions are made of."""
 
     key: ServiceKey
@@ -54,7 +54,7 @@ class _Service(Struct, frozen=True):
     real_ports: tuple[int, ...]
 
     @classmethod
-    def of(cls, known: Service) -> "_Service":
+    def of(cls, known: Service) -> "_KeptService":
         return cls(known.key, known.origins, known.group, known.real_ports)
 
     def read(self) -> Service:
@@ -66,7 +66,7 @@ class _Kept(Struct, frozen=True):
 
     path: str
     config_id: str | None
-    services: tuple[_Service, ...]
+    services: tuple[_KeptService, ...]
     instances: tuple[_Instance, ...]
     annotations: tuple[Annotation, ...]
     reserved: ReservedMarks | None
@@ -101,7 +101,7 @@ class LastGood(Struct):
         now = _Kept(
             str(path),
             config_id,
-            tuple(map(_Service.of, reading.services)),
+            tuple(map(_KeptService.of, reading.services)),
             tuple(map(_Instance.of, reading.instances)),
             reading.annotations,
             reading.reserved,

@@ -9,7 +9,7 @@ from lvsmarkd.declarations.resolve import resolve
 from lvsmarkd.declarations.union import union
 from lvsmarkd.judge.desired import Options, desired
 from lvsmarkd.judge.judgement import judge
-from lvsmarkd.judge.watched import advice, watched
+from lvsmarkd.judge.watched import Adviser, watched
 from lvsmarkd.model.declaration import Declaration, Declared, DeclaredFlow
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.keepalived import Annotation
@@ -38,9 +38,9 @@ def marks(
     return ForeignRule(NOW, Side.AFTER, effect, path, "table t", "-A …", narrowed, guards)
 
 
-def advised(*foreign: ForeignRule, policy: Options | None = None) -> str | None:
+def advised(*foreign: ForeignRule, policy: Options | None = None) -> str:
     wish = desired(READ, Declared(), policy or Options())
-    return advice(key(80), wish, Snapshot(PaperFirewall().chains, foreign))
+    return Adviser(wish, Snapshot(PaperFirewall().chains, foreign)).advice(key(80)).text
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,6 @@ def advised(*foreign: ForeignRule, policy: Options | None = None) -> str | None:
 )
 def test_what_others_mark_is_what_to_declare(foreign: list[ForeignRule], text: str) -> None:
     advice = advised(*foreign)
-    assert advice is not None
     assert advice.startswith("# lvsmarkd: fwmark 80 to ")
     assert advice.endswith(f" {text}")
 
@@ -135,7 +134,7 @@ def test_what_the_firewall_cannot_hold_is_not_advised() -> None:
 def test_a_declared_service_needs_no_advice() -> None:
     own = {key(80): (DeclaredFlow(flow("192.0.2.10", 80), False, HERE),)}
     seen = Snapshot({}, (marks(packets("192.0.2.10")),))
-    assert advice(key(80), desired(READ, Declared(own), Options()), seen) is None
+    assert Adviser(desired(READ, Declared(own), Options()), seen).advice(key(80)).text == ""
 
 
 def test_findings_bear_it() -> None:
@@ -157,7 +156,7 @@ def test_findings_bear_it() -> None:
 def test_pasted_it_declares_just_these_flows(own: list[Packets]) -> None:
     rules = [marks(f) for f in own]
     declarations: list[Declaration] = []
-    for line in (advised(*rules) or "").splitlines():
+    for line in advised(*rules).splitlines():
         parsed = parse(Annotation(line.removeprefix("# lvsmarkd: "), HERE))
         assert not isinstance(parsed, Problem)
         declarations += parsed

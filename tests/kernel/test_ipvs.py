@@ -122,7 +122,7 @@ def test_the_services_that_proc_lists(name: str, sure: str, unsure: set[int]) ->
     assert text is not None
     found = read_proc(text)
     assert isinstance(found, LoadedIpvs)
-    assert (found.services, found.unsure) == (keys(sure), unsure)
+    assert (found.services, found.unsure) == (keys(sure), frozenset(unsure))
 
 
 def test_what_proc_tells_is_what_netlink_tells() -> None:
@@ -186,7 +186,10 @@ def test_where_netlink_is_refused_proc_is_read(
     found = kernel_services(proc=tmp_path / "ip_vs")
 
     assert isinstance(found, LoadedIpvs)
-    assert (found.services, found.unsure) == (keys("inet 80, inet6 80, inet 2000"), {5, 6})
+    assert (found.services, found.unsure) == (
+        keys("inet 80, inet6 80, inet 2000"),
+        frozenset({5, 6}),
+    )
 
 
 def test_a_kernel_that_does_not_answer_in_time_is_unknown(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from lvsmarkd.judge.judgement import covered, why_unknown
 from lvsmarkd.judge.outlooks import Outlooks
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.refusals import STAYS
-from lvsmarkd.judge.watched import advice, watched
+from lvsmarkd.judge.watched import Adviser
 from lvsmarkd.keepalived.conf.dialect import REFERENCE
 from lvsmarkd.model.finding import Severity
 from lvsmarkd.model.ipvs import in_ipvs
@@ -42,11 +42,13 @@ def run(options: argparse.Namespace) -> Exit:
         for key, state in states.items()
         if state is None
     }
+    now = outlooks.of(wanted, seen.ruleset, seen.host) if seen.is_complete else None
+    adviser = Adviser(wanted, seen, now)
     if options.json:
         print_json(
             {
                 "services": [
-                    {**_form(key, wanted, states, seen), "unknown_because": reasons.get(key)}
+                    {**_form(key, states, adviser), "unknown_because": reasons.get(key)}
                     for key in sorted(wanted.services)
                 ],
                 "problems": [_problem_form(problem) for problem in _sorted(wanted.problems)],
@@ -54,7 +56,7 @@ def run(options: argparse.Namespace) -> Exit:
             }
         )
     else:
-        _print(wanted, states, reasons, seen)
+        _print(states, reasons, adviser)
         if inputs_now.build is None:
             print(f"\nread as keepalived {REFERENCE.dotted} would: no keepalived could be asked")
     return Exit.OK
@@ -79,7 +81,9 @@ def _seen(session: Session) -> Snapshot:
         )
 
 
-def _form(key: ServiceKey, wanted: Desired, states: States, seen: Snapshot) -> dict[str, Any]:
+def _form(key: ServiceKey, states: States, adviser: Adviser) -> dict[str, Any]:
+    wanted, seen = adviser.desired, adviser.snapshot
+    advised = adviser.advice(key)
     service = wanted.services[key]
     return {
         "family": str(key.family),
@@ -91,7 +95,9 @@ def _form(key: ServiceKey, wanted: Desired, states: States, seen: Snapshot) -> d
         "configured": key in wanted.configured,
         "loaded": _loaded(key, wanted),
         "flows": [str(declared.flow) for declared in wanted.flows[key]],
-        "suggestion": advice(key, wanted, seen),
+        "suggestion": advised.text or None,
+        "no_suggestion_because": advised.reason or None,
+        "doubts": list(advised.doubts),
     }
 
 
@@ -141,19 +147,20 @@ def _refusals(key: ServiceKey, wanted: Desired) -> list[Problem]:
     return [each for each in wanted.problems if each.fatal and key.mark in each.marks]
 
 
-def _flows(key: ServiceKey, wanted: Desired, seen: Snapshot) -> str:
+def _flows(key: ServiceKey, adviser: Adviser) -> str:
     """What its rules mark; for a service that nobody declared, those of others."""
+    wanted = adviser.desired
     lines = [str(declared.flow) for declared in wanted.flows[key]]
     if wanted.coverage[key] is FlowSource.NONE:
-        others = watched(key, seen)
+        others = adviser.watched(key)
         lines += map(str, others.flows)
         lines += dict.fromkeys(f"some, by a rule in {rule.where}" for rule in others.obscure)
+        lines += [others.reason] if others.reason else []
     return "\n".join(lines) or "-"
 
 
-def _print(
-    wanted: Desired, states: States, reasons: Mapping[ServiceKey, str], seen: Snapshot
-) -> None:
+def _print(states: States, reasons: Mapping[ServiceKey, str], adviser: Adviser) -> None:
+    wanted = adviser.desired
     words = {True: paint("yes", "32"), False: paint("NO", "31"), None: "unknown"}
     loaded = {True: "yes", False: "no", None: "-"}
     rows = [
@@ -163,7 +170,7 @@ def _print(
             words[states[key]],
             loaded[_loaded(key, wanted)],
             _flow_source(key, wanted, states),
-            _flows(key, wanted, seen),
+            _flows(key, adviser),
             "\n".join(map(str, wanted.services[key].origins)) or "not configured",
         )
         for key in sorted(wanted.services)
@@ -178,11 +185,7 @@ def _print(
         alike.setdefault(reasons[key], []).append(key)
     for reason, keys in alike.items():
         print(f"\n{listed(map(str, keys))}: not known whether covered: {reason}")
-    for key, suggestion in wanted.suggestions.items():
-        if not states[key]:
-            print(f"\n{key}: declare its flows, perhaps so:\n    {suggestion.text()}")
-            for doubt in suggestion.doubts:
-                print(f"    in doubt: {doubt}")
+    _print_suggestions(states, adviser)
     for finding in presence(wanted):
         if finding.severity is not Severity.NOTE:
             print()
@@ -192,3 +195,16 @@ def _print(
         marks = f" (fwmark {', '.join(map(str, problem.marks))})" if problem.marks else ""
         stays = f"\n    the declaration is refused; {STAYS}" if problem.fatal and marks else ""
         print(f"\n{paint('problem', '33')}{marks}: {problem}{stays}")
+
+
+def _print_suggestions(states: States, adviser: Adviser) -> None:
+    for key in adviser.desired.suggestions:
+        if not states[key]:
+            advised = adviser.advice(key)
+            if advised.text:
+                said = advised.text.replace("\n", "\n    ")
+                print(f"\n{key}: declare its flows, perhaps so:\n    {said}")
+            else:
+                print(f"\n{key}: declare its flows; nothing can be suggested: {advised.reason}")
+            for doubt in advised.doubts:
+                print(f"    in doubt: {doubt}")
