@@ -82,7 +82,7 @@ def _seen(session: Session) -> Snapshot:
 
 
 def _form(key: ServiceKey, states: States, adviser: Adviser) -> dict[str, Any]:
-    wanted, seen = adviser.desired, adviser.snapshot
+    wanted = adviser.desired
     advised = adviser.advice(key)
     service = wanted.services[key]
     return {
