@@ -2,16 +2,18 @@
 that a declaration takes, and those of a VIP that nobody marks beside one that somebody does.
 """
 
-from collections.abc import Iterable, Iterator
-from ipaddress import ip_network
+from collections.abc import Iterable, Iterator, Mapping
+
+from msgspec import Struct
 
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.outlook import Outlook, ServiceOutlook
 from lvsmarkd.model.address_service import AddressService
 from lvsmarkd.model.fate import Fate
 from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.keepalived import VrrpInstance
 from lvsmarkd.model.packets import Packets
-from lvsmarkd.model.service import Address, FlowSource, Network
+from lvsmarkd.model.service import Address, Family, FlowSource, Network, ServiceKey
 
 _ByAddress = dict[Network | None, list[AddressService]]
 
@@ -50,54 +52,95 @@ def uninvited(desired: Desired) -> Iterator[Finding]:
 
 
 def unmarked_vips(desired: Desired, now: Outlook | None) -> Iterator[Finding]:
-    """Other VIPs of an instance one of whose VIPs carries the mark of a service that rules of
-    others mark, where nothing marks packets to them and no service by address has them.
+    """VIPs that nothing marks and no service by address has, where another one of their instance
+    carries the mark of a service that rules of others mark. One finding for each.
     """
     if now is None:
         return
+    used = _Destinations.of(_used(desired, now))
+    idle = {
+        family: [
+            (instance, vips)
+            for instance in desired.instances
+            if (vips := [v for v in instance.vips_of(family) if not used.has(v)])
+        ]
+        for family in Family
+        if not now.unread.get(family)
+    }
+    places = {
+        vip: place
+        for family, own in idle.items()
+        for place, (instance, _) in enumerate(own)
+        for vip in instance.vips_of(family)
+    }
+    marked: dict[tuple[Family, int], dict[ServiceKey, Address]] = {}
     for key, coverage in sorted(desired.coverage.items()):
-        looked = now.services.get(key)
-        if coverage is not FlowSource.NONE or looked is None or now.unread.get(key.family):
+        if coverage is not FlowSource.NONE or not idle.get(key.family) or key not in now.services:
             continue
-        right = list(_packets(looked, Fate.RIGHT))
-        for instance in desired.instances:
-            vips = instance.vips_of(key.family)
-            held = [vip for vip in vips if any(map(_to(vip).overlaps, right))]
-            others = [vip for vip in vips if vip not in held] if held else []
-            for vip in others:
-                if _is_used(vip, desired, now):
-                    continue
-                yield Finding(
-                    Kind.PROBLEM,
-                    f"packets to {held[0]} come with mark {key.mark}, and nothing marks those to"
-                    f" {vip}, another address of {instance.name}",
-                    "mark them too, or leave it if that address is for something else",
-                    graded=Severity.WARNING,
-                    service=key,
-                    family=key.family,
-                    origins=(*desired.services[key].origins, instance.origin),
-                    subject=("unmarked", str(vip)),
-                )
+        right = _Destinations.of(_packets(now.services[key], Fate.RIGHT))
+        hit = [vip for vip in right.hosts if vip in places]
+        if right.wide or right.anywhere:
+            hit = [vip for vip in places if Family.of(vip) is key.family and right.has(vip)]
+        for vip in sorted(hit, key=int, reverse=True):
+            marked.setdefault((key.family, places[vip]), {})[key] = vip
+    for (family, place), by_key in marked.items():
+        instance, vips = idle[family][place]
+        for vip in vips:
+            yield _unmarked(vip, instance, by_key, desired)
 
 
-def _is_used(vip: Address, desired: Desired, now: Outlook) -> bool:
-    """Whether packets to it may bear a mark, or belong to a service by address."""
-    to = _to(vip)
-    return (
-        any(map(to.overlaps, (part for each in now.services.values() for part in _packets(each))))
-        or any(to.overlaps(own.flow) for many in desired.flows.values() for own in many)
-        or any(to.overlaps(each.packets) for each in desired.address_services)
+def _unmarked(
+    vip: Address, instance: VrrpInstance, marked: Mapping[ServiceKey, Address], desired: Desired
+) -> Finding:
+    key, other = next(iter(marked.items()))
+    more = f" (and {len(marked) - 1} more)" if len(marked) > 1 else ""
+    return Finding(
+        Kind.PROBLEM,
+        f"packets to {other} come with mark {key.mark}{more}, and nothing marks those to {vip},"
+        f" another address of {instance.name}",
+        "mark them too, or leave it if that address is for something else",
+        graded=Severity.WARNING,
+        service=key if len(marked) == 1 else None,
+        family=key.family,
+        origins=(*desired.services[key].origins, instance.origin),
+        subject=("unmarked", str(vip)),
     )
+
+
+class _Destinations(Struct, frozen=True):
+    """Where packets go to, looked up by address."""
+
+    hosts: frozenset[Address]
+    wide: tuple[Network, ...]
+    anywhere: bool
+
+    @classmethod
+    def of(cls, packets: Iterable[Packets]) -> "_Destinations":
+        found = {each.destination for each in packets}
+        known = [network for network in found if network is not None]
+        hosts = frozenset(network.network_address for network in known if _is_one(network))
+        return cls(hosts, tuple(n for n in known if not _is_one(n)), None in found)
+
+    def has(self, vip: Address) -> bool:
+        """Whether some packets go there."""
+        if self.anywhere or vip in self.hosts:
+            return True
+        return any(vip in network for network in self.wide)
+
+
+def _used(desired: Desired, now: Outlook) -> Iterator[Packets]:
+    """All that may bear a mark, or belongs to a service by address."""
+    for looked in now.services.values():
+        yield from _packets(looked)
+    for flows in desired.flows.values():
+        yield from (own.flow for own in flows)
+    yield from (each.packets for each in desired.address_services)
 
 
 def _packets(looked: ServiceOutlook, only: Fate | None = None) -> Iterator[Packets]:
     for part in looked.parts:
         if only is None or part.fate.fate is only:
             yield part.fate.packets
-
-
-def _to(vip: Address) -> Packets:
-    return Packets(destination=ip_network(vip))
 
 
 def _is_one(network: Network | None) -> bool:

@@ -66,8 +66,7 @@ class Suggestion(Struct, frozen=True):
 
     def endpoints(self) -> list[Endpoint]:
         """Each address with each port that is left for it."""
-        every = product(self.vips, self.transports, self.ports)
-        return [endpoint for endpoint in every if endpoint not in self.taken]
+        return _endpoints(*_shape(self))
 
     def flows(self) -> tuple[DeclaredFlow, ...]:
         """The flows, where they are unambiguous; else none."""
@@ -145,11 +144,11 @@ def suggest(service: Service, around: Candidates) -> Suggestion:
     vips = around.addresses.get(family, ())
     asked = Suggestion(service, vips, service.real_ports)
     doubts = list(_doubts(asked, around))
-    endpoints = asked.endpoints()
     owners: dict[Address, dict[AddressService, None]] = {}
     gone = set[Endpoint]()
-    for endpoint in endpoints:
-        for each in around.address_services.get(endpoint[0], ()):
+    held = [vip for vip in vips if around.address_services.get(vip)]
+    for endpoint in product(held, asked.transports, asked.ports):
+        for each in around.address_services[endpoint[0]]:
             if each.packets.overlaps(_host_flow(*endpoint)):
                 owners.setdefault(endpoint[0], {})[each] = None
                 gone.add(endpoint)
@@ -172,18 +171,42 @@ def suggest(service: Service, around: Candidates) -> Suggestion:
 
 def contested(suggestions: Iterable[Suggestion]) -> list[Suggestion]:
     """The same, in doubt where two marks would be given the same packets."""
-    # Looked up, not compared with each other: nobody may have declared anything on a director
-    # with hundreds of services and addresses.
+    # Looked up, not compared with each other, and once for all that are alike: nobody may have
+    # declared anything on a director with hundreds of services and addresses.
     suggestions = list(suggestions)
-    guessed: dict[Endpoint, set[int]] = {}
+    alike: dict[_Shape, set[int]] = {}
     for each in suggestions:
-        for endpoint in each.endpoints():
-            guessed.setdefault(endpoint, set()).add(each.service.key.mark)
-    return [_doubted(each, guessed) for each in suggestions]
+        alike.setdefault(_shape(each), set()).add(each.service.key.mark)
+    guessed: dict[Endpoint, set[int]] = {}
+    endpoints = {shape: _endpoints(*shape) for shape in alike}
+    for shape, marks in alike.items():
+        for endpoint in endpoints[shape]:
+            guessed.setdefault(endpoint, set()).update(marks)
+    claimed = {
+        shape: frozenset().union(*(guessed[endpoint] for endpoint in endpoints[shape]))
+        for shape in alike
+    }
+    return [_doubted(each, claimed[_shape(each)]) for each in suggestions]
 
 
-def _doubted(suggestion: Suggestion, guessed: Mapping[Endpoint, set[int]]) -> Suggestion:
-    marks = frozenset().union(*(guessed[endpoint] for endpoint in suggestion.endpoints()))
+_Shape = tuple[tuple[Address, ...], tuple[Transport, ...], tuple[int, ...], frozenset[Endpoint]]
+
+
+def _shape(suggestion: Suggestion) -> _Shape:
+    """All that its endpoints follow from."""
+    return suggestion.vips, suggestion.transports, suggestion.ports, suggestion.taken
+
+
+def _endpoints(
+    vips: tuple[Address, ...],
+    transports: tuple[Transport, ...],
+    ports: tuple[int, ...],
+    taken: frozenset[Endpoint],
+) -> list[Endpoint]:
+    return [each for each in product(vips, transports, ports) if each not in taken]
+
+
+def _doubted(suggestion: Suggestion, marks: frozenset[int]) -> Suggestion:
     if not (rivals := marks - {suggestion.service.key.mark}):
         return suggestion
     return replace(suggestion, doubts=(*suggestion.doubts, f"{_named(rivals)} these packets too"))
@@ -245,6 +268,8 @@ def _rivals(
     asked: Suggestion, vip: Address, claims: Mapping[Address, tuple[PacketsOfMark, ...]]
 ) -> frozenset[int]:
     """The other marks that claim some packet to this address and the service's ports."""
+    if not claims.get(vip):
+        return frozenset()
     wanted = [
         _host_flow(vip, transport, port) for transport in asked.transports for port in asked.ports
     ]
