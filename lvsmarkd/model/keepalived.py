@@ -24,6 +24,17 @@ class Completeness(StrEnum):
     """Nothing was read: missing, a directory, no permission, not text."""
 
 
+class VipClosing(Struct, frozen=True):
+    """What has keepalived drop all that comes for the addresses of an instance, while it holds
+    them: a keyword, and its line. ``takes_accept``: ``accept`` in the instance would change that;
+    in strict mode it does with VRRP version 3 only.
+    """
+
+    keyword: str
+    origin: Origin
+    takes_accept: bool = True
+
+
 class VrrpInstance(Struct, frozen=True):
     """One vrrp_instance: what of it matters to packet rules."""
 
@@ -36,6 +47,8 @@ class VrrpInstance(Struct, frozen=True):
     excluded, some may be of the other."""
     auth_ah: bool = False
     """``auth_type AH`` where it holds: adverts come as IP protocol 51 instead of 112."""
+    closing: VipClosing | None = None
+    """What keeps packets for its addresses from IPVS; None where nothing of the file does."""
 
     def vips_of(self, family: Family) -> tuple[Address, ...]:
         """The instance's addresses of one family, in the order written."""

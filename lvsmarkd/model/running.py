@@ -21,6 +21,7 @@ class BuildOption(Enum):
     BFD = "BFD"
     REGEX = "REGEX"
     NFTABLES = "NFTABLES"
+    IPTABLES = "IPTABLES"
     VRRP_AUTH = "VRRP_AUTH"
     VRRP_VMAC = "VRRP_VMAC"
     VRRP_IPVLAN = "VRRP_IPVLAN"

@@ -8,6 +8,7 @@ from enum import Enum, auto
 from msgspec import Struct, field
 
 from lvsmarkd.keepalived.conf.addresses import endpoint, parse_address
+from lvsmarkd.keepalived.conf.closing import OpenClosing
 from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.conf.logical import LogicalLine
 from lvsmarkd.keepalived.conf.mark_words import marks_named
@@ -19,7 +20,7 @@ from lvsmarkd.keepalived.conf.virtual_address import (
     virtual_address,
 )
 from lvsmarkd.keepalived.conf.vrrp_defaults import VERSIONS, VrrpDefaults, multicast
-from lvsmarkd.model.keepalived import VrrpInstance
+from lvsmarkd.model.keepalived import VipClosing, VrrpInstance
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.service import Address, Family
 
@@ -68,6 +69,9 @@ class OpenInstance(Struct):
     hmac: bool = False
     vips: list[VirtualAddress] = field(default_factory=list)
     excluded: list[VirtualAddress] = field(default_factory=list)
+    closing: VipClosing | None = None
+    """What has its addresses closed; known once it is settled."""
+    _closing: OpenClosing = field(default_factory=OpenClosing)
     _ipvlan: bool = False
 
     def line(self, line: LogicalLine) -> None:
@@ -91,6 +95,7 @@ class OpenInstance(Struct):
 
     def _setting(self, line: LogicalLine) -> None:
         """A line that has no say in the family."""
+        self._closing.line(line)
         match line.words:
             case ["interface", str(name), *_]:
                 self._interface(line, name)
@@ -150,6 +155,9 @@ class OpenInstance(Struct):
         if self.family is Family.INET6 and (self.strict or not self.version):
             self.version = 3
         self.version = self.version or defaults.version
+        self.closing = self._closing.settled(
+            defaults, self.dialect, self.version, strict=self.strict
+        )
         if self.interface is None and self.dialect.runs_without_interface:
             self.vips = self._placed(self.vips)
             self.excluded = self._placed(self.excluded)
@@ -164,6 +172,7 @@ class OpenInstance(Struct):
             tuple(dict.fromkeys(held)),
             self.family or Family.INET,
             self._speaks_ah(),
+            self.closing,
         )
 
     def _placed(self, vips: list[VirtualAddress]) -> list[VirtualAddress]:
