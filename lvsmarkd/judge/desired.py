@@ -27,7 +27,7 @@ from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.protocols import AH_PROTOCOL, VRRP_PROTOCOL
 from lvsmarkd.model.rule import Accept, Hook, Rule
 from lvsmarkd.model.runtime_state import UNASKED, RuntimeState
-from lvsmarkd.model.service import Family, FlowSource, Service, ServiceKey
+from lvsmarkd.model.service import Family, FlowSource, Network, Service, ServiceKey
 from lvsmarkd.model.unknown import Unknown
 
 
@@ -60,6 +60,7 @@ class Desired(Struct, frozen=True):
     of whose packets belong to another one until that has left. ``addressless`` are services that
     are declared by names of vrrp_instances alone, none of which has an address of their family.
     ``address_services`` are those by address, of the file and of IPVS.
+    ``local`` is what keepalived makes local besides the instances' addresses.
     ``policy`` is what all of it was made by.
     """
 
@@ -69,6 +70,7 @@ class Desired(Struct, frozen=True):
     suggestions: Mapping[ServiceKey, Suggestion] = field(default_factory=dict)
     unused: Mapping[ServiceKey, DeclaredFlow] = field(default_factory=dict)
     instances: tuple[VrrpInstance, ...] = ()
+    local: tuple[Network, ...] = ()
     rules: frozenset[Rule] = frozenset()
     problems: tuple[Problem, ...] = ()
     frozen_marks: frozenset[int] = frozenset()
@@ -178,6 +180,7 @@ def desired(  # noqa: PLR0913 - all that it is made of
         suggestions=suggestions,
         unused=_unused(declared, services),
         instances=instances,
+        local=reading.local,
         rules=frozenset(rules),
         problems=(*reading.problems, *problems),
         frozen_marks=frozen_marks,

@@ -5,6 +5,9 @@ from itertools import pairwise
 
 from lvsmarkd.judge.claimants import known_claims
 from lvsmarkd.judge.claims import overlaps
+from lvsmarkd.judge.closed_vips import closed_vips
+from lvsmarkd.judge.configuration_findings import configuration_findings
+from lvsmarkd.judge.delivery import undelivered
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.drift import History, judge_chain, shadowing_rules
 from lvsmarkd.judge.foreign import (
@@ -20,7 +23,6 @@ from lvsmarkd.judge.outlooks import Outlooks
 from lvsmarkd.judge.packet_findings import packet_findings
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.previous_backend import cleanup_of_previous, left_by_ended
-from lvsmarkd.judge.refusals import STAYS
 from lvsmarkd.judge.rivals import uninvited, unmarked_vips
 from lvsmarkd.judge.substitute import substitute
 from lvsmarkd.judge.watched import Adviser, fleeting
@@ -70,6 +72,7 @@ def judge(
         *drift,
         *conflicts(desired, snapshot),
         *_of_packets(desired, snapshot, now, outlooks, pending=bool(steps)),
+        *_beyond_rules(desired, snapshot, now),
         *orphans(desired, snapshot),
         *fleeting(desired, snapshot, adviser),
         *uninvited(desired),
@@ -81,7 +84,7 @@ def judge(
         ),
         *noticed(snapshot, missing),
         *_nowhere(desired, snapshot),
-        *_configuration(desired),
+        *configuration_findings(desired),
     ]
     severities = list(Severity)
     findings.sort(key=lambda finding: severities.index(finding.severity))
@@ -95,7 +98,21 @@ def covered(
     """Whether each service's packets bear its mark now: by all of its own rules, which nobody
     overrules, or by foreign ones. None where it could not be seen. This is the SLI.
     """
-    if (now := _outlook_now(desired, snapshot, outlooks or Outlooks())) is not None:
+    now = _outlook_now(desired, snapshot, outlooks or Outlooks())
+    lost = {
+        finding.service
+        for finding in _beyond_rules(desired, snapshot, now)
+        if finding.severity is Severity.CRITICAL
+    }
+    state = _by_rules(desired, snapshot, now)
+    return {key: False if key in lost and not _waits(key, desired) else state[key] for key in state}
+
+
+def _by_rules(
+    desired: Desired, snapshot: Snapshot, now: Outlook | None
+) -> dict[ServiceKey, bool | None]:
+    """As far as it depends on the rules."""
+    if now is not None:
         return {key: _covered(key, desired, snapshot, now) for key in desired.services}
     state: dict[ServiceKey, bool | None] = {}
     present = {
@@ -146,6 +163,12 @@ def _covered(key: ServiceKey, desired: Desired, snapshot: Snapshot, now: Outlook
     if known and key in desired.short:
         return held_up(key, desired, snapshot)
     return known
+
+
+def _beyond_rules(desired: Desired, snapshot: Snapshot, now: Outlook | None) -> Iterator[Finding]:
+    """What keepalived and the host do to packets, whatever the rules."""
+    yield from closed_vips(desired, now)
+    yield from undelivered(desired, snapshot.host)
 
 
 def _of_packets(
@@ -359,42 +382,4 @@ def _nowhere(desired: Desired, snapshot: Snapshot) -> Iterator[Finding]:
             "unset it, or use the iptables backend",
             graded=Severity.WARNING,
             subject="firewall.local",
-        )
-
-
-def _configuration(desired: Desired) -> Iterator[Finding]:
-    meant = {key.mark for key in desired.unused}
-    meant |= {key.mark for key, flows in desired.flows.items() if flows and desired.leaving(key)}
-    served = {key.mark for key in desired.configured}
-    for problem in desired.problems:
-        key = None
-        if len(problem.marks) == 1:
-            mark = problem.marks[0]
-            key = next((k for k in desired.services if k.mark == mark), None)
-        # What is declared was meant to be served: that keepalived drops it is an outage.
-        lost = any(mark in meant and mark not in served for mark in problem.marks)
-        yield Finding(
-            Kind.REFUSED if problem.fatal else Kind.PROBLEM,
-            problem.message,
-            STAYS if problem.fatal and problem.marks else "",
-            graded=Severity.CRITICAL if lost else Severity.NOTE if problem.note else None,
-            service=key,
-            family=key.family if key else None,
-            origins=(problem.origin,),
-            subject=problem,
-        )
-    # A file that is not whole does not tell which marks it does not use.
-    for key, declared in desired.unused.items() if desired.removable else ():
-        others = [k for k in desired.services if k.mark == key.mark]
-        reason = (
-            f"keepalived uses the mark for {' and '.join(k.family for k in others)} only"
-            if others
-            else "keepalived uses no such mark"
-        )
-        yield Finding(
-            Kind.UNUSED,
-            f"{declared.flow} is declared for {key}, but {reason}, so no rule is made",
-            family=key.family,
-            origins=(declared.origin,),
-            subject=key,
         )

@@ -1,9 +1,13 @@
-"""Policy routing by marks: the ``ip rule`` entries with a fwmark, of both families."""
+"""Policy routing: the ``ip rule`` entries of both families, who looks at marks in them, and to
+which tables they lead.
+"""
 
 import struct
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from lvsmarkd.kernel.local_routes import is_empty
 from lvsmarkd.kernel.netlink import (
     NETLINK_ROUTE,
     Dump,
@@ -13,6 +17,7 @@ from lvsmarkd.kernel.netlink import (
     number,
 )
 from lvsmarkd.model.claim import MarkClaim, Use
+from lvsmarkd.model.host import ANY_TABLE, RouteLookup
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.model.unknown import Unknown
 
@@ -22,6 +27,9 @@ _GETRULE = 34  # RTM_GETRULE
 # struct fib_rule_hdr: family, lengths of dst and src, tos, table, 2 reserved, action, flags
 _RULE = struct.Struct("=BBBBBBBBI")
 _PRIORITY, _FWMARK, _TABLE, _FWMASK, _PROTOCOL = 6, 10, 15, 16, 21  # FRA_*
+_L3MDEV = 19  # FRA_L3MDEV
+_OTHER_CONDITIONS = frozenset({1, 2, 3, 12, 17, _L3MDEV, 20, 22, 23, 24})
+"""FRA_DST, SRC, IIFNAME, TUN_ID, OIFNAME, L3MDEV, UID_RANGE, IP_PROTO, SPORT_RANGE, DPORT_RANGE."""
 _INVERT = 0x2  # FIB_RULE_INVERT: "ip rule add not …"
 _KEEPALIVED = 18  # RTPROT_KEEPALIVED: its virtual_rules and static_rules bear it (measured)
 _AF = {Family.INET: 2, Family.INET6: 10}
@@ -42,7 +50,7 @@ def policy_rules(timeout: float = TIMEOUT_SECONDS) -> tuple[MarkClaim, ...] | Un
         with NetlinkSocket(NETLINK_ROUTE, timeout) as kernel:
             claims: list[MarkClaim] = []
             for family in Family:
-                claims += _rules_of(kernel, family)
+                claims += claims_of_rules(_rules_of(kernel, family), family)
             return tuple(claims)
     except NetlinkError as error:
         return Unknown(f"the kernel's policy rules were not understood: {error}")
@@ -50,11 +58,49 @@ def policy_rules(timeout: float = TIMEOUT_SECONDS) -> tuple[MarkClaim, ...] | Un
         return Unknown(f"the kernel does not tell its policy rules: {error.strerror or error}")
 
 
-def _rules_of(kernel: NetlinkSocket, family: Family) -> tuple[MarkClaim, ...]:
+def route_lookups(timeout: float = TIMEOUT_SECONDS) -> tuple[RouteLookup, ...] | Unknown:
+    """The rules that lead to a routing table, of the calling thread's network namespace; of tables
+    for packets of one mark it is asked whether they are empty. As `policy_rules`.
+    """
+    try:
+        with NetlinkSocket(NETLINK_ROUTE, timeout, strict=True) as kernel:
+            found: list[RouteLookup] = []
+            for family in Family:
+                for body in _rules_of(kernel, family).bodies:
+                    lookup = _lookup(_PolicyRule.read(body), family)
+                    if lookup is not None and lookup.is_for(lookup.value):
+                        empty = is_empty(kernel, lookup.table, family)
+                        lookup = replace(lookup, is_empty=empty)
+                    found += [lookup] if lookup is not None else []
+            return tuple(found)
+    except NetlinkError as error:
+        return Unknown(f"the kernel's policy rules were not understood: {error}")
+    except OSError as error:
+        return Unknown(f"the kernel does not tell its policy rules: {error.strerror or error}")
+
+
+def _lookup(rule: "_PolicyRule", family: Family) -> RouteLookup | None:
+    if rule.af != _AF[family] or rule.action != _TO_TABLE:
+        return None
+    by_mark = bool({_FWMARK, _FWMASK} & rule.found.keys())
+    # With other conditions, one that is inverted may take any mark.
+    mask = rule.number(_FWMASK, MAX_MARK) if by_mark else 0
+    others = rule.found.keys() & _OTHER_CONDITIONS
+    return RouteLookup(
+        family,
+        rule.number(_PRIORITY),
+        ANY_TABLE if _L3MDEV in rule.found else rule.table,
+        rule.number(_FWMARK),
+        0 if rule.inverted and others else mask,
+        rule.inverted,
+    )
+
+
+def _rules_of(kernel: NetlinkSocket, family: Family) -> Dump:
     for _ in range(_LOOKS):
         answer = kernel.dump(_GETRULE, _RULE.pack(_AF[family], 0, 0, 0, 0, 0, 0, 0, 0))
         if not answer.interrupted:
-            return claims_of_rules(answer, family)
+            return answer
     raise NetlinkError(f"they were changing each of the {_LOOKS} times that they were looked at")
 
 

@@ -50,6 +50,11 @@ class Kind(Enum):
         "conflict", _WARNING, "a foreign rule changes a declared flow's mark, or keeps it from ours"
     )
     UNACCEPTED = _Row("unaccepted", _WARNING, "a marked flow that the filter at INPUT refuses")
+    UNDELIVERED = _Row(
+        "undelivered",
+        _CRITICAL,
+        "declared packets that this host does not take, so that IPVS cannot",
+    )
     ORPHAN = _Row("orphan", _NOTE, "a foreign rule sets a mark that no service uses")
     CLAIMED = _Row("claimed", _WARNING, "somebody else uses a service's mark, or a bit of it")
     REFUSED = _Row("refused", _CRITICAL, "a declaration or setting that cannot be followed")

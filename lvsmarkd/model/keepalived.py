@@ -7,7 +7,7 @@ from msgspec import Struct
 from lvsmarkd.model.address_service import AddressService
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.protocols import Transport
-from lvsmarkd.model.service import Address, Family, Service, ServiceKey
+from lvsmarkd.model.service import Address, Family, Network, Service, ServiceKey
 
 
 class Completeness(StrEnum):
@@ -118,7 +118,7 @@ class Reading(Struct, frozen=True):
     are the absolute glob patterns of the includes (also of those that matched nothing), so
     that a file which starts to match is noticed. ``services`` are those by marks that the
     configuration names; what keepalived marks by itself is in ``reserved``, services by address
-    in ``address_services``.
+    in ``address_services``. ``local`` is what it makes local besides the addresses of instances.
     """
 
     completeness: Completeness
@@ -131,3 +131,4 @@ class Reading(Struct, frozen=True):
     reserved: ReservedMarks | None = None
     namespace: Namespace | None = None
     address_services: tuple[AddressService, ...] = ()
+    local: tuple[Network, ...] = ()

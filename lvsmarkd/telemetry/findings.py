@@ -27,6 +27,7 @@ _COURSES = dict.fromkeys(DRIFT, _DRIFT) | {
     Kind.INFERRED: _Course(Event.INFERRED),
     Kind.CONFLICT: _Course(Event.CONFLICT, Event.CONFLICT_OVER, by_somebody=True),
     Kind.UNACCEPTED: _Course(Event.UNACCEPTED, Event.ACCEPTED, by_somebody=True),
+    Kind.UNDELIVERED: _Course(Event.UNDELIVERED, Event.DELIVERED),
     Kind.ORPHAN: _Course(Event.ORPHAN, Event.ORPHAN_GONE, by_somebody=True),
     Kind.CLAIMED: _Course(Event.CLAIMED, Event.CLAIM_GONE),
     Kind.MIXED: _Course(Event.MIXED_FIREWALLS, Event.MIXED_FIREWALLS_OVER, by_somebody=True),

@@ -24,7 +24,7 @@ _LAST_BEFORE_IPVS = 98
 """At hook input IPVS takes packets by 99; a chain there may come before it, or after."""
 
 
-class _State(Enum):
+class _WantedState(Enum):
     UNSET = auto()
     MASTER = auto()
     BACKUP = auto()
@@ -41,7 +41,7 @@ class OpenClosing(Struct):
     strict_origin: Origin | None = None
     """Of the instance's own ``strict_mode``."""
     _priority: int = 0
-    _state: _State = _State.UNSET
+    _state: _WantedState = _WantedState.UNSET
 
     def line(self, line: LogicalLine) -> None:
         """Take in a line of the instance's block."""
@@ -53,11 +53,11 @@ class OpenClosing(Struct):
             case ["priority", str(word), *_]:
                 self._priority = read_plain(word, 1, _OWNER) or _DEFAULT_PRIORITY
             case ["state", "MASTER", *_]:
-                self._state = _State.MASTER
+                self._state = _WantedState.MASTER
             case ["state", str(word), *_]:
                 # A BACKUP after a MASTER is ignored, any other word is taken for BACKUP.
-                if word != "BACKUP" or self._state is not _State.MASTER:
-                    self._state = _State.BACKUP
+                if word != "BACKUP" or self._state is not _WantedState.MASTER:
+                    self._state = _WantedState.BACKUP
 
     def settled(
         self, defaults: VrrpDefaults, dialect: Dialect, version: int, *, strict: bool
@@ -67,7 +67,7 @@ class OpenClosing(Struct):
         Strict mode drops by default, and in VRRP version 2 whatever ``accept`` says.
         """
         priority = self._priority or (
-            _OWNER if self._state is _State.MASTER else _DEFAULT_PRIORITY
+            _OWNER if self._state is _WantedState.MASTER else _DEFAULT_PRIORITY
         )
         if priority == _OWNER or not _drops(defaults, dialect):
             return None

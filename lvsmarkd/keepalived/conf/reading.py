@@ -139,6 +139,7 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
         out.reserved,
         transcript.parent.namespace,
         out.address_services,
+        vrrp.local,
     )
 
 

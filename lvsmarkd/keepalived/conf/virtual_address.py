@@ -4,14 +4,15 @@ keepalived/vrrp/vrrp_ipaddress.c, alloc_ipaddress and parse_ipaddress (2.2.7: 45
 379-425; 2.3.3 and 2.4.3: 466-734, which read the same).
 """
 
-from ipaddress import IPv4Address
+from collections.abc import Iterator
+from ipaddress import IPv4Address, ip_network
 
 from msgspec import Struct
 
 from lvsmarkd.keepalived.conf.addresses import parse_address
 from lvsmarkd.keepalived.conf.mark_words import marks_named
 from lvsmarkd.keepalived.conf.unsigned import read_unsigned
-from lvsmarkd.model.service import Address
+from lvsmarkd.model.service import Address, Network
 
 MAX_INTERFACE = 15
 """Characters of an interface's name, and of an address's label (IFNAMSIZ less the NUL)."""
@@ -61,6 +62,24 @@ def virtual_address(words: list[str]) -> VirtualAddress | Dropped:
     options = _AddressWords(address, doubts)
     why = options.read(words)
     return why or VirtualAddress(address, options.device, tuple(doubts))
+
+
+def made_local(words: list[str], *, is_route: bool) -> Iterator[Network]:
+    """What a line of ``static_ipaddress``, or of a list of routes, makes local (static_routes and
+    virtual_routes with ``local`` first, vrrp_iproute.c: alloc_route).
+    """
+    if is_route:
+        if words[0] != "local" or len(words) < 2:
+            return
+        words = words[1:]
+    text, _, prefix = words[0].partition("/")
+    address = parse_address(text)
+    if is_route and words[0] == "default":
+        yield ip_network("::/0" if "inet6" in words else "0.0.0.0/0")
+    elif address is not None:
+        length = read_unsigned(prefix, 0, address.max_prefixlen) if is_route and prefix else None
+        longest = address.max_prefixlen if length is None else length
+        yield ip_network((address, longest), strict=False)
 
 
 class _AddressWords:

@@ -17,9 +17,12 @@ from lvsmarkd.keepalived.conf.parent import ParentConfig
 from lvsmarkd.keepalived.conf.stops import incomplete
 from lvsmarkd.keepalived.conf.structure import StructureProblems
 from lvsmarkd.keepalived.conf.unknown_words import UnknownWords
+from lvsmarkd.keepalived.conf.virtual_address import made_local
 from lvsmarkd.keepalived.conf.vrrp_keywords import (
     AUTHENTICATION,
     OWN_BLOCKS,
+    ROUTES,
+    STATIC_IPADDRESS,
     UNICAST_PEER,
     VIRTUAL_IPADDRESS,
     VIRTUAL_IPADDRESS_EXCLUDED,
@@ -29,6 +32,7 @@ from lvsmarkd.keepalived.conf.vrrp_keywords import (
 from lvsmarkd.keepalived.conf.vrrp_start import start_problems
 from lvsmarkd.model.keepalived import VrrpInstance
 from lvsmarkd.model.origin import Problem
+from lvsmarkd.model.service import Network
 
 _ADDRESSES = frozenset({UNICAST_PEER, VIRTUAL_IPADDRESS, VIRTUAL_IPADDRESS_EXCLUDED})
 
@@ -40,6 +44,8 @@ class VrrpConfig(Struct, frozen=True):
     starts: bool = True
     doubtful: bool = False
     """What keepalived makes of it cannot be known."""
+    local: tuple[Network, ...] = ()
+    """What else it makes local: ``static_ipaddress``, routes of type local."""
 
 
 def vrrp_config(
@@ -60,7 +66,7 @@ def vrrp_config(
     closed = tuple(instance.settled_as() for instance in vrrp.instances)
     found = [*vrrp.incompletes, *start_problems(vrrp.instances, parent.vrrp)]
     complaints.problems += found
-    return VrrpConfig(closed, not any(problem.fatal for problem in found), vrrp.doubtful)
+    return VrrpConfig(closed, not any(p.fatal for p in found), vrrp.doubtful, tuple(vrrp.local))
 
 
 class _Vrrp(BlockHandler):
@@ -71,6 +77,7 @@ class _Vrrp(BlockHandler):
         self.incompletes: list[Problem] = []
         self._by_name: dict[str, OpenInstance] = {}
         self.doubtful = False
+        self.local: list[Network] = []
         self._problems = complaints.problems
         self._dialect = dialect
         self._header: LogicalLine | None = None
@@ -89,6 +96,8 @@ class _Vrrp(BlockHandler):
 
     def value(self, block: str, line: LogicalLine) -> None:
         self.structure.follows(block)
+        if block == STATIC_IPADDRESS or block in ROUTES:
+            self.local += made_local(line.words, is_route=block in ROUTES)
         if block not in _ADDRESSES or (instance := self._current(line)) is None:
             return
         if block == UNICAST_PEER:

@@ -24,6 +24,8 @@ AUTHENTICATION = "authentication"
 UNICAST_PEER = "unicast_peer"
 VIRTUAL_IPADDRESS = "virtual_ipaddress"
 VIRTUAL_IPADDRESS_EXCLUDED = "virtual_ipaddress_excluded"
+STATIC_IPADDRESS = "static_ipaddress"
+ROUTES = frozenset({"static_routes", "virtual_routes"})
 
 _TRACKS = {
     **value_blocks("track_interface track_script track_file"),

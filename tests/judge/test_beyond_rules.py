@@ -1,0 +1,194 @@
+"""What keepalived and the host themselves keep from IPVS, whatever the rules say."""
+
+from ipaddress import ip_network
+
+import pytest
+from msgspec.structs import replace
+
+from lvsmarkd.judge.desired import Desired, Options, desired
+from lvsmarkd.judge.judgement import covered, judge
+from lvsmarkd.model.declaration import Declared
+from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.host import ANY_TABLE, LOCAL_TABLE, HostView, LocalRoute, RouteLookup
+from lvsmarkd.model.keepalived import Completeness, VipClosing, VrrpInstance
+from lvsmarkd.model.origin import Origin
+from lvsmarkd.model.service import MAX_MARK, Family
+from tests.harness.values import declare, flow, instance, key, reading, service
+from tests.judge.test_outlook import OURS, seen
+
+INET = Family.INET
+AT = Origin("keepalived.conf", 2)
+USUAL = (
+    RouteLookup(INET, 0, LOCAL_TABLE),
+    RouteLookup(INET, 32766, 254),
+    RouteLookup(Family.INET6, 0, LOCAL_TABLE),
+)
+
+
+def host(
+    *local: str, routes: tuple[LocalRoute, ...] = (), more: tuple[RouteLookup, ...] = ()
+) -> HostView:
+    nets = tuple(map(ip_network, ("127.0.0.0/8", *local)))
+    return HostView(frozenset({"eth0"}), nets, routes, (*USUAL, *more))
+
+
+HERE = host("192.0.2.10/32")
+
+
+def wish(to: str = "192.0.2.10", *instances: VrrpInstance) -> Desired:
+    declared = Declared(declare(80, flow(to, 80)))
+    return desired(reading(service(80), instances=instances), declared, Options())
+
+
+def found(wished: Desired, around: HostView, kind: Kind, text: str = OURS) -> list[Finding]:
+    findings = judge(wished, seen(text, around)).findings
+    return [each for each in findings if each.kind is kind]
+
+
+def closed(keyword: str, *vips: str, takes_accept: bool = True) -> VrrpInstance:
+    return replace(instance(*vips), closing=VipClosing(keyword, AT, takes_accept))
+
+
+@pytest.mark.parametrize(
+    ("keyword", "takes_accept", "write"),
+    [
+        ("vrrp_strict", True, "write `accept` into vrrp_instance"),
+        ("no_accept", True, "in its place"),
+        ("vrrp_strict", False, "`accept` and `version 3`"),
+        ("no_accept", False, "`accept` and `version 3`"),
+    ],
+)
+def test_an_address_that_keepalived_closes_is_no_service(
+    keyword: str, write: str, *, takes_accept: bool
+) -> None:
+    wished = wish("192.0.2.10", closed(keyword, "192.0.2.10", takes_accept=takes_accept))
+    [finding] = found(wished, HERE, Kind.UNACCEPTED)
+    assert finding.severity is Severity.CRITICAL
+    assert f"by {keyword} (keepalived.conf:2)" in finding.fact
+    assert write in finding.advice
+    assert finding.origins[0] == AT
+    assert covered(wished, seen(OURS, HERE))[key(80)] is False
+
+
+def test_other_addresses_and_services_are_not_touched_by_it() -> None:
+    wished = wish("192.0.2.10", closed("no_accept", "192.0.2.99"), instance("192.0.2.10"))
+    assert found(wished, HERE, Kind.UNACCEPTED) == []
+    assert covered(wished, seen(OURS, HERE))[key(80)] is True
+    # Whoever declares all that comes means no address of the two.
+    assert found(wish("0.0.0.0/0", closed("no_accept", "192.0.2.99")), HERE, Kind.UNACCEPTED) == []
+
+
+def test_what_rules_of_others_mark_is_closed_all_the_same() -> None:
+    bare = desired(
+        reading(service(80), instances=(closed("no_accept", "192.0.2.10"),)),
+        Declared(),
+        Options(),
+    )
+    text = "pre -d 192.0.2.10 -p tcp --dport 80 MARK 80"
+    assert len(found(bare, HERE, Kind.UNACCEPTED, text)) == 1
+    assert covered(bare, seen(text, HERE))[key(80)] is False
+
+
+def test_a_mistyped_address_is_told_with_the_nearest_one() -> None:
+    wished = wish("192.0.2.10", instance("192.0.2.100", "198.51.100.7"))
+    [finding] = found(wished, host("192.0.2.1/32"), Kind.UNDELIVERED)
+    assert finding.severity is Severity.CRITICAL
+    assert "192.0.2.10 is neither a VIP" in finding.fact
+    assert "the nearest VIP is 192.0.2.100" in finding.advice
+    assert covered(wished, seen(OURS, host("192.0.2.1/32")))[key(80)] is False
+
+
+@pytest.mark.parametrize(
+    ("wished", "around"),
+    [
+        # A backup director has no VIP yet.
+        (wish("192.0.2.10", instance("192.0.2.10")), host()),
+        (wish("192.0.2.10", instance("192.0.2.99")), HERE),
+        (wish("192.0.2.10", instance("192.0.2.99")), host("192.0.2.0/24")),
+        # Of a prefix some are enough: the others are nobody's.
+        (wish("192.0.2.0/24"), HERE),
+        (wish("192.0.2.0/24", instance("192.0.2.10")), host()),
+        (wish("0.0.0.0/0"), HERE),
+        # Nothing is known of the host.
+        (wish("192.0.2.10", instance("192.0.2.99")), HostView()),
+        (wish("192.0.2.10", instance("192.0.2.99")), replace(host(), lookups=None)),
+    ],
+)
+def test_what_may_be_delivered_is_no_finding(wished: Desired, around: HostView) -> None:
+    assert found(wished, around, Kind.UNDELIVERED) == []
+
+
+def test_without_instances_others_may_bring_the_address() -> None:
+    [note] = found(wish(), host(), Kind.UNDELIVERED)
+    assert note.severity is Severity.NOTE
+    assert covered(wish(), seen(OURS, host()))[key(80)] is True
+
+
+def test_a_prefix_of_which_nothing_is_here() -> None:
+    [finding] = found(wish("192.0.2.0/24"), host("198.51.100.1/32"), Kind.UNDELIVERED)
+    assert finding.severity is Severity.CRITICAL
+    assert "in any part" in finding.fact
+
+
+def test_what_keepalived_makes_local_itself_is_delivered() -> None:
+    read = replace(
+        reading(service(80), instances=(instance("192.0.2.99"),)),
+        local=(ip_network("192.0.2.10/32"),),
+    )
+    wished = desired(read, Declared(declare(80, flow("192.0.2.10", 80))), Options())
+    assert found(wished, host(), Kind.UNDELIVERED) == []
+
+
+def test_a_file_that_is_not_whole_does_not_tell_all_addresses() -> None:
+    read = replace(
+        reading(service(80), instances=(instance("192.0.2.99"),)),
+        completeness=Completeness.SUSPECT,
+    )
+    wished = desired(read, Declared(declare(80, flow("192.0.2.10", 80))), Options())
+    assert found(wished, host(), Kind.UNDELIVERED) == []
+
+
+ALL = ip_network("0.0.0.0/0")
+
+
+def rule(
+    table: int, *, is_empty: bool = False, value: int = 80, mask: int = MAX_MARK
+) -> RouteLookup:
+    return RouteLookup(INET, 101, table, value, mask, is_empty=is_empty)
+
+
+@pytest.mark.parametrize(
+    ("lookup", "route", "lost"),
+    [
+        (rule(100), LocalRoute(100, ALL), False),
+        (rule(100, value=16, mask=16), LocalRoute(100, ALL), False),
+        (rule(ANY_TABLE), LocalRoute(100, ALL), False),
+        # In a table that no rule looks up for them, or nowhere.
+        (rule(101, is_empty=True), LocalRoute(10, ALL), True),
+        (rule(101), LocalRoute(10, ALL), True),
+        (rule(101, is_empty=True), None, True),
+        # Packets with a mark may as well be routed on by it, and VIPs are local by themselves.
+        (rule(101), None, False),
+        # One about other marks does not tell what is meant.
+        (rule(101, value=81, is_empty=True), LocalRoute(10, ALL), False),
+    ],
+)
+def test_packets_that_a_route_by_mark_delivers(
+    lookup: RouteLookup, route: LocalRoute | None, *, lost: bool
+) -> None:
+    routes = () if route is None else (route,)
+    around = host("198.51.100.1/32", routes=routes, more=(lookup,))
+    wished = wish("0.0.0.0/0")
+    told = found(wished, around, Kind.UNDELIVERED)
+    assert [each.severity for each in told] == [Severity.CRITICAL] * lost
+    assert all("table 101" in each.fact for each in told)
+    rules = "pre -p tcp --dport 80 MARK 80"
+    assert covered(wished, seen(rules, around))[key(80)] is not lost
+
+
+def test_an_address_that_only_a_route_by_mark_delivers() -> None:
+    around = host(routes=(LocalRoute(100, ALL),), more=(rule(100),))
+    assert found(wish("203.0.113.7", instance("192.0.2.10")), around, Kind.UNDELIVERED) == []
+    gone = host(more=(rule(100, is_empty=True),))
+    [finding] = found(wish("203.0.113.7"), gone, Kind.UNDELIVERED)
+    assert "ip route add local 203.0.113.7/32 dev lo table 100" in finding.advice
