@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lvsmarkd.kernel.local_routes import local_networks
-from lvsmarkd.model.host import HostView
+from lvsmarkd.kernel.local_routes import local_networks, local_routes
+from lvsmarkd.model.host import LOCAL_TABLE, HostView
 from lvsmarkd.model.unknown import Unknown
 from tests.harness.netns import run
 
@@ -113,3 +113,15 @@ def test_without_time_they_are_unknown() -> None:
     assert local_networks(timeout=0) == Unknown(
         "the kernel does not tell its local addresses: timed out"
     )
+
+
+@pytest.mark.usefixtures("wired")
+def test_local_routes_of_all_tables_bear_their_table() -> None:
+    run("ip", "route", "add", "203.0.113.0/24", "dev", "v0", "table", "100")
+    run("ip", "route", "add", "local", "default", "dev", "lo", "table", "100")
+    run("ip", "route", "add", "local", "198.51.100.0/24", "dev", "lo", "table", "70000")
+    run("ip", "-6", "route", "add", "local", "::/0", "dev", "lo", "table", "100")
+    found = local_routes()
+    assert not isinstance(found, Unknown)
+    elsewhere = {(route.table, str(route.network)) for route in found if route.table != LOCAL_TABLE}
+    assert elsewhere == {(100, "0.0.0.0/0"), (70000, "198.51.100.0/24"), (100, "::/0")}

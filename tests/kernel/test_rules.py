@@ -9,8 +9,9 @@ import pytest
 from pyroute2 import IPRoute
 
 from lvsmarkd.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
-from lvsmarkd.kernel.rules import policy_rules
+from lvsmarkd.kernel.rules import policy_rules, route_lookups
 from lvsmarkd.model.claim import MarkClaim, Use
+from lvsmarkd.model.host import ANY_TABLE, LOCAL_TABLE, RouteLookup
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.model.unknown import Unknown
 from tests.harness.netns import run
@@ -118,3 +119,60 @@ def test_without_time_the_rules_are_unknown() -> None:
     assert policy_rules(timeout=0) == Unknown(
         "the kernel does not tell its policy rules: timed out"
     )
+
+
+def _lookups(family: Family) -> list[RouteLookup]:
+    """Those that were added: the usual ones look for nothing."""
+    found = route_lookups()
+    assert not isinstance(found, Unknown), found
+    usual = {LOCAL_TABLE, 253, 254}
+    return [each for each in found if each.family is family and each.table not in usual]
+
+
+@pytest.mark.parametrize("family", list(Family))
+@pytest.mark.parametrize(
+    ("rule", "value", "mask", "inverted", "empty"),
+    [
+        ("fwmark 80 lookup 100", 80, WHOLE, False, True),
+        ("fwmark 16/48 lookup 100", 16, 48, False, None),
+        ("not fwmark 7 lookup 100", 7, WHOLE, True, None),
+        ("iif lo lookup 100", 0, 0, False, None),
+        # It takes packets of mark 7 that come by others.
+        ("not fwmark 7 iif lo lookup 100", 7, 0, True, None),
+    ],
+)
+def test_a_rule_that_leads_to_a_table(
+    netns: None,
+    family: Family,
+    rule: str,
+    value: int,
+    mask: int,
+    *,
+    inverted: bool,
+    empty: bool | None,
+) -> None:
+    option = "-6" if family is Family.INET6 else "-4"
+    run("ip", option, "rule", "add", "priority", "5", *rule.split())
+    run("ip", option, "rule", "add", "priority", "6", "prohibit")
+    (lookup,) = _lookups(family)
+    assert lookup == RouteLookup(family, 5, 100, value, mask, inverted, empty)
+
+
+@pytest.mark.parametrize("table", [100, 70000])
+@pytest.mark.parametrize("family", list(Family))
+def test_a_table_for_one_mark_is_empty_until_it_has_a_route(
+    netns: None, family: Family, table: int
+) -> None:
+    option, to = ("-6", "2001:db8::/64") if family is Family.INET6 else ("-4", "192.0.2.0/24")
+    run("ip", "link", "set", "lo", "up")
+    run("ip", option, "rule", "add", "fwmark", "80", "lookup", str(table))
+    assert [each.is_empty for each in _lookups(family)] == [True]
+    run("ip", option, "route", "add", "local", to, "dev", "lo", "table", str(table))
+    assert [each.is_empty for each in _lookups(family)] == [False]
+    run("ip", option, "route", "flush", "table", str(table))
+    assert [each.is_empty for each in _lookups(family)] == [True]
+
+
+def test_a_rule_for_vrfs_leads_to_whichever_table(netns: None) -> None:
+    run("ip", "rule", "add", "l3mdev")
+    assert [each.table for each in _lookups(Family.INET)] == [ANY_TABLE]

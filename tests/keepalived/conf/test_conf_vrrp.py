@@ -84,3 +84,30 @@ def test_one_service_of_several_lines_has_every_origin(tmp_path: Path) -> None:
 
     assert [origin.line for origin in service.origins] == [2, 9]
     assert (service.group, service.real_ports) == ("G", (80,))
+
+
+def test_what_keepalived_makes_local_besides_the_instances_addresses(tmp_path: Path) -> None:
+    text = """
+static_ipaddress {
+    192.0.2.20/24 dev eth0
+    2001:db8::20
+    eth0
+}
+static_routes {
+    198.51.100.0/24 via 192.0.2.1
+    local 203.0.113.0/24 dev lo
+}
+vrrp_instance A {
+    virtual_routes {
+        local default dev lo table 100
+        local
+    }
+}
+"""
+    found = read(Case("", text).write(tmp_path)).local
+    assert list(map(str, found)) == [
+        "192.0.2.20/32",
+        "2001:db8::20/128",
+        "203.0.113.0/24",
+        "0.0.0.0/0",
+    ]
