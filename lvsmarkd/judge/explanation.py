@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from lvsmarkd.judge.beyond_rules import lost_beyond_rules
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.guide import Guide
 from lvsmarkd.judge.outlook import destinations
@@ -46,6 +47,9 @@ def _of_service(key: ServiceKey, desired: Desired, seen: Snapshot) -> Explanatio
     guide = Guide.of(key.family, desired, seen)
     flows: list[ExplainedFlow] = []
     remarks: list[str] = []
+    remarks += [
+        finding.message for finding in lost_beyond_rules(desired, seen) if finding.service == key
+    ]
     declared = desired.flows[key]
     for each in declared:
         flows.append(guide.explained(each.flow, key.mark, each))

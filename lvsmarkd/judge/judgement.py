@@ -3,11 +3,10 @@
 from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
 
+from lvsmarkd.judge.beyond_rules import beyond_rules, lost_beyond_rules
 from lvsmarkd.judge.claimants import known_claims
 from lvsmarkd.judge.claims import overlaps
-from lvsmarkd.judge.closed_vips import closed_vips
 from lvsmarkd.judge.configuration_findings import configuration_findings
-from lvsmarkd.judge.delivery import undelivered
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.drift import History, judge_chain, shadowing_rules
 from lvsmarkd.judge.foreign import (
@@ -72,7 +71,7 @@ def judge(
         *drift,
         *conflicts(desired, snapshot),
         *_of_packets(desired, snapshot, now, outlooks, pending=bool(steps)),
-        *_beyond_rules(desired, snapshot, now),
+        *beyond_rules(desired, snapshot, now),
         *orphans(desired, snapshot),
         *fleeting(desired, snapshot, adviser),
         *uninvited(desired),
@@ -99,11 +98,7 @@ def covered(
     overrules, or by foreign ones. None where it could not be seen. This is the SLI.
     """
     now = _outlook_now(desired, snapshot, outlooks or Outlooks())
-    lost = {
-        finding.service
-        for finding in _beyond_rules(desired, snapshot, now)
-        if finding.severity is Severity.CRITICAL
-    }
+    lost = {finding.service for finding in lost_beyond_rules(desired, snapshot, now)}
     state = _by_rules(desired, snapshot, now)
     return {key: False if key in lost and not _waits(key, desired) else state[key] for key in state}
 
@@ -163,12 +158,6 @@ def _covered(key: ServiceKey, desired: Desired, snapshot: Snapshot, now: Outlook
     if known and key in desired.short:
         return held_up(key, desired, snapshot)
     return known
-
-
-def _beyond_rules(desired: Desired, snapshot: Snapshot, now: Outlook | None) -> Iterator[Finding]:
-    """What keepalived and the host do to packets, whatever the rules."""
-    yield from closed_vips(desired, now)
-    yield from undelivered(desired, snapshot.host)
 
 
 def _of_packets(

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from lvsmarkd.judge.desired import Desired, Options, desired
+from lvsmarkd.judge.explanation import explain
 from lvsmarkd.judge.judgement import covered, judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Finding, Kind, Severity
@@ -192,3 +193,9 @@ def test_an_address_that_only_a_route_by_mark_delivers() -> None:
     gone = host(more=(rule(100, is_empty=True),))
     [finding] = found(wish("203.0.113.7"), gone, Kind.UNDELIVERED)
     assert "ip route add local 203.0.113.7/32 dev lo table 100" in finding.advice
+
+
+def test_explain_tells_of_it() -> None:
+    wished = wish("192.0.2.10", closed("no_accept", "192.0.2.10"))
+    (explanation,) = explain(80, wished, seen(OURS, HERE))
+    assert any("no_accept (keepalived.conf:2)" in remark for remark in explanation.remarks)
