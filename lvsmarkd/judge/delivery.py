@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.model.declaration import DeclaredFlow
-from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.finding import Finding, Kind
 from lvsmarkd.model.host import ANY_TABLE, LOCAL_TABLE, HostView, LocalRoute, RouteLookup
 from lvsmarkd.model.keepalived import VrrpInstance
 from lvsmarkd.model.refusal import nearest
@@ -35,7 +35,7 @@ def undelivered(desired: Desired, host: HostView) -> Iterator[Finding]:
                 continue
             if (astray := _route_lost(key, to, areas[tables], host)) is not None:
                 yield _lost(key, declared, to, astray, host)
-            elif not areas[tables].has_part_of(to):
+            elif not (areas[tables].has_part_of(to) or _may_come(to, desired)):
                 yield _nowhere(key, declared, to, desired.instances)
 
 
@@ -93,6 +93,13 @@ def _strays(lookups: tuple[RouteLookup, ...], to: Network, host: HostView) -> li
     return [route for route in routes if route.table not in tables and _holds(route.network, to)]
 
 
+def _may_come(to: Network, desired: Desired) -> bool:
+    """Whether something else may bring an address: no vrrp_instance tells which will be there.
+    `explain` says that it is not here now.
+    """
+    return not desired.instances and to.prefixlen == to.max_prefixlen
+
+
 def _meet(net: Network, to: Network) -> bool:
     return _holds(net, to) or _holds(to, net)
 
@@ -120,18 +127,9 @@ def _lost(
 def _nowhere(
     key: ServiceKey, declared: DeclaredFlow, to: Network, instances: tuple[VrrpInstance, ...]
 ) -> Finding:
-    """Where no vrrp_instance tells which addresses will be there, others may bring one."""
     held = [vip for instance in instances for vip in instance.vips_of(key.family)]
     near = _nearest(to, held)
     written = to.network_address if to.prefixlen == to.max_prefixlen else to
-    if not instances and written is not to:
-        return _finding(
-            key,
-            declared,
-            f"{written} is no address of this host now, and no local route takes it: its packets"
-            " come to IPVS once it is",
-            graded=Severity.NOTE,
-        )
     what = "neither a VIP of a vrrp_instance nor" if instances else "not"
     here = "an address of this host" if written is not to else "delivered to this host in any part"
     if near is not None:
@@ -159,14 +157,12 @@ def _finding(
     key: ServiceKey,
     declared: DeclaredFlow,
     fact: str,
-    advice: str = "",
-    graded: Severity | None = None,
+    advice: str,
 ) -> Finding:
     return Finding(
         Kind.UNDELIVERED,
         fact,
         advice,
-        graded=graded,
         service=key,
         family=key.family,
         origins=(declared.origin,),

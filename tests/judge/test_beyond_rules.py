@@ -120,9 +120,10 @@ def test_what_may_be_delivered_is_no_finding(wished: Desired, around: HostView) 
 
 
 def test_without_instances_others_may_bring_the_address() -> None:
-    [note] = found(wish(), host(), Kind.UNDELIVERED)
-    assert note.severity is Severity.NOTE
+    assert found(wish(), host(), Kind.UNDELIVERED) == []
     assert covered(wish(), seen(OURS, host()))[key(80)] is True
+    (explanation,) = explain(80, wish(), seen(OURS, host()))
+    assert any("not delivered to this host now" in remark for remark in explanation.remarks)
 
 
 def test_a_prefix_of_which_nothing_is_here() -> None:
