@@ -1,12 +1,12 @@
 """What packets meet besides the rules of the firewall that keeps ours, and the host around it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from lvsmarkd.kernel.local_routes import local_routes
-from lvsmarkd.kernel.network import links_up
+from lvsmarkd.kernel.network import forwards_ipv4, links_up
 from lvsmarkd.kernel.rules import route_lookups
 from lvsmarkd.model.host import LOCAL_TABLE, HostView, LocalRoute, RouteLookup
 from lvsmarkd.model.snapshot import Snapshot
@@ -21,6 +21,7 @@ class Surroundings(Struct):
     interfaces: Callable[[], tuple[str, ...]] = links_up
     routes: Callable[[], tuple[LocalRoute, ...] | Unknown] = local_routes
     lookups: Callable[[], tuple[RouteLookup, ...] | Unknown] = route_lookups
+    forwards: Callable[[Collection[str]], bool | None] = forwards_ipv4
 
     def see(self, seen: Snapshot) -> Snapshot:
         """The same with all that packets meet on their way to IPVS. Raises nothing that is the
@@ -34,7 +35,8 @@ class Surroundings(Struct):
 
     def _host(self) -> HostView:
         routes, lookups = self.routes(), self.lookups()
-        host = HostView(frozenset(self.interfaces()))
+        interfaces = frozenset(self.interfaces())
+        host = HostView(interfaces, forwards=self.forwards(interfaces))
         if isinstance(routes, Unknown):
             return host
         return replace(

@@ -5,20 +5,21 @@ from collections.abc import Iterator
 from lvsmarkd.judge.closed_vips import closed_vips
 from lvsmarkd.judge.delivery import undelivered
 from lvsmarkd.judge.desired import Desired
+from lvsmarkd.judge.forwarding import unforwarded
 from lvsmarkd.judge.outlook import Outlook
-from lvsmarkd.model.finding import Finding, Severity
+from lvsmarkd.model.finding import Finding
 from lvsmarkd.model.snapshot import Snapshot
 
 
 def beyond_rules(desired: Desired, seen: Snapshot, now: Outlook | None = None) -> Iterator[Finding]:
     """All of it. ``now`` tells which packets come with the marks of services without flows."""
-    yield from closed_vips(desired, now)
-    yield from undelivered(desired, seen.host)
+    yield from lost_beyond_rules(desired, seen, now)
+    yield from unforwarded(desired, seen.host)
 
 
 def lost_beyond_rules(
     desired: Desired, seen: Snapshot, now: Outlook | None = None
 ) -> Iterator[Finding]:
-    """That by which packets are lost for certain."""
-    found = beyond_rules(desired, seen, now)
-    return (finding for finding in found if finding.severity is Severity.CRITICAL)
+    """That by which packets certainly do not come to IPVS."""
+    yield from closed_vips(desired, now)
+    yield from undelivered(desired, seen.host)

@@ -1,4 +1,4 @@
-"""Our network namespace: who lives in it, and by which interfaces packets come.
+"""Our network namespace: who lives in it, by which interfaces packets come, whether it forwards.
 
 The links under /proc/PID/ns are shown to those only who may trace the process. The files under
 /proc/PID/net are there for all, and each namespace has its own, with inodes that no other has
@@ -8,10 +8,13 @@ The links under /proc/PID/ns are shown to those only who may trace the process. 
 import fcntl
 import socket
 import struct
+from collections.abc import Collection
 from pathlib import Path
 
 from lvsmarkd.kernel.files import file_identity
 
+_IPV4_CONF = Path("/proc/sys/net/ipv4/conf")
+"""Of the calling thread's network namespace."""
 _SIOCGIFFLAGS = 0x8913
 _IFF_UP, _IFF_LOOPBACK = 1, 8
 
@@ -27,6 +30,20 @@ def links_up() -> tuple[str, ...]:
     """The network interfaces that packets may come in by: those that are up, but for loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
         return tuple(name for _, name in socket.if_nameindex() if _is_up(asked, name))
+
+
+def forwards_ipv4(interfaces: Collection[str], conf: Path = _IPV4_CONF) -> bool | None:
+    """Whether one of some interfaces, or one that comes up later, forwards what is for others; None
+    where there is none of them, or it cannot be read. The kernel asks the interface that a packet
+    comes by (net/ipv4/route.c, IN_DEV_FORWARD); ``net.ipv4.ip_forward`` sets it for all.
+    """
+    if not interfaces:
+        return None
+    try:
+        told = [(conf / name / "forwarding").read_text() for name in (*interfaces, "default")]
+    except (OSError, ValueError):
+        return None
+    return any(text.strip() != "0" for text in told)
 
 
 def _is_up(asked: socket.socket, name: str) -> bool:

@@ -53,7 +53,7 @@ class Kind(Enum):
     UNDELIVERED = _Row(
         "undelivered",
         _CRITICAL,
-        "declared packets that this host does not take, so that IPVS cannot",
+        "packets that this host does not take, or answers that it does not pass on",
     )
     ORPHAN = _Row("orphan", _NOTE, "a foreign rule sets a mark that no service uses")
     CLAIMED = _Row("claimed", _WARNING, "somebody else uses a service's mark, or a bit of it")

@@ -52,13 +52,15 @@ class RouteLookup(Struct, frozen=True):
 class HostView(Struct, frozen=True):
     """``interfaces`` that packets of clients may come by; ``local`` is what is delivered to this
     host, whatever its mark. ``other_routes`` are the routes of other tables that would deliver it,
-    ``lookups`` the rules that lead there. None: not known.
+    ``lookups`` the rules that lead there. ``forwards`` says whether some interface forwards what
+    comes by it and is for others, of IPv4. None: not known.
     """
 
     interfaces: frozenset[str] | None = None
     local: tuple[Network, ...] | None = None
     other_routes: tuple[LocalRoute, ...] = ()
     lookups: tuple[RouteLookup, ...] | None = None
+    forwards: bool | None = None
 
     def entries(self, named: frozenset[str]) -> frozenset[str]:
         """The interfaces that packets may come by: where they are not known, or none is up yet,

@@ -42,6 +42,7 @@ class Service(Struct, frozen=True):
     ``real_ports`` are the ports of its real servers (0 or none left out). In a service
     by mark they say nothing reliable about the ports clients use: they serve suggestions, as do
     ``transports``, which ``protocol`` and health checks name, and the addresses of real servers.
+    ``nat_servers`` are those whose answers come back through this host, by NAT.
     """
 
     key: ServiceKey
@@ -50,6 +51,7 @@ class Service(Struct, frozen=True):
     real_ports: tuple[int, ...] = ()
     transports: tuple[Transport, ...] = ()
     real_addresses: tuple[Address, ...] = ()
+    nat_servers: tuple[Address, ...] = ()
 
 
 class FlowSource(StrEnum):

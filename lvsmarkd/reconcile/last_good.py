@@ -3,7 +3,7 @@ start with said before it was broken.
 """
 
 from contextlib import suppress
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import msgspec
@@ -16,6 +16,7 @@ from lvsmarkd.model.keepalived import (
     Namespace,
     Reading,
     ReservedMarks,
+    VipClosing,
     VrrpInstance,
 )
 from lvsmarkd.model.origin import Origin
@@ -34,15 +35,51 @@ class _Instance(Struct, frozen=True):
     vips: tuple[str, ...]
     family: Family
     auth_ah: bool
+    closing: VipClosing | None = None
 
     @classmethod
     def of(cls, known: VrrpInstance) -> "_Instance":
         vips = tuple(map(str, known.vips))
-        return cls(known.name, known.origin, known.interface, vips, known.family, known.auth_ah)
+        return cls(
+            known.name,
+            known.origin,
+            known.interface,
+            vips,
+            known.family,
+            known.auth_ah,
+            known.closing,
+        )
 
     def read(self) -> VrrpInstance:
         vips = tuple(map(ip_address, self.vips))
-        return VrrpInstance(self.name, self.origin, self.interface, vips, self.family, self.auth_ah)
+        return VrrpInstance(
+            self.name,
+            self.origin,
+            self.interface,
+            vips,
+            self.family,
+            self.auth_ah,
+            self.closing,
+        )
+
+
+class _KeptService(Struct, frozen=True):
+    """A service, its addresses as text."""
+
+    key: ServiceKey
+    origins: tuple[Origin, ...]
+    group: str | None = None
+    real_ports: tuple[int, ...] = ()
+    nat_servers: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, known: Service) -> "_KeptService":
+        servers = tuple(map(str, known.nat_servers))
+        return cls(known.key, known.origins, known.group, known.real_ports, servers)
+
+    def read(self) -> Service:
+        servers = tuple(map(ip_address, self.nat_servers))
+        return Service(self.key, self.origins, self.group, self.real_ports, servers)
 
 
 class _KeptService(Struct, frozen=True):
@@ -71,6 +108,7 @@ class _Kept(Struct, frozen=True):
     annotations: tuple[Annotation, ...]
     reserved: ReservedMarks | None
     namespace: Namespace | None
+    local: tuple[str, ...] = ()
 
     def reading(self) -> Reading:
         return Reading(
@@ -81,6 +119,7 @@ class _Kept(Struct, frozen=True):
             files=(self.path,),
             reserved=self.reserved,
             namespace=self.namespace,
+            local=tuple(map(ip_network, self.local)),
         )
 
 
@@ -106,6 +145,7 @@ class LastGood(Struct):
             reading.annotations,
             reading.reserved,
             reading.namespace,
+            tuple(map(str, reading.local)),
         )
         if now == self._last():
             return

@@ -1,6 +1,6 @@
 """What keepalived and the host themselves keep from IPVS, whatever the rules say."""
 
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 import pytest
 from msgspec.structs import replace
@@ -200,3 +200,24 @@ def test_explain_tells_of_it() -> None:
     wished = wish("192.0.2.10", closed("no_accept", "192.0.2.10"))
     (explanation,) = explain(80, wished, seen(OURS, HERE))
     assert any("no_accept (keepalived.conf:2)" in remark for remark in explanation.remarks)
+
+
+@pytest.mark.parametrize(
+    ("server", "forwards", "told"),
+    [
+        ("198.51.100.1", False, True),
+        ("198.51.100.1", True, False),
+        ("198.51.100.1", None, False),
+        # This host itself.
+        ("192.0.2.10", False, False),
+        ("127.0.0.2", False, False),
+    ],
+)
+def test_answers_by_nat_need_forwarding(server: str, *, forwards: bool | None, told: bool) -> None:
+    nat = replace(service(80), nat_servers=(ip_address(server),))
+    wished = desired(reading(nat), Declared(declare(80, flow("192.0.2.10", 80))), Options())
+    around = replace(HERE, forwards=forwards)
+    findings = found(wished, around, Kind.UNDELIVERED)
+    assert ["net.ipv4.ip_forward" in each.advice for each in findings] == [True] * told
+    # IPVS gets the packets all the same.
+    assert covered(wished, seen(OURS, around))[key(80)] is True

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from lvsmarkd.keepalived import read
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.keepalived import Completeness
 from lvsmarkd.model.report import Mode, Report
@@ -154,3 +155,22 @@ def test_a_command_reads_what_is_remembered_and_writes_nothing(host: Host) -> No
     assert seen.last_good is not None
     assert [service.key.mark for service in seen.last_good.reading.services] == [80]
     assert host.kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_all_that_is_known_of_a_file_comes_back(tmp_path: Path) -> None:
+    conf = tmp_path / "keepalived.conf"
+    conf.write_text(
+        "static_ipaddress {\n 192.0.2.20\n}\n" + NAMED.replace("}\n}", "}\n no_accept\n}")
+    )
+    reading = read(conf)
+    assert reading.local
+    assert reading.instances[0].closing is not None
+    assert reading.services[0].nat_servers
+    LastGood(tmp_path / "kept").take(reading, conf, None)
+    kept = LastGood(tmp_path / "kept").of(conf, None)
+    assert kept is not None
+    assert (kept.services, kept.instances, kept.local) == (
+        reading.services,
+        reading.instances,
+        reading.local,
+    )

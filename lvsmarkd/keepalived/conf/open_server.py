@@ -86,6 +86,8 @@ class OpenServer(Struct):
     hysteresis: int = 0
     weight: int = 1
     _forwarding: Forwarding = Forwarding.WITHIN_FAMILY
+    _other_kinds: bool = False
+    """Whether an ``lb_kind`` other than NAT was there."""
     _current: Destination | None = None
 
     @property
@@ -99,6 +101,7 @@ class OpenServer(Struct):
             case ["lb_kind" | "lvs_method", str(word), *_]:
                 self.remark(self.scheduling.forward(line))
                 self._forwarding = _FORWARDINGS.get(word, self._forwarding)
+                self._other_kinds = self._other_kinds or self.scheduling.method not in {"", "NAT"}
             case ["lb_algo" | "lvs_sched", _, *_]:
                 self.remark(self.scheduling.schedule(line))
             case ["persistence_timeout", *_]:
@@ -250,7 +253,16 @@ class OpenServer(Struct):
             tuple(each for each in Transport if each in said),
             tuple(dict.fromkeys(real.endpoint.address for real in self.real)),
             self.address,
+            tuple(real.endpoint.address for real in self.real if self._is_nat(real)),
         )
+
+    def _is_nat(self, real: Destination) -> bool:
+        """Whether packets go there by NAT, which is what no lb_kind means (check_data.c: alloc_rs,
+        validate_check_config). One that was changed after the real server is not followed.
+        """
+        if real.method:
+            return real.method == "NAT"
+        return not self._other_kinds
 
     def _weigh(self, real: Destination, line: LogicalLine, word: str) -> None:
         weight = read_unsigned(word, 0, _MAX_WEIGHT)

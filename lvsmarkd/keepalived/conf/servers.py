@@ -24,6 +24,8 @@ class VirtualServer(Struct, frozen=True):
     real_addresses: tuple[Address, ...] = ()
     address: Endpoint | None = None
     """Of one by address."""
+    nat_servers: tuple[Address, ...] = ()
+    """The real servers to which packets go by NAT, for certain."""
 
 
 class GroupMark(Struct, frozen=True):

@@ -57,6 +57,7 @@ class _Gathering(Struct):
     ports: dict[int, None] = field(default_factory=dict)
     transports: dict[Transport, None] = field(default_factory=dict)
     real: dict[Address, None] = field(default_factory=dict)
+    nat_servers: dict[Address, None] = field(default_factory=dict)
 
     def service(self, key: ServiceKey) -> Service:
         return Service(
@@ -66,6 +67,7 @@ class _Gathering(Struct):
             tuple(self.ports),
             tuple(sorted(self.transports)),
             tuple(self.real),
+            tuple(self.nat_servers),
         )
 
 
@@ -189,6 +191,7 @@ class _Linker:
         known.ports |= dict.fromkeys(server.real_ports)
         known.transports |= dict.fromkeys(server.transports)
         known.real |= dict.fromkeys(server.real_addresses)
+        known.nat_servers |= dict.fromkeys(server.nat_servers)
 
     def _reused(self) -> None:
         """Packets of a health check must not bear the mark of a service."""

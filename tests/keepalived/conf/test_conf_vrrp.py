@@ -111,3 +111,22 @@ vrrp_instance A {
         "203.0.113.0/24",
         "0.0.0.0/0",
     ]
+
+
+def test_real_servers_by_nat_are_those_to_which_nothing_else_leads(tmp_path: Path) -> None:
+    def served(kind: str, *methods: str) -> list[str]:
+        servers = "".join(
+            f" real_server 198.51.100.{n} 80 {{\n {method}\n }}\n"
+            for n, method in enumerate(methods, 1)
+        )
+        text = f"virtual_server fwmark 21 {{\n {kind}\n{servers}}}\n"
+        (service,) = read(Case("", text).write(tmp_path)).services
+        return list(map(str, service.nat_servers))
+
+    both = ["198.51.100.1", "198.51.100.2"]
+    assert served("lb_kind NAT", "", "") == both
+    assert served("", "", "") == both  # what no lb_kind means
+    assert served("lb_kind nat", "", "") == both
+    assert served("lb_kind DR", "", "") == []
+    assert served("lb_kind DR", "lvs_method NAT", "") == both[:1]
+    assert served("lb_kind NAT", "lvs_method DR", "") == both[1:]
