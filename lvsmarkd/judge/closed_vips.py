@@ -2,7 +2,7 @@
 instance while it is master, before IPVS sees it. Known from its file, before it is started.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from ipaddress import ip_network
 
 from lvsmarkd.judge.desired import Desired
@@ -12,41 +12,47 @@ from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.keepalived import VipClosing, VrrpInstance
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.rule import Plane
-from lvsmarkd.model.service import Address, ServiceKey
+from lvsmarkd.model.service import Network, ServiceKey
 
 
 def closed_vips(desired: Desired, now: Outlook | None) -> Iterator[Finding]:
     """A finding for each service and each instance that closes an address of its packets: those
     that are declared, else those that come with its mark now.
     """
-    closing = [(i, i.closing) for i in desired.instances if i.closing is not None]
-    if not closing:
+    closed: dict[Network, list[VrrpInstance]] = {}
+    for instance in desired.instances:
+        for vip in instance.vips if instance.closing is not None else ():
+            closed.setdefault(ip_network(vip), []).append(instance)
+    if not closed:
         return
     for key in sorted(desired.services):
         flows = [each.flow for each in desired.flows[key]]
         if not flows and now is not None:
             parts = now.services[key].parts
             flows = [part.fate.packets for part in parts if part.fate.fate is Fate.RIGHT]
-        for instance, by in closing:
-            if vips := [vip for vip in instance.vips_of(key.family) if _is_for(flows, vip)]:
-                yield _closed(key, instance, by, vips)
+        met: dict[str, tuple[VrrpInstance, list[Network]]] = {}
+        for to in dict.fromkeys(net for flow in flows for net in _meant(flow, closed)):
+            for instance in closed[to]:
+                met.setdefault(instance.name, (instance, []))[1].append(to)
+        for instance, vips in met.values():
+            if instance.closing is not None:
+                yield _closed(key, instance, instance.closing, vips)
 
 
-def _is_for(flows: Iterable[Packets], vip: Address) -> bool:
-    """Whether packets for an address are meant. Those for any address are not meant for one."""
-    to = ip_network(vip)
-    return any(
-        flow.destination is not None
-        and flow.destination.prefixlen > 0
-        and flow.destination.overlaps(to)
-        for flow in flows
-    )
+def _meant(flow: Packets, vips: Collection[Network]) -> Iterable[Network]:
+    """The addresses that packets are meant for. Those for any address are not meant for one."""
+    to = flow.destination
+    if to is None or not to.prefixlen:
+        return ()
+    if to.prefixlen == to.max_prefixlen:
+        return (to,) if to in vips else ()
+    return (vip for vip in vips if vip.version == to.version and vip.network_address in to)
 
 
 def _closed(
-    key: ServiceKey, instance: VrrpInstance, by: VipClosing, vips: list[Address]
+    key: ServiceKey, instance: VrrpInstance, by: VipClosing, vips: list[Network]
 ) -> Finding:
-    listed = ", ".join(map(str, vips))
+    listed = ", ".join(str(vip.network_address) for vip in vips)
     return Finding(
         Kind.UNACCEPTED,
         f"keepalived drops all packets for {listed} while vrrp_instance {instance.name} is master,"
