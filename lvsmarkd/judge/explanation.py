@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from lvsmarkd.judge.beyond_rules import beyond_rules
+from lvsmarkd.judge.beyond_rules import lost_beyond_rules
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.guide import Guide
 from lvsmarkd.judge.outlook import destinations
@@ -48,7 +48,7 @@ def _of_service(key: ServiceKey, desired: Desired, seen: Snapshot) -> Explanatio
     flows: list[ExplainedFlow] = []
     remarks: list[str] = []
     remarks += [
-        finding.message for finding in beyond_rules(desired, seen) if finding.service == key
+        finding.message for finding in lost_beyond_rules(desired, seen) if finding.service == key
     ]
     declared = desired.flows[key]
     for each in declared:
