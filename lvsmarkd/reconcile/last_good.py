@@ -64,7 +64,7 @@ class _Instance(Struct, frozen=True):
 
 
 class _KeptService(Struct, frozen=True):
-    """A service, its addresses as text."""
+    """A service by mark, without what only suggestions are made of, its addresses as text."""
 
     key: ServiceKey
     origins: tuple[Origin, ...]
@@ -79,23 +79,7 @@ class _KeptService(Struct, frozen=True):
 
     def read(self) -> Service:
         servers = tuple(map(ip_address, self.nat_servers))
-        return Service(self.key, self.origins, self.group, self.real_ports, servers)
-
-
-class _KeptService(Struct, frozen=True):
-    """A service by mark, without what only suggestions are made of."""
-
-    key: ServiceKey
-    origins: tuple[Origin, ...]
-    group: str | None
-    real_ports: tuple[int, ...]
-
-    @classmethod
-    def of(cls, known: Service) -> "_KeptService":
-        return cls(known.key, known.origins, known.group, known.real_ports)
-
-    def read(self) -> Service:
-        return Service(self.key, self.origins, self.group, self.real_ports)
+        return Service(self.key, self.origins, self.group, self.real_ports, nat_servers=servers)
 
 
 class _Kept(Struct, frozen=True):
