@@ -17,8 +17,14 @@ def read_own(path: Path, most: int = _MOST) -> str:
     Raises OSError, and ValueError where it is no text.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(most).decode()
+    # A directory opens too, and is none that a file object is made of.
+    try:
+        content = bytearray()
+        while len(content) < most and (read := os.read(descriptor, most - len(content))):
+            content += read
+    finally:
+        os.close(descriptor)
+    return content.decode()
 
 
 def write_whole(path: Path, content: bytes) -> None:

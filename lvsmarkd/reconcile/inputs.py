@@ -1,5 +1,6 @@
 """What the operator wrote, and what runs here: the inputs of a pass."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -14,11 +15,13 @@ from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.process.procfs import environment_of
 from lvsmarkd.model.declaration import Declaration, Declared
 from lvsmarkd.model.host import UNKNOWN_HOST, HostView
-from lvsmarkd.model.keepalived import Completeness, Reading
+from lvsmarkd.model.keepalived import Annotation, Completeness, Reading
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.origin import Problem
+from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.running import Build, Running, RunningKeepalived
 from lvsmarkd.model.runtime_state import UNASKED, RuntimeState
+from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.reconcile.keepalived_conf import KeepalivedConf, ReadAs
 from lvsmarkd.reconcile.last_good import LastGood
 from lvsmarkd.reconcile.remembered import Remembered
@@ -70,7 +73,8 @@ class Inputs(Struct, frozen=True):
         """
         policy = self.policy(limits)
         if before is None and self.last_good is not None:
-            before = self.last_good.desired(limits, host)
+            remembered = self.last_good.desired(limits, host)
+            before = _still_meant(remembered, self.reading, self.declared)
         return desired(self.reading, self.declared, policy, before, self.runtime_state, host=host)
 
     @property
@@ -135,11 +139,14 @@ class InputReader(Struct):
 
     def _remember(self, reading: Reading, declared: Declared, read_as: ReadAs) -> Inputs | None:
         """Keep what is good, beyond a boot too; what is kept, where this is not good."""
-        whole = reading.completeness is Completeness.WHOLE
-        if whole and not any(problem.fatal for problem in declared.problems):
-            self.last_good.take(reading, read_as.path, read_as.config_id)
-            return None
-        if (known := self.last_good.of(read_as.path, read_as.config_id)) is None:
+        known = self.last_good.of(read_as.path, read_as.config_id)
+        if reading.completeness is Completeness.WHOLE:
+            refused = [problem for problem in declared.problems if problem.fatal]
+            good = _with_annotations_of(known, reading, refused) if refused else reading
+            self.last_good.take(good, read_as.path, read_as.config_id)
+            if not refused:
+                return None
+        if known is None:
             return None
         return Inputs(known, _declared(self.settings_file.loaded, known), self.settings)
 
@@ -203,6 +210,53 @@ class InputReader(Struct):
         elif self.where.keepalived is None:
             config_id = config_id or self.remembered.last().config_id
         return ReadAs(self.keepalived_conf, config_id, dialect, environment)
+
+
+def _with_annotations_of(
+    known: Reading | None, reading: Reading, refused: Iterable[Problem]
+) -> Reading:
+    """A reading with what was known before of the marks whose declarations are refused."""
+    marks = {mark for problem in refused for mark in problem.marks}
+    places = {problem.origin for problem in refused}
+    before = known.annotations if known is not None else ()
+    kept = tuple(each for each in before if marks & _marks_of(each))
+    left = tuple(each for each in reading.annotations if each.origin not in places)
+    return replace(reading, annotations=(*left, *(each for each in kept if each not in left)))
+
+
+def _marks_of(annotation: Annotation) -> set[int]:
+    parsed = parse(annotation)
+    return set() if isinstance(parsed, Problem) else {each.mark for each in parsed}
+
+
+def _still_meant(remembered: Desired, reading: Reading, declared: Declared) -> Desired:
+    """What is remembered, as far as the file of now says nothing else: where it is whole, only
+    what is refused in it; where not, no service whose packets it declares to be another's.
+    """
+    now = {service.key for service in reading.services}
+    if reading.completeness is Completeness.WHOLE:
+        marks = {mark for p in declared.problems if p.fatal for mark in p.marks}
+        meant = {key for key in remembered.services if key.mark in marks or key in now}
+    else:
+        taken = [(key, own.flow) for key, flows in declared.flows.items() for own in flows]
+        meant = {
+            key for key in remembered.services if key in now or not _rivals(key, remembered, taken)
+        }
+    return replace(
+        remembered,
+        services={key: each for key, each in remembered.services.items() if key in meant},
+        flows={key: each for key, each in remembered.flows.items() if key in meant},
+        coverage={key: each for key, each in remembered.coverage.items() if key in meant},
+        configured=remembered.configured & meant,
+    )
+
+
+def _rivals(key: ServiceKey, remembered: Desired, taken: list[tuple[ServiceKey, Packets]]) -> bool:
+    return any(
+        other != key and other.family is key.family and own.flow.overlaps(flow)
+        for own in remembered.flows[key]
+        for other, flow in taken
+    )
 
 
 def _declared(loaded: Loaded, reading: Reading) -> Declared:

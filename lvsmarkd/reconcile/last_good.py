@@ -20,7 +20,7 @@ from lvsmarkd.model.keepalived import (
     VrrpInstance,
 )
 from lvsmarkd.model.origin import Origin
-from lvsmarkd.model.service import Family, Service, ServiceKey
+from lvsmarkd.model.service import MAX_MARK, Family, Service, ServiceKey
 
 _MOST = 64 << 20
 """Bytes: some 100,000 services."""
@@ -78,6 +78,7 @@ class _KeptService(Struct, frozen=True):
         return cls(known.key, known.origins, known.group, known.real_ports, servers)
 
     def read(self) -> Service:
+        _checked(self.key.mark)
         servers = tuple(map(ip_address, self.nat_servers))
         return Service(self.key, self.origins, self.group, self.real_ports, nat_servers=servers)
 
@@ -95,6 +96,8 @@ class _Kept(Struct, frozen=True):
     local: tuple[str, ...] = ()
 
     def reading(self) -> Reading:
+        for annotation in self.annotations:
+            _checked(*annotation.marks)
         return Reading(
             Completeness.WHOLE,
             tuple(service.read() for service in self.services),
@@ -107,6 +110,12 @@ class _Kept(Struct, frozen=True):
         )
 
 
+def _checked(*marks: int) -> None:
+    """Raises ValueError for what is no mark."""
+    if not all(1 <= mark <= MAX_MARK for mark in marks):
+        raise ValueError(f"no marks: {marks}")
+
+
 class LastGood(Struct):
     """Kept at ``path``; without one, in memory only. A file that says nothing is none.
 
@@ -116,6 +125,7 @@ class LastGood(Struct):
     path: Path | None = None
     reads: bool = False
     _known: _Kept | None = None
+    _written: _Kept | None = None
 
     def take(self, reading: Reading, path: Path, config_id: str | None) -> None:
         """Remember a good reading. One that cannot be written down is still known."""
@@ -131,13 +141,17 @@ class LastGood(Struct):
             reading.namespace,
             tuple(map(str, reading.local)),
         )
-        if now == self._last():
+        if now == self._last() == self._written:
             return
         self._known = now
-        if self.path is not None:
-            with suppress(OSError):
-                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                write_whole(self.path, msgspec.json.encode(now))
+        if self.path is None:
+            self._written = now
+            return
+        # What fails is tried again with the next reading; bytes that are no text have no JSON.
+        with suppress(OSError, ValueError):
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_whole(self.path, msgspec.json.encode(now))
+            self._written = now
 
     def of(self, path: Path, config_id: str | None) -> Reading | None:
         """The last good reading of a file; None where another one was read last."""
@@ -153,4 +167,5 @@ class LastGood(Struct):
         if self._known is None and self.path is not None:
             with suppress(OSError, ValueError, RecursionError):
                 self._known = msgspec.json.decode(read_own(self.path, _MOST), type=_Kept)
+                self._written = self._known
         return self._known

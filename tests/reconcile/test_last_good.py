@@ -1,5 +1,6 @@
 """A boot over a keepalived.conf that cannot be followed: what was good last stays in force."""
 
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.keepalived import Completeness
 from lvsmarkd.model.report import Mode, Report
 from lvsmarkd.model.wake import Trigger, Wake
+from lvsmarkd.reconcile import last_good
 from lvsmarkd.reconcile.inputs import InputPaths, InputReader
 from lvsmarkd.reconcile.last_good import LastGood
 from lvsmarkd.reconcile.reconciler import Reconciler
@@ -171,3 +173,78 @@ def test_what_closes_an_address_is_known_over_a_boot_too(tmp_path: Path) -> None
     assert kept is not None
     assert (kept.instances, kept.local) == (reading.instances, reading.local)
     assert kept.services[0].nat_servers == reading.services[0].nat_servers
+
+
+RENUMBERED = WEB.replace("fwmark 80", "fwmark 81")
+
+
+def test_what_the_file_still_says_comes_before_what_is_remembered(host: Host) -> None:
+    host.boot()
+    assert host.marks() == {80}
+    # An older memory: that a service was renumbered was never written down.
+    host.conf.write_text(RENUMBERED[:-3])
+    host.boot()
+    assert 80 not in host.marks()
+
+
+def test_of_a_whole_file_only_what_is_refused_is_taken_from_the_memory(host: Host) -> None:
+    host.conf.write_text(WEB + MAIL)
+    host.boot()
+    refused = "# lvsmarkd: fwmark 7 to nonsense,,\n"
+    host.conf.write_text(WEB.replace("fwmark 80", "fwmark 81") + refused)
+    host.boot()
+    assert host.marks() == {81}
+
+
+def test_one_refused_declaration_keeps_nothing_else_from_being_remembered(host: Host) -> None:
+    host.conf.write_text(WEB + MAIL)
+    host.boot()
+    host.conf.write_text(RENUMBERED + MAIL.replace("to 192.0.2.10", "to nonsense,,"))
+    host.boot()
+    host.conf.write_text("")
+    host.boot()
+    assert host.marks() == {81, 25}
+
+
+def test_what_could_not_be_written_is_written_later(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.boot()
+    host.conf.write_text(WEB + MAIL)
+
+    def full(*_: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(last_good, "write_whole", full)
+        host.look()
+    assert "fwmark 25" not in host.kept.read_text()
+    host.look()
+    assert '"mark":25' in host.kept.read_text()
+
+
+def test_bytes_that_are_no_text_end_no_pass(host: Host) -> None:
+    host.conf.write_bytes(b"vrrp_instance VI_\xff {\n interface eth0\n virtual_router_id 1\n"
+                          b" virtual_ipaddress {\n 192.0.2.9\n }\n}\n" + WEB.encode())  # fmt: skip
+    host.boot()
+    assert host.marks() == {80}
+    assert not host.kept.exists()
+
+
+@pytest.mark.parametrize("mark", ["-5", "0", str(2**40)])
+def test_what_is_no_mark_is_no_memory(host: Host, mark: str) -> None:
+    host.boot()
+    text = host.kept.read_text()
+    host.kept.write_text(text.replace('"mark":80', f'"mark":{mark}').replace("[80]", f"[{mark}]"))
+    host.conf.write_text(WEB[:-3])
+    host.boot()
+    assert host.marks() <= {80}
+
+
+def test_a_directory_in_place_of_the_memory_costs_no_descriptor(host: Host) -> None:
+    host.kept.mkdir(parents=True)
+    host.conf.write_text("")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        host.boot()
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1

@@ -25,7 +25,8 @@ def remarks_of(server: OpenServer) -> Iterator[Remark]:
             "addresses are elsewhere: remove it",
         )
     left = list(_once(server.real))
-    if twice := [real for real in server.real if not any(real is other for other in left)]:
+    kept = set(map(id, left))
+    if twice := [real for real in server.real if id(real) not in kept]:
         addresses = ", ".join(str(real.endpoint.address) for real in twice[:_TWICE])
         yield Remark(
             twice[0].origin,
