@@ -56,11 +56,13 @@ def test_a_change_wakes_and_names_the_program(netns: None) -> None:
     [
         ("nft add table ip mangle", True),
         ("nft add table ip6 filter", True),
-        ("nft add table ip other", False),
-        ("nft add table inet mangle", False),
+        ("nft add table ip other", True),
+        ("nft add table inet mangle", True),
+        ("nft add table netdev x", True),
+        ("nft add table arp filter", False),
         ("nft add table bridge filter", False),
         ("ip6tables-nft -t mangle -N X", True),
-        ("iptables-nft -t raw -N X", False),
+        ("iptables-nft -t raw -N X", True),
         ("ipset create x hash:ip", False),
     ],
 )

@@ -315,8 +315,8 @@ def test_with_reload_check_config_the_copy_may_be_one_that_was_refused(
         # What it refused is no service; 2.4.3 does not overwrite its copy.
         assert [s.key.mark for s in reading.services] in ([], [21])
         assert reading.completeness is Completeness.SUSPECT
-        (problem,) = (p for p in reading.problems if "reload_check_config" in p.message)
-        assert problem.origin.line == 2
+        told = [p for p in reading.problems if "reload_check_config" in p.message]
+        assert {problem.origin.line for problem in told} >= {2}
 
 
 UNPRIVILEGED = """
