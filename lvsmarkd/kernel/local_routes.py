@@ -34,7 +34,6 @@ _AF = {Family.INET: 2, Family.INET6: 10}
 _ANYWHERE = {Family.INET: "0.0.0.0", Family.INET6: "::"}  # noqa: S104 - where a route without one leads
 _SHORT = 255
 """Higher numbers of tables are in an attribute only."""
-_LOOKS = 3
 
 
 def local_networks(timeout: float = TIMEOUT_SECONDS) -> tuple[Network, ...] | Unknown:
@@ -74,11 +73,7 @@ def is_empty(kernel: NetlinkSocket, table: int, family: Family) -> bool:
 
 def _routes(kernel: NetlinkSocket, family: Family) -> tuple[LocalRoute, ...]:
     head = _ROUTE.pack(_AF[family], 0, 0, 0, 0, 0, 0, _LOCAL, 0)
-    for _ in range(_LOOKS):
-        answer = kernel.dump(_GETROUTE, head)
-        if not answer.interrupted:
-            return tuple(_read(answer, family))
-    raise NetlinkError(f"they were changing each of the {_LOOKS} times that they were looked at")
+    return tuple(_read(kernel.steady_dump(_GETROUTE, head), family))
 
 
 def _read(answer: Dump, family: Family) -> Iterator[LocalRoute]:

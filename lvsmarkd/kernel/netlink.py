@@ -27,6 +27,8 @@ _ERROR, _DONE = 2, 3  # NLMSG_ERROR, NLMSG_DONE
 _REQUEST_DUMP = 0x1 | 0x300  # NLM_F_REQUEST, NLM_F_DUMP
 _INTERRUPTED = 0x10  # NLM_F_DUMP_INTR
 _TYPE = 0x3FFF  # the rest are flags: nested, byte order
+_LOOKS = 3
+"""How often is asked for what changes meanwhile."""
 _SOL_NETLINK, _GET_STRICT_CHK = 270, 12
 _DATAGRAM = 1 << 17
 """Bytes: the kernel makes none of a dump larger than 32 KiB, or than what is read at once."""
@@ -85,6 +87,17 @@ class NetlinkSocket:
         self._wait_no_longer()
         self._socket.sendto(header + payload, (0, 0))
         return read_dump(self._datagrams(), self._sequence)
+
+    def steady_dump(self, kind: int, payload: bytes) -> Dump:
+        """The same of what did not change while it was dumped, as far as the kernel tells.
+
+        Raises OSError and NetlinkError, as ``dump``; the latter too where it changes each time.
+        """
+        for _ in range(_LOOKS):
+            answer = self.dump(kind, payload)
+            if not answer.interrupted:
+                return answer
+        raise NetlinkError(f"they were changing each of the {_LOOKS} times that was asked")
 
     def _datagrams(self) -> Iterator[bytes]:
         while True:

@@ -12,7 +12,6 @@ from lvsmarkd.kernel.netlink import NetlinkError, NetlinkSocket, attributes
 from lvsmarkd.model.unknown import Unknown
 
 TIMEOUT_SECONDS = 2.0
-_LOOKS = 3
 _NETLINK_NETFILTER = 12
 _GETTABLE = (10 << 8) | 1  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE
 _NFGENMSG = struct.Struct("=BBH")  # family, version, resource: network byte order
@@ -45,11 +44,7 @@ def named_tables(timeout: float = TIMEOUT_SECONDS) -> NamedTables | Unknown:
     """
     try:
         with NetlinkSocket(_NETLINK_NETFILTER, timeout) as kernel:
-            for _ in range(_LOOKS):
-                answer = kernel.dump(_GETTABLE, _NFGENMSG.pack(0, 0, 0))
-                if not answer.interrupted:
-                    return _tables_of(answer.bodies)
-        raise NetlinkError(f"they were changing each of the {_LOOKS} times that it was looked at")  # noqa: TRY301 - as other reasons
+            return _tables_of(kernel.steady_dump(_GETTABLE, _NFGENMSG.pack(0, 0, 0)).bodies)
     except NetlinkError as error:
         return Unknown(f"nf_tables' list of tables was not understood: {error}")
     except OSError as error:

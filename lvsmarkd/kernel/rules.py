@@ -36,9 +36,6 @@ _AF = {Family.INET: 2, Family.INET6: 10}
 _ACTIONS = {2: "goto", 3: "nop", 6: "blackhole", 7: "unreachable", 8: "prohibit"}  # FR_ACT_*
 _TO_TABLE = 1  # FR_ACT_TO_TBL
 
-_LOOKS = 3
-"""How often rules are read that change meanwhile; the kernel tells of that."""
-
 
 def policy_rules(timeout: float = TIMEOUT_SECONDS) -> tuple[MarkClaim, ...] | Unknown:
     """The claims of policy routing, of the calling thread's network namespace.
@@ -97,11 +94,7 @@ def _lookup(rule: "_PolicyRule", family: Family) -> RouteLookup | None:
 
 
 def _rules_of(kernel: NetlinkSocket, family: Family) -> Dump:
-    for _ in range(_LOOKS):
-        answer = kernel.dump(_GETRULE, _RULE.pack(_AF[family], 0, 0, 0, 0, 0, 0, 0, 0))
-        if not answer.interrupted:
-            return answer
-    raise NetlinkError(f"they were changing each of the {_LOOKS} times that they were looked at")
+    return kernel.steady_dump(_GETRULE, _RULE.pack(_AF[family], 0, 0, 0, 0, 0, 0, 0, 0))
 
 
 def claims_of_rules(answer: Dump, family: Family) -> tuple[MarkClaim, ...]:

@@ -8,6 +8,7 @@ import ctypes
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +64,18 @@ def run(*arguments: str, stdin: str = "", check: bool = True, timeout: float = 3
     if check and done.returncode:
         raise AssertionError(f"{arguments} ended with {done.returncode}: {done.stderr}")
     return done.stdout
+
+
+def as_nobody(code: str) -> "subprocess.CompletedProcess[str]":
+    """What Python code of this tree comes to without any right."""
+    return subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
 
 
 def use_variant(directory: Path, variant: str) -> str:

@@ -1,6 +1,5 @@
 """What becomes of packets, from rules as iptables and nft list them."""
 
-import re
 from ipaddress import ip_network
 
 import pytest
@@ -19,45 +18,13 @@ from lvsmarkd.model.ruleset import Lister, Ruleset, Table, TableKey
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.ipset_save import sets_of
-from lvsmarkd.netfilter.iptables_save import read_saved
 from lvsmarkd.netfilter.nft_json import table_of
+from tests.harness.rulesets import saved
 
 VIP = ip_network("192.0.2.10/32")
 WEB = Packets(destination=VIP, protocol=6, ports=(PortRange(80, 80),))
 HERE = HostView(frozenset({"eth0", "eth1"}), (VIP, ip_network("10.0.0.1/32")))
-SHORT = {
-    "^pre ": "mangle PREROUTING ",
-    "^in ": "filter INPUT ",
-    r"\bMARK (\d+)$": r"-j MARK --set-mark \1",
-}
 CLIENT = Sender(int(ip_network("203.0.113.9/32").network_address))
-
-
-def saved(text: str, source: Lister = Lister.IPTABLES_NFT) -> Ruleset:
-    """``TABLE CHAIN rule…`` on each line; ``TABLE :CHAIN POLICY`` for a policy. ``pre`` and ``in``
-    are the chains that most is about, ``MARK N`` is what most rules do.
-    """
-    lines: dict[str, list[str]] = {}
-    chains: dict[str, dict[str, str]] = {}
-    for line in filter(None, map(str.strip, text.splitlines())):
-        for short, long in SHORT.items():
-            line = re.sub(short, long, line)  # noqa: PLW2901
-        table, chain, *rest = line.split(maxsplit=2)
-        known = chains.setdefault(table, {})
-        if chain.startswith(":"):
-            known[chain[1:]] = rest[0]
-        else:
-            known.setdefault(chain, "ACCEPT" if chain.isupper() and len(chain) > 4 else "-")
-            lines.setdefault(table, []).append(f"-A {chain} {rest[0]}")
-    listing = "".join(
-        f"*{table}\n"
-        + "".join(f":{chain} {policy} [0:0]\n" for chain, policy in known.items())
-        + "".join(f"{line}\n" for line in lines.get(table, ()))
-        + "COMMIT\n"
-        for table, known in chains.items()
-    )
-    tables = read_saved(listing, source, "ip")
-    return Ruleset({TableKey(source, "ip", name): table for name, table in tables.items()})
 
 
 def native(*objects: object, family: str = "inet", name: str = "t") -> Ruleset:

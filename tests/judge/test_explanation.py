@@ -20,8 +20,9 @@ from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import OwnPlace, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.telemetry.explanation_form import packets_text
+from tests.harness.rulesets import saved
 from tests.harness.values import declare, flow, instance, key, reading, service, want
-from tests.judge.test_evaluation import chain, native, rule, saved
+from tests.judge.test_evaluation import chain, native, rule
 
 VIP = "192.0.2.10"
 HERE = HostView(frozenset({"eth0", "eth1"}), (ip_network(VIP), ip_network("192.0.2.11/32")))

@@ -1,18 +1,14 @@
 """What is delivered to this host, from the real kernel; ip is the witness."""
 
 import json
-import os
-import subprocess
-import sys
 from ipaddress import ip_network
-from pathlib import Path
 
 import pytest
 
 from lvsmarkd.kernel.local_routes import local_networks, local_routes
 from lvsmarkd.model.host import LOCAL_TABLE, HostView
 from lvsmarkd.model.unknown import Unknown
-from tests.harness.netns import run
+from tests.harness.netns import as_nobody, run
 
 
 def _local() -> set[str]:
@@ -97,15 +93,7 @@ def test_a_host_delivers_what_is_local_in_whole_or_in_part() -> None:
 
 def test_nobody_may_ask_too(netns: None) -> None:
     ask = "from lvsmarkd.kernel.local_routes import local_networks; print(*local_networks())"
-    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable]
-    done = subprocess.run(
-        [*command, "-c", ask],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = as_nobody(ask)
     assert "127.0.0.1/32" in done.stdout.split(), done.stderr
 
 

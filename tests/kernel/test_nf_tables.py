@@ -1,16 +1,12 @@
 """Which tables nf_tables has, from the real kernel; nft is the witness."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from lvsmarkd.kernel.nf_tables import NamedTables, named_tables
 from lvsmarkd.model.unknown import Unknown
-from tests.harness.netns import run
+from tests.harness.netns import as_nobody, run
 
 FAMILIES = ("ip", "ip6", "inet", "arp", "bridge", "netdev")
 
@@ -75,15 +71,7 @@ def test_many_tables_with_long_names_come_whole() -> None:
 def test_nobody_is_not_told_and_that_is_not_none(netns: None) -> None:
     run("nft", "add", "table", "inet", "t")
     ask = "from lvsmarkd.kernel.nf_tables import named_tables; print(named_tables())"
-    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable]
-    done = subprocess.run(
-        [*command, "-c", ask],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = as_nobody(ask)
     assert "Unknown" in done.stdout, done.stderr
     assert "Operation not permitted" in done.stdout
 

@@ -1,8 +1,6 @@
 """Policy routing by marks, from the real kernel; pyroute2 is the witness."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,7 @@ from lvsmarkd.model.claim import MarkClaim, Use
 from lvsmarkd.model.host import ANY_TABLE, LOCAL_TABLE, RouteLookup
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.model.unknown import Unknown
-from tests.harness.netns import run
+from tests.harness.netns import as_nobody, run
 
 pytestmark = pytest.mark.netns
 
@@ -102,16 +100,7 @@ def test_many_rules_are_what_a_witness_reads(netns: None) -> None:
 def test_nobody_may_ask_too(netns: None) -> None:
     run("ip", "rule", "add", "fwmark", "80", "lookup", "100")
     ask = "from lvsmarkd.kernel.rules import policy_rules; print(*policy_rules())"
-    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable]
-    here = Path(__file__).parents[2]
-    done = subprocess.run(
-        [*command, "-c", ask],
-        env=os.environ | {"PYTHONPATH": str(here)},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = as_nobody(ask)
     assert (done.stdout, done.stderr) == ("mark 80\n", "")
 
 

@@ -148,7 +148,7 @@ def test_keepalived_drops_what_the_reader_says(
         until(lambda: run("ip", "-4", "addr").count("10.9.") > addresses, "all are master")
         for family, version in (("ip", 4), ("ip6", 6)):
             closed = {str(v) for i in found if i.closing for v in i.vips if v.version == version}
-            until(lambda f=family, c=closed: _dropped(f) == c, f"{_dropped(family)} is {closed}")  # type: ignore[misc]
+            until(lambda f=family, c=closed: _dropped(f) == c, f"{_dropped(family)} is {closed}")  # type: ignore[misc] # mypy infers no type for a lambda with defaults
             assert _dropped(family) == closed
     finally:
         process.terminate()
