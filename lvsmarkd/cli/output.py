@@ -15,6 +15,9 @@ from lvsmarkd.telemetry.form import Form, finding_form
 from lvsmarkd.telemetry.message import counted
 
 _COLOURS = {str(Severity.CRITICAL): "31", str(Severity.WARNING): "33", str(Severity.NOTE): "36"}
+SCHEMA = 1
+"""Of the answers in JSON. It grows when a key goes or comes to mean something else; keys that come
+leave it as it is."""
 _PAINT = re.compile(r"\x1b\[\d*m")
 
 
@@ -48,9 +51,9 @@ def _width(line: str) -> int:
     return len(_PAINT.sub("", line))
 
 
-def print_json(form: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
-    """One JSON document."""
-    text = json.dumps(form, indent=2, ensure_ascii=False)
+def print_json(form: Mapping[str, Any]) -> None:
+    """One JSON document: an answer, with the number of its form."""
+    text = json.dumps({"schema": SCHEMA, **form}, indent=2, ensure_ascii=False)
     print(text.encode(errors="replace").decode())
 
 

@@ -63,6 +63,7 @@ def test_plan_apply_plan_purge(lvsmarkd: Run) -> None:
     status, text, _ = lvsmarkd("plan")
     assert (status, text) == (0, "in sync\n")
     assert json.loads(lvsmarkd("plan", "--json")[1]) == {
+        "schema": 1,
         "findings": [],
         "steps": [],
         "scripts": {},
@@ -91,6 +92,7 @@ def test_the_json_of_plan_and_marks_is_as_promised(lvsmarkd: Run, tmp_path: Path
     status, text, _ = lvsmarkd("marks", "--json")
     assert status == 0
     marks = json.loads(text)
+    assert marks["schema"] == plan["schema"] == 1
     assert [(s["family"], s["mark"], s["coverage"]) for s in marks["services"]] == [
         ("inet", 7, "undeclared"),
         ("inet", 80, "declared"),
@@ -220,8 +222,10 @@ def test_an_error_is_an_object_on_stdout_where_json_is_asked_for(
     for arguments, here in cases:
         status, text, complaint = lvsmarkd(*arguments, "--json", here=here)
         assert status == 1
-        error = json.loads(text)["error"]
+        answer = json.loads(text)
+        error = answer["error"]
         assert error
+        assert answer["schema"] == 1
         assert f"lvsmarkd: {error}" in complaint
 
 
