@@ -21,7 +21,6 @@ SMALL = {
     "lvsmarkd.cli.commands.resume": "likewise",
     "lvsmarkd.cli.commands.run": "likewise",
     "lvsmarkd.cli.duration": "a parser of its own, with tests of its own",
-    "lvsmarkd.model.token_bucket": "a value of its own, without a clock",
     "lvsmarkd.watch.netlink_socket": "the one place that imports pyroute2",
     "lvsmarkd.watch.timer": "a source of wake-ups, as each file there is",
 }

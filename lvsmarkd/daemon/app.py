@@ -154,6 +154,7 @@ class App:
         settings = self.inputs.settings
         self.watchers.follow(self.inputs.files(), self.inputs.lookups())
         self.watchers.resync(settings.daemon.resync_seconds)
+        self.loop.follow(settings.daemon.cpu_percent / 100)
         self.telemetry.follow(settings.metrics.listen, settings.daemon.resync_seconds)
         self.telemetry.tell(report)
 

@@ -6,6 +6,7 @@ looks again after our own writes become wake-ups of their own.
 
 import asyncio
 import logging
+import resource
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
@@ -14,7 +15,7 @@ from msgspec import Struct, field
 
 from lvsmarkd.model.backoff import Backoff
 from lvsmarkd.model.report import Report, Result
-from lvsmarkd.model.token_bucket import TokenBucket
+from lvsmarkd.model.token_bucket import TokenBucket, WorkBudget
 from lvsmarkd.model.wake import Trigger, Wake
 
 ERROR_DELAYS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -28,6 +29,12 @@ WAKES = 1000
 enough."""
 
 log = logging.getLogger(__name__)
+
+
+def cpu_seconds() -> float:
+    """What this process and the programs that it ran have taken so far."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 class PassFailedError(Exception):
@@ -53,6 +60,8 @@ class Loop(Struct):
     crashed: Callable[[Exception], None]
     queued: Callable[[Wake], None] = lambda _wake: None
     bucket: TokenBucket = field(default_factory=TokenBucket)
+    budget: WorkBudget = field(default_factory=lambda: WorkBudget(0.05))
+    cpu: Callable[[], float] = cpu_seconds
     _wakes: list[Wake] = field(default_factory=list)
     _event: asyncio.Event = field(default_factory=asyncio.Event)
     _looks: list[float] = field(default_factory=list)
@@ -81,6 +90,11 @@ class Loop(Struct):
         """Whether the loop makes progress."""
         return self._busy_since is None or monotonic() - self._busy_since < STUCK
 
+    def follow(self, cpu_share: float) -> None:
+        """Passes may take this much of a core from now on."""
+        if cpu_share != self.budget.share:
+            self.budget = WorkBudget(cpu_share)
+
     async def run(self) -> None:
         """Run passes until cancelled; a pass that was begun is waited for."""
         # The thread of the passes. What it may touch: daemon/app.py, reconcile/reconciler.py.
@@ -90,8 +104,9 @@ class Loop(Struct):
     async def _run(self, thread: ThreadPoolExecutor) -> None:
         while True:
             if await self._wait():
-                wait, self.bucket = self.bucket.take(monotonic())
-                if wait:
+                now = monotonic()
+                wait, self.bucket = self.bucket.take(now)
+                if wait := max(wait, self.budget.wait(now)):
                     await asyncio.sleep(wait)
             wakes, self._wakes = self._wakes, []
             waiters, self._waiters = self._waiters, []
@@ -122,6 +137,7 @@ class Loop(Struct):
         self._busy_since = monotonic()
         # Here, not where a pass ends: one that raises must not leave a look that is due for ever.
         self._looks = [look for look in self._looks if look > self._busy_since]
+        used = self.cpu()
         work = asyncio.get_running_loop().run_in_executor(thread, self.pass_once, wakes)
         try:
             report = await asyncio.shield(work)
@@ -134,6 +150,7 @@ class Loop(Struct):
             return None
         finally:
             self._busy_since = None
+            self.budget = self.budget.spend(monotonic(), self.cpu() - used)
         self._schedule(report)
         try:
             self.done(report)

@@ -137,7 +137,9 @@ class Firewall(Struct, frozen=True):
 
 
 class Daemon(Struct, frozen=True):
-    """``[daemon]``. ``linger_seconds``: how long rules of a service that left stay."""
+    """``[daemon]``. ``linger_seconds``: how long rules of a service that left stay.
+    ``cpu_percent``: of one core, for passes.
+    """
 
     mode: Annotated[Mode, one_of(Mode.ENFORCE, Mode.OBSERVE)] = Mode.ENFORCE
     resync_seconds: Annotated[
@@ -145,6 +147,9 @@ class Daemon(Struct, frozen=True):
     ] = 60.0
     linger_seconds: Annotated[
         float, Meta(ge=0, le=DAY, description=f"a number of seconds from 0 to {DAY}")
+    ] = 5.0
+    cpu_percent: Annotated[
+        float, Meta(ge=1, le=100, description="a number of percent from 1 to 100")
     ] = 5.0
 
 

@@ -31,7 +31,7 @@ class Result(StrEnum):
     DRIFT = "drift"
     """Something is wrong that no step mends, or that the mode forbids to mend."""
     SUPPRESSED = "suppressed"
-    """Steps are held back: a fight, or a rule that the kernel refuses."""
+    """Steps are held back: a rule that the firewall refused a moment ago."""
     ERROR = "error"
 
 
@@ -72,15 +72,12 @@ class ServiceState(Struct, frozen=True):
 
 
 class Fight(Struct, frozen=True):
-    """Two controllers undo each other's work ``over`` something of ours.
-
-    ``until`` is the time (seconds since the epoch) before which it is left alone, that of the
-    report where it is not.
+    """Two controllers undo each other's work ``over`` things of ours: ``actors``, and we, who put
+    them back each time, ``repairs`` times by now.
     """
 
-    over: Owned
+    over: tuple[Owned, ...]
     repairs: int
-    until: float
     actors: tuple[Actor, ...] = ()
 
 

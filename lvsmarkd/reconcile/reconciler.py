@@ -4,7 +4,7 @@ gather    what the operator wrote, and what runs here: the files, keepalived, IP
 snapshot  what the firewall holds, and what its rules can say (Backend.read); all else that packets
           meet on their way to IPVS (Surroundings.see)
 desired   what must hold, by the inputs and the limits of that firewall (judge.desired)
-decide    judge the snapshot, plan, leave out what is to be left alone for now (decision.decide)
+decide    judge the snapshot, plan, leave out what was refused a moment ago (decision.decide)
 apply     carry out the steps, unless there are none (Backend.apply)
 verify    read again and judge again: only what holds then is a repair (decision.conclude)
 report    one value, of which journal, metrics and status are made (model.report)
@@ -104,8 +104,8 @@ class Reconciler(Struct):
         return self._reported
 
     def next_due(self) -> float | None:
-        """When (monotonic) something that was put off is due: a lingering rule, a fight, a
-        rule that the firewall refused.
+        """When (monotonic) something that was put off is due: a lingering rule, a rule that the
+        firewall refused.
 
         What came due while the last pass ran is due still: that pass judged by its beginning.
         """
@@ -155,7 +155,7 @@ class Reconciler(Struct):
             left=left,
             services=counts.services(),
             repairs=repairs,
-            fights=self._state.fights(now, epoch),
+            fights=self._state.fights(),
             actors=actors,
             rules_desired=counts.desired(),
             rules_present=counts.present(),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from lvsmarkd.model.backoff import Backoff
@@ -10,8 +10,6 @@ from lvsmarkd.model.wake import Actor
 
 REJECTED_DELAYS = (5.0, 15.0, 60.0, 300.0)
 """Seconds after which a rule that the firewall refused is tried again; the last one repeats."""
-FIGHT_DELAYS = (10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 600.0)
-"""Seconds for which what is fought over is left alone; the last one repeats."""
 FIGHT_WINDOW = 300.0
 """Seconds: three repairs of one thing within them are a fight, and one is over when nothing was
 undone for as long."""
@@ -27,32 +25,29 @@ class Undone(Struct, frozen=True):
     by: tuple[Actor, ...] = ()
     """Who was seen at it, the last few of them."""
     fighting: bool = False
-    backoff: Backoff = field(default_factory=lambda: Backoff(FIGHT_DELAYS))
-    """While it is fought over: how long it is left alone."""
+    """Somebody undoes it again and again. It is put back each time: this is for people."""
 
     def again(self, now: float, actors: Iterable[Actor]) -> "Undone":
         """Once more, by those who changed a firewall since the pass before."""
         lately = (*self.lately, now)[-FIGHT_REPAIRS:]
         often = len(lately) == FIGHT_REPAIRS and now - lately[0] <= FIGHT_WINDOW
-        fighting = self.fighting or often
         return Undone(
             self.times + 1,
             lately,
             tuple(dict.fromkeys((*self.by, *actors)))[-FIGHT_REPAIRS:],
-            fighting,
-            self.backoff.failed(now) if fighting else self.backoff,
+            self.fighting or often,
         )
 
     def past(self, now: float) -> bool:
         """Whether it is long ago."""
-        return now - max(self.backoff.until, *self.lately) > FIGHT_WINDOW
+        return now - self.lately[-1] > FIGHT_WINDOW
 
 
 class Rejected(Struct, frozen=True):
     """The firewall refused it at the last try."""
 
     reason: str
-    backoff: Backoff = field(default_factory=lambda: Backoff(REJECTED_DELAYS))
+    backoff: Backoff = Backoff(REJECTED_DELAYS)
 
     def again(self, reason: str, now: float) -> "Rejected":
         """Refused once more, with these words."""
@@ -64,15 +59,11 @@ class Record(Struct, frozen=True):
 
     applied_since: float | None = None
     """In force at the end of each pass since then. It stays while somebody has undone what is
-    wanted: that remains drift, also if it may be mended only later (a pause, a fight)."""
+    wanted: that remains drift, also if it may be mended only later (a pause)."""
     unwanted_since: float | None = None
     """There, and serving nothing since then: it lingers for a while."""
     undone: Undone | None = None
     rejected: Rejected | None = None
-
-    def allows_repair(self, now: float) -> bool:
-        """Whether it is not left alone because somebody fights over it."""
-        return self.undone is None or self.undone.backoff.due(now)
 
     def allows_try(self, now: float) -> bool:
         """Whether it was not refused a moment ago."""
@@ -80,19 +71,14 @@ class Record(Struct, frozen=True):
 
     def at_once(self) -> "Record":
         """A person asks: nothing is left alone any longer."""
-        undone, rejected = self.undone, self.rejected
-        return replace(
-            self,
-            undone=undone and replace(undone, backoff=undone.backoff.at_once()),
-            rejected=rejected and replace(rejected, backoff=rejected.backoff.at_once()),
-        )
+        rejected = self.rejected
+        at_once = rejected and replace(rejected, backoff=rejected.backoff.at_once())
+        return replace(self, rejected=at_once)
 
     def dues(self, linger: float) -> Iterable[float]:
         """When something that was put off comes up: some of these times may be past."""
         if self.unwanted_since is not None:
             yield self.unwanted_since + linger
-        if self.undone is not None:
-            yield self.undone.backoff.until
         if self.rejected is not None:
             yield self.rejected.backoff.until
 

@@ -119,10 +119,8 @@ class State(Struct, frozen=True):
         return History(lingering.__contains__, self._known().__contains__)
 
     def allowed(self, steps: Iterable[Step], now: float) -> Iterator[Step]:
-        """The steps that may be carried out now, without the rules that are not to be tried."""
+        """The steps to carry out now, without the rules that were refused a moment ago."""
         for step in steps:
-            if not self.record(owned_by(step)[0]).allows_repair(now):
-                continue
             match step:
                 case AddRule(chain_key, rule):
                     if self._allows_try(chain_key, rule, now):
@@ -204,14 +202,15 @@ class State(Struct, frozen=True):
         blank = self.blank and seen.firewall == NO_FIREWALL
         return replace(self, records=records, blank=blank)
 
-    def fights(self, now: float, epoch: float) -> tuple[Fight, ...]:
-        """The fights going on. ``epoch`` is the wall clock at ``now``: what waits for nothing any
-        more may be repaired since then.
-        """
+    def fights(self) -> tuple[Fight, ...]:
+        """The fights going on, one for all that the same programs undo."""
+        by_actors: dict[tuple[Actor, ...], list[tuple[Owned, int]]] = {}
+        for owned, record in self.records.items():
+            if (undone := record.undone) is not None and undone.fighting:
+                by_actors.setdefault(undone.by, []).append((owned, undone.times))
         return tuple(
-            Fight(owned, undone.times, epoch + max(0.0, undone.backoff.until - now), undone.by)
-            for owned, record in self.records.items()
-            if (undone := record.undone) is not None and undone.fighting
+            Fight(tuple(owned for owned, _ in fought), max(times for _, times in fought), actors)
+            for actors, fought in by_actors.items()
         )
 
     def rejected(self) -> tuple[tuple[Rule, str], ...]:
@@ -224,7 +223,7 @@ class State(Struct, frozen=True):
         return tuple(reasons.items())
 
     def next_due(self, now: float, linger: float) -> float | None:
-        """When something that was put off is due: a lingering rule, a fight, a refused rule."""
+        """When something that was put off is due: a lingering rule, a refused rule."""
         dues = (due for record in self.records.values() for due in record.dues(linger))
         return min((due for due in dues if due > now), default=None)
 

@@ -1,10 +1,10 @@
 """What to tell of a pass: transitions, not states. Pure."""
 
-import math
 from collections.abc import Iterable, Iterator
 
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.origin import Problem
+from lvsmarkd.model.plan import Owned
 from lvsmarkd.model.report import NO_BACKEND, Fight, Report
 from lvsmarkd.model.service import ServiceKey
 from lvsmarkd.telemetry.findings import came, went
@@ -119,33 +119,39 @@ def _error(before: Report | None, after: Report) -> Iterator[Message]:
 
 
 def _fights(before: Report | None, after: Report) -> Iterator[Message]:
-    known = [fight.over for fight in before.fights] if before else []
+    # Repairs of what is fought over are not told one by one: the fight is, ten times, a hundred
+    # times and so on.
+    known = _fought(before) if before else {}
+    going_on = _fought(after)
     for fight in after.fights:
-        if fight.over not in known:
-            yield _fight(fight, after)
-    going_on = {fight.over for fight in after.fights}
-    for owned in known:
-        if owned not in going_on:
-            yield Message(
-                Event.FIGHT_OVER,
-                Priority.NOTICE,
-                f"nobody undoes it any more: {owned}",
-                fields(want=owned),
-                about=owned,
-            )
+        new = [owned for owned in fight.over if owned not in known]
+        times = max((known[owned].repairs for owned in fight.over if owned in known), default=0)
+        if new or len(str(fight.repairs)) > len(str(times)):
+            yield _fight(fight, new or fight.over, after)
+    if over := [str(owned) for owned in known if owned not in going_on]:
+        yield Message(
+            Event.FIGHT_OVER,
+            Priority.NOTICE,
+            f"nobody undoes it any more: {listed(over)}",
+            fields(want="\n".join(over)),
+            about=tuple(over),
+        )
 
 
-def _fight(fight: Fight, report: Report) -> Message:
-    seconds = fight.until - report.finished
-    alone = "until it is resumed" if math.isinf(seconds) else f"for {max(seconds, 0):.0f} s"
+def _fought(report: Report) -> dict[Owned, Fight]:
+    return {owned: fight for fight in report.fights for owned in fight.over}
+
+
+def _fight(fight: Fight, new: Iterable[Owned], report: Report) -> Message:
+    over = [str(owned) for owned in new]
     return Message(
         Event.FIGHT_BEGINS,
         Priority.CRITICAL,
         f"{who(fight.actors)} undoes our work again and again, {fight.repairs} times by now:"
-        f" {fight.over}; it is left alone {alone} at a time: make one of the two stop",
-        fields(want=fight.over, trigger=report.trigger, repairs=fight.repairs)
+        f" {listed(over)}; it is put back each time: make one of the two stop",
+        fields(want="\n".join(over), trigger=report.trigger, repairs=fight.repairs)
         | actor_fields(fight.actors),
-        about=fight.over,
+        about=fight.actors,
     )
 
 

@@ -1,6 +1,5 @@
 """Values as plain dictionaries: the JSON that the command line prints. A contract."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +21,7 @@ from lvsmarkd.model.rule import Plane, Rule
 from lvsmarkd.model.rule_ref import RuleRef
 from lvsmarkd.model.service import Family
 from lvsmarkd.telemetry.left import as_left
+from lvsmarkd.telemetry.message import listed
 
 Form = dict[str, Any]
 
@@ -151,9 +151,9 @@ def report_form(report: Report) -> Form:
         ],
         "fights": [
             {
-                "rule": str(fight.over),
+                "rule": listed(map(str, fight.over)),
+                "rules": [str(owned) for owned in fight.over],
                 "repairs": fight.repairs,
-                "until": None if math.isinf(fight.until) else fight.until,
                 "actors": [str(actor) for actor in fight.actors],
             }
             for fight in report.fights

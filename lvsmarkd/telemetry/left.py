@@ -34,7 +34,4 @@ def _why_left(finding: Finding, report: Report) -> str:
         return "the repair failed, and is tried again"
     if any(f.kind is Kind.REJECTED and f.rule == finding.rule for f in report.left.findings):
         return "the firewall refuses it, and it is tried again later"
-    owned = owned_of(finding)
-    if any(fight.over == owned for fight in report.fights):
-        return "left alone for now: see the fight over it"
     return ""

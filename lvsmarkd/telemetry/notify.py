@@ -87,7 +87,7 @@ def _heading(report: Report) -> str:
         case Result.ERROR:
             return f"{mode}failed ({report.error})"
         case Result.SUPPRESSED:
-            return f"{mode}repairs held back"
+            return f"{mode}the firewall refuses a rule"
         case _:
             found = sum(f.severity != "note" for f in report.left.findings)
             return f"{mode}{_count(found, 'finding')}"

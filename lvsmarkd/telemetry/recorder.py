@@ -135,8 +135,8 @@ class MetricsRecorder(Struct):
 
     def _fights(self, before: Report | None, after: Report) -> None:
         self.samples.put(s.FIGHT_ACTIVE, bool(after.fights))
-        known = {fight.over for fight in before.fights} if before else set()
-        new = sum(fight.over not in known for fight in after.fights)
+        known = {owned for fight in before.fights for owned in fight.over} if before else set()
+        new = sum(owned not in known for fight in after.fights for owned in fight.over)
         self.samples.add(s.FIGHTS, amount=new)
 
     def _services(self, report: Report) -> None:

@@ -61,6 +61,8 @@ def repaired(transition: Transition) -> Iterator[Message]:
         if repair.cause is Cause.DRIFT
         for owned in owned_by(repair.step)
     }
+    if transition.before is not None:  # what is fought over is told as a fight
+        undone -= {owned for fight in transition.before.fights for owned in fight.over}
     known = {f.key for f in transition.before.left.findings} if transition.before else set()
     deeds: dict[_Deed, list[Finding]] = {}
     for finding in transition.mended:

@@ -9,14 +9,14 @@ from lvsmarkd.backends.backend import Applied
 from lvsmarkd.declarations.tables import Placement
 from lvsmarkd.model.firewall import NO_FIREWALL, FirewallIdentity, Program
 from lvsmarkd.model.plan import AddRule, EnsureJump, Owned, Part, RemoveRule, ReplaceChain
-from lvsmarkd.model.report import Cause, Mode
+from lvsmarkd.model.report import Cause, Fight, Mode
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Chain, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Actor
 from lvsmarkd.reconcile.decision import Facts, conclude, decide
-from lvsmarkd.reconcile.record import FIGHT_DELAYS, FIGHT_WINDOW, REJECTED_DELAYS
+from lvsmarkd.reconcile.record import FIGHT_WINDOW, REJECTED_DELAYS
 from lvsmarkd.reconcile.state import Home, State
 from tests.harness.values import declare, flow, want
 
@@ -99,25 +99,25 @@ def test_only_what_was_tried_or_seen_or_given_up_is_released() -> None:
     assert not state.looked(want({}), BARE, 101.0).rejected()
 
 
-def test_a_fight_begins_with_the_third_repair_grows_and_ends_when_nothing_is_undone() -> None:
+def test_a_fight_begins_with_the_third_repair_and_ends_when_nothing_is_undone() -> None:
     owned, state = Owned(NOW, RULE), settled()
     for now in (101.0, 102.0):
         state = state.repaired([owned], now, ())
-    assert state.fights(102.0, 1e9) == ()
-    assert list(state.allowed([ADD], 102.0)) == [ADD]
+    assert state.fights() == ()
     state = state.repaired([owned], 103.0, (VANDAL,))
-    [fight] = state.fights(103.0, 1e9)
-    assert (fight.repairs, fight.actors, fight.until) == (3, (VANDAL,), 1e9 + FIGHT_DELAYS[0])
-    assert list(state.allowed([ADD, RemoveRule(NOW, RULE)], 112.9)) == []
-    assert list(state.allowed([ADD], 113.0)) == [ADD]
-    assert list(state.asked().allowed([ADD], 103.0)) == [ADD]
-    [fight] = state.asked().fights(103.0, 1e9)
-    assert fight.until == 1e9, "a person's word ends the wait: no time of the last boot"
-    state = state.repaired([owned], 113.0, ())
-    assert state.next_due(113.0, 0.0) == 113.0 + FIGHT_DELAYS[1]
-    over = 113.0 + FIGHT_DELAYS[1] + FIGHT_WINDOW
-    assert state.ended(WEB, FULL, over).fights(over, 1e9)
-    assert not state.ended(WEB, FULL, over + 1).fights(over + 1, 1e9)
+    assert state.fights() == (Fight((owned,), 3, (VANDAL,)),)
+    assert list(state.allowed([ADD, RemoveRule(NOW, RULE)], 103.0)) == [ADD, RemoveRule(NOW, RULE)]
+    over = 103.0 + FIGHT_WINDOW
+    assert state.ended(WEB, FULL, over).fights()
+    assert not state.ended(WEB, FULL, over + 1).fights()
+
+
+def test_all_that_the_same_programs_undo_is_one_fight() -> None:
+    state, things = settled(), [Owned(NOW, RULE), Owned(NOW, Part.JUMP)]
+    for now in (101.0, 102.0, 103.0):
+        state = state.repaired(things, now, (VANDAL,))
+    state = state.repaired(things[:1], 104.0, (VANDAL,))
+    assert state.fights() == (Fight(tuple(things), 4, (VANDAL,)),)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_while_no_firewall_can_be_asked_nothing_is_forgotten_and_nobody_is_blame
     back = gone.at(HOME)
     assert back.home == HOME
     assert back.rejected() == ((MAIL, "no"),)
-    assert len(back.fights(103.0, 1e9)) == 1
+    assert len(back.fights()) == 1
     assert back.cause(ADD, WEB) is Cause.CONFIG
     again = back.looked(WEB, FULL, 104.0).ended(WEB, FULL, 104.0)
     assert again.cause(ADD, WEB) is Cause.DRIFT

@@ -356,15 +356,23 @@ def test_a_fight_is_told_when_it_begins_and_when_it_is_over(watched: Watched) ->
     [begins] = [m for m in told if m.event is Event.FIGHT_BEGINS]
     assert begins.priority is Priority.CRITICAL
     assert "(pid 4711) undoes our work again and again, 3 times by now" in begins.text
-    assert "left alone for 10 s at a time" in begins.text
-    watched.bench.paper.damage(MARKS, rules=())
-    held = watched.look(VANDAL)
-    assert events(held) == [Event.UNCOVERED, Event.DRIFT_FOUND]
-    assert held[1].text.split("; ")[1] == "left alone for now: see the fight over it"
-    watched.bench.now += 1000
-    watched.look()
+    assert "it is put back each time" in begins.text
     watched.bench.now += 1000
     assert events(watched.look()) == [Event.FIGHT_OVER]
+
+
+def test_repairs_of_what_is_fought_over_are_not_told_one_by_one(watched: Watched) -> None:
+    watched.look()
+    told: list[Message] = []
+    for _ in range(120):
+        watched.bench.now += 1
+        watched.bench.paper.damage(MARKS, rules=())
+        told += watched.look(VANDAL)
+    begun, tenth, hundredth = [m for m in told if m.event is Event.FIGHT_BEGINS]
+    assert "3 times by now" in begun.text
+    assert "10 times by now" in tenth.text
+    assert "100 times by now" in hundredth.text
+    assert events(tuple(told)).count(Event.REPAIRED) == 3
 
 
 def test_what_is_undone_again_at_once_is_no_fight_yet(watched: Watched) -> None:
@@ -375,11 +383,11 @@ def test_what_is_undone_again_at_once_is_no_fight_yet(watched: Watched) -> None:
     assert "fight" not in drift.text
 
 
-def test_a_fight_without_end_is_told_as_such() -> None:
-    fight = Fight(Owned(MARKS, Part.JUMP), 3, float("inf"))
+def test_a_fight_with_nobody_seen_is_told_as_such() -> None:
+    fight = Fight((Owned(MARKS, Part.JUMP), Owned(MARKS, Part.CHAIN)), 3)
     [told] = told_of(QUIET, replace(QUIET, fights=(fight,)))
     assert "somebody undoes" in told.text
-    assert "until it is resumed" in told.text
+    assert told.fields["LVSMARKD_WANT"].count("\n") == 1
 
 
 def test_a_write_that_fails_is_told_once(watched: Watched) -> None:

@@ -312,7 +312,7 @@ def test_a_crash_is_a_failure_too(scraped: Scraped) -> None:
 
 
 def test_a_fight_is_counted_when_it_begins(scraped: Scraped) -> None:
-    fight = Fight(Owned(MARKS, Part.JUMP), 3, 1010.0)
+    fight = Fight((Owned(MARKS, Part.JUMP),), 3)
     scraped.see(replace(QUIET, fights=(fight,)), replace(QUIET, fights=(fight,)))
     assert (scraped("fight_active"), scraped("fights_total")) == (1, 1)
     scraped.see(QUIET)

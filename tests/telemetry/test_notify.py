@@ -76,7 +76,7 @@ def test_the_interval_of_the_watchdog(environ: dict[str, str], interval: float |
     assert watchdog_interval(environ) == interval
 
 
-FIGHT = Fight(Owned(MARKS, Part.JUMP), 3, 1.0)
+FIGHT = Fight((Owned(MARKS, Part.JUMP),), 3)
 TWO = replace(QUIET, services=(state(80), state(81)))
 
 
@@ -97,7 +97,7 @@ TWO = replace(QUIET, services=(state(80), state(81)))
         ),
         (
             replace(TWO, result=Result.SUPPRESSED, fights=(FIGHT,)),
-            "repairs held back: 2 services, 2 covered; iptables-nft; 1 fight going on",
+            "the firewall refuses a rule: 2 services, 2 covered; iptables-nft; 1 fight going on",
         ),
         (
             left(finding(Kind.ORPHAN, "a"), finding(Kind.ORPHAN, "b")),

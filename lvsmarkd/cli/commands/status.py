@@ -17,7 +17,7 @@ _RESULTS = {
     str(Result.IN_SYNC): "in sync",
     str(Result.REPAIRED): "repaired",
     str(Result.DRIFT): "not in sync",
-    str(Result.SUPPRESSED): "not in sync, and something is left alone for now",
+    str(Result.SUPPRESSED): "not in sync: the firewall refused a rule, which is tried again later",
     str(Result.ERROR): "the last pass failed",
 }
 
@@ -67,7 +67,7 @@ def _print(answer: dict[str, Any]) -> None:
     for state in answer["services"]:
         print(f"  {_service(state)}")
     for fight in answer["fights"]:
-        print(f"  {fight_line(fight, answer['finished'])}")
+        print(f"  {fight_line(fight)}")
     print_findings(answer["findings"])
 
 
@@ -85,16 +85,12 @@ def _service(state: dict[str, Any]) -> str:
     return f"fwmark {state['mark']} {state['family']}: {word} ({', '.join(said)}){why}"
 
 
-def fight_line(fight: dict[str, Any], now: float) -> str:
-    """Who undoes what, and what is done about it; ``now`` is when that was so (epoch)."""
-    by = who(fight["actors"])
-    until = fight["until"]
-    what = "it is repaired when it is undone again"
-    if until is None:
-        what = "it is left alone until resume"
-    elif until > now:
-        what = f"it is left alone until {_time(until)}"
-    return f"{by} undoes “{fight['rule']}” again and again ({fight['repairs']} repairs): {what}"
+def fight_line(fight: dict[str, Any]) -> str:
+    """Who undoes what, and what is done about it."""
+    return (
+        f"{who(fight['actors'])} undoes “{fight['rule']}” again and again ({fight['repairs']}"
+        " repairs): it is put back each time; make one of the two stop"
+    )
 
 
 def _flow_source(state: dict[str, Any]) -> str:
