@@ -1,47 +1,8 @@
 #!/bin/sh
-# keepalived-of.sh SUITE: keepalived as another release of Debian has it, with its libraries: unpacked
-# into the cache, never installed; prints its directory. The packages come from where sources.sh says.
-# It runs with the loader of its own release (usr/lib64/ld-linux-…): its C library is another one.
+# keepalived-of.sh SUITE: keepalived as another release of Debian has it (debian-of.sh); prints its directory.
 set -eu
-cd "$(dirname "$0")"
-suite=${1?usage: keepalived-of.sh SUITE}
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/lvsmarkd-keepalived
-fail() { echo "keepalived-of.sh: $*" >&2; exit 1; }
-
-for tool in apt-get dpkg-deb; do
-    command -v "$tool" >/dev/null || fail "$tool is missing, with which $suite's keepalived is fetched"
-done
-sources=$(sh sources.sh "$suite")
-key=$(cat keepalived-of.sh | { cat; echo "$suite $sources"; } | sha256sum | cut -c1-16)
-root=$cache/$key
-mkdir -p "$cache"
-exec 9>"$cache/lock"
-flock -w 300 9 || fail "somebody else holds $cache/lock"
-[ -e "$root/complete" ] || {
-    work=$(mktemp -d)
-    trap 'rm -rf "$work"' EXIT
-    trap 'exit 1' HUP INT TERM
-    rm -rf "$root"
-    mkdir -p "$root" "$work/lists/partial" "$work/archives/partial"
-    echo "$sources" > "$work/sources.list"
-    # What this machine's apt has, knows and holds is left alone.
-    apt() {
-        timeout 300 apt-get -qq -y -o Dir::Etc::SourceList="$work/sources.list" \
-            -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists="$work/lists" \
-            -o Dir::State::Status=/dev/null -o Dir::Cache="$work" -o APT::Sandbox::User= \
-            -o Debug::NoLocking=1 -o Acquire::Languages=none "$@" >&2 9>&-
-    }
-    apt update || fail "apt has no packages of $suite"
-    apt --no-install-recommends --download-only install keepalived \
-        || fail "apt cannot fetch $suite's keepalived"
-    for package in "$work"/archives/*.deb; do
-        dpkg-deb -x "$package" "$root"
-    done
-    rm -rf "$root/usr/share" "$root"/usr/lib/*/perl* "$root/usr/lib/modules"
-    # It ends where it finds no list of what it was built with: in /etc/keepalived, or beside itself.
-    options=$root/etc/keepalived/keepalived.config-opts
-    [ ! -e "$options" ] || cp "$options" "$root/usr/sbin/"
-    touch "$root/complete"
-    find "$cache" -mindepth 1 -maxdepth 1 -type d ! -path "$root" -mtime +14 -exec rm -rf {} +
-}
+root=$(sh "$(dirname "$0")/debian-of.sh" "${1?usage: keepalived-of.sh SUITE}" keepalived)
+# It ends where it finds no list of what it was built with: in /etc/keepalived, or beside itself.
+options=$root/etc/keepalived/keepalived.config-opts
+[ ! -e "$options" ] || cp -u "$options" "$root/usr/sbin/"
 echo "$root"

@@ -94,10 +94,13 @@ look() {
     want uidmap has newuidmap
 }
 
-# Beside the keepalived that is installed, tests ask Debian 13's: it is unpacked, not installed.
+# Beside the keepalived and the nft that are installed, tests ask Debian 13's: they are unpacked, not
+# installed.
 fetch() {
-    [ -z "$tests" ] || sh "$(dirname "$0")/keepalived-of.sh" trixie >/dev/null \
-        || echo "without it, the tests that ask it fail" >&2
+    [ -n "$tests" ] || return 0
+    sh "$(dirname "$0")/keepalived-of.sh" trixie >/dev/null \
+        && sh "$(dirname "$0")/debian-of.sh" trixie nftables >/dev/null \
+        || echo "without them, the tests that ask them fail" >&2
 }
 
 look
