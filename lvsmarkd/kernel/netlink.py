@@ -1,4 +1,4 @@
-"""One question to the kernel by netlink, and its whole answer: a dump.
+"""Questions to the kernel by netlink, and the whole answers: of all of something, or of one thing.
 
 pyroute2 could ask too. It is used for events, where it lives as long as the daemon; a command
 such as `marks` would pay 110 ms and 21 MB for its import to ask one question of 0.1 ms, and five
@@ -6,6 +6,7 @@ to eight times the CPU time for the answer (measured). In the tests it is the wi
 read here.
 """
 
+import errno
 import os
 import socket
 import struct
@@ -25,6 +26,7 @@ _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _ATTRIBUTE = struct.Struct("=HH")  # length, type
 _ERROR, _DONE = 2, 3  # NLMSG_ERROR, NLMSG_DONE
 _REQUEST_DUMP = 0x1 | 0x300  # NLM_F_REQUEST, NLM_F_DUMP
+_REQUEST_ACK = 0x1 | 0x4  # NLM_F_REQUEST, NLM_F_ACK
 _INTERRUPTED = 0x10  # NLM_F_DUMP_INTR
 _TYPE = 0x3FFF  # the rest are flags: nested, byte order
 _LOOKS = 3
@@ -53,14 +55,21 @@ class Dump(Struct, frozen=True):
 class NetlinkSocket:
     """A netlink socket, for the calling thread's network namespace. Use it by ``with``.
 
-    All its questions together end within ``timeout`` seconds, or raise TimeoutError. ``strict``:
-    the kernel leaves out what the question does not ask for, where it can (since Linux 4.20).
+    All its questions together end within ``timeout`` seconds, or raise TimeoutError; one that is
+    kept says ``within`` before the next ones. ``strict``: the kernel leaves out what the question
+    does not ask for, where it can (since Linux 4.20). ``taken`` is the descriptor of a socket that
+    is there already, and the object's from now on; OSError where it is one of another protocol.
     """
 
-    def __init__(self, protocol: int, timeout: float, *, strict: bool = False) -> None:
+    def __init__(
+        self, protocol: int, timeout: float, *, strict: bool = False, taken: int | None = None
+    ) -> None:
         self._deadline = monotonic() + timeout
         self._sequence = 0
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+        if taken is None:
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+        else:
+            self._socket = _socket_of(taken, protocol)
         if strict:
             with suppress(OSError):
                 self._socket.setsockopt(_SOL_NETLINK, _GET_STRICT_CHK, 1)
@@ -74,7 +83,16 @@ class NetlinkSocket:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ask no more."""
         self._socket.close()
+
+    def within(self, timeout: float) -> Self:
+        """Itself: the questions from now on end within so many seconds, together."""
+        self._deadline = monotonic() + timeout
+        return self
 
     def dump(self, kind: int, payload: bytes) -> Dump:
         """Ask for all of something, and read to the end.
@@ -82,10 +100,19 @@ class NetlinkSocket:
         Raises OSError where the kernel refuses or does not answer in time, and NetlinkError
         where the answer is not whole.
         """
+        return self._answer(kind, _REQUEST_DUMP, payload)
+
+    def ask(self, kind: int, payload: bytes) -> tuple[bytes, ...]:
+        """The bodies of the messages that answer a question about some things by name.
+
+        Raises OSError and NetlinkError, as ``dump``; ENOENT where one of them is not there.
+        """
+        return self._answer(kind, _REQUEST_ACK, payload).bodies
+
+    def _answer(self, kind: int, flags: int, payload: bytes) -> Dump:
         self._sequence += 1
-        header = _HEADER.pack(_HEADER.size + len(payload), kind, _REQUEST_DUMP, self._sequence, 0)
         self._wait_no_longer()
-        self._socket.sendto(header + payload, (0, 0))
+        self._socket.sendto(message(kind, flags, self._sequence, payload), (0, 0))
         return read_dump(self._datagrams(), self._sequence)
 
     def steady_dump(self, kind: int, payload: bytes) -> Dump:
@@ -116,6 +143,15 @@ class NetlinkSocket:
         self._socket.settimeout(left)
 
 
+def _socket_of(descriptor: int, protocol: int) -> socket.socket:
+    found = socket.socket(fileno=descriptor)
+    if (found.family, found.proto) != (socket.AF_NETLINK, protocol):
+        found.detach()
+        raise OSError(errno.EPROTOTYPE, f"descriptor {descriptor} is no such netlink socket")
+    os.set_inheritable(found.fileno(), False)  # noqa: FBT003  # it takes no name
+    return found
+
+
 def read_dump(datagrams: Iterator[bytes], sequence: int) -> Dump:
     """Read the answer to question number ``sequence`` from datagrams, up to its end.
 
@@ -124,7 +160,7 @@ def read_dump(datagrams: Iterator[bytes], sequence: int) -> Dump:
     bodies: list[bytes] = []
     interrupted = False
     for count, data in enumerate(datagrams, 1):
-        for kind, flags, number, body in _messages(data):
+        for kind, flags, number, body in messages(data):
             if number != sequence:
                 continue
             interrupted = interrupted or bool(flags & _INTERRUPTED)
@@ -140,14 +176,18 @@ def attributes(data: bytes, at: int = 0) -> dict[int, bytes]:
 
     Raises NetlinkError where they are not well formed.
     """
-    found: dict[int, bytes] = {}
-    while at + _ATTRIBUTE.size <= len(data):
+    return {kind: value for kind, _, value in each_attribute(data, at)}
+
+
+def each_attribute(data: bytes, at: int = 0) -> Iterator[tuple[int, int, bytes]]:
+    """The same one after the other: type, offset, value. Raises NetlinkError, as ``attributes``."""
+    size, last = len(data), len(data) - _ATTRIBUTE.size
+    while at <= last:
         length, kind = _ATTRIBUTE.unpack_from(data, at)
-        if length < _ATTRIBUTE.size or at + length > len(data):
+        if length < _ATTRIBUTE.size or at + length > size:
             raise NetlinkError(f"an attribute of {length} bytes is none")
-        found[kind & _TYPE] = data[at + _ATTRIBUTE.size : at + length]
+        yield kind & _TYPE, at, data[at + _ATTRIBUTE.size : at + length]
         at += (length + 3) & ~3
-    return found
 
 
 def number(data: bytes) -> int:
@@ -155,7 +195,13 @@ def number(data: bytes) -> int:
     return int.from_bytes(data, byteorder)
 
 
-def _messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+def message(kind: int, flags: int, sequence: int, payload: bytes) -> bytes:
+    """A message to the kernel, padded for another one behind it."""
+    header = _HEADER.pack(_HEADER.size + len(payload), kind, flags, sequence, 0)
+    return header + payload + bytes(-len(payload) % 4)
+
+
+def messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
     """Type, flags, sequence and body of each message of a datagram."""
     at = 0
     while at + _HEADER.size <= len(data):

@@ -5,6 +5,7 @@ generation that it was made at (nf_tables_api.c, nf_tables_fill_table_info).
 """
 
 import struct
+from enum import IntEnum
 
 from msgspec import Struct
 
@@ -18,6 +19,15 @@ _NFGENMSG = struct.Struct("=BBH")  # family, version, resource: network byte ord
 _NAME, _FLAGS, _HANDLE = 1, 2, 4  # NFTA_TABLE_*
 _DORMANT = 1  # NFT_TABLE_F_DORMANT
 _FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}  # NFPROTO_*
+
+
+class NftFamily(IntEnum):
+    """The families of tables that can mark a packet of ours (NFPROTO_*)."""
+
+    INET = 1
+    IP = 2
+    NETDEV = 5
+    IP6 = 10
 
 
 class NamedTable(Struct, frozen=True):

@@ -13,14 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-
-class NftFamily(IntEnum):
-    """The families of tables that can mark a packet of ours (NFPROTO_*)."""
-
-    INET = 1
-    IP = 2
-    NETDEV = 5
-    IP6 = 10
+from lvsmarkd.kernel.nf_tables import NftFamily
 
 
 class Concern(IntEnum):

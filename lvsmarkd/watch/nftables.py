@@ -12,6 +12,7 @@ from math import inf
 
 from msgspec import Struct
 
+from lvsmarkd.kernel.nf_tables import NftFamily
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.watch.generations import (
     Concern,
@@ -19,7 +20,6 @@ from lvsmarkd.watch.generations import (
     Generation,
     Matters,
     NftablesMarshal,
-    NftFamily,
     ReceiveError,
 )
 from lvsmarkd.watch.netlink_socket import AsyncNetlinkSocket
