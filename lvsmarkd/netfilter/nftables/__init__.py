@@ -1,0 +1,1 @@
+"""nf_tables in the kernel's own words: values, and messages of netlink made of them and read."""
