@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 FUZZ_SECONDS ?= 600
 KEEPALIVED ?= keepalived
 
-.PHONY: help demo test check lint types imports pure netns test-packages test-director bench fuzz fuzz-judge fuzz-bytes setup clean
+.PHONY: help demo test check lint types imports pure netns test-packages test-director bench fuzz fuzz-judge fuzz-nftables fuzz-bytes setup clean
 
 help:
 	@echo "make demo    set up, and show the daemon at its job in a private network namespace"
@@ -32,6 +32,7 @@ help:
 	@echo "make bench   measure latencies and footprint, as ratios"
 	@echo "make fuzz    read generated configurations as keepalived does, for FUZZ_SECONDS"
 	@echo "make fuzz-judge   put generated rulesets and packets to the kernel and to the judge, likewise"
+	@echo "make fuzz-nftables   write and read generated tables as nft does, likewise"
 	@echo "make fuzz-bytes   any bytes as a configuration, guided by coverage (installs atheris)"
 
 demo: SETUP_FOR := demo
@@ -79,6 +80,9 @@ fuzz: setup
 
 fuzz-judge: setup
 	$(AS_ROOT) FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m tests.fuzz.judge
+
+fuzz-nftables: setup
+	$(AS_ROOT) FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m tests.fuzz.nftables
 
 fuzz-bytes: $(STAMP)
 	$(BIN)/python -m pip install -q --disable-pip-version-check 'atheris>=2.3'

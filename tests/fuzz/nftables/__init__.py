@@ -1,0 +1,1 @@
+"""Generated tables, written by our messages and by nft, read by both."""
