@@ -5,6 +5,7 @@ known before. Only a whole reading takes a service away.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from zlib import crc32
 
 from msgspec import Struct, field
 
@@ -97,7 +98,7 @@ class Desired(Struct, frozen=True):
 
     @property
     def checksum(self) -> int:
-        """48 bits over what must hold: equal on all directors of a cluster that agree.
+        """32 bits over what must hold: equal on all directors of a cluster that agree.
 
         Not over the rules for it: how many of these it takes depends on the firewall.
         """
@@ -107,10 +108,8 @@ class Desired(Struct, frozen=True):
         lines += [f"{r.family} {r}" for r in self.rules if r.mark is None]  # VRRP
         if any(rule.hook is Hook.OUTPUT for rule in self.rules):
             lines.append("local")
-        text = "\n".join(sorted(lines))
-        import hashlib  # noqa: PLC0415 - only for the metric, and slow to import
-
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
+        # Against chance, not against malice: hashlib would bring OpenSSL into the first pass.
+        return crc32("\n".join(sorted(lines)).encode())
 
 
 def desired(  # noqa: PLR0913 - all that it is made of

@@ -167,7 +167,7 @@ WATCH_OVERRUNS = _counter(
 )
 CHECKSUM = _gauge(
     "desired_state_checksum",
-    "48 bits over what must hold: equal on agreeing directors, whatever firewall keeps the rules.",
+    "32 bits over what must hold: equal on agreeing directors, whatever firewall keeps the rules.",
 )
 PACKETS = _counter(
     "mark_packets_total",

@@ -30,8 +30,16 @@ def until(holds: Callable[[], object], what: str = "", seconds: float = TIMEOUT)
 class Daemon:
     """``lvsmarkd run`` over ``conf`` and ``toml`` in a directory, spoken to as systemd does."""
 
-    def __init__(self, directory: Path, *, metrics: int = 0, **environment: str) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        metrics: int = 0,
+        python: str = sys.executable,
+        **environment: str,
+    ) -> None:
         self.directory = directory
+        self.python = python
         self.conf = directory / "keepalived.conf"
         self.toml = directory / "lvsmarkd.toml"
         self.log = directory / "journal"
@@ -63,7 +71,7 @@ class Daemon:
         threading.Thread(target=self._listen, args=(self.ear, self.said), daemon=True).start()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "lvsmarkd", "run", "--config", str(self.toml)],
+                [self.python, "-m", "lvsmarkd", "run", "--config", str(self.toml)],
                 env=os.environ | self.environment,
                 stderr=log,
             )
