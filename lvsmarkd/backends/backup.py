@@ -1,4 +1,4 @@
-"""Copies for the operator of what was there before the first write ever."""
+"""Copies for the operator: of what was there before the first write ever, of what is removed."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -31,10 +31,27 @@ class Backup(Struct):
         if name in self._done:
             return
         if not any(self.directory.glob(f"*-{name}")):
-            stamp = self.now().strftime("%Y%m%dT%H%M%SZ")
+            stamp = self._stamp()
             for each, content in contents().items():
                 _keep(self.directory / f"{stamp}-{each}", content)
         self._done.add(name)
+
+    def keep(self, name: str, content: bytes) -> Path:
+        """Save a copy, each with its time, but for one of which the last one of that name says the
+        same; gives where it is. Raises FirewallError (GONE) as ``save_once``.
+        """
+        path = self.directory / f"{self._stamp()}-{name}"
+        try:
+            for last in sorted(self.directory.glob(f"*-{name}"))[-1:]:
+                if last.read_bytes() == content:
+                    return last
+        except OSError:
+            pass  # one more, then
+        _keep(path, content)
+        return path
+
+    def _stamp(self) -> str:
+        return self.now().strftime("%Y%m%dT%H%M%SZ")
 
 
 def _keep(path: Path, content: bytes) -> None:

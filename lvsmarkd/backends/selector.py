@@ -33,6 +33,9 @@ class BackendSelector(Struct):
     """Ends what all that is found shares."""
     _found: Backend | None = None
     _stamp: object = None
+    _doubtful: bool = False
+    """Not all could be read: the next reading looks for the backend anew, since its programs may be
+    elsewhere by then. What was read may be written by until then."""
     _limits: Limits = DEFAULT_LIMITS
     """Of the last firewall that was found: while there is none, nobody forgets what was asked."""
 
@@ -44,8 +47,7 @@ class BackendSelector(Struct):
                 seen = self._backend().read()  # another one keeps the rules since just now
         except FirewallError as error:
             return replace(_unread(error), limits=self._limits)
-        if not seen.whole:
-            self._found = None  # its programs may be elsewhere by now
+        self._doubtful = not seen.whole
         self._limits = seen.limits
         return seen
 
@@ -71,8 +73,8 @@ class BackendSelector(Struct):
 
     def _backend(self) -> Backend:
         stamp = self.stamp()
-        if self._found is None or stamp != self._stamp:
-            self._found, self._stamp = None, stamp
+        if self._found is None or self._doubtful or stamp != self._stamp:
+            self._found, self._stamp, self._doubtful = None, stamp, False
             self._found = self.find()
         return self._found
 

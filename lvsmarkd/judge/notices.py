@@ -36,6 +36,13 @@ def _finding(notice: Notice, snapshot: Snapshot) -> Finding:  # noqa: C901, PLR0
     match notice.kind:
         case NoticeKind.DOWN:
             return _of(notice, Kind.BROKEN, notice.reason, "no rule of ours is in force")
+        case NoticeKind.FAILED if names:
+            return _of(
+                notice,
+                Kind.BROKEN,
+                f"{notice.reason}; not to be loaded: {'; '.join(names)}",
+                "correct these files or move them away",
+            )
         case NoticeKind.FAILED | NoticeKind.PANIC:
             return _of(notice, Kind.BROKEN, notice.reason)
         case NoticeKind.KERNEL_UNSEEN:

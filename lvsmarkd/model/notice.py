@@ -15,7 +15,8 @@ class NoticeKind(Enum):
     DOWN = auto()
     """The firewall is not there, and nothing that it had in the kernel either. ``reason``."""
     FAILED = auto()
-    """firewalld could not load its configuration. ``reason``."""
+    """firewalld could not load its configuration. ``reason``; ``names`` are files of it that are
+    broken, each with what is wrong, as far as could be seen."""
     PANIC = auto()
     """firewalld drops every packet, since somebody asked for it. ``reason``."""
     KERNEL_UNSEEN = auto()

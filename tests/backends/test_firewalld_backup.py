@@ -2,6 +2,7 @@
 
 import json
 import tarfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,16 @@ def test_an_earlier_copy_stays_and_no_second_one_is_made(tmp_path: Path) -> None
     for contents in ({"more": b"m", "rules": b"1"}, {"rules": b"2"}):
         Backup(tmp_path).save_once("rules", contents.copy)
     assert sorted(path.read_bytes() for path in tmp_path.iterdir()) == [b"1", b"m"]
+
+
+def test_what_is_removed_is_kept_each_time_that_it_says_something_else(tmp_path: Path) -> None:
+    times = (datetime(2026, 11, 24, hour, tzinfo=UTC) for hour in range(24))
+    backup = Backup(tmp_path, lambda: next(times))
+    kept = [backup.keep("p.xml", content) for content in (b"<a", b"<a", b"<b", b"<a")]
+    assert [path.name[:11] for path in kept] == [
+        "20261124T00",
+        "20261124T00",
+        "20261124T02",
+        "20261124T03",
+    ]
+    assert [path.read_bytes() for path in kept] == [b"<a", b"<a", b"<b", b"<a"]

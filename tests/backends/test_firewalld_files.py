@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lvsmarkd.backends.firewalld.planes.files import broken_policy, kept_for_good
+from lvsmarkd.backends.firewalld.planes.files import broken_files, broken_policy, kept_for_good
 
 RULE = '<zone><rule priority="{}" family="ipv4"><mark set="80"/></rule></zone>'
 
@@ -40,3 +40,18 @@ def test_a_file_of_our_policy_that_firewalld_cannot_load_is_told(
     (tmp_path / "policies" / "lvsmarkd.xml").write_text(content)
     assert said in broken_policy(tmp_path)
     assert bool(said) is bool(broken_policy(tmp_path))
+
+
+def test_broken_files_are_named_with_what_is_wrong(tmp_path: Path) -> None:
+    for place in ("zones", "policies", "icmptypes"):
+        (tmp_path / place).mkdir()
+    (tmp_path / "direct.xml").write_text("<direct>")
+    (tmp_path / "zones/a.xml").write_text("<zone/>")
+    (tmp_path / "zones/b.xml").write_text("")
+    (tmp_path / "zones/b.xml.old").write_text("")
+    (tmp_path / "policies/p.xml").write_text("<policy/>")
+    assert broken_files(tmp_path) == (
+        f"{tmp_path}/direct.xml (no element found: line 1, column 8)",
+        f"{tmp_path}/zones/b.xml (no element found: line 1, column 0)",
+        f"{tmp_path}/policies/p.xml (it is no policy with a target)",
+    )

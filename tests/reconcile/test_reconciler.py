@@ -329,6 +329,24 @@ def test_another_firewall_that_comes_during_a_pass_is_planned_for_anew(bench: Be
     assert (bench.paper.writes, other.writes) == (0, 1)
 
 
+def test_what_can_be_read_is_mended_where_something_else_cannot(bench: Bench) -> None:
+    found: list[PaperFirewall] = []
+
+    def find() -> PaperFirewall:
+        found.append(bench.paper)
+        return bench.paper
+
+    bench.reconciler.backend = BackendSelector(find, lambda: 0)
+    bench.look()
+    bench.paper.damage(MARKS, rules=())
+    other = ChainKey(Plane.RUNTIME, Family.INET6, Hook.PREROUTING)
+    bench.paper.chains[other] = Unknown("ip6tables-save did not end")
+    report = bench.look()
+    assert report.error == ""
+    assert bench.rules() == {80}
+    assert len(found) == 2  # after the write: its programs may be elsewhere by now
+
+
 def test_a_firewall_that_cannot_be_read_is_not_written(bench: Bench) -> None:
     bench.look()
     chains = dict(bench.paper.chains)

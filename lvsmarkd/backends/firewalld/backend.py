@@ -23,7 +23,12 @@ from lvsmarkd.backends.firewalld.client.states import (
     trouble_of,
 )
 from lvsmarkd.backends.firewalld.planes.direct import of_direct, of_iptables, of_natives
-from lvsmarkd.backends.firewalld.planes.files import TOLD, has_room, worth_keeping
+from lvsmarkd.backends.firewalld.planes.files import (
+    TOLD,
+    broken_files,
+    has_room,
+    worth_keeping,
+)
 from lvsmarkd.backends.firewalld.planes.foreign import ZoneWalk, service_names
 from lvsmarkd.backends.firewalld.planes.frame import has_policies
 from lvsmarkd.backends.firewalld.planes.kernel_tables import Kernel, is_in_kernel
@@ -38,6 +43,7 @@ from lvsmarkd.backends.firewalld.planes.reader import (
 )
 from lvsmarkd.backends.firewalld.planes.rules_behind_ours import foreign as behind_ours
 from lvsmarkd.backends.firewalld.reload.boot import Boot
+from lvsmarkd.backends.firewalld.reload.own_file import OwnFile
 from lvsmarkd.backends.firewalld.reload.reloader import Reloader
 from lvsmarkd.backends.firewalld.reload.unmended import Unmended
 from lvsmarkd.backends.firewalld.reload.unsaved import ReloadImpact
@@ -90,6 +96,7 @@ class FirewalldBackend:
         if choices.by_policy and not has_policies(self.version):
             choices = replace(choices, by_policy=False)
         self._reader = FirewalldReader(self.firewalld, choices)
+        self._own_file = OwnFile(self.firewalld, self.backup, choices)
 
     @classmethod
     def open(
@@ -103,10 +110,11 @@ class FirewalldBackend:
     ) -> "FirewalldBackend":
         """A backend for the firewalld that runs.
 
-        Raises FirewallError (GONE, BUSY) where it does not run, with what to do.
+        Raises FirewallError (GONE, BUSY) where it does not run, with what to do. One that failed
+        runs, and ``read`` tells over what.
         """
         state = firewalld.state()
-        if not state.readable:
+        if not state.readable and state is not RunState.FAILED:
             down = state in ABSENT and not is_in_kernel()
             raise FirewallError(trouble_of(state), SENTENCES[state], down=down)
         try:
@@ -123,7 +131,9 @@ class FirewalldBackend:
         if not state.readable:
             if state in ABSENT and not is_in_kernel():
                 return down(SENTENCES[state], self._identity, rich_rule_limits())
-            return self._unread(SENTENCES[state], notices_of_state(state))
+            broken = broken_files(self.choices.etc) if state is RunState.FAILED else ()
+            seen = self._unread(SENTENCES[state], notices_of_state(state, broken))
+            return replace(seen, chains={**seen.chains, **self._own_file.known(state)})
         try:
             firewalld_state = self._reader.look(state)
             iptables = self._iptables()
@@ -163,6 +173,7 @@ class FirewalldBackend:
         if plan.requested:
             self._unmended.reset_backoff()
         try:
+            self._own_file.give_way(self._reader, self._reloader)
             firewalld_state = self._seen_just_now() or self._read_state()
             self._save_first(firewalld_state)
         except FirewallError as error:

@@ -14,6 +14,8 @@ from lvsmarkd.backends.firewalld.planes.listing import Listing
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 
 ETC = Path("/etc/firewalld")
+_LOADED = (".", "zones", "policies", "services", "ipsets", "icmptypes", "helpers")
+"""Where it has files that it loads."""
 ROOM = 1 << 20
 """Bytes: a policy of some thousand rules."""
 
@@ -40,7 +42,7 @@ def kept_for_good(etc: Path = ETC) -> str:
 
 
 def _commands(etc: Path) -> Iterator[str]:
-    if (etc / "policies" / f"{POLICY}.xml").exists():
+    if policy_file(etc).exists():
         yield f"firewall-offline-cmd --delete-policy={POLICY}"
     for file in sorted((etc / "zones").glob("*.xml")):
         try:
@@ -54,14 +56,33 @@ def _commands(etc: Path) -> Iterator[str]:
             )
 
 
+def policy_file(etc: Path = ETC) -> Path:
+    """Where firewalld keeps our policy."""
+    return etc / "policies" / f"{POLICY}.xml"
+
+
 def broken_policy(etc: Path = ETC) -> str:
     """What is wrong with the file of our policy, as a clause that names it; empty where nothing is
     known to be.
 
     firewalld goes on with what it read before, and lists that: its next reload fails over the
-    file, and its next start falls back to the stock configuration (2.3, measured).
+    file, and its next start falls back to the stock configuration (1.3.3 and 2.3, measured).
     """
-    path = etc / "policies" / f"{POLICY}.xml"
+    path = policy_file(etc)
+    wrong = _wrong(path)
+    return f"its file {path} is broken ({wrong})" if wrong else ""
+
+
+def broken_files(etc: Path = ETC) -> tuple[str, ...]:
+    """The files of firewalld's configuration over which it stumbles, each with what is wrong with
+    it, as far as its form tells.
+    """
+    paths = [path for place in _LOADED for path in sorted((etc / place).glob("*.xml"))]
+    return tuple(f"{path} ({wrong})" for path in paths if (wrong := _wrong(path)))
+
+
+def _wrong(path: Path) -> str:
+    """What is wrong with the form of a file; empty where nothing is known to be."""
     try:
         text = path.read_bytes()
     except OSError:
@@ -72,10 +93,10 @@ def broken_policy(etc: Path = ETC) -> str:
     try:
         parser.Parse(text, True)  # noqa: FBT003 - all of it
     except ExpatError as error:
-        return f"its file {path} is broken ({error})"
+        return str(error)
     name, attributes = root[0]
-    if name != "policy" or "target" not in attributes:
-        return f"its file {path} is broken (it is no policy with a target)"
+    if path.parent.name == "policies" and (name != "policy" or "target" not in attributes):
+        return "it is no policy with a target"
     return ""
 
 

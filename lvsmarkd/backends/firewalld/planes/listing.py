@@ -114,7 +114,20 @@ def read_permanent(firewalld: FirewalldClient) -> Listing:
         return _permanent(firewalld)
 
 
-def _permanent(firewalld: FirewalldClient) -> Listing:
+def read_permanent_of_failed(firewalld: FirewalldClient) -> Listing:
+    """Of a firewalld that has failed, what it takes for its permanent configuration: after a start
+    that failed the stock one, with no direct rules and an error where these are asked for (1.3.3).
+
+    Raises BusError, FirewalldError.
+    """
+    try:
+        return read_permanent(firewalld)
+    except FirewalldError:
+        with of_the_shape_expected():
+            return _permanent(firewalld, direct=False)
+
+
+def _permanent(firewalld: FirewalldClient, *, direct: bool = True) -> Listing:
     names = _names(firewalld.call(Interface.CONFIG, "getZoneNames", path=CONFIG_PATH))
     policies = _policies(firewalld, Interface.CONFIG, "getPolicyNames", CONFIG_PATH)
     paths = _answers(
@@ -139,6 +152,14 @@ def _permanent(firewalld: FirewalldClient) -> Listing:
         str(firewalld.call(Interface.MAIN, "getDefaultZone")),
         dict(zip(names, found, strict=False)),
         dict(zip(policies, found[len(names) :], strict=True)),
+        *(_permanent_direct(firewalld) if direct else ()),
+    )
+
+
+def _permanent_direct(
+    firewalld: FirewalldClient,
+) -> tuple[tuple[DirectRule, ...], tuple[Passthrough, ...]]:
+    return (
         _direct(firewalld.call(Interface.CONFIG_DIRECT, "getAllRules", path=CONFIG_PATH)),
         _passthroughs(
             firewalld.call(Interface.CONFIG_DIRECT, "getAllPassthroughs", path=CONFIG_PATH)

@@ -18,9 +18,13 @@ from lvsmarkd.model.unknown import Unknown
 _OF_STATES = {RunState.PANIC: NoticeKind.PANIC, RunState.FAILED: NoticeKind.FAILED}
 
 
-def notices_of_state(state: RunState) -> tuple[Notice, ...]:
-    """What is to be noticed of a state by itself, also where nothing could be read."""
-    return (Notice(_OF_STATES[state], SENTENCES[state]),) if state in _OF_STATES else ()
+def notices_of_state(state: RunState, broken: tuple[str, ...] = ()) -> tuple[Notice, ...]:
+    """What is to be noticed of a state by itself, also where nothing could be read. ``broken`` are
+    the files of a configuration that could not be loaded.
+    """
+    if state not in _OF_STATES:
+        return ()
+    return (Notice(_OF_STATES[state], SENTENCES[state], broken),)
 
 
 def notices_of(

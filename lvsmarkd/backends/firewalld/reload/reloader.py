@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from lvsmarkd.backends.firewalld.client.calls import FirewalldClient, FirewalldError, Interface
 from lvsmarkd.backends.firewalld.planes.kernel_tables import Kernel
-from lvsmarkd.backends.firewalld.planes.listing import read_permanent, read_runtime
+from lvsmarkd.backends.firewalld.planes.listing import Listing, read_permanent, read_runtime
 from lvsmarkd.backends.firewalld.planes.reader import FirewalldState
 from lvsmarkd.backends.firewalld.reload.unsaved import ReloadImpact
 from lvsmarkd.declarations.tables import Reload
@@ -27,7 +27,8 @@ _log = logging.getLogger(__name__)
 
 class Reloader(Struct):
     """Reloads until it is well. ``impact`` tells what others would lose, ``look`` the kernel's
-    state; ``rules`` is about how many rules firewalld will load.
+    state; ``rules`` is about how many rules firewalld will load; ``permanent`` reads what the
+    reload brings.
     """
 
     firewalld: FirewalldClient
@@ -35,6 +36,7 @@ class Reloader(Struct):
     impact: ReloadImpact
     look: Callable[[], Kernel | Unknown]
     rules: int = 0
+    permanent: Callable[[FirewalldClient], Listing] = read_permanent
 
     def reload_blocker(self, firewalld_state: FirewalldState) -> str:
         """Why it may not be reloaded; empty where it may. Raises BusError, FirewalldError.
@@ -59,7 +61,7 @@ class Reloader(Struct):
 
     def _look_again(self) -> None:
         """Look a moment before: what others have done since the first look counts, too."""
-        runtime, permanent = read_runtime(self.firewalld), read_permanent(self.firewalld)
+        runtime, permanent = read_runtime(self.firewalld), self.permanent(self.firewalld)
         lost = [*self.impact.flushed(runtime), *self.impact.unsaved(runtime, permanent)]
         if lost:
             raise FirewallError(
