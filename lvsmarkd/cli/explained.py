@@ -53,11 +53,16 @@ def _explanation(form: Form) -> Iterator[str]:
         yield f"{paint('note', '36')}: {remark}"
     for reason in form["unread"]:
         yield f"{paint('could not be read', '33')}: {reason}"
+    if not form.get("services_known", True):  # a daemon from before an upgrade does not say
+        yield (
+            f"{paint('note', '36')}: keepalived.conf could not be read as a whole: there may be"
+            " more services than are known (see lvsmarkd marks)"
+        )
     ways = _ways(form)
     for flow in form["flows"]:
         if not flow["parts"]:
             yield f"{flow['packets']}: comes by no interface that is up on this host"
-    yield from _summary(ways)
+    yield from _summary(ways, form)
     senders = dict.fromkeys(
         f"from any client, as {flow['from']}" if flow["any_client"] else f"from {flow['from']}"
         for flow in form["flows"]
@@ -70,7 +75,7 @@ def _explanation(form: Form) -> Iterator[str]:
         head = True
         yield f"{paint(way.title, '1')}  {', '.join(senders)}{declared}"
         yield from _steps(way.part)
-        yield f"  → {_painted(way.part)}"
+        yield f"  → {_painted(way.part, form)}"
         hidden = way.part["hidden_by"]
         if hidden and not any(step["rule"] == hidden for step in way.part["steps"]):
             yield f"    {_where(hidden)}: {hidden['text']}"
@@ -101,13 +106,13 @@ def _interfaces(names: list[str] | None) -> str:
     return f" in {', '.join(said[:_MANY])}{more}"
 
 
-def _summary(ways: list[_Told]) -> Iterator[str]:
+def _summary(ways: list[_Told], form: Form) -> Iterator[str]:
     """What becomes of all, on the first screen: where there are several ways."""
     if len(ways) == 1:
         return
     width = min(max((len(way.title) for way in ways), default=0), 50)
     for way in ways:
-        yield f"  {way.title:<{width}}  {_painted(way.part)}"
+        yield f"  {way.title:<{width}}  {_painted(way.part, form)}"
 
 
 def _steps(part: Form) -> Iterator[str]:
@@ -165,15 +170,15 @@ def _number(mark: int | None) -> str:
     return "?" if mark is None else str(mark)
 
 
-def _painted(part: Form) -> str:
+def _painted(part: Form, form: Form) -> str:
     fate = part["fate"]
     more = "; who sends too much is refused" if part["limited"] else ""
-    return paint(f"{_end(part, fate)}{more}", _COLOURS.get(fate, _LOST))
+    return paint(f"{_end(part, form)}{more}", _COLOURS.get(fate, _LOST))
 
 
-def _end(part: Form, fate: str) -> str:
+def _end(part: Form, form: Form) -> str:
     last = f" by {_where(part['steps'][-1]['rule'])}" if part["steps"] else ""
-    match fate:
+    match part["fate"]:
         case "dropped":
             return f"dropped{last}: IPVS does not see it"
         case "elsewhere":
@@ -182,15 +187,16 @@ def _end(part: Form, fate: str) -> str:
             hidden = part["hidden_by"]
             return f"not known: {part['reason']}{f', {_where(hidden)}' if hidden else ''}"
         case _:
-            return _arrived(part)
+            return _arrived(part, "" if form.get("services_known", True) else "known ")
 
 
-def _arrived(part: Form) -> str:
+def _arrived(part: Form, known: str) -> str:
     mark = part["mark"]
     if part["serves"] is not None:
         at = ", ".join(part["serves_origins"])
         return f"comes to IPVS with mark {mark}: virtual_server fwmark {mark}, {at}"
     if mark:
         hexadecimal = f" ({mark:#x})" if mark >= _HEXADECIMAL_FROM else ""
-        return f"comes to IPVS with mark {mark}{hexadecimal}, which no service of its family has"
+        which = f"which no {known}service of its family has"
+        return f"comes to IPVS with mark {mark}{hexadecimal}, {which}"
     return "comes to IPVS without a mark: no service by mark gets it"

@@ -26,6 +26,7 @@ _COMMANDS = {
 }
 _LOCAL = ("run", "marks", "plan", "explain", "apply", "purge")
 """The commands that read files and the firewall themselves."""
+_LOCAL_OPTIONS = ("--config", "--keepalived-conf", "--config-id", "--backend")
 _JUDGING = ("plan", "apply", "status")
 """The commands whose exit status says what they found; that of the others, whether it is done."""
 _DONE = "exit status: 0 done, 1 an error"
@@ -49,6 +50,22 @@ _EPILOG = (
 _FILES = {"bash": "_shtab_compgen_files", "zsh": "_files"}
 """Names of files, as shtab completes them: it makes the packages' completions, and is only there
 when these are built."""
+
+
+class _OfDaemon(argparse.Action):
+    """An option of other commands, where the running daemon is asked."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        _namespace: argparse.Namespace,
+        _values: object,
+        option_string: str | None = None,
+    ) -> None:
+        parser.error(
+            f"{option_string} is not for this command: the running daemon answers, by the files and"
+            " the firewall that it was started with"
+        )
 
 
 class _Parser(argparse.ArgumentParser):
@@ -75,6 +92,9 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--json", action="store_true", help="print JSON, errors too")
         if name in _LOCAL:
             _add_local_options(command)
+        else:
+            for option in _LOCAL_OPTIONS:
+                command.add_argument(option, nargs="?", action=_OfDaemon, help=argparse.SUPPRESS)
         if name == "explain":
             command.add_argument(
                 "question",

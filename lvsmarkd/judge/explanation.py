@@ -39,8 +39,9 @@ def explain_packets(question: PacketQuestion, desired: Desired, seen: Snapshot) 
     """The way of some packets."""
     guide = Guide.of(question.family, desired, seen, question)
     flow = guide.explained(question.packets)
-    remarks = [*_of_interface(question, seen), *_of_destination(question.packets, seen)]
-    return Explanation(question.family, (flow,), None, (), tuple(remarks), guide.unread)
+    remarks = (*_of_interface(question, seen), *_of_destination(question.packets, seen))
+    known = desired.removable
+    return Explanation(question.family, (flow,), None, (), remarks, guide.unread, known)
 
 
 def _of_service(key: ServiceKey, desired: Desired, seen: Snapshot) -> Explanation:
@@ -64,7 +65,8 @@ def _of_service(key: ServiceKey, desired: Desired, seen: Snapshot) -> Explanatio
         remarks.append("nobody declared its flows: these are inferred from the file")
     origins = desired.services[key].origins
     told = tuple(dict.fromkeys(remarks))
-    return Explanation(key.family, tuple(flows), key, origins, told, guide.unread)
+    known = desired.removable
+    return Explanation(key.family, tuple(flows), key, origins, told, guide.unread, known)
 
 
 def _undeclared(key: ServiceKey, desired: Desired, flows: list[ExplainedFlow]) -> str:

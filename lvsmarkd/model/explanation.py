@@ -64,7 +64,8 @@ class Explanation(Struct, frozen=True):
     """The way of packets of one family. ``service`` is the one that was asked about, or whose flow
     it is; ``origins`` are its lines in keepalived.conf. ``remarks`` say what else must be known.
     ``unread`` are tables that could not be looked into, with the reason: because of them nothing
-    is certain.
+    is certain. ``services_known`` is false where keepalived.conf could not be read as a whole, so
+    that there may be further services.
     """
 
     family: Family
@@ -73,3 +74,4 @@ class Explanation(Struct, frozen=True):
     origins: tuple[Origin, ...] = ()
     remarks: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    services_known: bool = True

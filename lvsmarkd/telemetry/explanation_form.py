@@ -20,6 +20,7 @@ def explanation_form(explained: Explanation) -> Form:
         "origins": [str(origin) for origin in explained.origins],
         "remarks": list(explained.remarks),
         "unread": list(explained.unread),
+        "services_known": explained.services_known,
         "flows": [_flow_form(flow) for flow in explained.flows],
     }
 

@@ -262,6 +262,16 @@ def test_marks_tells_a_refused_declaration_from_none(lvsmarkd: Run, tmp_path: Pa
     assert {service["coverage"] for service in services} == {"undeclared"}
 
 
+@pytest.mark.parametrize("command", ["status", "pause", "resume"])
+@pytest.mark.parametrize("option", ["--config=x", "--keepalived-conf", "--backend=iptables"])
+def test_who_asks_the_daemon_names_no_files(lvsmarkd: Run, command: str, option: str) -> None:
+    name, _, _ = option.partition("=")
+    status, _, complaint = lvsmarkd(command, option, here=False)
+    assert status == 1
+    assert f"{name} is not for this command: the running daemon answers" in complaint
+    assert name not in lvsmarkd(command, "--help", here=False)[1]
+
+
 def test_usage_errors_are_1_because_2_means_drift(lvsmarkd: Run) -> None:
     for arguments in ((), ("nonsense",), ("plan", "--nonsense"), ("pause", "--for", "soon")):
         status, _, complaint = lvsmarkd(*arguments, here=False)

@@ -117,6 +117,23 @@ def test_the_trouble_of_a_service_stands_on_the_first_lines(explain: Run) -> Non
     assert "-p tcp -m tcp --dport 443 -j DROP" in text
 
 
+def test_an_address_is_explained_where_keepalived_conf_cannot_be_read(
+    explain: Run, tmp_path: Path
+) -> None:
+    mark(80, 80)
+    assert answer(explain, "192.0.2.10 tcp 80")["services_known"] is True
+    (tmp_path / "keepalived.conf").unlink()
+    status, text, _ = explain("192.0.2.10 tcp 80")
+    assert status == 0
+    assert "keepalived.conf could not be read as a whole" in text
+    assert "prerouting -150  mangle PREROUTING rule 1  mark 0 → 80" in text
+    assert "comes to IPVS with mark 80 (0x50), which no known service of its family has" in text
+    assert answer(explain, "192.0.2.10 tcp 80")["services_known"] is False
+    status, _, complaint = explain("80")
+    assert status == 1
+    assert "keepalived.conf" in complaint
+
+
 def test_a_service_that_no_rule_marks(explain: Run) -> None:
     status, text, _ = explain("21")
     assert status == 2

@@ -35,8 +35,8 @@ exec /usr/bin/firewall-cmd "$@"
 
 
 @dataclass(frozen=True)
-class Hook:
-    """A machine that had lvsmarkd, with firewalld and iptables."""
+class Director:
+    """A director that had lvsmarkd, with firewalld and iptables."""
 
     bed: RealFirewalld
     directory: Path
@@ -94,15 +94,15 @@ class Hook:
 
 
 @pytest.fixture
-def place(real_firewalld: RealFirewalld, tmp_path: Path) -> Hook:
+def director(real_firewalld: RealFirewalld, tmp_path: Path) -> Director:
     subprocess.run(["cp", "-a", "/etc", str(tmp_path / "etc")], check=True, timeout=60)
     (tmp_path / "etc" / "firewalld").mkdir(exist_ok=True)
     (tmp_path / "firewalld").symlink_to(real_firewalld.etc)
-    return Hook(real_firewalld, tmp_path)
+    return Director(real_firewalld, tmp_path)
 
 
 @pytest.fixture
-def daemon(place: Hook, tmp_path: Path) -> Iterator[Daemon]:
+def daemon(director: Director, tmp_path: Path) -> Iterator[Daemon]:
     (tmp_path / "d").mkdir()
     with Daemon(tmp_path / "d") as made:
         yield made
@@ -121,18 +121,18 @@ THEIRS = ["-A PREROUTING -j MARK --set-xmark 0x7/0xffffffff"]
 @pytest.mark.parametrize("placement", ["policy", "zone"])
 @pytest.mark.parametrize("runs", [True, False], ids=["runs", "stopped"])
 def test_all_that_is_ours_goes_and_nothing_else(
-    place: Hook, daemon: Daemon, placement: str, runs: bool
+    director: Director, daemon: Daemon, placement: str, runs: bool
 ) -> None:
-    bed = place.bed
+    bed = director.bed
     before = [bed.cmd(*plane, "--list-all-zones") for plane in PLANES]
-    place.fill(daemon, placement)
-    assert len(place.kept()) > 1
+    director.fill(daemon, placement)
+    assert len(director.kept()) > 1
     if not runs:
         saved = run("iptables-save", "-t", "mangle")
         bed.stop()  # it takes the rules of iptables with it
         run("iptables-restore", stdin=saved)
     assert any("LVSMARKD" in line for line in mangle())
-    assert place.purge(active=runs) == ""
+    assert director.purge(active=runs) == ""
     assert mangle() == THEIRS
     if not runs:
         bed.start()
@@ -143,21 +143,21 @@ def test_all_that_is_ours_goes_and_nothing_else(
     bed.cmd("--reload")
     assert [bed.cmd(*plane, "--list-all-zones") for plane in PLANES] == before
     assert "lvsmarkd" not in bed.cmd("--get-policies") + bed.cmd("--permanent", "--get-policies")
-    settings = place.directory / "etc" / "lvsmarkd"
+    settings = director.directory / "etc" / "lvsmarkd"
     left = sorted(str(file.relative_to(settings)) for file in settings.rglob("*"))
     assert left == ["conf.d", "conf.d/old.toml", "notes.txt"]
-    assert not (place.directory / "lib" / "lvsmarkd").exists()
+    assert not (director.directory / "lib" / "lvsmarkd").exists()
 
 
 @pytest.mark.parametrize("firewalld_backend", ["nftables"], indirect=True)
-def test_a_firewalld_that_hangs_is_left_alone_and_told(place: Hook, daemon: Daemon) -> None:
-    bed = place.bed
-    place.fill(daemon, "policy")
-    before = place.kept()
+def test_a_firewalld_that_hangs_is_left_alone_and_told(director: Director, daemon: Daemon) -> None:
+    bed = director.bed
+    director.fill(daemon, "policy")
+    before = director.kept()
     bed.freeze()
-    said = place.purge(active=True)
+    said = director.purge(active=True)
     assert mangle() == THEIRS
-    assert place.kept() == before
+    assert director.kept() == before
     assert "firewall-cmd --permanent --delete-policy=lvsmarkd && firewall-cmd --reload" in said
     bed.thaw()
     # What it says to do then does it.
@@ -169,22 +169,22 @@ def test_a_firewalld_that_hangs_is_left_alone_and_told(place: Hook, daemon: Daem
 @pytest.mark.parametrize("firewalld_backend", ["nftables"], indirect=True)
 @pytest.mark.parametrize("fails", ["--get-policies", "--delete-policy", "--list-all-zones"])
 def test_of_calls_that_fail_the_first_is_the_last(
-    place: Hook, daemon: Daemon, fails: str, tmp_path: Path
+    director: Director, daemon: Daemon, fails: str, tmp_path: Path
 ) -> None:
-    place.fill(daemon, "policy")
+    director.fill(daemon, "policy")
     calls = tmp_path / "calls"
-    place.stub("firewall-cmd", STOPS.format(calls=calls, fails=fails))
-    said = place.purge(active=True)
+    director.stub("firewall-cmd", STOPS.format(calls=calls, fails=fails))
+    said = director.purge(active=True)
     assert "firewall-cmd --permanent --delete-policy=lvsmarkd" in said
     assert fails in calls.read_text().splitlines()[-1]
     assert mangle() == THEIRS
 
 
 @pytest.mark.parametrize("firewalld_backend", ["nftables"], indirect=True)
-def test_a_table_that_only_nft_can_read_is_told(place: Hook, daemon: Daemon) -> None:
-    place.fill(daemon, "policy")
+def test_a_table_that_only_nft_can_read_is_told(director: Director, daemon: Daemon) -> None:
+    director.fill(daemon, "policy")
     run("nft", "add", "rule", "ip", "mangle", "PREROUTING", "ct mark set numgen inc mod 2")
-    said = place.purge(active=True)
+    said = director.purge(active=True)
     (command,) = re.findall("nft flush chain .*", said)
     run(*command.split())
     table = run("nft", "list", "table", "ip", "mangle")

@@ -58,7 +58,8 @@ def _asked_of_daemon(options: argparse.Namespace) -> list[Form] | None:
 
 def _answered_here(options: argparse.Namespace, asked: Question) -> list[Form]:
     session = open_session(options)
-    inputs_now = session.gather()
+    # What packets meet hangs on no file: only which service gets them does.
+    inputs_now = session.gather() if isinstance(asked, int) else session.inputs.gather()
     seen = Surroundings().see(session.backend().read())
     wanted = inputs_now.desired(seen.limits, seen.host)
     return [explanation_form(each) for each in explain(asked, wanted, seen)]
