@@ -16,7 +16,10 @@ PAUSE = 0.06
 NAME = "org.fedoraproject.FirewallD1"
 ROOT = "/org/fedoraproject/FirewallD1"
 ZONES = ("public", "internal", "dmz")
-OURS = 'rule priority="10965" family="ipv4" destination address="{}" port port="80" protocol="tcp" mark set={}'  # noqa: E501
+OURS = (
+    'rule priority="10965" family="ipv4" destination address="{}" port port="80" protocol="tcp"'
+    " mark set={}"
+)
 SPELLINGS = ("192.0.2.10", "192.0.2.10/32", "192.0.2.0/24", "192.0.2.77")
 
 

@@ -75,4 +75,4 @@ def test_edits_at_random_end_converged_with_every_foreign_rule_in_place(
                     assert sorted(others) == rules, (plane, zone)
             bed.cmd("--reload")
             assert judge(wish, ground.backend.read(), history=OURS).steps == ()
-            print(f"{passes} passes, {repairs} steps, {crossed} crossed, {answer['refused']}")  # noqa: T201
+            print(f"{passes} passes, {repairs} steps, {crossed} crossed, {answer['refused']}")  # noqa: T201 - how much it was

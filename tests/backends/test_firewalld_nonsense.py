@@ -92,9 +92,9 @@ class Impostor(BusFirewalld):
         self,
         interface: Interface,  # noqa: ARG002 - as the real one
         method: str,
-        *arguments: object,  # noqa: ARG002
-        path: str = MAIN_PATH,  # noqa: ARG002
-        timeout: float = CALL_TIMEOUT,  # noqa: ARG002
+        *arguments: object,  # noqa: ARG002 - as the real one
+        path: str = MAIN_PATH,  # noqa: ARG002 - as the real one
+        timeout: float = CALL_TIMEOUT,  # noqa: ARG002 - as the real one
     ) -> object:
         expected: st.SearchStrategy[Any]
         match method:
@@ -114,7 +114,7 @@ class Impostor(BusFirewalld):
         self,
         requests: Sequence[Request],
         *,
-        timeout: float = CALL_TIMEOUT,  # noqa: ARG002
+        timeout: float = CALL_TIMEOUT,  # noqa: ARG002 - as the real one
     ) -> list[object | FirewalldError]:
         return [self.call(each.interface, each.method) for each in requests]
 

@@ -272,7 +272,8 @@ def test_a_firewalld_that_is_gone_is_unknown_and_nothing_is_planned(make: Make) 
     ground.bed.kill()
     seen = ground.backend.read()
     assert set(seen.chains) == set(CHAIN_KEYS)
-    assert all("systemctl start firewalld" in c.reason for c in seen.chains.values() if isinstance(c, Unknown))  # fmt: skip  # noqa: E501
+    reasons = [chain.reason for chain in seen.chains.values() if isinstance(chain, Unknown)]
+    assert all("systemctl start firewalld" in reason for reason in reasons)
     assert judge(wish, seen).steps == ()
     assert covered(wish, seen) == {key(80): None}
     with BusFirewalld() as firewalld, pytest.raises(FirewallError, match="not running"):

@@ -126,7 +126,7 @@ def test_enumerations_are_members_and_settings_are_frozen(tmp_path: Path) -> Non
     assert settings.daemon.mode is Mode.OBSERVE
     assert settings.firewall.undeclared is Undeclared.INFER
     with pytest.raises(AttributeError):
-        settings.daemon.mode = Mode.ENFORCE  # type: ignore[misc]
+        settings.daemon.mode = Mode.ENFORCE  # type: ignore[misc]  # the case itself
 
 
 def test_a_missing_file_gives_the_defaults_and_is_looked_for(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from tempfile import gettempdir
 from typing import Any
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it has no types
 
 from tests.director.director import Director
 from tests.director.figures import Figures

@@ -25,7 +25,7 @@ def main() -> int:
     keepalived = command_of(os.environ.get("KEEPALIVED", "keepalived"))
     told = f"keepalived {build_asked(keepalived).dotted}"
     print(f"seed {seed}, {seconds:.0f} s, {told}", flush=True)
-    memory = Path("/dev/shm")  # noqa: S108  # a directory of our own is made in it
+    memory = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
     with TemporaryDirectory(dir=memory if memory.is_dir() else None) as scratch:
         directory = Path(scratch)
         oracle = Oracle.build(directory, keepalived)

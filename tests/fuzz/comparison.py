@@ -105,7 +105,7 @@ def _ours(path: Path, dialect: Dialect, theirs: Comparison) -> Reading | Compari
     began = time.perf_counter()
     try:
         reading = read(path, CONFIG_ID, dialect=dialect)
-    except Exception as error:  # noqa: BLE001  # whatever it is, it is the finding
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
         return replace(theirs, error=f"raises {error!r}")
     seconds = time.perf_counter() - began
     if seconds > MAX_SECONDS:

@@ -24,7 +24,7 @@ EDITIONS = list(
 """By names: what `command_of` takes."""
 
 
-class Unobtainable(Exception):  # noqa: N818  # it is told as it is, and fails the test
+class Unobtainable(Exception):  # noqa: N818 - it is told as it is, and fails the test
     """A keepalived that cannot be had here, and why."""
 
 

@@ -193,7 +193,7 @@ def test_whatever_bytes_come_there_is_an_answer_with_a_status_and_nothing_is_log
     shared.health = lambda: WELL
     told: list[logging.LogRecord] = []
     listener = logging.Handler()
-    listener.emit = told.append  # type: ignore[method-assign,assignment] # all there is to hear
+    listener.emit = told.append  # type: ignore[method-assign,assignment]  # all there is to hear
     logging.getLogger().addHandler(listener)
     try:
         answer = said_to(shared, words)
@@ -263,7 +263,7 @@ def test_an_address_of_another_host_is_named_too() -> None:
 def test_all_of_ipv4_and_all_of_ipv6_can_be_served_side_by_side() -> None:
     with socket.create_server(("0.0.0.0", 0)) as found:  # noqa: S104 - the case itself
         port = found.getsockname()[1]
-    servers, failures = start([("0.0.0.0", port), ("::", port)], Metrics(), lambda: WELL)  # noqa: S104
+    servers, failures = start([("0.0.0.0", port), ("::", port)], Metrics(), lambda: WELL)  # noqa: S104 - likewise
     assert failures == ()
     servers.close()
 

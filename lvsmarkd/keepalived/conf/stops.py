@@ -4,7 +4,7 @@ from lvsmarkd.keepalived.conf.logical import LogicalLine
 from lvsmarkd.model.origin import Problem
 
 
-class KeepalivedStops(Exception):  # noqa: N818  # it is no error of ours: it is what keepalived does
+class KeepalivedStops(Exception):  # noqa: N818 - it is no error of ours: it is what keepalived does
     """Raised where keepalived would programme nothing at all; the reading ends here."""
 
     def __init__(self, problem: Problem) -> None:
