@@ -18,7 +18,7 @@ Read = frozenset[tuple[str, int]] | frozenset[Held]
 
 SAYS_SO = (
     *("cannot be known from the file", "is not read, since", "the reading ends here"),
-    "keepalived may crash",
+    *("keepalived may crash", "keepalived may not come to what follows"),
 )
 """What a problem says where a reading knows itself to be no more than a part."""
 

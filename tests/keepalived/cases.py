@@ -82,6 +82,9 @@ def instance(inside: str, name: str = "VI_1", *, router: int = 51) -> str:
 
 V6 = "2001:db8::7"
 
+_FILLED = 1023
+"""Bytes that fill keepalived's buffer."""
+
 NUMBERS = [
     Case("plain", server(21), "inet 21"),
     Case("largest", server(4294967295), "inet 4294967295"),
@@ -218,6 +221,17 @@ BLOCKS = [
     Case(
         "script without its word, after an open quote",
         server(21, inside='quorum_up"/x') + server(8),
+        "inet 21, inet 8",
+    ),
+    Case(
+        "invalid real server with a quoted brace, after a valid one",
+        "virtual_server fwmark 21 {\n real_server 198.51.100.7 80 {\n }\n"
+        ' real_server www.example.org 80 "{"\n weight 3\n }\n}\n' + server(8),
+        "inet 21, inet 8",
+    ),
+    Case(
+        "invalid header with a quoted brace, after a virtual server",
+        server(21) + 'virtual_server T 80 "{"\n real_server ::1 80 {\n }\n}\n' + server(8),
         "inet 21, inet 8",
     ),
     Case(
@@ -430,6 +444,13 @@ GROUPS = [
 ]
 
 EXPANSIONS = [
+    Case(
+        "a line that fills the buffer ends a definition of several lines",
+        "$V=virtual_server fwmark ${N} { \\\n real_server 198.51.100.7 80 { \\\n"
+        + " } \\".ljust(_FILLED)
+        + "\n }\n$N=21\n$V\n$N=22\n$V\n",
+        "inet 21",
+    ),
     Case("condition that holds", "@director1 " + server(21), "inet 21"),
     Case(
         "conditions on every line",

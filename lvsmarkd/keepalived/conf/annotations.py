@@ -139,7 +139,7 @@ class _Scopes(BlockHandler):
             marks = marks_of_header(line)
             self.collector.opened(line, lambda: marks)
 
-    def missing_open(self, block: str, line: LogicalLine) -> None:
+    def not_skipped(self, block: str, line: LogicalLine) -> None:
         del line
         if block == VIRTUAL_SERVER and self._server is None:
             self._server, self._before = self._before, None

@@ -50,6 +50,11 @@ class BlockHandler:
     def missing_open(self, block: str, line: LogicalLine) -> None:
         """A first line where the ``{`` of ``block`` was expected."""
 
+    def not_skipped(self, block: str, line: LogicalLine) -> None:
+        """A first line of ``block`` that was to be skipped and is not, since no ``{`` stands alone
+        before it: it is read as if the header had been valid (lib/parser.c, skip_block).
+        """
+
     def skipped(self, opener: LogicalLine, line: LogicalLine) -> None:
         """A line in the block of ``opener``, skipped or left to another process."""
 
@@ -71,6 +76,8 @@ class _BlockParser:
         self._lines = self._without_notes(items)
         # As skip_sublevel: braces still to be closed; -1 before the first of them.
         self._skip = 0
+        self._refused = False
+        """A block is to be skipped of this process's own keywords."""
         self._opener: LogicalLine | None = None
         self._closing: LogicalLine | None = None
 
@@ -82,6 +89,9 @@ class _BlockParser:
                 if not self._skip and depth:
                     return True
                 continue
+            if self._refused:
+                self._refused = False
+                self._handler.not_skipped(block, line)
             word = line.words[0]
             if word == OPEN:
                 # Expected after a header; anywhere else it is ignored.
@@ -133,6 +143,7 @@ class _BlockParser:
             case Body.KEYWORDS:
                 if handler.line(block, line):
                     self._skip_from(line, braces=-1)
+                    self._refused = True
                 inner = keyword.inner or {}
                 if not self.stream(inner, word, depth=depth + 1, need_open=not opened):
                     handler.end(word, self._closing)
@@ -146,6 +157,7 @@ class _BlockParser:
         if self._skip < 0:
             # Without a block after it, there is nothing to skip.
             self._skip = 1 if line.words[0] == OPEN else 0
+            self._refused = self._refused and not self._skip
             return self._skip > 0
         for word in line.words:
             if word == OPEN:

@@ -190,20 +190,22 @@ class _Checker(BlockHandler):
         if block == VIRTUAL_SERVER_GROUP:
             # To name the block in its warning, keepalived looks for a word it has taken away.
             raise KeepalivedStops(_unopened_group(line))
-        if self._keeps and block == VIRTUAL_SERVER and self._server is None:
-            # Its header is invalid, but nothing is left out without a '{': what follows changes
-            # the virtual server before it, if there is one (lib/parser.c, skip_block).
+        if block not in COMMON:
+            self._structure.missing_open(block, line, self._marks)
+
+    def not_skipped(self, block: str, line: LogicalLine) -> None:
+        if not self._keeps:
+            return
+        if block == VIRTUAL_SERVER:
+            # What follows changes the virtual server before it, if there is one.
             if self._kept:
                 self._server = self._kept.pop()
             else:
                 # What it takes for the virtual server before it is a list's own head.
                 self._doubt(_no_server_before(line))
-        server = self._server
-        if self._keeps and block == REAL_SERVER and server and not server.in_real:
+        elif block == REAL_SERVER and self._server:
             # What follows changes the real server before it, or a list's own head.
             self._doubt(_no_server_before(line))
-        if block not in COMMON:
-            self._structure.missing_open(block, line, self._marks)
 
     def skipped(self, opener: LogicalLine, line: LogicalLine) -> None:
         self._structure.skipped(opener, line)

@@ -47,14 +47,16 @@ def _with_oddities(raw: bytes, dialect: Dialect) -> PhysicalLines:
     for number, line in enumerate(all_lines, 1):
         if len(line) >= MAX_LINE:
             overlong.append(number)
-        # At least one piece, so that a blank line stays a line.
-        for start in range(0, max(len(line), 1), MAX_LINE):
+        ended = number != last
+        # At least one piece, so that a blank line stays a line; and where the last piece fills the
+        # buffer, the line break is a piece of its own: an empty line.
+        for start in range(0, max(len(line) + ended, 1), MAX_LINE):
             whole = line[start : start + MAX_LINE]
             piece, nul, _ = whole.partition(b"\0")
             if nul:
                 cut.append(number)
-            ended = number != last
-            if dialect.drops_unfit_lines and (len(piece) == MAX_LINE or (nul and ended)):
+            ends_file = not ended and len(whole) < MAX_LINE
+            if dialect.drops_unfit_lines and (len(piece) == MAX_LINE or (nul and not ends_file)):
                 piece = b""
             lines.append((number, piece.decode(errors="surrogateescape").rstrip("\r")))
     return PhysicalLines(lines, tuple(overlong), tuple(cut))

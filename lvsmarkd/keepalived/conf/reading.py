@@ -108,7 +108,7 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
     try:
         config = checker_config(transcript.items, complaints, dialect)
         out = programmed(config, parent.nftables_ipvs, complaints)
-        doubtful = config.doubtful
+        doubtful = config.doubtful or out.doubtful
         tls_files = config.tls_files
         if (out.services or out.reserved) and stop is None and not parent.checker_starts:
             stop = _no_checker(main)

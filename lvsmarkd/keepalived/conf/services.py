@@ -8,6 +8,7 @@ from ipaddress import ip_network
 
 from msgspec import Struct, field
 
+from lvsmarkd.keepalived.conf.addresses import GroupAddress
 from lvsmarkd.keepalived.conf.complaints import Complaints
 from lvsmarkd.keepalived.conf.nftables_ipvs import MarkAllocator, NftablesIpvs
 from lvsmarkd.keepalived.conf.servers import CheckerConfig, Group, GroupMark, VirtualServer
@@ -28,6 +29,8 @@ class Programmed(Struct, frozen=True):
     services: tuple[Service, ...] = ()
     reserved: ReservedMarks | None = None
     address_services: tuple[AddressService, ...] = ()
+    doubtful: bool = False
+    """Whether keepalived comes to an end with it cannot be known."""
 
 
 def programmed(
@@ -39,7 +42,7 @@ def programmed(
     reserved = linker.allocator.reserved() if linker.allocator else None
     if reserved is not None:
         complaints.problems.extend(_shared(services, reserved))
-    return Programmed(services, reserved, tuple(linker.address_services))
+    return Programmed(services, reserved, tuple(linker.address_services), linker.endless)
 
 
 class _Misfit(Struct, frozen=True):
@@ -74,6 +77,10 @@ class _Gathering(Struct):
 _ORIGINS = 20
 """Places kept of one service: of a file that repeats itself, the first ones tell enough."""
 
+_MOST_ADDRESSES = 1 << 20
+"""Services by address that keepalived is believed to have done with before anybody waits for it:
+that many take it half a minute, all addresses of IPv4 days, and more memory than there is."""
+
 
 class _Linker:
     def __init__(
@@ -87,6 +94,12 @@ class _Linker:
         self._groups: dict[str, Group] = {}
         self._used: set[str] = set()
         self._alive: set[tuple[GroupMark, bool]] = set()
+        self._addresses = 0
+
+    @property
+    def endless(self) -> bool:
+        """Whether so many addresses are services of their own that nothing may come after them."""
+        return self._addresses > _MOST_ADDRESSES
 
     def link(self) -> tuple[Service, ...]:
         for group in self._config.groups:
@@ -153,6 +166,7 @@ class _Linker:
             self.allocator.use(server, group)
         else:
             for address, origin in group.addresses:
+                self._count(address, origin)
                 for network in address.networks:
                     self._by_address(server, network, address.port, origin)
         family = server.family
@@ -161,6 +175,22 @@ class _Linker:
         for entry in group.marks:
             if entry.mark:
                 self._entry(server, group, entry, family)
+
+    def _count(self, address: GroupAddress, origin: Origin) -> None:
+        """Each address of a line is sent by itself; of IPv6, only the last 16 bits are run through
+        (ipvswrapper.c, ipvs_group_range_cmd).
+        """
+        if address.family is Family.INET6:
+            return
+        before = self.endless
+        self._addresses += sum(network.num_addresses for network in address.networks)
+        if self.endless and not before:
+            self._say(
+                origin,
+                f"with this line groups hold {self._addresses} addresses, each a service of its "
+                "own in IPVS, and keepalived may not come to what follows it: name fewer, or mark "
+                "their packets and use fwmark",
+            )
 
     def _entry(
         self, server: VirtualServer, group: Group, entry: GroupMark, family: Family | None

@@ -9,7 +9,7 @@ import pytest
 
 from lvsmarkd.keepalived import read
 from lvsmarkd.model.keepalived import Completeness, Reading
-from tests.keepalived.cases import CONFIG_ID, MAIN, Case, server
+from tests.keepalived.cases import CONFIG_ID, MAIN, Case, grouped, server
 
 
 def reading_of(text: str, directory: Path) -> Reading:
@@ -58,6 +58,25 @@ def test_what_is_complete_is_whole(text: str, tmp_path: Path) -> None:
 
 def test_services_of_a_suspect_file_are_kept(tmp_path: Path) -> None:
     assert len(reading_of(server(21) + server(22)[:-2], tmp_path).services) == 2
+
+
+def test_addresses_that_keepalived_never_comes_to_the_end_of_make_it_suspect(
+    tmp_path: Path,
+) -> None:
+    def group(addresses: str) -> str:
+        return f"virtual_server_group G {{\n {addresses} 80\n fwmark 21\n}}\n{grouped('G')}"
+
+    found = [
+        (reading.completeness, [service.key.mark for service in reading.services])
+        for reading in (
+            reading_of(group(addresses), tmp_path)
+            for addresses in ("10.0.0.0/12", "10.0.0.0-10.16.0.0", "2001:db8::/32")
+        )
+    ]
+
+    assert found[0] == (Completeness.WHOLE, [21])
+    assert found[1] == (Completeness.SUSPECT, [21])
+    assert found[2][0] is Completeness.WHOLE  # of IPv6 the last 16 bits are run through
 
 
 def test_the_block_left_open_is_named_by_its_line(tmp_path: Path) -> None:
