@@ -203,6 +203,21 @@ BLOCKS = [
         "script that is set already, without its word",
         server(21, inside='quorum_up x\n quorum_up"/x'),
     ),
+    Case(
+        "script whose quote is left open, twice",
+        server(21, inside='quorum_up"x\n quorum_up"x') + server(8),
+        "inet 8, inet 21",
+    ),
+    Case(
+        "script with a quote in quotes, twice",
+        server(21, inside='quorum_up "it\'s"\n quorum_up"x') + server(8),
+        "inet 8, inet 21",
+    ),
+    Case(
+        "script that is set already, of an empty word glued to it",
+        server(21, inside='quorum_up x\n quorum_up""') + server(8),
+        "inet 8, inet 21",
+    ),
     Case("script without its word", server(21, inside="quorum_up") + server(8)),
     Case(
         "check without its script, then a web check without a url",
@@ -444,6 +459,16 @@ GROUPS = [
 ]
 
 EXPANSIONS = [
+    Case(
+        "an empty line of a definition ends the one that its first line begins",
+        "$M=\\\n$K=\\\\\n\n${M}\n" + server(8),
+        "inet 8",
+    ),
+    Case(
+        "a sequence without text ends the definition that it stands in",
+        "$M=\\\n$K=\\\\\n~SEQ(N,1,2)\n$M\n" + server(8) + "}\n" + server(21),
+        "inet 8, inet 21",
+    ),
     Case(
         "a line that fills the buffer ends a definition of several lines",
         "$V=virtual_server fwmark ${N} { \\\n real_server 198.51.100.7 80 { \\\n"

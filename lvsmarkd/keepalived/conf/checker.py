@@ -148,12 +148,17 @@ class _Checker(BlockHandler):
     def _script(self, block: str, line: LogicalLine) -> None:
         if block == VIRTUAL_SERVER and line.words[0] == REAL_SERVER:
             self._scripts -= {"notify_up", "notify_down"}
-        if line.words[0] in _SCRIPTS and line.quoted and self._words(line.quoted) == 1:
+        word = line.words[0]
+        if word not in _SCRIPTS or word in self._scripts:
+            return
+        parted = self._words(line.quoted) if line.quoted else line.words
+        if parted is not None and len(parted) == 1:
             raise KeepalivedStops(incomplete(line, "exits"))
-        if line.words[0] in _SCRIPTS:
-            self._scripts |= {line.words[0]}
+        # A third word is a user; most likely there is none of that name, and it is left out.
+        if parted is not None and len(parted) == 2 and self._words(parted[1]):
+            self._scripts |= {word}
 
-    def _words(self, quoted: str) -> int | None:
+    def _words(self, quoted: str) -> list[str] | None:
         return script_words(quoted, escapes=self._dialect.escapes_scripts)
 
     def value(self, block: str, line: LogicalLine) -> None:
@@ -224,8 +229,8 @@ class _Checker(BlockHandler):
         word = line.words[0]
         # One that is set already is not read anew.
         script = word in _SCRIPTS and word not in self._scripts and line.quoted
-        parted = script and self._words(line.quoted) != 1
-        if not (parted or self._passed_over(block)):
+        parted = self._words(line.quoted) if script else []
+        if not (parted is None or len(parted) > 1 or self._passed_over(block)):
             raise KeepalivedStops(incomplete(line, "exits"))
 
     @property

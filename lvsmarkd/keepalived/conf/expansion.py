@@ -124,7 +124,7 @@ class Expander:
         self.count = (self.count + more) % _SIZE
 
     def empty_line(self) -> None:
-        """An empty line was read: it ends a definition of several lines."""
+        """An empty line was read, or one came of another: it ends a definition of several lines."""
         if self._unfinished is not None:
             self._unfinished.end()
             self._unfinished = None

@@ -71,6 +71,8 @@ class LineReader(Struct):
                     return
             if text:
                 yield from self._logical(text, at)
+            elif expanded is not None:
+                expander.empty_line()
             if expanded is None and at.comment:
                 yield from self._noted(at)
 

@@ -81,17 +81,19 @@ def words(text: str) -> list[str]:
     return found
 
 
-def script_words(text: str, *, escapes: bool = False) -> int | None:
-    """How many words a line has whose second one is a script; None where keepalived cannot
-    part them (lib/parser.c, alloc_strvec_quoted_escaped).
+def script_words(text: str, *, escapes: bool = False) -> list[str] | None:
+    """The words of a line whose second one is a script; None where keepalived cannot part them
+    (lib/parser.c, alloc_strvec_quoted_escaped).
 
     Here quotes of both kinds join what they touch, and a backslash takes the letter behind it
-    along; where it ``escapes``, and that is a c, the one behind it, too. A quote that is not
-    closed is an error only where something follows it.
+    along; where it ``escapes``, and that is a c, the one behind it, too. Letters that stand for
+    others are left as they are. A quote that is not closed is an error only where something
+    follows it.
     """
-    count = at = 0
+    found: list[str] = []
+    at = 0
     quote = ""
-    inside = False
+    word: str | None = None
     while at < len(text):
         letter = text[at]
         at += 1
@@ -99,15 +101,17 @@ def script_words(text: str, *, escapes: bool = False) -> int | None:
             if at == len(text):
                 return None
             control = escapes and text[at] == "c" and at + 1 < len(text)
-            at, inside = at + 1 + control, True
-        elif quote:
-            quote = "" if letter == quote else quote
-        elif letter in "\"'":
-            quote, inside = letter, True
+            word, at = (word or "") + text[at + control], at + 1 + control
+        elif quote and letter == quote:
+            quote = ""
+        elif not quote and letter in "\"'":
+            quote, word = letter, word or ""
             if at == len(text):
                 quote = ""
-        elif letter in " \t\f\n\r\v":
-            count, inside = count + inside, False
+        elif not quote and letter in " \t\f\n\r\v":
+            found += [] if word is None else [word]
+            word = None
         else:
-            inside = True
-    return None if quote else count + inside
+            word = (word or "") + letter
+    found += [] if word is None else [word]
+    return None if quote else found
