@@ -6,10 +6,10 @@ from ipaddress import IPv4Network, IPv6Network
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lvsmarkd.declarations.lanes import Lanes
 from lvsmarkd.declarations.union import union
 from lvsmarkd.model.declaration import Declaration, Declared, DeclaredFlow, DeclaredName
 from lvsmarkd.model.keepalived import VrrpInstance
+from lvsmarkd.model.lanes import Lanes
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.refusal import RefusalError, nearest

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from lvsmarkd.declarations.lanes import Lanes
 from lvsmarkd.model.declaration import DeclaredFlow
+from lvsmarkd.model.lanes import Lanes
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.ports import EVERY_PORT, PortRange, PortSet, joined, without
 

@@ -9,6 +9,7 @@ from zlib import crc32
 
 from msgspec import Struct, field
 
+from lvsmarkd.judge.kept import kept_flows, kept_instances
 from lvsmarkd.judge.layout import rules_of
 from lvsmarkd.judge.suggestion import Candidates, Suggestion, contested, suggest
 from lvsmarkd.model.address_service import AddressService
@@ -131,13 +132,14 @@ def desired(  # noqa: PLR0913 - all that it is made of
     configured = _configured(reading, before)
     meant = {*configured, *declared.flows, *(before.services if before else ())}
     services = configured | _in_use(configured, meant, reading, runtime_state, before)
-    instances = reading.instances
+    instances, local = reading.instances, reading.local
     if not whole and before is not None:
-        instances = reading.instances or before.instances
+        instances = kept_instances(instances, before.instances)
+        local = tuple(dict.fromkeys((*local, *before.local)))
     used = {key: own for key, own in declared.flows.items() if key in services}
     problems = (*declared.problems, *_beyond(used, policy))
     frozen_marks = frozenset(mark for p in problems if p.fatal for mark in p.marks)
-    kept = {} if before is None else _kept(before, used, frozen_marks, configured, whole=whole)
+    kept = {} if before is None else kept_flows(before, used, frozen_marks, configured, whole=whole)
     # Of flows that another firewall kept, and this one cannot, no part is the last good state.
     kept = {key: own for key, own in kept.items() if not any(map(policy.refusal, _flows(own)))}
     flows = {
@@ -179,7 +181,7 @@ def desired(  # noqa: PLR0913 - all that it is made of
         suggestions=suggestions,
         unused=_unused(declared, services),
         instances=instances,
-        local=reading.local,
+        local=local,
         rules=frozenset(rules),
         problems=(*reading.problems, *problems),
         frozen_marks=frozen_marks,
@@ -295,30 +297,6 @@ def _handed_out(key: ServiceKey, reserved: ReservedMarks) -> bool:
     before, so that all above the first one may be.
     """
     return key in reserved.keys or key.mark >= reserved.start
-
-
-def _kept(
-    before: Desired,
-    used: Mapping[ServiceKey, tuple[DeclaredFlow, ...]],
-    frozen_marks: frozenset[int],
-    configured: Mapping[ServiceKey, Service],
-    *,
-    whole: bool,
-) -> dict[ServiceKey, tuple[DeclaredFlow, ...]]:
-    """The flows that services had before, where their declaration is refused now, is gone from
-    a file that is not whole, or went with the service, which is still in use.
-    """
-    return {
-        key: before.flows[key]
-        for key, coverage in before.coverage.items()
-        if coverage is FlowSource.DECLARED
-        and key not in before.short
-        and (
-            key.mark in frozen_marks
-            or not (whole or key in used)
-            or (key not in configured and key not in used)
-        )
-    }
 
 
 def _followed(

@@ -6,6 +6,7 @@ The links under /proc/PID/ns are shown to those only who may trace the process. 
 """
 
 import fcntl
+import os
 import socket
 import struct
 from collections.abc import Collection
@@ -48,7 +49,7 @@ def forwards_ipv4(interfaces: Collection[str], conf: Path = _IPV4_CONF) -> bool 
 
 def _is_up(asked: socket.socket, name: str) -> bool:
     try:
-        answer = fcntl.ioctl(asked, _SIOCGIFFLAGS, struct.pack("16sH14x", name.encode(), 0))
+        answer = fcntl.ioctl(asked, _SIOCGIFFLAGS, struct.pack("16sH14x", os.fsencode(name), 0))
     except OSError:
         return False  # it has just gone
     (flags,) = struct.unpack_from("H", answer, 16)

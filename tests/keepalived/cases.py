@@ -124,6 +124,11 @@ LEXICAL = [
     Case("byte order mark", "\ufeff" + server(21) + server(8), "inet 8"),
     Case("backslash at the end", server("21 \\") + server(8), "inet 21, inet 8"),
     Case("no newline at the end", server(21).rstrip(), "inet 21"),
+    Case(
+        "no newline at the end, and reload_check_config",
+        "global_defs {\n reload_check_config\n}\n" + server(21, inside="lb_algo rr") + "$A=1",
+        "inet 21",
+    ),
     Case("one line", "virtual_server fwmark 21{real_server 198.51.100.7 80{weight 1}}", "inet 21"),
     Case(
         "two blocks on a line",
@@ -223,6 +228,11 @@ BLOCKS = [
         "check without its script, then a web check without a url",
         server(21).replace("80 {", "80 {\n MISC_CHECK {\n }\n HTTP_GET {\n }"),
         since={(2, 2, 8): "inet 21"},
+    ),
+    Case(
+        "bfd_instance of a name that there is already: its block is skipped",
+        "bfd_instance b {\n}\nbfd_instance b {\n site {\n }\n" + server(21) + "}\n" + server(8),
+        "inet 8",
     ),
     Case("quoted brace of a server", 'virtual_server "{"\n' + server(8)),
     Case(

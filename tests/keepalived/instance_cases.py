@@ -534,6 +534,25 @@ STRUCTURE = [
         since={(2, 2, 8): ""},
     ),
     InstanceCase(
+        "in a sync group of a name that there is already",
+        "vrrp_sync_group G {\n group {\n VI_1\n VI_2\n }\n}\n"
+        f"vrrp_sync_group G {{\n x {{\n }}\n{instance(vips(V4), 'VI_2', router=52)}}}\n"
+        f"{instance(vips(V4))}{instance(vips(V4), 'VI_3', router=53)}",
+        "VI_1 inet 192.0.2.10;VI_3 inet 192.0.2.10",
+    ),
+    InstanceCase(
+        "behind a second group of a sync group, which ends that",
+        "vrrp_sync_group G {\n group {\n VI_1\n VI_2\n }\n group {\n VI_3\n }\n"
+        f"{instance(vips(V4))}}}\n{instance(vips(V4), 'VI_2', router=52)}",
+        "VI_1 inet 192.0.2.10;VI_2 inet 192.0.2.10",
+    ),
+    InstanceCase(
+        "in a track group without a name, and in one without its brace",
+        f"track_group {{\n x {{\n }}\n{instance(vips(V4), 'VI_2', router=52)}}}\n"
+        f"track_group G\n}}\n{instance(vips(V4))}",
+        V4_ALONE,
+    ),
+    InstanceCase(
         "in a block that the parent takes for global_defs",
         f"global_defs\n{instance(vips(V4))}",
         "",

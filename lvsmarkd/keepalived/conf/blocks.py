@@ -135,8 +135,10 @@ class _BlockParser:
             case Body.NOTHING:
                 handler.line(block, line)
             case Body.VALUES:
-                handler.line(block, line)
-                self._values(word, line)
+                if handler.line(block, line):
+                    self._skip_from(line, braces=-1)
+                else:
+                    self._values(word, line)
             case Body.PASSED_OVER:
                 handler.line(block, line)
                 self._skip_from(line, braces=1 if opened else -1)

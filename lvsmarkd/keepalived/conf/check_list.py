@@ -12,6 +12,7 @@ from lvsmarkd.keepalived.conf.checker_keywords import CHECKS, REAL_SERVER
 from lvsmarkd.keepalived.conf.connecting import Connecting
 from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.conf.logical import LogicalLine
+from lvsmarkd.keepalived.conf.shared_keywords import BFD_INSTANCE
 
 _FETCHING = frozenset({"HTTP_GET", "SSL_GET"})
 _SMTP = "SMTP_CHECK"
@@ -43,11 +44,16 @@ class CheckList(Struct):
     _hosts: int = 0
     _connecting: Connecting = field(default_factory=Connecting)
 
-    def top(self, line: LogicalLine) -> None:
-        """A line at top level."""
-        if line.words[0] == "bfd_instance":
-            self._bfds.add(line.words[1])
+    def top(self, line: LogicalLine) -> bool:
+        """A line at top level; false where it begins a bfd_instance that there is already, and its
+        block is skipped (bfd_parser.c, bfd_checker_handler).
+        """
         self._endless = False
+        if line.words[0] != BFD_INSTANCE:
+            return True
+        known = line.words[1] in self._bfds
+        self._bfds.add(line.words[1])
+        return not known
 
     def line(self, block: str, line: LogicalLine) -> None:
         """A line of a real_server, or of a check in it."""

@@ -244,7 +244,7 @@ class _Checker(BlockHandler):
 
     def _top(self, line: LogicalLine) -> bool:
         self._opener = line
-        self._checks.top(line)
+        named_twice = not self._checks.top(line)
         self._scripts = frozenset()
         match line.words[0]:
             case "virtual_server":
@@ -256,7 +256,9 @@ class _Checker(BlockHandler):
                 self._group = OpenGroup(line.words[1], line.origin)
             case word if word == _TLS and self.tls.begin():
                 self._complaints.warns(line.origin)
-        return False
+        if named_twice:
+            self._complaints.warns(line.origin)
+        return named_twice
 
     def _in_server(self, server: OpenServer, line: LogicalLine) -> bool:
         match line.words:

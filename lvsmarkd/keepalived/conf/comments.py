@@ -58,5 +58,11 @@ def annotation(comment: str) -> str | None:
     return text.strip() if _NEARLY.match(text) else None
 
 
+def may_be_annotation(comment: str) -> bool:
+    """Whether it is one of ours, or may have been before its end was cut off."""
+    text = comment.lstrip("#! \t")
+    return annotation(comment) is not None or (bool(text) and ANNOTATION.startswith(text))
+
+
 def _trimmed(parts: list[str]) -> str:
     return "".join(parts).strip(BLANKS)

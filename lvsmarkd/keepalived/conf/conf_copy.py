@@ -48,7 +48,7 @@ def copy_of(text: str) -> Iterator[CopyLine]:
         else:
             numbers[-1] += not continued
             # A piece that fills the buffer is followed by the rest of its line.
-            continued = len(line.encode()) == MAX_LINE
+            continued = len(line.encode(errors="surrogateescape")) == MAX_LINE
             yield CopyLine(line, numbers[-1])
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from lvsmarkd.keepalived.conf.bounds import Bounds
+from lvsmarkd.keepalived.conf.comments import decomment, may_be_annotation
 from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.keepalived.conf.files import Skipped, read_file
 from lvsmarkd.keepalived.conf.includes import Fatal, Include, find_files
@@ -51,6 +52,10 @@ class ReadRecord(Struct):
     problems: list[Problem] = field(default_factory=list)
     partial: bool = False
     """Something that exists was not read."""
+    broken_off: list[Origin] = field(default_factory=list)
+    """Where a file ends in the middle of a line that closes no block."""
+    cut_annotations: list[Origin] = field(default_factory=list)
+    """Where a file ends in the middle of an annotation, or of what may have become one."""
 
 
 class IncludeStack(Struct):
@@ -130,6 +135,7 @@ class IncludeStack(Struct):
         if path not in self._said:
             self._said.add(path)
             self._odd_lines(path, physical)
+            self._last_line(path, raw)
         frame.path, frame.lines, frame.identity = path, iter(physical.lines), file_identity(path)
         frame.marks = 0
         self.opened(path)
@@ -167,6 +173,16 @@ class IncludeStack(Struct):
             return  # one bound makes thousands of files go unread
         self._said.add(bound)
         self._say(frame.origin, f"{name} is not read, since {bound}: untie the includes")
+
+    def _last_line(self, path: str, raw: bytes) -> None:
+        """A line without its line break may be half a line."""
+        last = raw[raw.rfind(b"\n") + 1 :].partition(b"\0")[0]
+        text, comment = decomment(last.decode(errors="surrogateescape"), self.dialect)
+        origin = Origin(path, raw.count(b"\n") + 1)
+        if text and not text.endswith("}"):
+            self.record.broken_off.append(origin)
+        if may_be_annotation(comment):
+            self.record.cut_annotations.append(origin)
 
     def _odd_lines(self, path: str, physical: PhysicalLines) -> None:
         if physical.overlong:

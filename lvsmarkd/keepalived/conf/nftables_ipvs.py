@@ -41,7 +41,7 @@ class OpenNftablesIpvs(Struct):
         match line.words:
             case ["nftables_ipvs", *rest] if self._origin is None:
                 table = rest[0] if rest else _TABLE
-                if len(table.encode()) <= _MAX_TABLE_NAME:
+                if len(table.encode(errors="surrogateescape")) <= _MAX_TABLE_NAME:
                     # It begins with its own first mark, whatever was said before.
                     self._table, self._start, self._origin = table, _START, line.origin
             case ["nftables_ipvs_start_fwmark", str(word), *_]:

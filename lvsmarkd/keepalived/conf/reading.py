@@ -95,6 +95,7 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
     suspicion = _suspicion(main, transcript)
     if suspicion is not None:
         problems.append(suspicion)
+    problems += map(_cut_off, transcript.cut_annotations)
     complaints = Complaints(problems)
     parent = transcript.parent
     if transcript.stop is not None:
@@ -115,8 +116,8 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
         stop = stop or next(filter(None, map(unloadable, tls_files)), None)
     except KeepalivedStops as stopped:
         stop = stop or stopped.problem
-    cut_off = (suspicion.origin,) if suspicion is not None else ()
-    warned = (*parent.warned, *complaints.warned, *cut_off)
+    never_closed = tuple(opened.origin for opened in transcript.open_blocks[:1])
+    warned = (*parent.warned, *complaints.warned, *never_closed)
     if stop is None and warned and parent.strict is not None:
         stop = _refused(warned[0], parent.strict)
     if BuildOption.LVS in dialect.build.lacks:
@@ -127,7 +128,7 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
         out = Programmed()
     # Without its VRRP process keepalived ends; what it would balance is known nevertheless.
     sure = vrrp.starts and not (transcript.partial or doubtful or vrrp.doubtful)
-    whole = suspicion is None and stop is None and sure
+    whole = suspicion is None and stop is None and sure and not transcript.cut_annotations
     return Reading(
         Completeness.WHOLE if whole else Completeness.SUSPECT,
         out.services,
@@ -144,14 +145,12 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
 
 
 def _whole_lines(transcript: Transcript) -> Sequence[Item]:
-    """What was read, without an annotation in whose middle a file ends that was cut off: half a
-    declaration is another one.
+    """What was read, without an annotation in whose middle a file ends: half a declaration is
+    another one.
     """
-    items = transcript.items
-    cut = transcript.ends_without_break and transcript.open_blocks
-    if cut and items and isinstance(items[-1], Note):
-        return items[:-1]
-    return items
+    if not (cut := frozenset(transcript.cut_annotations)):
+        return transcript.items
+    return [i for i in transcript.items if not (isinstance(i, Note) and i.origin in cut)]
 
 
 def _told(problems: list[Problem]) -> tuple[Problem, ...]:
@@ -199,11 +198,19 @@ def _suspicion(main: str, transcript: Transcript) -> Problem | None:
         )
     if transcript.broken_off:
         return Problem(
-            last.origin,
+            transcript.broken_off[0],
             "the file ends in the middle of this line, as if it were cut off: end it with a line "
             "break",
         )
     return None
+
+
+def _cut_off(annotation: Origin) -> Problem:
+    return Problem(
+        annotation,
+        "the file ends in the middle of this annotation, as if it were cut off, so that it is not "
+        "followed: end it with a line break",
+    )
 
 
 def _refused(warned: Origin, strict: Origin) -> Problem:

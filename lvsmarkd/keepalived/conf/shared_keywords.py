@@ -27,8 +27,10 @@ _BFD_INSTANCE = {
     **built_with(BuildOption.LVS, keywords("checker")),
 }
 
+BFD_INSTANCE = "bfd_instance"
+
 COMMON = {
     "track_file": _TRACK_FILE,
     **built_with(BuildOption.VRRP, {"vrrp_track_file": _TRACK_FILE}),
-    **built_with(BuildOption.BFD, {"bfd_instance": block(_BFD_INSTANCE, required=True)}),
+    **built_with(BuildOption.BFD, {BFD_INSTANCE: block(_BFD_INSTANCE, required=True)}),
 }

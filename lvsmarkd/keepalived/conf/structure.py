@@ -8,7 +8,7 @@ from lvsmarkd.keepalived.conf.complaints import Complaints
 from lvsmarkd.keepalived.conf.grammar import KeywordTable
 from lvsmarkd.keepalived.conf.logical import CLOSE, OPEN, LogicalLine
 from lvsmarkd.keepalived.conf.mark_words import marks_named
-from lvsmarkd.keepalived.conf.unknown_words import UnknownWords
+from lvsmarkd.keepalived.conf.unknown_words import BYTE_ORDER_MARK, UnknownWords
 from lvsmarkd.model.origin import Problem
 
 _SERVICES = (VIRTUAL_SERVER, VIRTUAL_SERVER_GROUP)
@@ -49,6 +49,8 @@ class StructureProblems(Struct):
         match line.words:
             case [str(word), *_] if word == CLOSE:
                 self._unmatched_close(line)
+            case [str(word), *_] if word.startswith(BYTE_ORDER_MARK):
+                self._say(line, self.words.message(block, line, known), marks_named(line.words))
             case [str(word), *_] if word in _SERVICES:
                 self._say(
                     line,

@@ -22,7 +22,7 @@ from lvsmarkd.keepalived.conf.parent import Parent, ParentConfig
 from lvsmarkd.keepalived.conf.parent_files import ParentFiles
 from lvsmarkd.keepalived.conf.parent_keywords import PARENT
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops
-from lvsmarkd.model.origin import Problem
+from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.unknown import Unknown
 
 _STOPS = 100
@@ -46,10 +46,10 @@ class Transcript(Struct, frozen=True):
     partial: bool = False
     stop: Problem | None = None
     parent: ParentConfig = field(default_factory=ParentConfig)
-    broken_off: bool = False
-    """The main file ends in the middle of a line that closes no block."""
-    ends_without_break: bool = False
-    """The main file's last line has no end, be it a comment."""
+    broken_off: tuple[Origin, ...] = ()
+    """Where a file ends in the middle of a line that closes no block."""
+    cut_annotations: tuple[Origin, ...] = ()
+    """Where a file ends in the middle of an annotation."""
 
 
 def transcribe(path: str, context: ReadContext) -> Transcript:
@@ -75,14 +75,7 @@ def transcribe(path: str, context: ReadContext) -> Transcript:
     record.partial = record.partial or expander.doubtful or reader.exceeded
     kept = parent.config()
     read = children.read(files.copy, expander.end())
-    end = raw[raw.rfind(b"\n") + 1 :].partition(b"#")[0].strip()
-    return replace(
-        read,
-        stop=stop or read.stop,
-        parent=kept,
-        broken_off=bool(end) and not end.endswith(b"}"),
-        ends_without_break=not raw.endswith(b"\n"),
-    )
+    return replace(read, stop=stop or read.stop, parent=kept)
 
 
 def transcribe_copy(copy: Copy, path: str, context: ReadContext) -> Transcript:
@@ -133,6 +126,8 @@ class _Children(Struct):
             open_blocks=tuple(reader.open_blocks),
             partial=record.partial or expander.doubtful or reader.exceeded or files.doubtful,
             stop=stop,
+            broken_off=tuple(dict.fromkeys(record.broken_off)),
+            cut_annotations=tuple(dict.fromkeys(record.cut_annotations)),
         )
 
 

@@ -10,6 +10,7 @@ from lvsmarkd.keepalived.conf.grammar import KeywordTable
 from lvsmarkd.keepalived.conf.logical import LogicalLine
 from lvsmarkd.model.refusal import nearest
 
+BYTE_ORDER_MARK = "\ufeff"
 _HOMES = 3
 """Blocks named of those that have the word."""
 
@@ -22,6 +23,11 @@ class UnknownWords(Struct, frozen=True):
 
     def message(self, block: str, line: LogicalLine, known: KeywordTable) -> str:
         """About a line that keepalived drops; ``known`` are the words of its block."""
+        if line.words[0].startswith(BYTE_ORDER_MARK):
+            return (
+                "this line begins with a byte order mark, which keepalived takes for a letter of "
+                "its first word, and so drops the line: save the file as UTF-8 without one"
+            )
         where = "at top level" if block == TOP else f"inside {block}"
         meant = self.meant(block, line, known) or "correct or remove it"
         return (

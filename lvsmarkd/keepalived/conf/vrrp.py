@@ -14,15 +14,19 @@ from lvsmarkd.keepalived.conf.grammar import KeywordTable
 from lvsmarkd.keepalived.conf.logical import Item, LogicalLine
 from lvsmarkd.keepalived.conf.open_instance import OpenInstance
 from lvsmarkd.keepalived.conf.parent import ParentConfig
+from lvsmarkd.keepalived.conf.shared_keywords import BFD_INSTANCE
 from lvsmarkd.keepalived.conf.stops import incomplete
 from lvsmarkd.keepalived.conf.structure import StructureProblems
 from lvsmarkd.keepalived.conf.unknown_words import UnknownWords
 from lvsmarkd.keepalived.conf.virtual_address import made_local
 from lvsmarkd.keepalived.conf.vrrp_keywords import (
     AUTHENTICATION,
+    GROUP,
     OWN_BLOCKS,
     ROUTES,
     STATIC_IPADDRESS,
+    SYNC_GROUP,
+    TRACK_GROUP,
     UNICAST_PEER,
     VIRTUAL_IPADDRESS,
     VIRTUAL_IPADDRESS_EXCLUDED,
@@ -34,6 +38,10 @@ from lvsmarkd.model.keepalived import VrrpInstance
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.service import Network
 
+_NAMED = frozenset({SYNC_GROUP, TRACK_GROUP})
+_BYTES = ("utf-8", "surrogateescape")
+_BFD_NAME = 32
+"""Bytes of a bfd_instance's name and its NUL (BFD_INAME_MAX)."""
 _ADDRESSES = frozenset({UNICAST_PEER, VIRTUAL_IPADDRESS, VIRTUAL_IPADDRESS_EXCLUDED})
 
 
@@ -81,13 +89,18 @@ class _Vrrp(BlockHandler):
         self._problems = complaints.problems
         self._dialect = dialect
         self._header: LogicalLine | None = None
+        self._names: dict[str, set[str]] = {}
+        self._has_group = False
+        """Of the sync group that is open: it takes no second one."""
         self._open: OpenInstance | None = None
         self.structure = StructureProblems(complaints, UnknownWords(VRRP, dialect))
 
     def line(self, block: str, line: LogicalLine) -> bool:
         self.structure.follows(block)
         if block == TOP:
-            return line.words[0] == VRRP_INSTANCE and not self._opens(line)
+            return self._top(line)
+        if line.words[0] == GROUP and block in _NAMED:
+            return self._has_group
         if block == VRRP_INSTANCE and (instance := self._current(line)) is not None:
             instance.line(line)
         elif block == AUTHENTICATION and (instance := self._current(line)) is not None:
@@ -96,6 +109,7 @@ class _Vrrp(BlockHandler):
 
     def value(self, block: str, line: LogicalLine) -> None:
         self.structure.follows(block)
+        self._has_group = self._has_group or block == GROUP
         if block == STATIC_IPADDRESS or block in ROUTES:
             self.local += made_local(line.words, is_route=block in ROUTES)
         if block not in _ADDRESSES or (instance := self._current(line)) is None:
@@ -126,6 +140,24 @@ class _Vrrp(BlockHandler):
     def missing_open(self, block: str, line: LogicalLine) -> None:
         if block in OWN_BLOCKS and (block != VRRP_INSTANCE or self._open is not None):
             self.structure.missing_open(block, line, ())
+
+    def _top(self, line: LogicalLine) -> bool:
+        """Whether the block of a line at top level is skipped: of what has no name of its own
+        (vrrp_parser.c, vrrp_sync_group_handler, static_track_group_handler; vrrp_track.c,
+        alloc_vrrp_tracked_bfd).
+        """
+        word, *names = line.words
+        if word == VRRP_INSTANCE:
+            return not self._opens(line)
+        self._has_group = False
+        if word not in _NAMED and word != BFD_INSTANCE:
+            return False
+        known = self._names.setdefault(word, set())
+        fits = len(names) == 1 if word in _NAMED else len(names[0].encode(*_BYTES)) < _BFD_NAME
+        if not fits or names[0] in known:
+            return True
+        known.add(names[0])
+        return False
 
     def _current(self, line: LogicalLine) -> OpenInstance | None:
         """What a line is about. Where the header is none, and nothing is left out without a '{'

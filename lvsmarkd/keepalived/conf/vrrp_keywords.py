@@ -20,6 +20,9 @@ from lvsmarkd.keepalived.conf.shared_keywords import COMMON, GLOBAL
 from lvsmarkd.model.running import BuildOption
 
 VRRP_INSTANCE = "vrrp_instance"
+SYNC_GROUP = "vrrp_sync_group"
+TRACK_GROUP = "track_group"
+GROUP = "group"
 AUTHENTICATION = "authentication"
 UNICAST_PEER = "unicast_peer"
 VIRTUAL_IPADDRESS = "virtual_ipaddress"
@@ -91,12 +94,12 @@ VRRP: KeywordTable = {
         """
     ),
     **built_with(BuildOption.LINKBEAT, value_blocks("linkbeat_interfaces")),
-    "track_group": block(value_blocks("group")),
-    "vrrp_sync_group": block(
+    TRACK_GROUP: block(value_blocks(GROUP)),
+    SYNC_GROUP: block(
         {
             **keywords(_NOTIFIES),
             **keywords("global_tracking sync_group_tracking_weight"),
-            **value_blocks("group"),
+            **value_blocks(GROUP),
             **_TRACKS,
         }
     ),

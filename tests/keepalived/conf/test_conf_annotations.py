@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.keepalived import read
+from lvsmarkd.model.keepalived import Completeness
 from tests.keepalived.cases import CONFIG_ID, Case, grouped, server
 
 _GROUP = "virtual_server_group G {\n fwmark 21 # lvsmarkd: b\n # lvsmarkd: c\n fwmark 22\n}\n"
@@ -26,10 +27,10 @@ FOUND = [
     (server(21).replace("80 {", "80 {\n TCP_CHECK {\n # lvsmarkd: a\n }"), ["a: 21"]),
     (server(21).replace("21 { lb_kind NAT", "21 { # lvsmarkd: a"), ["a: 21"]),
     (server(21).replace("21 {", "21 # lvsmarkd: a\n{"), ["a: 21"]),
-    (server(21).rstrip() + " # lvsmarkd: a\n# lvsmarkd: b", ["a: 21", "b:"]),
-    (server(21).replace("\n", " ") + "# lvsmarkd: a", ["a: 21"]),
+    (server(21).rstrip() + " # lvsmarkd: a\n# lvsmarkd: b\n", ["a: 21", "b:"]),
+    (server(21).replace("\n", " ") + "# lvsmarkd: a\n", ["a: 21"]),
     ("# lvsmarkd: a\n" + server(21), ["a:"]),
-    ("# lvsmarkd: fwmark 5 to 192.0.2.1", ["fwmark 5 to 192.0.2.1:"]),
+    ("# lvsmarkd: fwmark 5 to 192.0.2.1\n", ["fwmark 5 to 192.0.2.1:"]),
     ("vrrp_instance A {\n # lvsmarkd: a\n}\n", ["a:"]),
     (server("0x15", inside="# lvsmarkd: a"), ["a:"]),
     (_GROUP + grouped("G", inside="# lvsmarkd: d"), ["b: 21", "c: 21 22", "d: 21 22"]),
@@ -67,6 +68,30 @@ def test_an_annotation_names_its_line(tmp_path: Path) -> None:
     path = Case("", server(21, inside="# lvsmarkd: a")).write(tmp_path)
 
     assert [str(note.origin) for note in read(path).annotations] == [f"{path}:2"]
+
+
+_CUT = "# lvsmarkd: fwmark 21 to 192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("text", "files", "cut"),
+    [
+        (f"{server(21)}{_CUT}", {}, "keepalived.conf:6"),
+        (f"{server(21).rstrip()} {_CUT}", {}, "keepalived.conf:5"),
+        (f"{server(21)}include a\n", {"a": f"{server(22)}{_CUT}"}, "a:6"),
+        (f"$A=a\ninclude $A\n{server(21)}", {"a": f"{server(22)}{_CUT}"}, "a:6"),
+        (f"{server(21)}# lvsm", {}, "keepalived.conf:6"),
+    ],
+)
+def test_half_an_annotation_at_the_end_of_a_file_is_none(
+    text: str, files: dict[str, str], cut: str, tmp_path: Path
+) -> None:
+    reading = read(Case("", text, files=files).write(tmp_path), CONFIG_ID)
+
+    assert not reading.annotations
+    assert reading.completeness is Completeness.SUSPECT
+    (told,) = [str(p) for p in reading.problems if "in the middle of this annotation" in p.message]
+    assert told.startswith(f"{tmp_path}/{cut}: ")
 
 
 STOPS = [

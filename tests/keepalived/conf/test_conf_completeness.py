@@ -56,6 +56,27 @@ def test_what_is_complete_is_whole(text: str, tmp_path: Path) -> None:
     assert reading_of(text, tmp_path).completeness is Completeness.WHOLE
 
 
+@pytest.mark.parametrize(
+    ("included", "completeness"),
+    [
+        ("virtual_server fwmark 2", Completeness.SUSPECT),
+        ("virtual_server fwmark 22 {\n}\n!", Completeness.WHOLE),
+        (server(22).rstrip(), Completeness.WHOLE),
+        (server(22) + "# end", Completeness.WHOLE),
+        ("", Completeness.WHOLE),
+    ],
+)
+def test_an_included_file_that_ends_in_the_middle_of_a_line_is_cut_off_too(
+    included: str, completeness: Completeness, tmp_path: Path
+) -> None:
+    text = f"{server(21)}include a\n{server(23)}"
+    reading = read(Case("", text, files={"a": included}).write(tmp_path), CONFIG_ID)
+
+    assert reading.completeness is completeness
+    cut_off = [p.origin.file for p in reading.problems if "cut off" in p.message]
+    assert cut_off == ([f"{tmp_path}/a"] if completeness is Completeness.SUSPECT else [])
+
+
 def test_services_of_a_suspect_file_are_kept(tmp_path: Path) -> None:
     assert len(reading_of(server(21) + server(22)[:-2], tmp_path).services) == 2
 

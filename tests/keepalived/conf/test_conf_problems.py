@@ -92,6 +92,7 @@ SAID = [
     ("\\!\n" + server(8), 0, "escaped", ()),
     (server(21) + "# " + "x" * 1100, 6, "1023 bytes", ()),
     (server(21) + "#\0\n", 6, "NUL", ()),
+    ("\ufeff" + server(21), 1, "begins with a byte order mark", (21,)),
     ("include gone.conf\n" + server(8), 1, "is not there", ()),
 ]
 
@@ -110,6 +111,24 @@ def test_a_problem_names_the_line_and_the_marks(
     assert told, problems
     assert (told[0].origin.line, told[0].marks) == (line, marks)
     assert all(problem.origin.file.startswith(str(tmp_path)) for problem in problems)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        server(21),
+        "vrrp_instance V {\n interface eth0\n}\n",
+        "# a comment\n" + server(21),
+        "global_defs {\n}\n",
+        "\n" + server(21),
+        "include a\n",
+    ],
+)
+def test_a_byte_order_mark_is_told_without_its_escape(text: str, tmp_path: Path) -> None:
+    told = [problem.message for problem in problems_of("\ufeff" + text, tmp_path)]
+
+    assert sum("begins with a byte order mark" in message for message in told) == 1, told
+    assert not any("ufeff" in message for message in told), told
 
 
 @pytest.mark.parametrize(
