@@ -8,7 +8,7 @@ from lvsmarkd.judge.desired import Options, desired
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind
-from lvsmarkd.model.keepalived import Completeness
+from lvsmarkd.model.keepalived import Completeness, Reading
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.protocols import AH_PROTOCOL, VRRP_PROTOCOL
 from lvsmarkd.model.rule import Hook
@@ -39,6 +39,48 @@ def test_a_reading_that_is_not_whole_takes_no_service_away() -> None:
         assert now.services == before.services
         assert now.rules == before.rules
         assert not now.removable
+
+
+def _cut(*marks: int, **changed: object) -> Reading:
+    whole = reading(*map(service, marks))
+    return replace(whole, completeness=Completeness.SUSPECT, **changed)
+
+
+def test_of_several_declarations_those_that_a_cut_off_file_has_lost_stay() -> None:
+    lost = flow("192.0.2.11", 80)
+    before = want(declare(80, flow("192.0.2.10", 80), lost), MAIL)
+
+    now = desired(_cut(80, 25), Declared(WEB | MAIL), Options(), before)
+    assert now.rules == before.rules
+    again = desired(_cut(80, 25), Declared(WEB | MAIL), Options(), now)
+    assert again.rules == before.rules
+    whole = desired(reading(service(80), service(25)), Declared(WEB | MAIL), Options(), again)
+    assert [own.flow for own in whole.flows[key(80)]] == [flow("192.0.2.10", 80)]
+
+
+def test_of_what_a_declaration_said_before_a_cut_off_file_keeps_what_is_nobodys_now() -> None:
+    before = want(declare(80, flow("192.0.2.10", 80, 90), flow("192.0.2.11", 80)), MAIL)
+    moved = declare(25, flow("192.0.2.10", 25), flow("192.0.2.11", 80))
+    changed = declare(80, flow("192.0.2.10", 82, 85))
+
+    now = desired(_cut(80, 25), Declared(changed | moved), Options(), before)
+    assert {str(own.flow) for own in now.flows[key(80)]} == {
+        *("192.0.2.10 tcp 80-81", "192.0.2.10 tcp 82-85", "192.0.2.10 tcp 86-90"),
+    }
+    assert not now.waiting
+    assert {str(own.flow) for own in now.flows[key(25)]} == {
+        *("192.0.2.10 tcp 25", "192.0.2.11 tcp 80"),
+    }
+
+
+def test_the_instances_that_a_cut_off_file_has_lost_are_known_and_speak_vrrp() -> None:
+    first, second = instance("192.0.2.10", "192.0.2.11"), instance("2001:db8::1", name="VI_2")
+    before = want(WEB, instances=(first, second))
+    half = replace(first, vips=first.vips[:1])
+
+    now = desired(_cut(80, instances=(half,)), Declared(WEB), Options(), before)
+    assert now.instances == (first, second)
+    assert now.rules == before.rules
 
 
 def test_a_suspect_reading_still_brings_new_services() -> None:

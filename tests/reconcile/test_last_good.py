@@ -9,6 +9,7 @@ from lvsmarkd.keepalived import read
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.keepalived import Completeness
 from lvsmarkd.model.report import Mode, Report
+from lvsmarkd.model.rule import Rule
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.reconcile import last_good
 from lvsmarkd.reconcile.inputs import InputPaths, InputReader
@@ -46,10 +47,12 @@ class Host:
     def look(self) -> Report:
         return self.reconciler.run([Wake(Trigger.TIMER)], lambda _settings: Mode.ENFORCE)
 
-    def marks(self) -> set[int | None]:
+    def rules(self) -> set[Rule]:
         chains = self.paper.chains.values()
-        rules = (rule for chain in chains for rule in getattr(chain, "rules", ()))
-        return {rule.mark for rule in rules if rule.mark is not None}
+        return {rule for chain in chains for rule in getattr(chain, "rules", ())}
+
+    def marks(self) -> set[int | None]:
+        return {rule.mark for rule in self.rules() if rule.mark is not None}
 
 
 @pytest.fixture
@@ -109,6 +112,25 @@ def test_a_declaration_that_was_broken_before_the_boot_leaves_its_last_good_flow
 
     assert host.marks() == {80, 25}
     assert [f.kind for f in report.left.findings if f.service is not None] == [Kind.REFUSED]
+
+
+def test_annotations_that_a_cut_off_file_has_lost_are_remembered_beside_the_one_it_has(
+    host: Host,
+) -> None:
+    first, second = "192.0.2.10 tcp 80,443", "192.0.2.11 tcp 80"
+    both = WEB.replace(f"to {first}", f"to {first}\n    # lvsmarkd: to {second}")
+    for whole, cut in (
+        (both, both.replace(f"    # lvsmarkd: to {second}\n", "").removesuffix("}\n")),
+        (f"{WEB}# lvsmarkd: fwmark 80 to {second}\n", WEB + "# lvsmarkd: fwmark 80 to 192.0.2.1"),
+    ):
+        host.conf.write_text(whole)
+        assert host.boot().configuration_valid
+        before = host.rules()
+        host.conf.write_text(cut)
+        assert not host.boot().configuration_valid
+        assert host.rules() == before
+        host.look()
+        assert host.rules() == before
 
 
 def test_a_whole_file_takes_away_what_it_does_not_hold(host: Host) -> None:
