@@ -1,8 +1,9 @@
 """What a reading of keepalived.conf gives."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from lvsmarkd.model.address_service import AddressService
 from lvsmarkd.model.origin import Origin, Problem
@@ -111,14 +112,25 @@ class Namespace(Struct, frozen=True):
     origin: Origin
 
 
+class SeenFiles(Struct, frozen=True):
+    """The files of a reading as they were before each of them was read: what changes meanwhile, or
+    comes, or goes, differs from this. A stamp for each, None where it is not there; and what
+    each pattern matched.
+    """
+
+    stamps: Mapping[str, tuple[int, ...] | None] = field(default_factory=dict)
+    matches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
 class Reading(Struct, frozen=True):
     """keepalived.conf and its includes, as keepalived would read them.
 
     ``files`` are all files opened, the first being keepalived.conf itself; ``lookups``
     are the absolute glob patterns of the includes (also of those that matched nothing), so
-    that a file which starts to match is noticed. ``services`` are those by marks that the
-    configuration names; what keepalived marks by itself is in ``reserved``, services by address
-    in ``address_services``. ``local`` is what it makes local besides the addresses of instances.
+    that a file which starts to match is noticed; ``seen`` is how both were. ``services`` are those
+    by marks that the configuration names; what keepalived marks by itself is in ``reserved``,
+    services by address in ``address_services``. ``local`` is what it makes local besides the
+    addresses of instances.
     """
 
     completeness: Completeness
@@ -132,3 +144,4 @@ class Reading(Struct, frozen=True):
     namespace: Namespace | None = None
     address_services: tuple[AddressService, ...] = ()
     local: tuple[Network, ...] = ()
+    seen: SeenFiles = SeenFiles()

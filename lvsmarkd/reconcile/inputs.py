@@ -128,6 +128,7 @@ class InputReader(Struct):
             and known.reading is reading
             and known.runtime_state == runtime_state
         ):
+            self.last_good.write()
             return known
         declared = _declared(self.settings_file.loaded, reading)
         refused = self.settings_file.refused

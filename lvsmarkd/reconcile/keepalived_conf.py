@@ -6,7 +6,7 @@ from time import time_ns
 
 from msgspec import Struct
 
-from lvsmarkd.keepalived import changed_since, fingerprint, read
+from lvsmarkd.keepalived import changed_since, is_current, read
 from lvsmarkd.keepalived.conf.dialect import Dialect
 from lvsmarkd.model.keepalived import Completeness, Reading
 
@@ -24,11 +24,11 @@ class ReadAs(Struct, frozen=True):
 
 
 class KeepalivedConf(Struct):
-    """The last reading, and what was seen of its files then."""
+    """The last reading, and whether it may be kept for as long as its files are as they were."""
 
     last: Reading | None = None
     _read_as: ReadAs | None = None
-    _fingerprint: object = None
+    _settled: bool = False
 
     def read(self, wanted: ReadAs) -> Reading:
         """What it says now: the same object as before where nothing changed."""
@@ -37,7 +37,8 @@ class KeepalivedConf(Struct):
             known is not None
             and known.completeness is not Completeness.UNREADABLE
             and wanted == self._read_as
-            and fingerprint(known) == self._fingerprint
+            and self._settled
+            and is_current(known)
         ):
             return known
         began = time_ns() - _TICK
@@ -48,11 +49,10 @@ class KeepalivedConf(Struct):
             environment=wanted.environment,
         )
         self.last, self._read_as = reading, wanted
-        # It may have changed behind the place that was just read: then it is read anew.
-        changed = changed_since(reading, began)
-        self._fingerprint = None if changed else fingerprint(reading)
+        # What is written within a tick of the clock has the stamp that it had: it is read anew.
+        self._settled = not changed_since(reading, began)
         return reading
 
     def expire(self) -> None:
         """Have it read again, whatever the stamps say."""
-        self._fingerprint = None
+        self._settled = False

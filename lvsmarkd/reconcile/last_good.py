@@ -144,10 +144,17 @@ class LastGood(Struct):
         if now == self._last() == self._written:
             return
         self._known = now
+        self.write()
+
+    def write(self) -> None:
+        """Write down what is known and is not written yet: what failed is tried again."""
+        now = self._known
+        if self.reads or now is None or now == self._written:
+            return
         if self.path is None:
             self._written = now
             return
-        # What fails is tried again with the next reading; bytes that are no text have no JSON.
+        # Bytes that are no text have no JSON.
         with suppress(OSError, ValueError):
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_whole(self.path, msgspec.json.encode(now))

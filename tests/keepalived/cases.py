@@ -129,6 +129,29 @@ LEXICAL = [
         "global_defs {\n reload_check_config\n}\n" + server(21, inside="lb_algo rr") + "$A=1",
         "inet 21",
     ),
+    Case(
+        "a quote that is not closed, and reload_check_config",
+        "global_defs {\n reload_check_config\n}\n" + server(21, inside='lb_algo rr "'),
+    ),
+    Case(
+        "a quote in a comment, and reload_check_config",
+        "global_defs {\n reload_check_config\n}\n" + server(21, inside='lb_algo rr # "'),
+        "inet 21",
+    ),
+    Case(
+        "a quote out of a definition, and reload_check_config",
+        'global_defs {\n reload_check_config\n}\n$Q=a"\n' + server(21, inside="lb_algo rr"),
+    ),
+    Case(
+        "a sequence that is none, and reload_check_config",
+        "global_defs {\n reload_check_config\n}\n~SEQ(N) x\n" + server(21, inside="lb_algo rr"),
+    ),
+    Case(
+        "a long comment, and reload_check_config",
+        f"global_defs {{\n reload_check_config\n}}\n# {'x' * 1100}\n"
+        + server(21, inside="lb_algo rr"),
+        "",
+    ),
     Case("one line", "virtual_server fwmark 21{real_server 198.51.100.7 80{weight 1}}", "inet 21"),
     Case(
         "two blocks on a line",
@@ -234,6 +257,7 @@ BLOCKS = [
         "bfd_instance b {\n}\nbfd_instance b {\n site {\n }\n" + server(21) + "}\n" + server(8),
         "inet 8",
     ),
+    Case("bfd_instance without a name", server(8) + "bfd_instance\n"),
     Case("quoted brace of a server", 'virtual_server "{"\n' + server(8)),
     Case(
         "web check whose url has no path",
@@ -470,6 +494,12 @@ GROUPS = [
 
 EXPANSIONS = [
     Case(
+        "a line that comes back to what it was, each time that it is looked at",
+        "$B=\\\n${A} \\\nalpha\n$A=$B ${_HASH}\n$A\n" + server(8),
+        "",
+        since={(2, 4, 0): "inet 8"},
+    ),
+    Case(
         "an empty line of a definition ends the one that its first line begins",
         "$M=\\\n$K=\\\\\n\n${M}\n" + server(8),
         "inet 8",
@@ -481,10 +511,12 @@ EXPANSIONS = [
     ),
     Case(
         "a line that fills the buffer ends a definition of several lines",
-        "$V=virtual_server fwmark ${N} { \\\n real_server 198.51.100.7 80 { \\\n"
-        + " } \\".ljust(_FILLED)
-        + "\n }\n$N=21\n$V\n$N=22\n$V\n",
+        "$V=virtual_server fwmark 21 { \\\n"
+        + "real_server 198.51.100.7".ljust(_FILLED - len("80 {\\"))
+        + "80 {\\\n }\n }\n$V\n }\n"
+        + server(8),
         "inet 21",
+        since={(2, 4, 0): "inet 8"},
     ),
     Case("condition that holds", "@director1 " + server(21), "inet 21"),
     Case(
@@ -712,7 +744,7 @@ INCLUDES = [
         "half a block",
         "include head\n real_server 198.51.100.7 80 {\n }\n}\n" + server(8),
         "inet 21, inet 8",
-        {"head": "virtual_server fwmark 21 {"},
+        {"head": "virtual_server fwmark 21 {\n"},
     ),
     Case(
         "under a condition",

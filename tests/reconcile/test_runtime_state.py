@@ -1,5 +1,6 @@
 """The running keepalived, what it has read and what IPVS holds, beside its file."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -402,16 +403,50 @@ def test_a_mark_above_those_that_are_handed_out_stays_while_it_is_in_use(
     assert [f.service for f in found(report, Kind.LEFTOVER)] == [key(2000)]
 
 
-def test_what_is_saved_during_a_reading_is_read_by_the_next_pass(
-    director: Director, monkeypatch: pytest.MonkeyPatch
+def _saved(director: Director) -> None:
+    director.conf.write_text(WEB + MAIL)
+
+
+def _renamed(director: Director) -> None:
+    director.conf.with_name("new").write_text(WEB + MAIL)
+    director.conf.with_name("new").rename(director.conf)
+
+
+def _added(director: Director) -> None:
+    director.conf.with_name("mail.conf").write_text(MAIL)
+
+
+@pytest.mark.parametrize("change", [_saved, _renamed, _added])
+def test_what_changes_during_a_reading_is_read_by_the_next_pass(
+    director: Director, change: Callable[[Director], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read_and_save(*arguments: object, **more: object) -> Reading:
+    def read_and_change(*arguments: object, **more: object) -> Reading:
         reading = read(*arguments, **more)  # type: ignore[arg-type] # passed on
-        director.conf.write_text(WEB + MAIL)
+        change(director)
         return reading
 
-    monkeypatch.setattr("lvsmarkd.reconcile.keepalived_conf.read", read_and_save)
+    director.conf.write_text(WEB + "include mail*.conf\n")
+    monkeypatch.setattr("lvsmarkd.reconcile.keepalived_conf.read", read_and_change)
     director.look()
     monkeypatch.undo()
     director.look()
     assert director.marks() == {80, 25}
+
+
+def test_a_file_that_goes_during_a_reading_has_gone_with_the_next_pass(
+    director: Director, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    included = director.conf.with_name("mail.conf")
+
+    def read_and_remove(*arguments: object, **more: object) -> Reading:
+        reading = read(*arguments, **more)  # type: ignore[arg-type] # passed on
+        included.unlink(missing_ok=True)
+        return reading
+
+    director.conf.write_text(WEB + "include mail*.conf\n")
+    included.write_text(MAIL)
+    monkeypatch.setattr("lvsmarkd.reconcile.keepalived_conf.read", read_and_remove)
+    director.look()
+    monkeypatch.undo()
+    director.look()
+    assert key(25) not in {each.key for each in director.look().services if each.configured}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
-from lvsmarkd.keepalived.conf.comments import decomment
+from lvsmarkd.keepalived.conf.comments import decomment, leaves_quote_open
 from lvsmarkd.keepalived.conf.conf_copy import CLOSES, FAILED, OPENS, CopyLine
 from lvsmarkd.keepalived.conf.expansion import Expander
 from lvsmarkd.keepalived.conf.include_stack import Frame, IncludeStack
@@ -65,8 +65,10 @@ class ChildFiles(Struct):
                 self._false_mark(raw)
             else:
                 text, comment = decomment(raw, dialect)
+                path = self.stack.frames[-1].path
+                self._warned(raw, path, number)
                 if text:
-                    return SourceLine(text, self.stack.frames[-1].path, number, comment)
+                    return SourceLine(text, path, number, comment)
         for entry in self.copy:
             text = entry.text
             if text[:1] in {"#", CLOSES}:
@@ -74,6 +76,7 @@ class ChildFiles(Struct):
                 continue
             comment = entry.comment
             if text:
+                self._warned(text, self._path, entry.number)
                 text, escaped = decomment(text, dialect)
                 comment = comment or escaped
             else:
@@ -85,6 +88,10 @@ class ChildFiles(Struct):
     def include(self, include: Include, origin: Origin) -> None:
         """Read these files next."""
         self.stack.push(include, origin, self.directory)
+
+    def _warned(self, line: str, path: str, number: int) -> None:
+        if leaves_quote_open(line, self.stack.dialect):
+            self.stack.record.warned.append(Origin(path, number))
 
     def _false_mark(self, raw: str) -> None:
         frame = self.stack.frames[-1]

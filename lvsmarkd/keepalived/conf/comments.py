@@ -18,8 +18,19 @@ def decomment(line: str, dialect: Dialect) -> tuple[str, str]:
     before them is taken off (lib/parser.c, decomment). Before 2.4, a backslash that ends the
     comment ends the text, too.
     """
+    text, comment, _ = _parted(line, dialect)
+    return text, comment
+
+
+def leaves_quote_open(line: str, dialect: Dialect) -> bool:
+    """Whether a line has a quote, before its comment, that it does not close: keepalived warns."""
+    return '"' in line and _parted(line, dialect)[2]
+
+
+def _parted(line: str, dialect: Dialect) -> tuple[str, str, bool]:
+    """Text, comment, and whether a quote is left open."""
     if not _SPECIAL.search(line):
-        return line.strip(BLANKS), ""
+        return line.strip(BLANKS), "", False
     quoted = False
     start = 0
     kept: list[str] = []
@@ -32,7 +43,7 @@ def decomment(line: str, dialect: Dialect) -> tuple[str, str]:
                 quoted = not quoted
             case "\\" if position == len(line):
                 # A backslash that ends the line stays; the blanks before it go.
-                return _trimmed([*kept, line[start:at]]) + "\\", ""
+                return _trimmed([*kept, line[start:at]]) + "\\", "", quoted
             case "\\":
                 if not quoted and line[position] in "#!":
                     kept.append(line[start:at])
@@ -42,8 +53,8 @@ def decomment(line: str, dialect: Dialect) -> tuple[str, str]:
                 text, comment = _trimmed([*kept, line[start:at]]), line[position:]
                 if dialect.comments_continue and _CONTINUED.fullmatch(comment):
                     text += "\\"
-                return text, comment
-    return _trimmed([*kept, line[start:]]), ""
+                return text, comment, False
+    return _trimmed([*kept, line[start:]]), "", quoted
 
 
 def annotation(comment: str) -> str | None:

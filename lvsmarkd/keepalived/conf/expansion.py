@@ -8,7 +8,7 @@ import re
 
 from msgspec import Struct
 
-from lvsmarkd.keepalived.conf.comments import BLANKS, decomment
+from lvsmarkd.keepalived.conf.comments import BLANKS, decomment, leaves_quote_open
 from lvsmarkd.keepalived.conf.context import ReadContext
 from lvsmarkd.keepalived.conf.definitions import LINE_END, Definition, Definitions
 from lvsmarkd.keepalived.conf.sequences import EndlessError, Sequence, sequence_of
@@ -20,6 +20,9 @@ SPECIAL = re.compile(r"[@$~]")
 
 _BLANK = re.compile(r"[ \t]")
 _SIZE = 2**64
+_LOOKS = 1_000
+"""Looks at one line after which it comes back to what it was, and keepalived hangs: each look but
+the first is at what the last one put in."""
 _NUMBERS = 63
 """Bytes of a sequence's numbers that keepalived has room for."""
 
@@ -54,6 +57,8 @@ class Expander:
     ) -> None:
         self.context = context
         self.problems = [] if problems is None else problems
+        self.warned: list[Origin] = []
+        """Where keepalived warns."""
         self.count = count
         """How many sequences keepalived believes to be under way, without a sign: each broken ~LST
         makes them one fewer, and a child starts with what its parent ended with (lib/parser.c,
@@ -104,15 +109,16 @@ class Expander:
         if not SPECIAL.search(text):
             return text
         self._at = origin
-        again = True
-        while again:
+        for _ in range(_LOOKS):
             text = self._conditioned(text)
             if not text or self._consumed(text, origin, directory):
                 return ""
             if text.startswith("~") or "$" not in text:
                 return text
             text, again = self._substituted(text, origin, directory)
-        return text
+            if not again:
+                return text
+        raise KeepalivedStops(_endless(origin))
 
     def end(self) -> int:
         """The end of all files; gives the count that a child starts with."""
@@ -161,6 +167,7 @@ class Expander:
             self._counted(+1)
         else:
             self._counted(-text.startswith("~LST"))
+            self.warned.append(origin)
             self.problems.append(
                 Problem(
                     origin,
@@ -187,6 +194,8 @@ class Expander:
         if dialect.miscounts_conditions and done.text.startswith("@"):
             # It moves as many bytes as the line had before, or a negative number of them.
             self._doubt(origin, "a condition comes out of a definition")
+        if leaves_quote_open(done.text, dialect):
+            self.warned.append(origin)
         text, _ = decomment(done.text, dialect)
         again = dialect.looks_at_lines_again and not done.doubtful
         return text, again and (text.startswith("@") or "$" in text)

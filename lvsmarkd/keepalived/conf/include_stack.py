@@ -16,7 +16,7 @@ from lvsmarkd.keepalived.conf.files import Skipped, read_file
 from lvsmarkd.keepalived.conf.includes import Fatal, Include, find_files
 from lvsmarkd.keepalived.conf.physical import PhysicalLines, physical_lines
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops
-from lvsmarkd.kernel.files import FileIdentity, file_identity
+from lvsmarkd.kernel.files import FileIdentity, FileStamp, file_identity, file_stamp
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.unknown import Unknown
 
@@ -48,8 +48,13 @@ class ReadRecord(Struct):
 
     files: list[str] = field(default_factory=list)
     """Every file that was opened, or could not be."""
-    lookups: list[str] = field(default_factory=list)
+    stamps: dict[str, FileStamp | None] = field(default_factory=dict)
+    """Of each of them, from before it was read first."""
+    lookups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Every pattern that was looked for, and what it matched first."""
     problems: list[Problem] = field(default_factory=list)
+    warned: list[Origin] = field(default_factory=list)
+    """Where keepalived warns, whether that is told or not."""
     partial: bool = False
     """Something that exists was not read."""
     broken_off: list[Origin] = field(default_factory=list)
@@ -75,7 +80,8 @@ class IncludeStack(Struct):
         """Begin with an include. Raises KeepalivedStops where keepalived exits on it."""
         fatal = include.fatal | self.always_fatal
         found = find_files(include, directory)
-        self.record.lookups.extend(found.lookups)
+        for lookup, matches in found.lookups.items():
+            self.record.lookups.setdefault(lookup, matches)
         if found.exhausted:
             self.record.partial = True
             self._say(
@@ -116,6 +122,7 @@ class IncludeStack(Struct):
     def _next_file(self, frame: Frame) -> bool:
         for name in frame.names:
             self.record.files.append(name)
+            self.record.stamps.setdefault(name, file_stamp(name))
             if bound := self._bound(name):
                 self.record.partial = True
                 self._not_read(name, bound, frame)
@@ -185,6 +192,9 @@ class IncludeStack(Struct):
             self.record.cut_annotations.append(origin)
 
     def _odd_lines(self, path: str, physical: PhysicalLines) -> None:
+        if self.dialect.drops_unfit_lines:
+            unfit = (*physical.overlong, *physical.cut_by_nul)
+            self.record.warned += [Origin(path, number) for number in unfit]
         if physical.overlong:
             self._say(
                 Origin(path, physical.overlong[0]),

@@ -53,7 +53,8 @@ class Include(Struct, frozen=True):
 class IncludedFiles(Struct, frozen=True):
     """The files that an include names, in the order keepalived reads them."""
 
-    lookups: tuple[str, ...]
+    lookups: dict[str, tuple[str, ...]]
+    """Each pattern by itself, absolute, and what it matched just before."""
     names: tuple[str, ...]
     missing: bool
     """A file named without a wildcard, or the directory of a wildcard, is not there."""
@@ -77,16 +78,17 @@ def find_files(include: Include, directory: str) -> IncludedFiles:
     hidden files are matched by a dot only (lib/parser.c, open_and_check_glob).
     """
     names: list[str] = []
-    lookups: list[str] = []
+    lookups: dict[str, tuple[str, ...]] = {}
     missing = wildcard = exhausted = False
     for pattern in _alternatives(include.pattern):
+        start = "/" if pattern.startswith("/") else escaped(directory)
+        lookup = str(Path(start) / pattern)
+        lookups[lookup] = tuple(matches_of(lookup).names)
         matches = matches_of(pattern, directory)
         names += matches.names
         missing, wildcard = missing or matches.missing, wildcard or matches.wildcard
         exhausted = exhausted or matches.exhausted
-        start = "/" if pattern.startswith("/") else escaped(directory)
-        lookups.append(str(Path(start) / pattern))
-    return IncludedFiles(tuple(lookups), tuple(names), missing, wildcard, exhausted)
+    return IncludedFiles(lookups, tuple(names), missing, wildcard, exhausted)
 
 
 def _alternatives(pattern: str) -> list[str]:

@@ -22,7 +22,7 @@ from lvsmarkd.keepalived.conf.transcript import Transcript, transcribe
 from lvsmarkd.keepalived.conf.vrrp import vrrp_config
 from lvsmarkd.keepalived.conf.vrrp_keywords import VRRP
 from lvsmarkd.kernel.files import file_stamp
-from lvsmarkd.model.keepalived import Completeness, Reading
+from lvsmarkd.model.keepalived import Completeness, Reading, SeenFiles
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.running import BuildOption
 
@@ -61,20 +61,16 @@ def read(
             " without execute bits; nothing is taken away until it is one",
             fatal=True,
         )
-        return Reading(Completeness.UNREADABLE, problems=(problem,), files=(main,))
+        seen = transcript.seen
+        return Reading(Completeness.UNREADABLE, problems=(problem,), files=(main,), seen=seen)
     return reading_of(main, transcript, dialect)
 
 
-def fingerprint(reading: Reading) -> object:
-    """A value that compares equal as long as the files of ``reading`` have not changed.
-
-    It looks at the files as they are now: status of each, and matches of each include. To
-    miss no change, take it *before* reading anew and keep it with the new reading; a change
-    in between then shows the next time.
-    """
-    return (
-        tuple(file_stamp(file) for file in reading.files),
-        tuple(tuple(matches_of(lookup).names) for lookup in reading.lookups),
+def is_current(reading: Reading) -> bool:
+    """Whether its files, and what its includes match, are as they were before they were read."""
+    stamps, matches = reading.seen.stamps, reading.seen.matches
+    return all(file_stamp(file) == stamps.get(file) for file in reading.files) and all(
+        tuple(matches_of(lookup).names) == matches.get(lookup) for lookup in reading.lookups
     )
 
 
@@ -106,18 +102,20 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
     out = Programmed()
     doubtful = False
     tls_files: tuple[TlsFile, ...] = ()
+    stamps = dict(transcript.seen.stamps)
     try:
         config = checker_config(transcript.items, complaints, dialect)
         out = programmed(config, parent.nftables_ipvs, complaints)
         doubtful = config.doubtful or out.doubtful
         tls_files = config.tls_files
+        stamps |= {file.path: file_stamp(file.path) for file in tls_files}
         if (out.services or out.reserved) and stop is None and not parent.checker_starts:
             stop = _no_checker(main)
         stop = stop or next(filter(None, map(unloadable, tls_files)), None)
     except KeepalivedStops as stopped:
         stop = stop or stopped.problem
     never_closed = tuple(opened.origin for opened in transcript.open_blocks[:1])
-    warned = (*parent.warned, *complaints.warned, *never_closed)
+    warned = (*transcript.warned, *parent.warned, *complaints.warned, *never_closed)
     if stop is None and warned and parent.strict is not None:
         stop = _refused(warned[0], parent.strict)
     if BuildOption.LVS in dialect.build.lacks:
@@ -141,6 +139,7 @@ def reading_of(main: str, transcript: Transcript, dialect: Dialect) -> Reading:
         transcript.parent.namespace,
         out.address_services,
         vrrp.local,
+        SeenFiles(stamps, transcript.seen.matches),
     )
 
 

@@ -22,6 +22,8 @@ from lvsmarkd.keepalived.conf.parent import Parent, ParentConfig
 from lvsmarkd.keepalived.conf.parent_files import ParentFiles
 from lvsmarkd.keepalived.conf.parent_keywords import PARENT
 from lvsmarkd.keepalived.conf.stops import KeepalivedStops
+from lvsmarkd.kernel.files import file_stamp
+from lvsmarkd.model.keepalived import SeenFiles
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.unknown import Unknown
 
@@ -41,8 +43,11 @@ class Transcript(Struct, frozen=True):
     items: tuple[Item, ...] = ()
     files: tuple[str, ...] = ()
     lookups: tuple[str, ...] = ()
+    seen: SeenFiles = SeenFiles()
     problems: tuple[Problem, ...] = ()
     open_blocks: tuple[LogicalLine, ...] = ()
+    warned: tuple[Origin, ...] = ()
+    """Where keepalived warns of lines as such."""
     partial: bool = False
     stop: Problem | None = None
     parent: ParentConfig = field(default_factory=ParentConfig)
@@ -54,10 +59,11 @@ class Transcript(Struct, frozen=True):
 
 def transcribe(path: str, context: ReadContext) -> Transcript:
     """Read an absolute path and all that it includes, as keepalived does when it starts."""
+    stamps = {path: file_stamp(path)}
     raw = read_file(path)
     if isinstance(raw, Skipped | Unknown):
-        return Transcript(raw, files=(path,))
-    children = _Children(path, context, ReadRecord([path]))
+        return Transcript(raw, files=(path,), seen=SeenFiles(stamps))
+    children = _Children(path, context, ReadRecord([path], stamps))
     record = children.record
     expander = Expander(context, record.problems)
     bounds = Bounds()
@@ -121,8 +127,10 @@ class _Children(Struct):
             items=tuple(items),
             # What is read twice says everything twice.
             files=tuple(dict.fromkeys((*record.files, *files.files))),
-            lookups=tuple(dict.fromkeys(record.lookups)),
+            lookups=tuple(record.lookups),
+            seen=SeenFiles(record.stamps, record.lookups),
             problems=tuple(dict.fromkeys(record.problems)),
+            warned=(*record.warned, *expander.warned),
             open_blocks=tuple(reader.open_blocks),
             partial=record.partial or expander.doubtful or reader.exceeded or files.doubtful,
             stop=stop,

@@ -153,10 +153,11 @@ class _Vrrp(BlockHandler):
         if word not in _NAMED and word != BFD_INSTANCE:
             return False
         known = self._names.setdefault(word, set())
-        fits = len(names) == 1 if word in _NAMED else len(names[0].encode(*_BYTES)) < _BFD_NAME
-        if not fits or names[0] in known:
+        name = names[0] if names else ""
+        fits = len(names) == 1 if word in _NAMED else len(name.encode(*_BYTES)) < _BFD_NAME
+        if not fits or name in known:
             return True
-        known.add(names[0])
+        known.add(name)
         return False
 
     def _current(self, line: LogicalLine) -> OpenInstance | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lvsmarkd.keepalived import fingerprint, read
+from lvsmarkd.keepalived import is_current, read
 from lvsmarkd.model.keepalived import Completeness
 from tests.keepalived.cases import CONFIG_ID, Case, server
 
@@ -79,21 +79,20 @@ def _replace(directory: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [_touch, _add_match, _remove_match, _permit, _replace])
-def test_a_fingerprint_tells_every_change(change: Callable[[Path], None], tmp_path: Path) -> None:
+def test_a_reading_tells_of_every_change(change: Callable[[Path], None], tmp_path: Path) -> None:
     text = "include [an]*.conf\n" + server(21)
     reading = read(Case("", text, files={"a.conf": server(20)}).write(tmp_path), CONFIG_ID)
-    before = fingerprint(reading)
-    assert fingerprint(reading) == before
+    assert is_current(reading)
 
     change(tmp_path)
 
-    assert fingerprint(reading) != before
+    assert not is_current(reading)
 
 
-def test_a_fingerprint_tells_when_a_missing_file_appears(tmp_path: Path) -> None:
+def test_a_reading_tells_when_a_missing_file_appears(tmp_path: Path) -> None:
     reading = read(tmp_path / "keepalived.conf")
-    before = fingerprint(reading)
+    assert is_current(reading)
 
     (tmp_path / "keepalived.conf").write_text(server(21))
 
-    assert fingerprint(reading) != before
+    assert not is_current(reading)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lvsmarkd.keepalived import fingerprint, read
+from lvsmarkd.keepalived import is_current, read
 from lvsmarkd.model.keepalived import Completeness, Reading
 from lvsmarkd.model.service import MAX_MARK
 from tests.keepalived.cases import CASES, MAIN, Case, server
@@ -21,7 +21,7 @@ def main(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reading_of(content: bytes, main: Path) -> Reading:
     main.write_bytes(content)
     reading = read(main)
-    assert fingerprint(reading) == fingerprint(reading)
+    assert is_current(reading)
     assert all(0 < service.key.mark <= MAX_MARK for service in reading.services)
     for problem in reading.problems:
         str(problem).encode()
