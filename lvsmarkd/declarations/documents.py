@@ -48,8 +48,15 @@ def drop_ins(directory: Path) -> Iterator[Path]:
         path = directory / name
         if not name.endswith(".toml") or name.startswith("."):
             continue
-        if path.is_file() or (path.is_symlink() and not path.exists()):
+        if _may_be_file(path):
             yield path
+
+
+def _may_be_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True  # what it leads to is missing, or closed to us
 
 
 def document(path: Path) -> Toml:

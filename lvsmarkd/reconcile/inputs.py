@@ -187,7 +187,7 @@ class InputReader(Struct):
         if isinstance(self._running, RunningKeepalived):
             return Path(self._running.config) if self._running.config else None
         last = self.remembered.last().config
-        return Path(last) if last and Path(last).exists() else None
+        return Path(last) if last and _may_be_there(last) else None
 
     def _look(self) -> RuntimeState:
         """A file that is named on the command line is read alone: no process, no IPVS. Policy
@@ -211,6 +211,17 @@ class InputReader(Struct):
         elif self.where.keepalived is None:
             config_id = config_id or self.remembered.last().config_id
         return ReadAs(self.keepalived_conf, config_id, dialect, environment)
+
+
+def _may_be_there(path: str) -> bool:
+    """Whether a file is there, for all we know: it may be where we may not look."""
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _with_annotations_of(

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from lvsmarkd.keepalived.process.discovery import find_keepalived
 from lvsmarkd.keepalived.process.running_copy import CopyStamp, read_running_copy, stamp_of
 from lvsmarkd.keepalived.process.version import installed_build
+from lvsmarkd.kernel.files import FileStamp, file_stamp
 from lvsmarkd.kernel.ipvs import kernel_services
 from lvsmarkd.kernel.rules import policy_rules
 from lvsmarkd.model.claim import MarkClaim
@@ -27,6 +28,10 @@ def _find(known: Running | None) -> Running:
     return find_keepalived(known=known)
 
 
+def _program() -> str | None:
+    return shutil.which("keepalived", path="/usr/sbin:/sbin:/usr/local/sbin:/usr/bin")
+
+
 class RuntimeProbe(Struct):
     """Looks once per pass; keeps what is dear for as long as nothing tells that it changed."""
 
@@ -36,10 +41,13 @@ class RuntimeProbe(Struct):
     stamp: Callable[[int], CopyStamp | None] = stamp_of
     read: Callable[[RunningKeepalived], Reading | Unknown] = read_running_copy
     ask: Callable[[str | None], Build | None] = installed_build
+    program: Callable[[], str | None] = _program
     _running: Running | None = None
     _copy: Reading | Unknown | None = None
     _stamp: CopyStamp | None = None
-    _installed: tuple[tuple[str, int], Build | None] | None = None
+    _installed: tuple[tuple[str, FileStamp | None], Build | None] | None = None
+    _silent: int = 0
+    """Passes since the installed one was asked first, and did not tell which it is."""
 
     def look(self, named: Path | None) -> RuntimeState:
         """What is there now. ``named`` is the file that the operator named, if one: a keepalived
@@ -76,12 +84,17 @@ class RuntimeProbe(Struct):
         """Which keepalived runs, else which one is installed, if any."""
         if isinstance(running, RunningKeepalived) and running.build is not None:
             return running.build
-        executable = shutil.which("keepalived", path="/usr/sbin:/sbin:/usr/local/sbin:/usr/bin")
+        executable = self.program()
         if executable is None:
             return None
-        known = (executable, Path(executable).stat().st_mtime_ns)
+        known = (executable, file_stamp(executable))
         if self._installed is None or self._installed[0] != known:
-            self._installed = (known, self.ask(executable))
+            self._installed, self._silent = (known, self.ask(executable)), 0
+        elif self._installed[1] is None:
+            # In the middle of an upgrade it does not start: it is asked again, ever more seldom.
+            self._silent += 1
+            if self._silent.bit_count() == 1:
+                self._installed = (known, self.ask(executable))
         return self._installed[1]
 
     def _process(self) -> Running:
@@ -114,7 +127,9 @@ def ipvs_is_here(namespace: str) -> bool:
 def _runs_on(running: Running | None, named: Path) -> bool:
     if not isinstance(running, RunningKeepalived):
         return True
+    if running.config is None:
+        return False
     try:
-        return running.config is not None and Path(running.config).samefile(named)
+        return Path(running.config) == named or Path(running.config).samefile(named)
     except OSError:
         return False

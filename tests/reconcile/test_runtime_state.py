@@ -450,3 +450,28 @@ def test_a_file_that_goes_during_a_reading_has_gone_with_the_next_pass(
     monkeypatch.undo()
     director.look()
     assert key(25) not in {each.key for each in director.look().services if each.configured}
+
+
+def test_an_installed_keepalived_that_does_not_tell_its_version_is_asked_again(
+    tmp_path: Path,
+) -> None:
+    asked: list[str | None] = []
+    program = tmp_path / "keepalived"
+    program.write_text("half unpacked")
+    answers: list[Build | None] = [None, None, Build((2, 3, 3))]
+
+    def ask(executable: str | None) -> Build | None:
+        asked.append(executable)
+        return answers[len(asked) - 1]
+
+    probe = RuntimeProbe(ask=ask, program=lambda: str(program))
+    assert [probe.build(None) for _ in range(6)] == [None, None, *[Build((2, 3, 3))] * 4]
+    assert len(asked) == 3
+
+    answers += [None, *[Build((2, 4, 3))] * 9]
+    program.write_text("another one")
+    assert [probe.build(None) for _ in range(3)] == [None, Build((2, 4, 3)), Build((2, 4, 3))]
+    program.write_text("none that tells")
+    answers[len(asked) :] = [None] * 99
+    assert [probe.build(None) for _ in range(60)] == [None] * 60
+    assert len(asked) == 12

@@ -6,6 +6,7 @@ which ``.*`` matches (measured: an include of it stumbles over the directories).
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from fnmatch import translate
 from functools import lru_cache
@@ -40,14 +41,35 @@ class GlobMatches(Struct):
     """The paths that match, in keepalived's order.
 
     ``missing`` says that a name, or the directory of a wildcard, was not there; ``wildcard``
-    that a directory was searched, ``exhausted`` that not all were.
+    that a directory was searched, ``exhausted`` that not all were. What is ``denied`` is not
+    missing: it is not known.
     """
 
     names: list[str] = field(default_factory=list)
     missing: bool = False
     wildcard: bool = False
     exhausted: bool = False
+    denied: str = ""
+    """A place into which we may not look, though keepalived may."""
     _seen: int = 0
+
+    def is_there(self, path: str) -> bool:
+        """Whether a name is there, be it a link that leads nowhere."""
+        try:
+            os.lstat(path)
+        except OSError as error:
+            self.failed(path, error)
+            return False
+        return True
+
+    def failed(self, path: str, error: OSError) -> None:
+        """A look at a path failed. Raises the error where descriptors or memory are lacking."""
+        if is_shortage(error):
+            raise error
+        if isinstance(error, PermissionError):
+            self.denied = self.denied or path
+        else:
+            self.missing = True
 
     def enough(self, more: int) -> bool:
         """Count names to look at; tells whether they are too many."""
@@ -90,18 +112,14 @@ def _in(directory: str, parts: list[str], found: GlobMatches) -> Iterator[str]:
         path = os.path.join(directory, _ESCAPE.sub(r"\1", part))  # noqa: PTH118 - a text
         if rest:
             yield from _in(path, rest, found)
-        elif os.path.lexists(path):
+        elif found.is_there(path):
             yield path
-        else:
-            found.missing = True
         return
     found.wildcard = True
     try:
         names = [*os.listdir(directory), ".", ".."]  # noqa: PTH208 - a text
     except OSError as error:
-        if is_shortage(error):
-            raise
-        found.missing = True
+        found.failed(directory, error)
         return
     if found.enough(len(names)):
         return
@@ -112,8 +130,18 @@ def _in(directory: str, parts: list[str], found: GlobMatches) -> Iterator[str]:
         path = os.path.join(directory, name)  # noqa: PTH118 - a text
         if not rest:
             yield path
-        elif os.path.isdir(path):  # noqa: PTH112 - a text
+        elif _is_directory(path, found):
             yield from _in(path, rest, found)
+
+
+def _is_directory(path: str, found: GlobMatches) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)  # noqa: PTH116 - a text
+    except PermissionError:
+        found.denied = found.denied or path
+    except OSError:
+        pass
+    return False
 
 
 def is_magic(part: str) -> bool:

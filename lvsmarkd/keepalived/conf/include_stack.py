@@ -89,9 +89,17 @@ class IncludeStack(Struct):
                 f"{include.pattern!r} leads through so many files that they are not all looked "
                 "at: name a directory",
             )
+        if found.denied:
+            self.record.partial = True
+            self._say(
+                origin,
+                f"{found.denied} cannot be looked at (Permission denied), so that it is not known "
+                f"what the include of {include.pattern!r} names: let root or everybody read it, or "
+                "give lvsmarkd's unit the drop-in private-files.conf",
+            )
         if found.missing:
             self._missing(include, origin, fatal, some=bool(found.names))
-        elif not found.names and found.wildcard and Fatal.WILDCARD in fatal:
+        elif not found.denied and not found.names and found.wildcard and Fatal.WILDCARD in fatal:
             self._stop(
                 origin,
                 f"no file matches {include.pattern!r}, on which keepalived exits: "
@@ -155,6 +163,14 @@ class IncludeStack(Struct):
         self._say(origin, f"{what}and keepalived goes on without it: create it or remove the line")
 
     def _unreadable(self, name: str, refused: Skipped | Unknown, frame: Frame) -> None:
+        if isinstance(refused, Unknown):
+            # keepalived reads what we may not.
+            self.record.partial = True
+            self._say(
+                frame.origin,
+                f"the included {name} {refused.reason}, so that it is not known what is in it",
+            )
+            return
         if Fatal.UNREADABLE in frame.include.fatal | self.always_fatal:
             self._stop(
                 frame.origin,
@@ -162,7 +178,6 @@ class IncludeStack(Struct):
                 "make it a readable file without execute bits",
             )
         # Directories and the like keepalived passes over, by design and for ever.
-        self.record.partial = self.record.partial or isinstance(refused, Unknown)
         self._say(
             frame.origin,
             f"the included {name} {refused.reason}, so that nothing in it is in use: "

@@ -62,6 +62,8 @@ class IncludedFiles(Struct, frozen=True):
     """A directory was searched."""
     exhausted: bool
     """There was more to search than is searched."""
+    denied: str = ""
+    """A place into which we may not look, though keepalived may."""
 
 
 def include_of(text: str) -> Include | None:
@@ -80,6 +82,7 @@ def find_files(include: Include, directory: str) -> IncludedFiles:
     names: list[str] = []
     lookups: dict[str, tuple[str, ...]] = {}
     missing = wildcard = exhausted = False
+    denied = ""
     for pattern in _alternatives(include.pattern):
         start = "/" if pattern.startswith("/") else escaped(directory)
         lookup = str(Path(start) / pattern)
@@ -88,7 +91,8 @@ def find_files(include: Include, directory: str) -> IncludedFiles:
         names += matches.names
         missing, wildcard = missing or matches.missing, wildcard or matches.wildcard
         exhausted = exhausted or matches.exhausted
-    return IncludedFiles(lookups, tuple(names), missing, wildcard, exhausted)
+        denied = denied or matches.denied
+    return IncludedFiles(lookups, tuple(names), missing, wildcard, exhausted, denied)
 
 
 def _alternatives(pattern: str) -> list[str]:

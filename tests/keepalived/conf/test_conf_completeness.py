@@ -2,8 +2,9 @@
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -170,6 +171,44 @@ def test_bytes_that_are_no_text_do_not_matter(tmp_path: Path) -> None:
 
     assert [service.key.mark for service in reading.services] == [21]
     assert reading.completeness is Completeness.WHOLE
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Iterator[Path]:
+    """A directory of files that some may read, and we are among the others: root reads all."""
+    del tmp_path  # it is root's own
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        root = os.geteuid() == 0
+        yield Path(name)
+        if root:
+            os.seteuid(0)
+        for entry in Path(name).iterdir():
+            entry.chmod(0o755)
+
+
+def _as_nobody() -> None:
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+
+
+@pytest.mark.parametrize(
+    ("closed", "mode"), [("d/a.conf", 0o000), ("d", 0o000), ("d", 0o600), ("d", 0o200)]
+)
+@pytest.mark.parametrize("how", ["include d/*.conf", "includea d/*.conf", "includer d/a.conf"])
+def test_an_include_that_only_keepalived_may_look_at_is_not_known_and_no_stop(
+    how: str, closed: str, mode: int, shared: Path
+) -> None:
+    text = f"{server(21)}{how}\n"
+    path = Case("", text, files={"d/a.conf": server(22)}).write(shared)
+    (shared / closed).chmod(mode)
+    _as_nobody()
+    reading = read(path, CONFIG_ID)
+
+    assert [service.key.mark for service in reading.services] == [21]
+    assert reading.completeness is Completeness.SUSPECT
+    assert all("Permission denied" in problem.message for problem in reading.problems)
+    assert not any(problem.fatal for problem in reading.problems)
 
 
 def test_an_include_that_cannot_be_read_makes_it_suspect(
