@@ -494,6 +494,11 @@ GROUPS = [
 
 EXPANSIONS = [
     Case(
+        "a line that grows by a letter each time that it is looked at",
+        "$B=\\${A}\\\n\n$A=$B${_HASH}\n$A\n" + server(8),
+        "inet 8",
+    ),
+    Case(
         "a line that comes back to what it was, each time that it is looked at",
         "$B=\\\n${A} \\\nalpha\n$A=$B ${_HASH}\n$A\n" + server(8),
         "",

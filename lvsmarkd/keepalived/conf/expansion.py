@@ -20,9 +20,9 @@ SPECIAL = re.compile(r"[@$~]")
 
 _BLANK = re.compile(r"[ \t]")
 _SIZE = 2**64
-_LOOKS = 1_000
-"""Looks at one line after which it comes back to what it was, and keepalived hangs: each look but
-the first is at what the last one put in."""
+_LOOKS = 3_000
+"""Looks at one line after which it comes back to what it was, and keepalived hangs: one that grows
+by a letter with each look has room for a thousand."""
 _NUMBERS = 63
 """Bytes of a sequence's numbers that keepalived has room for."""
 
