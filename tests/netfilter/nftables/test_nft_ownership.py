@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from lvsmarkd.netfilter.nftables.contents import read_contents
 from lvsmarkd.netfilter.nftables.objects import Elements, NftTable, TableFlag
 from lvsmarkd.netfilter.nftables.ownership import Ownership, ownership, supported_flags
 from lvsmarkd.netfilter.nftables.transaction import RefusedError, WhyRefused, write
+from tests.harness.daemon import until
 from tests.harness.netns import as_nobody, run
 from tests.harness.nft import EDITIONS, Nft
 from tests.harness.nft_tables import HOSTS, OURS, PRE, addr
@@ -195,16 +195,13 @@ def test_a_daemon_that_is_killed_leaves_what_persists_and_takes_the_rest_along(
         text=True,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
     )
-    assert child.stdout is not None
-    assert child.stdout.readline() == "made\n"
-    with NfTablesSocket() as kernel:
-        assert whose(kernel, kernel.port) is Ownership.OTHERS
-        child.kill()
+    with child, NfTablesSocket() as kernel:
+        try:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "made\n"
+            assert whose(kernel, kernel.port) is Ownership.OTHERS
+        finally:
+            child.kill()
         child.wait()
-        child.stdout.close()
         expected = Ownership.ORPHAN if persists else Ownership.ABSENT
-        for _ in range(50):
-            if whose(kernel, kernel.port) is expected:
-                break
-            time.sleep(0.1)
-        assert whose(kernel, kernel.port) is expected
+        until(lambda: whose(kernel, kernel.port) is expected, f"it to be {expected}")
