@@ -1,9 +1,7 @@
 """All that is in one table of nf_tables, read from the kernel as it was at one generation."""
 
 import errno
-from collections.abc import Iterator, Mapping
-
-from msgspec import Struct, field
+from collections.abc import Iterator
 
 from lvsmarkd.kernel.netlink import attributes
 from lvsmarkd.kernel.nf_tables_batch import NFGENMSG, SUBSYSTEM
@@ -13,34 +11,16 @@ from lvsmarkd.netfilter.nftables.datatypes import Value, packed_key
 from lvsmarkd.netfilter.nftables.element_wire import key_parts, read_elements
 from lvsmarkd.netfilter.nftables.object_wire import NAME, TABLE, read_chain, read_rule, read_table
 from lvsmarkd.netfilter.nftables.objects import (
-    NftChain,
     NftElement,
     NftRule,
     NftSet,
-    NftTable,
+    TableContents,
     TableId,
-    UnknownChain,
-    UnknownSet,
 )
 from lvsmarkd.netfilter.nftables.set_wire import read_set
 
 _GETTABLE, _GETCHAIN, _GETRULE, _GETSET, _GETSETELEM = 1, 4, 7, 10, 13  # NFT_MSG_*
 _SET_ELEMENTS = 3  # NFTA_SET_ELEM_LIST_ELEMENTS
-
-
-class TableContents(Struct, frozen=True):
-    """A table with all that is in it, at a generation. ``table`` is None where there is none.
-
-    Rules are in the order in which packets meet them, by the name of their chain; elements are
-    sorted by their keys, by the name of their set.
-    """
-
-    generation: int
-    table: NftTable | None = None
-    chains: tuple[NftChain | UnknownChain, ...] = ()
-    sets: tuple[NftSet | UnknownSet, ...] = ()
-    rules: Mapping[str, tuple[NftRule, ...]] = field(default_factory=dict)
-    elements: Mapping[str, tuple[NftElement, ...]] = field(default_factory=dict)
 
 
 def read_contents(
@@ -92,7 +72,7 @@ def _contents(kernel: NfTablesSocket, table: TableId, generation: int) -> TableC
         (found,) = kernel.ask(SUBSYSTEM | _GETTABLE, question)
     except OSError as error:
         if error.errno == errno.ENOENT:
-            return TableContents(generation)
+            return TableContents(generation=generation)
         raise
     chains = [read_chain(each) for each in _dump(kernel, _GETCHAIN, table)]
     sets = [read_set(each) for each in _dump(kernel, _GETSET, table)]
@@ -100,12 +80,12 @@ def _contents(kernel: NfTablesSocket, table: TableId, generation: int) -> TableC
     for rule in map(read_rule, _dump(kernel, _GETRULE, table)):
         rules.setdefault(rule.chain, []).append(rule)
     return TableContents(
-        generation,
         read_table(found),
         tuple(chains),
         tuple(sets),
         {chain: tuple(those) for chain, those in rules.items()},
         {each.name: _elements(kernel, each) for each in sets if isinstance(each, NftSet)},
+        generation,
     )
 
 

@@ -4,10 +4,10 @@ Two that are equal do the same: what was counted and the handles of rules are no
 handle is the kernel's, and 0 in what is to be made.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntFlag, StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from lvsmarkd.kernel.nf_tables import NftFamily
 from lvsmarkd.model.rule import Hook
@@ -194,3 +194,19 @@ class Elements(Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{len(self.elements)} elements of {self.of}"
+
+
+class TableContents(Struct, frozen=True):
+    """A table with all that is in it: as it is to be, or as it was at a ``generation``. Where there
+    is none, ``table`` is None.
+
+    Rules are in the order in which packets meet them, by the name of their chain; elements are
+    sorted by their keys, by the name of their set.
+    """
+
+    table: NftTable | None = None
+    chains: tuple[NftChain | UnknownChain, ...] = ()
+    sets: tuple[NftSet | UnknownSet, ...] = ()
+    rules: Mapping[str, tuple[NftRule, ...]] = field(default_factory=dict)
+    elements: Mapping[str, tuple[NftElement, ...]] = field(default_factory=dict)
+    generation: int = 0

@@ -20,9 +20,9 @@ from lvsmarkd.kernel.nf_tables_batch import (
 from lvsmarkd.kernel.nf_tables_socket import NfTablesSocket
 from lvsmarkd.kernel.nf_tables_writer import NfTablesWriter
 from lvsmarkd.netfilter.nftables.changes import NftChange, Prepared, prepared
-from lvsmarkd.netfilter.nftables.contents import TableContents, read_contents
+from lvsmarkd.netfilter.nftables.contents import read_contents
 from lvsmarkd.netfilter.nftables.datatypes import key_values
-from lvsmarkd.netfilter.nftables.objects import Elements, NftElement, NftSet, TableId
+from lvsmarkd.netfilter.nftables.objects import Elements, NftElement, NftSet, TableContents, TableId
 
 PATIENCE_SECONDS = 5.0
 

@@ -13,9 +13,16 @@ from lvsmarkd.kernel.nf_tables_writer import NfTablesWriter
 from lvsmarkd.model.service import Family
 from lvsmarkd.netfilter.nftables import matches
 from lvsmarkd.netfilter.nftables.changes import NftChange, add, delete
-from lvsmarkd.netfilter.nftables.contents import TableContents, look_up, read_contents
+from lvsmarkd.netfilter.nftables.contents import look_up, read_contents
 from lvsmarkd.netfilter.nftables.expressions import jump
-from lvsmarkd.netfilter.nftables.objects import Elements, NftElement, NftRule, NftSet, NftTable
+from lvsmarkd.netfilter.nftables.objects import (
+    Elements,
+    NftElement,
+    NftRule,
+    NftSet,
+    NftTable,
+    TableContents,
+)
 from lvsmarkd.netfilter.nftables.transaction import (
     ContendedError,
     RefusedError,
