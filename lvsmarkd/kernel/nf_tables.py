@@ -6,6 +6,7 @@ generation that it was made at (nf_tables_api.c, nf_tables_fill_table_info).
 
 import struct
 from enum import IntEnum
+from threading import Thread
 
 from msgspec import Struct
 
@@ -53,8 +54,13 @@ def named_tables(timeout: float = TIMEOUT_SECONDS) -> NamedTables | Unknown:
     without nf_tables has none.
     """
     try:
-        with NetlinkSocket(_NETLINK_NETFILTER, timeout) as kernel:
+        kernel = NetlinkSocket(_NETLINK_NETFILTER, timeout)
+        try:
             return _tables_of(kernel.steady_dump(_GETTABLE, _NFGENMSG.pack(0, 0, 0)).bodies)
+        finally:
+            # To close it waits for whoever changes nf_tables just now: for seconds, where that is
+            # much (nf_tables_api.c, nft_rcv_nl_event; 4.8 s measured).
+            Thread(target=kernel.close, name="nf_tables", daemon=True).start()
     except NetlinkError as error:
         return Unknown(f"nf_tables' list of tables was not understood: {error}")
     except OSError as error:

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import pytest
 
+from lvsmarkd.kernel.nf_tables import NamedTables, named_tables
 from lvsmarkd.kernel.nf_tables_batch import (
     BatchRefusedError,
     LostRaceError,
@@ -190,13 +191,15 @@ def _hold(seconds: float) -> threading.Thread:
 def test_nobody_waits_for_somebody_elses_transaction_longer_than_he_says() -> None:
     writer = NfTablesWriter(NfTablesSocket())
     reader = NfTablesSocket()
-    holder = _hold(1)
+    holder = _hold(2)
     time.sleep(0.2)
     began = time.monotonic()
     with pytest.raises(KernelHeldError):
         writer.commit(requests(*add(NftTable(OURS))), patience=0.1)
     reader.generation()
+    assert isinstance(named_tables(), NamedTables)
     assert time.monotonic() - began < 1, "nor does who reads"
+    assert holder.is_alive()
     late = writer.submit(requests(*add(HOSTS)))
     holder.join()
     assert late.result(10) is None
