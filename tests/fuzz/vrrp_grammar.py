@@ -132,6 +132,23 @@ def instance(chance: Random, number: int) -> Lines:
     return [f"vrrp_instance {name} {{", *inside, "}"]
 
 
+_AROUND = (
+    *("vrrp_sync_group G", "vrrp_sync_group G", "vrrp_sync_group H", "vrrp_sync_group"),
+    *("track_group G", "track_group G", "track_group G H"),
+)
+
+
+def around(chance: Random) -> Lines:
+    """A block of another kind that has a name, mostly well formed."""
+    inside: Lines = []
+    for _ in range(chance.choice((0, 1, 1, 2))):
+        inside += ["group {", *chance.sample(("VI_0", "VI_1", "VI_2"), 2), "}"]
+    if chance.random() < 0.2:
+        inside.insert(chance.randint(0, len(inside)), "x {")
+        inside.append("}")
+    return [chance.choice(_AROUND) + chance.choice((" {",) * 8 + ("", ' "{"')), *inside, "}"]
+
+
 def vrrp_document(chance: Random) -> Lines:
     """Several instances, with what stands before them."""
     lines: Lines = []
@@ -140,5 +157,7 @@ def vrrp_document(chance: Random) -> Lines:
     if chance.random() < 0.2:
         lines += [f"$V={virtual_address(chance, 4)}", f"$W={plain_address(chance)}"]
     for number in range(chance.choice((1, 1, 2, 2, 3))):
+        if chance.random() < 0.1:
+            lines += around(chance)
         lines += instance(chance, number)
     return lines

@@ -516,21 +516,21 @@ STRUCTURE = [
         "two names and a quoted brace, and nothing before",
         f'vrrp_instance A x"{{"\n {vips(V4)}\n}}\n{instance(vips(V4))}',
         DOUBTFUL,
-        says="may crash on its block",
+        says="may crash on it, so",
         since={(2, 2, 8): V4_ALONE},
     ),
     InstanceCase(
         "a brace in quotes for a name, and nothing before",
         f'vrrp_instance"{{"\n {vips(V4)}\n}}\n{instance(vips(V4))}',
         DOUBTFUL,
-        says="may crash on its block",
+        says="may crash on it, so",
         since={(2, 2, 8): V4_ALONE},
     ),
     InstanceCase(
         "no name, no brace, and nothing before",
         "vrrp_instance\n native_ipv6\n}\n",
         DOUBTFUL,
-        says="may crash on its block",
+        says="may crash on it, so",
         since={(2, 2, 8): ""},
     ),
     InstanceCase(
@@ -545,6 +545,21 @@ STRUCTURE = [
         "vrrp_sync_group G {\n group {\n VI_1\n VI_2\n }\n group {\n VI_3\n }\n"
         f"{instance(vips(V4))}}}\n{instance(vips(V4), 'VI_2', router=52)}",
         "VI_1 inet 192.0.2.10;VI_2 inet 192.0.2.10",
+    ),
+    InstanceCase(
+        "addresses of an instance that is there already, behind a quoted brace",
+        f'{instance(vips(V4))}vrrp_instance VI_1 "{{"\n {vips("192.0.2.11")}\n'
+        f"{instance(vips('192.0.2.12'), 'VI_2', router=52)}}}\n",
+        "VI_1 inet 192.0.2.10 192.0.2.11 192.0.2.12",
+        since={(2, 2, 8): "VI_1 inet 192.0.2.10;VI_2 inet 192.0.2.12"},
+    ),
+    InstanceCase(
+        "a sync group without a name, behind a quoted brace",
+        f'vrrp_sync_group "{{"\n group {{\n VI_1\n }}\n{instance(vips(V4))}}}\n'
+        f"{instance(vips(V4), 'VI_2', router=52)}",
+        DOUBTFUL,
+        says="may crash on it",
+        since={(2, 2, 8): "VI_1 inet 192.0.2.10;VI_2 inet 192.0.2.10"},
     ),
     InstanceCase(
         "in a track group without a name, and in one without its brace",

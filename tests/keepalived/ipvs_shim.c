@@ -103,8 +103,11 @@ int epoll_wait(int epoll, struct epoll_event *events, int size, int timeout)
 	if (getenv("ORACLE_STAYS"))
 		return REAL(epoll_wait)(epoll, events, size, timeout);
 	if (ipvs_socket || (getenv("ORACLE_INSTANCES") && getpid() != oracle_parent)) {
-		/* The child that is asked: its parent goes first, or it would mourn. */
-		kill(getppid(), SIGKILL);
+		/* The child that is asked: its parent goes first, or it would mourn. Where that is gone
+		 * already, we belong to the one that stands by.
+		 */
+		if (getppid() == oracle_parent)
+			kill(oracle_parent, SIGKILL);
 		_exit(0);
 	}
 	/* The parent, which has found nothing at all for its child and so started none. */

@@ -55,6 +55,13 @@ class BlockHandler:
         before it: it is read as if the header had been valid (lib/parser.c, skip_block).
         """
 
+    def ignores(self, block: str) -> bool:
+        """Whether a block's keywords are not looked at, since what they are about is not there:
+        their blocks of values are lines like any other then (2.2.8: lib/parser.c, process_stream).
+        """
+        del block
+        return False
+
     def skipped(self, opener: LogicalLine, line: LogicalLine) -> None:
         """A line in the block of ``opener``, skipped or left to another process."""
 
@@ -137,7 +144,7 @@ class _BlockParser:
             case Body.VALUES:
                 if handler.line(block, line):
                     self._skip_from(line, braces=-1)
-                else:
+                elif not handler.ignores(block):
                     self._values(word, line)
             case Body.PASSED_OVER:
                 handler.line(block, line)

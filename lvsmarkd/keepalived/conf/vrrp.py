@@ -39,6 +39,7 @@ from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.service import Network
 
 _NAMED = frozenset({SYNC_GROUP, TRACK_GROUP})
+_NAMED_OR_INSTANCE = _NAMED | {VRRP_INSTANCE}
 _BYTES = ("utf-8", "surrogateescape")
 _BFD_NAME = 32
 """Bytes of a bfd_instance's name and its NUL (BFD_INAME_MAX)."""
@@ -92,6 +93,8 @@ class _Vrrp(BlockHandler):
         self._names: dict[str, set[str]] = {}
         self._has_group = False
         """Of the sync group that is open: it takes no second one."""
+        self._headless = False
+        """Its header is invalid, and its block is not skipped."""
         self._open: OpenInstance | None = None
         self.structure = StructureProblems(complaints, UnknownWords(VRRP, dialect))
 
@@ -141,6 +144,15 @@ class _Vrrp(BlockHandler):
         if block in OWN_BLOCKS and (block != VRRP_INSTANCE or self._open is not None):
             self.structure.missing_open(block, line, ())
 
+    def not_skipped(self, block: str, line: LogicalLine) -> None:
+        self._headless = block in _NAMED
+        if self._headless:
+            self._doubt(line)
+
+    def ignores(self, block: str) -> bool:
+        headless = self._headless if block in _NAMED else self._open is None
+        return not self._dialect.keeps_closed_blocks and block in _NAMED_OR_INSTANCE and headless
+
     def _top(self, line: LogicalLine) -> bool:
         """Whether the block of a line at top level is skipped: of what has no name of its own
         (vrrp_parser.c, vrrp_sync_group_handler, static_track_group_handler; vrrp_track.c,
@@ -149,7 +161,7 @@ class _Vrrp(BlockHandler):
         word, *names = line.words
         if word == VRRP_INSTANCE:
             return not self._opens(line)
-        self._has_group = False
+        self._has_group = self._headless = False
         if word not in _NAMED and word != BFD_INSTANCE:
             return False
         known = self._names.setdefault(word, set())
@@ -202,8 +214,8 @@ class _Vrrp(BlockHandler):
         if line is not None and self._dialect.keeps_closed_blocks and not self.doubtful:
             self.doubtful = True
             message = (
-                "the vrrp_instance around this line is skipped, and keepalived may crash on its "
-                "block, so that nothing is balanced: give it a name, and its '{' and '}'"
+                "the block around this line is skipped, and keepalived may crash on it, so that "
+                "nothing is balanced: give it a name of its own, and its '{' and '}'"
             )
             self._problems.append(Problem(line.origin, message))
 
