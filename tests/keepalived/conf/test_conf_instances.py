@@ -22,7 +22,7 @@ def test_instances_of_a_configuration(case: InstanceCase, version: Version, tmp_
 
     told = [f"{problem.origin.line}: {problem.message}" for problem in reading.problems]
     if case.doubtful(version):
-        assert (reading.completeness, case.says) == (Completeness.SUSPECT, "may crash on it, so")
+        assert (reading.completeness, case.says) == (Completeness.SUSPECT, "may crash on it")
         assert any(case.says in each for each in told), told
         return
     expected = case.expected_of(version)
