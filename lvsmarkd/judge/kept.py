@@ -1,6 +1,6 @@
 """What is kept of the last good state where a file is not whole, or what it declares is refused."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -48,19 +48,24 @@ def kept_flows(
 
 
 def kept_instances(
-    now: Iterable[VrrpInstance], before: Iterable[VrrpInstance]
+    now: Iterable[VrrpInstance], before: Collection[VrrpInstance]
 ) -> tuple[VrrpInstance, ...]:
-    """The instances of a file that is not whole, with what is known of them and of others."""
-    known = {each.name: each for each in before}
+    """The instances of a file that is not whole, with what is known of them and of others: the
+    addresses that no instance has now.
+    """
+    now = tuple(now)
+    taken = {vip for each in now for vip in each.vips}
+    left = {each.name: tuple(vip for vip in each.vips if vip not in taken) for each in before}
+    known = {each.name: each for each in before if left[each.name] or not each.vips}
     found = []
     for each in now:
         old = known.pop(each.name, None)
-        if old is not None and each.vips:
-            vips = tuple(dict.fromkeys((*each.vips, *old.vips)))
-            found.append(replace(each, vips=vips))
+        if old is None:
+            found.append(each)
         else:
-            found.append(old or each)
-    return (*found, *known.values())
+            settled = each if each.vips else old
+            found.append(replace(settled, vips=(*each.vips, *left[each.name])))
+    return (*found, *(replace(each, vips=left[each.name]) for each in known.values()))
 
 
 def _besides(known: Flows, used: Flows) -> dict[ServiceKey, tuple[DeclaredFlow, ...]]:

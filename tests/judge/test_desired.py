@@ -82,6 +82,12 @@ def test_the_instances_that_a_cut_off_file_has_lost_are_known_and_speak_vrrp() -
     assert now.instances == (first, second)
     assert now.rules == before.rules
 
+    renamed = replace(first, name="VI_9")
+    assert desired(_cut(80, instances=(renamed,)), Declared(WEB), Options(), now).instances == (
+        renamed,
+        second,
+    )
+
 
 def test_a_suspect_reading_still_brings_new_services() -> None:
     before = want(WEB)
