@@ -23,6 +23,7 @@ _SIZE = 2**64
 _LOOKS = 3_000
 """Looks at one line after which it comes back to what it was, and keepalived hangs: one that grows
 by a letter with each look has room for a thousand."""
+_LATER_LOOKS = 10
 _NUMBERS = 63
 """Bytes of a sequence's numbers that keepalived has room for."""
 
@@ -70,6 +71,7 @@ class Expander:
         self._rests: list[_Rest] = []
         self._unfinished: Definition | None = None
         self._at = Origin("")
+        self._looks = _LOOKS
         self._definitions = Definitions(self.context)
 
     @property
@@ -109,7 +111,8 @@ class Expander:
         if not SPECIAL.search(text):
             return text
         self._at = origin
-        for _ in range(_LOOKS):
+        waiting = len(self._rests)
+        for _ in range(self._looks):
             text = self._conditioned(text)
             if not text or self._consumed(text, origin, directory):
                 return ""
@@ -118,6 +121,9 @@ class Expander:
             text, again = self._substituted(text, origin, directory)
             if not again:
                 return text
+        # It does not come to what follows, of this line and of others: we look for annotations.
+        del self._rests[waiting:]
+        self._looks = _LATER_LOOKS
         raise KeepalivedStops(_endless(origin))
 
     def end(self) -> int:

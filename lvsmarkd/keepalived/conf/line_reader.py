@@ -53,20 +53,23 @@ class LineReader(Struct):
     """Every ``{`` that no ``}`` has closed yet."""
     exceeded: bool = False
     """There was more than is read."""
+    _at: SourceLine | None = None
+    """The line that was read last: what comes of it may still be to come."""
 
     def items(self) -> Iterator[Item]:
-        """All of them, read while they are asked for."""
+        """All of them, read while they are asked for; behind a line that stops keepalived, the
+        others.
+        """
         expander, files = self.expander, self.files
-        at: SourceLine | None = None
         while True:
             expanded = expander.waiting()
             if expanded is None:
-                at = files.line()
+                self._at = at = files.line()
                 if at is None:
                     return
                 text = at.text
             else:
-                text = expanded
+                text, at = expanded, self._at
                 if at is None or self._too_much(text, at):
                     return
             if text:

@@ -27,7 +27,7 @@ from lvsmarkd.model.keepalived import SeenFiles
 from lvsmarkd.model.origin import Origin, Problem
 from lvsmarkd.model.unknown import Unknown
 
-_STOPS = 100
+_STOPS = 1_000
 """Lines at which keepalived would stop, behind which we read on."""
 
 
