@@ -1,14 +1,26 @@
 """What packets meet besides the rules of the firewall that keeps ours, and the host around it."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from lvsmarkd.kernel.addresses import first_addresses
 from lvsmarkd.kernel.local_routes import local_routes
 from lvsmarkd.kernel.network import forwards_ipv4, links_up
+from lvsmarkd.kernel.queues import listened_queues
 from lvsmarkd.kernel.rules import route_lookups
-from lvsmarkd.model.host import LOCAL_TABLE, HostView, LocalRoute, RouteLookup
+from lvsmarkd.kernel.sockets import listening_ports
+from lvsmarkd.model.host import (
+    LOCAL_TABLE,
+    HostView,
+    ListeningPort,
+    LocalRoute,
+    RouteLookup,
+)
+from lvsmarkd.model.rule_spec import NeedsSocket
+from lvsmarkd.model.ruleset import Ruleset
+from lvsmarkd.model.service import Address, Family
 from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.whole_ruleset import WholeRuleset
@@ -22,6 +34,9 @@ class Surroundings(Struct):
     routes: Callable[[], tuple[LocalRoute, ...] | Unknown] = local_routes
     lookups: Callable[[], tuple[RouteLookup, ...] | Unknown] = route_lookups
     forwards: Callable[[Collection[str]], bool | None] = forwards_ipv4
+    addresses: Callable[[], Mapping[tuple[str, Family], Address | None] | Unknown] = first_addresses
+    queues: Callable[[], frozenset[int] | None] = listened_queues
+    sockets: Callable[[], frozenset[ListeningPort] | Unknown] = listening_ports
 
     def see(self, seen: Snapshot) -> Snapshot:
         """The same with all that packets meet on their way to IPVS. Raises nothing that is the
@@ -31,12 +46,21 @@ class Surroundings(Struct):
         if not seen.ruleset.tables and not seen.whole:
             return replace(seen, host=host)  # the firewall did not answer: little is known
         whole = self.ruleset.complete(seen.ruleset)
+        if _asks_sockets(whole):
+            sockets = self.sockets()
+            host = replace(host, sockets=None if isinstance(sockets, Unknown) else sockets)
         return replace(seen, ruleset=whole, host=host, is_complete=True)
 
     def _host(self) -> HostView:
         routes, lookups = self.routes(), self.lookups()
         interfaces = frozenset(self.interfaces())
-        host = HostView(interfaces, forwards=self.forwards(interfaces))
+        addresses = self.addresses()
+        host = HostView(
+            interfaces,
+            forwards=self.forwards(interfaces),
+            first_addresses=None if isinstance(addresses, Unknown) else addresses,
+            queues=self.queues(),
+        )
         if isinstance(routes, Unknown):
             return host
         return replace(
@@ -45,3 +69,14 @@ class Surroundings(Struct):
             other_routes=tuple(each for each in routes if each.table != LOCAL_TABLE),
             lookups=None if isinstance(lookups, Unknown) else lookups,
         )
+
+
+def _asks_sockets(ruleset: Ruleset) -> bool:
+    """Whether some rule hands packets to sockets: else nobody need ask for these."""
+    return any(
+        isinstance(effect, NeedsSocket)
+        for table in ruleset.readable()
+        for chain in table.chains.values()
+        for rule in chain.rules
+        for effect in rule.spec.effects
+    )

@@ -1,10 +1,11 @@
 """What of the host decides on packets' way."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 
-from lvsmarkd.model.service import MAX_MARK, Family, Network
+from lvsmarkd.model.fields import Interval
+from lvsmarkd.model.service import MAX_MARK, Address, Family, Network
 
 _NOBODYS = frozenset({"lo"})
 """By it comes what the host itself sends."""
@@ -49,11 +50,20 @@ class RouteLookup(Struct, frozen=True):
         return (self.value, self.mask, self.inverted) == (mark, MAX_MARK, False)
 
 
+class ListeningPort(Struct, frozen=True):
+    """A port at which a socket of this host waits."""
+
+    protocol: int
+    port: int
+
+
 class HostView(Struct, frozen=True):
     """``interfaces`` that packets of clients may come by; ``local`` is what is delivered to this
     host, whatever its mark. ``other_routes`` are the routes of other tables that would deliver it,
     ``lookups`` the rules that lead there. ``forwards`` says whether some interface forwards what
-    comes by it and is for others, of IPv4. None: not known.
+    comes by it and is for others, of IPv4. ``first_addresses`` has for each interface the address
+    that the kernel lists first, None where it has none; ``queues`` are those at which a program
+    listens for packets (NFQUEUE), ``sockets`` the ports at which sockets wait. None: not known.
     """
 
     interfaces: frozenset[str] | None = None
@@ -61,6 +71,9 @@ class HostView(Struct, frozen=True):
     other_routes: tuple[LocalRoute, ...] = ()
     lookups: tuple[RouteLookup, ...] | None = None
     forwards: bool | None = None
+    first_addresses: Mapping[tuple[str, Family], Address | None] | None = None
+    queues: frozenset[int] | None = None
+    sockets: frozenset[ListeningPort] | None = None
 
     def entries(self, named: frozenset[str]) -> frozenset[str]:
         """The interfaces that packets may come by: where they are not known, or none is up yet,
@@ -69,6 +82,14 @@ class HostView(Struct, frozen=True):
         if self.interfaces:
             return self.interfaces
         return named - _NOBODYS | {ANY_INTERFACE}
+
+    def listens_at(self, queues: Interval) -> bool | None:
+        """Whether a program listens at each of these queues; None: at some, or not known."""
+        if self.queues is None:
+            return None
+        span = range(int(queues.first), int(queues.last) + 1)
+        heard = sum(number in span for number in self.queues)
+        return heard == len(span) if heard in {0, len(span)} else None
 
     def local_by(self, tables: Collection[int]) -> tuple[Network, ...]:
         """What may be delivered here of packets that rules lead to these routing tables."""

@@ -131,7 +131,8 @@ class Verdict(StrEnum):
     STOLEN = "stolen"
     """Something else answers in the packet's place (SYNPROXY)."""
     SOCKET = "socket"
-    """It is given to a socket of this host that it was not sent to (TPROXY)."""
+    """It is noted for a socket of this host that it was not sent to (TPROXY), and goes on to the
+    next base chain: IPVS sees it as it was sent."""
 
 
 class SetConnmark(Struct, frozen=True):
@@ -244,17 +245,44 @@ class ConntrackTemplate(Struct, frozen=True):
 class TranslateDestination(Struct, frozen=True):
     """Send the connection to another destination (DNAT, REDIRECT). ``address`` is None where it
     stays, or where ``here`` says that it becomes one of this host's own, or where the text does
-    not tell (``is_untold``); ``port`` likewise.
+    not tell (``is_untold``); ``port`` likewise. ``keeps_host``: the address is a network's, where
+    each packet goes to the host that it was sent to (NETMAP). ``shifts_port``: which of several
+    ports is reckoned from the one that it was sent to; else one that is among them stays.
     """
 
     address: Interval | None = None
     port: Interval | None = None
     here: bool = False
     is_untold: bool = False
+    keeps_host: bool = False
+    shifts_port: bool = False
 
     def __str__(self) -> str:
         to = "to this host" if self.here else f"to {self.address}" if self.address else "elsewhere"
         return f"send {to}" + (f" port {self.port}" if self.port else "")
+
+
+class NeedsListener(Struct, frozen=True):
+    """Where no program listens at these queues what follows does not happen: the packet is let
+    through to the next base chain (``bypass``), or dropped (nf_queue.c; measured).
+    """
+
+    queues: Interval
+    bypass: bool = False
+
+    def __str__(self) -> str:
+        return f"whether a program listens at queue {self.queues}"
+
+
+class NeedsSocket(Struct, frozen=True):
+    """Where no socket waits for it at the port the packet is dropped; else what follows happens,
+    and it goes on as it was sent: IPVS sees it (xt_TPROXY.c; measured).
+    """
+
+    port: int
+
+    def __str__(self) -> str:
+        return f"whether a transparent socket listens at port {self.port or 'of the packet'}"
 
 
 class UnknownTarget(Struct, frozen=True):
@@ -283,7 +311,8 @@ GO_ON = Other("continue")
 _Marking = SetMark | SetConnmark | SaveMark | RestoreMark | MapMark
 _Untold = SetsUnknownMark | SetsUnknownConnmark | UnknownTarget | Other
 _Tracking = Untrack | ConntrackTemplate | TranslateDestination
-Effect = Verdict | Jump | VerdictMap | When | _Marking | _Tracking | _Untold
+_Programs = NeedsListener | NeedsSocket
+Effect = Verdict | Jump | VerdictMap | When | _Marking | _Tracking | _Programs | _Untold
 
 
 class RuleSpec(Struct, frozen=True):

@@ -44,7 +44,11 @@ _SILENT = frozenset(
 )
 """Matches that match nothing by themselves: their options do. Others (socket, rpfilter …) narrow
 a rule by their mere name."""
-_WHOLE = {"addrtype": frozenset({"--src-type", "--dst-type"}), "set": frozenset({"--match-set"})}
+_WHOLE = {
+    "addrtype": frozenset({"--src-type", "--dst-type"}),
+    "set": frozenset({"--match-set"}),
+    "recent": frozenset({"--set", "--name", "--mask", "--rsource", "--rdest"}),
+}
 """Matches that have further options which change what these say: with one, none is understood."""
 _BY_NAME = {"rpfilter": (Field.REVERSE_ROUTE, "FOUND"), "socket": (Field.SOCKET, "FOUND")}
 """Matches that ask one thing, however their options refine it; ``--invert`` negates."""
@@ -238,6 +242,17 @@ def _type_of(what: Field) -> "_Reader":
     return read
 
 
+def _noted(draft: _IptablesRuleDraft, option: Option) -> None:
+    """``recent --set`` notes the sender and holds for each packet (xt_recent.c, recent_mt)."""
+    if option.negated:
+        draft.conditions.append(FieldTest(Field.PROTOCOL, ()))
+
+
+def _as_it_is(draft: _IptablesRuleDraft, option: Option) -> None:
+    """An option by which a match that is understood holds no more and no less."""
+    del draft, option
+
+
 def _in_set(draft: _IptablesRuleDraft, option: Option) -> None:
     name, directions = option.values
     lookup = Lookup(name, directions=tuple(directions.split(",")))
@@ -275,4 +290,9 @@ _READERS: dict[tuple[str, str], _Reader] = {
     ("addrtype", "--dst-type"): _type_of(Field.DESTINATION_TYPE),
     ("addrtype", "--src-type"): _type_of(Field.SOURCE_TYPE),
     ("set", "--match-set"): _in_set,
+    ("recent", "--set"): _noted,
+    ("recent", "--name"): _as_it_is,
+    ("recent", "--mask"): _as_it_is,
+    ("recent", "--rsource"): _as_it_is,
+    ("recent", "--rdest"): _as_it_is,
 }

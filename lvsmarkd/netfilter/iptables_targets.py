@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
+from itertools import pairwise
 
 from lvsmarkd.model.fields import Interval
 from lvsmarkd.model.ports import MAX_PORT
@@ -12,6 +13,8 @@ from lvsmarkd.model.rule_spec import (
     Jump,
     Lookup,
     MapMark,
+    NeedsListener,
+    NeedsSocket,
     Other,
     RestoreMark,
     SaveMark,
@@ -32,7 +35,6 @@ _ENDS: dict[str, tuple[Effect, ...]] = {
     "TARPIT": (Verdict.DROP,),
     "RETURN": (Verdict.RETURN,),
     "QUEUE": (Verdict.QUEUE,),
-    "NFQUEUE": (Verdict.QUEUE,),
     "SYNPROXY": (Verdict.STOLEN,),
     "HMARK": (SetsUnknownMark("HMARK"),),
     "NOTRACK": (Untrack(),),
@@ -85,7 +87,9 @@ def _understood(target: str, said: Sequence[str]) -> tuple[Effect, ...] | None:
         case "CONNMARK":
             return (_connmark(said),)
         case "TPROXY":
-            return (SetsUnknownMark("TPROXY"), Verdict.SOCKET)
+            return _to_socket(said)
+        case "NFQUEUE":
+            return NeedsListener(_queues(said), "--queue-bypass" in said), Verdict.QUEUE
         case "SET" if "--map-mark" in said:
             at = said.index("--map-set")
             return (MapMark(Lookup(said[at + 1], (), tuple(said[at + 2].split(",")))),)
@@ -98,11 +102,29 @@ def _understood(target: str, said: Sequence[str]) -> tuple[Effect, ...] | None:
         case "NETMAP":
             # The rest of the address stays; at POSTROUTING, behind IPVS, the source is meant.
             to = ip_network(said[said.index("--to") + 1], strict=False)
-            return (TranslateDestination(Interval(to.network_address, to.broadcast_address)),)
+            network = Interval(to.network_address, to.broadcast_address)
+            return (TranslateDestination(network, keeps_host=True),)
         case "REDIRECT":
             port = said[said.index("--to-ports") + 1] if "--to-ports" in said else ""
             return (TranslateDestination(port=_ports(port), here=True),)
     return None
+
+
+def _to_socket(said: Sequence[str]) -> tuple[Effect, ...]:
+    """``--on-port 50080 [--on-ip ADDRESS] [--tproxy-mark VALUE[/MASK]]``."""
+    words = dict(zip(said[::2], said[1::2], strict=False))
+    socket = NeedsSocket(int(words["--on-port"]))
+    if "--tproxy-mark" not in words:
+        return socket, Verdict.SOCKET
+    value, mask = masked(words["--tproxy-mark"])
+    return socket, SetMark(value, mask), Verdict.SOCKET
+
+
+def _queues(said: Sequence[str]) -> Interval:
+    """``--queue-num 7``, ``--queue-balance 0:3``; nothing is the first."""
+    words = dict(pairwise(said))
+    first, _, last = words.get("--queue-balance", words.get("--queue-num", "0")).partition(":")
+    return Interval(int(first), int(last or first))
 
 
 def _destination(said: Sequence[str]) -> TranslateDestination:
@@ -121,7 +143,7 @@ def _destination(said: Sequence[str]) -> TranslateDestination:
         addresses, _, port = text.partition(":")
     first, _, last = addresses.partition("-")
     to = Interval(ip_address(first), ip_address(last or first)) if first else None
-    return TranslateDestination(to, _ports(port))
+    return TranslateDestination(to, _ports(port), shifts_port="/" in port)
 
 
 def _ports(text: str) -> Interval | None:

@@ -16,6 +16,7 @@ from lvsmarkd.model.rule_spec import (
     FieldTest,
     Jump,
     MarkTest,
+    NeedsListener,
     Opaque,
     Other,
     RuleSpec,
@@ -26,6 +27,7 @@ from lvsmarkd.model.rule_spec import (
     TranslateDestination,
     UnknownTarget,
     Untrack,
+    Verdict,
     VerdictMap,
     When,
 )
@@ -159,6 +161,8 @@ def _effects_of(name: str, value: object) -> tuple[Effect, ...]:
             return (Untrack(),)
         case (("dnat" | "redirect"), _):
             return (_destination(value, here=name == "redirect"),)
+        case "queue", _:
+            return _queue(value)
         case _ if name in VERDICTS:
             return (VERDICTS[name],)
         case _ if name in _ACTIONS:
@@ -171,6 +175,17 @@ _ACTIONS = frozenset(
     {"snat", "masquerade", "set", "flow", "dup", "fwd", "meter"}
     | {"ct helper", "ct timeout", "ct expectation", "secmark", "map"}
 )
+
+
+def _queue(value: object) -> tuple[Effect, ...]:
+    """``{"num": 7 or a range, "flags": "bypass" or several}``; which queue may be computed."""
+    said = value if isinstance(value, Mapping) else {}
+    flags = said.get("flags") or ()
+    try:
+        queues = _interval(value_of(Field.DESTINATION_PORT, said.get("num", 0)))
+    except NotUnderstoodError:
+        return (Verdict.QUEUE,)
+    return NeedsListener(queues, "bypass" in flags), Verdict.QUEUE
 
 
 def _destination(value: object, *, here: bool) -> TranslateDestination:

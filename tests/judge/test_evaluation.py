@@ -1,8 +1,9 @@
 """What becomes of packets, from rules as iptables and nft list them."""
 
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 import pytest
+from msgspec.structs import replace
 
 from lvsmarkd.judge.evaluation.fates import fates_of
 from lvsmarkd.judge.evaluation.hook_path import hook_path
@@ -11,7 +12,7 @@ from lvsmarkd.judge.evaluation.packet_class import classes_of
 from lvsmarkd.judge.evaluation.sender import Sender
 from lvsmarkd.judge.evaluation.terrain import Terrain
 from lvsmarkd.model.fate import Fate, PacketFate
-from lvsmarkd.model.host import HostView
+from lvsmarkd.model.host import HostView, ListeningPort
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.ports import PortRange
 from lvsmarkd.model.ruleset import Lister, Ruleset, Table, TableKey
@@ -116,7 +117,7 @@ def told(text: str, **more: object) -> str:
          "right"),
         ("pre MARK 80\n"
          "nat PREROUTING -p tcp -j REDIRECT --to-ports 8080", "right"),
-        ("pre -p tcp -j TPROXY --on-port 80", "elsewhere"),
+        ("pre -p tcp -j TPROXY --on-port 80", "unknown"),
         # What an ordinary client's packets are like.
         ("pre MARK 80\nraw PREROUTING -m rpfilter --invert -j DROP", "right"),
         ("pre MARK 80\npre -m socket MARK 1",
@@ -143,6 +144,9 @@ def told(text: str, **more: object) -> str:
          "right"),
         ("pre MARK 80\nin -p tcp -j NFQUEUE --queue-num 1",
          "unknown"),
+        # `recent --set` holds for each packet, and looks for nobody.
+        ("pre -m recent --set --name a --mask 255.255.255.255 --rsource MARK 80", "right"),
+        ("pre MARK 80\npre -m recent ! --set --name a -j DROP", "right"),
         # A rate limit is no loss of the service; chance that takes marks away is one.
         ("pre MARK 80\nfilter :INPUT DROP\n"
          "in -m limit --limit 5/sec -j ACCEPT", "right"),
@@ -351,3 +355,63 @@ def test_a_rate_is_told_whatever_mark_the_packets_come_with(mark: int) -> None:
     text = f"pre MARK {mark}\nin -m limit --limit 9/s -j ACCEPT\nfilter :INPUT DROP"
     (fate,) = fates(saved(text))
     assert (fate.fate is Fate.UNKNOWN, fate.is_limited) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "fate"),
+    [
+        # TPROXY drops what no socket waits for, and lets IPVS see the rest as it was sent.
+        ("pre -j TPROXY --on-port 50080 --tproxy-mark 1",
+         {"sockets": frozenset()}, "dropped"),
+        ("pre -j TPROXY --on-port 50080 --tproxy-mark 1",
+         {"sockets": frozenset({ListeningPort(6, 50080)})}, "unknown"),
+        ("pre MARK 80\npre -j TPROXY --on-port 80", {"sockets": frozenset()}, "dropped"),
+        # A queue at which nobody listens.
+        ("pre MARK 80\nin -j NFQUEUE --queue-num 7", {"queues": frozenset()}, "dropped"),
+        ("pre MARK 80\nin -j NFQUEUE --queue-num 7 --queue-bypass\nin -j DROP",
+         {"queues": frozenset()}, "right"),
+        ("pre MARK 80\nin -j NFQUEUE --queue-balance 0:3",
+         {"queues": frozenset({2})}, "unknown"),
+        ("pre MARK 80\nin -j NFQUEUE --queue-num 7",
+         {"queues": frozenset({7})}, "unknown"),
+        # REDIRECT goes to the first address of the interface; without one it drops.
+        ("pre MARK 80\nnat PREROUTING -p tcp -j REDIRECT\nin -d 10.0.0.1 -j DROP",
+         {"first_addresses": {("eth0", Family.INET): ip_address("10.0.0.1"),
+                              ("eth1", Family.INET): ip_address("10.0.0.1")}}, "dropped"),
+        ("pre MARK 80\nnat PREROUTING -p tcp -j REDIRECT\nin -d 192.0.2.10 -j DROP",
+         {"first_addresses": {("eth0", Family.INET): ip_address("10.0.0.1"),
+                              ("eth1", Family.INET): ip_address("10.0.0.1")}}, "right"),
+        ("pre MARK 80\nnat PREROUTING -p tcp -j REDIRECT",
+         {"first_addresses": {("eth0", Family.INET): None, ("eth1", Family.INET): None}},
+         "dropped"),
+        ("pre MARK 80\nnat PREROUTING -p tcp -j REDIRECT\nin -d 192.0.2.10 -j DROP",
+         {}, "unknown"),
+        # A port that a range has stays, and a network keeps the host.
+        ("pre MARK 80\nnat PREROUTING -p tcp -j REDIRECT --to-ports 80-90\n"
+         "in -p tcp --dport 81:90 -j DROP", {}, "right"),
+        ("pre MARK 80\nnat PREROUTING -j NETMAP --to 10.0.0.0/28", {}, "elsewhere"),
+        ("pre MARK 80\nnat PREROUTING -j NETMAP --to 10.0.0.8/29", {}, "elsewhere"),
+        ("pre MARK 80\nnat PREROUTING -j NETMAP --to 192.0.2.8/29", {}, "right"),
+    ],
+)  # fmt: skip
+def test_what_else_of_the_host_decides(text: str, known: dict[str, object], fate: str) -> None:
+    assert told(text, host=replace(HERE, **known)) == fate
+
+
+@pytest.mark.parametrize(
+    ("hook", "prio", "fate"),
+    [
+        ("prerouting", -201, "unmarked"),
+        ("prerouting", -200, "unknown"),  # conntrack's own: which came first no listing tells
+        ("prerouting", -199, "right"),
+        ("input", 97, "right"),
+        ("input", 98, "right"),  # where IPVS looks for answers of real servers only
+        ("input", 99, "unknown"),
+        ("input", 100, "unmarked"),
+    ],
+)
+def test_where_the_kernel_itself_stands_among_chains(hook: str, prio: int, fate: str) -> None:
+    state = {"left": {"ct": {"key": "state"}}, "op": "==", "right": "new"}
+    marks = {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 80}}
+    found = fates(native(chain("c", hook, prio), rule("c", {"match": state}, marks)))
+    assert [str(each.fate) for each in found] == [fate]

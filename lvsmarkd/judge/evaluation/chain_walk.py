@@ -16,8 +16,9 @@ from lvsmarkd.judge.evaluation.marks import marked
 from lvsmarkd.judge.evaluation.packet_class import PacketClass, Parts
 from lvsmarkd.judge.evaluation.sender import Sender
 from lvsmarkd.judge.evaluation.terrain import Terrain
+from lvsmarkd.judge.evaluation.translation import translated
 from lvsmarkd.judge.evaluation.way import Onward, Parting, Way
-from lvsmarkd.model.ports import MAX_PORT
+from lvsmarkd.model.host import ListeningPort
 from lvsmarkd.model.rule import SetMark
 from lvsmarkd.model.rule_spec import (
     GO_ON,
@@ -26,6 +27,8 @@ from lvsmarkd.model.rule_spec import (
     Element,
     Jump,
     MapMark,
+    NeedsListener,
+    NeedsSocket,
     Opaque,
     RuleSpec,
     TranslateDestination,
@@ -35,15 +38,10 @@ from lvsmarkd.model.rule_spec import (
     When,
 )
 from lvsmarkd.model.ruleset import Table
-from lvsmarkd.model.service import Family
 
 MOST_STEPS = 50_000
 """Rules that one class of packets is taken to, until its way is given up."""
 _DEPTH = 128
-_LAST = {Family.INET: 2**32 - 1, Family.INET6: 2**128 - 1}
-"""The last address."""
-
-
 _WHY = {
     True: "a condition on a destination that is not the one that the packets were sent to",
     False: "a qualifier that is not known here",
@@ -183,6 +181,13 @@ class ChainWalk:
             changed = marked(effect, way.packets)
             if changed is not None:
                 way = way.become(changed)
+            elif isinstance(effect, NeedsSocket):
+                fork = Fork(at.place, effect)
+                if self._waits(effect, way.packets) is False:
+                    yield Verdict.DROP, way.noted(at.place, before)
+                    return
+                yield Verdict.DROP, way.noted(at.place, before).forked(fork)
+                way = way.forked(replace(fork, matched=True))
             elif isinstance(effect, UnknownTarget):
                 fork = Fork(at.place, effect)
                 lost = way.noted(at.place, before).forked(replace(fork, matched=True))
@@ -194,6 +199,16 @@ class ChainWalk:
                 yield from ways
                 return
         yield Onward.NEXT_RULE, way.noted(at.place, before)
+
+    def _waits(self, effect: NeedsSocket, packets: PacketClass) -> bool | None:
+        """Whether a socket waits where packets are handed to; None: it may, or is not the right
+        one.
+        """
+        known = self._terrain.host.sockets
+        if known is None or (not effect.port and packets.low != packets.high):
+            return None
+        at = ListeningPort(packets.protocol, effect.port or packets.low)
+        return None if at in known else False
 
     def _ended(self, at: _At, effects: Sequence[Effect], way: Way) -> Iterator[Parting] | None:
         """What becomes of packets by the first effect, where that decides on their way; None: it
@@ -212,6 +227,8 @@ class ChainWalk:
                 return self._mapped(at, effect, effects[1:], way)
             case TranslateDestination() as effect:
                 return self._translated(at.place, effect, way)
+            case NeedsListener(queues, bypass) if self._terrain.host.listens_at(queues) is False:
+                return iter([(Verdict.ACCEPT if bypass else Verdict.DROP, way)])
             case _:
                 return None
 
@@ -258,32 +275,20 @@ class ChainWalk:
         self, place: Place, effect: TranslateDestination, way: Way
     ) -> Iterator[Parting]:
         """Packets that are sent to another destination: IPVS sees them if that is this host."""
-        packets = replace(way.packets, translated=True)
-        if effect.port is not None and packets.has_ports:
-            ports = int(effect.port.first), int(effect.port.last)
-            packets = replace(packets.at(*ports), port_moved=True)
-        here: bool | None = True
-        if effect.is_untold and not effect.here:
-            here = None
-        if effect.address is not None:
-            first, last = int(effect.address.first), int(effect.address.last)
-            packets = replace(packets.to(first, last), moved=True)
-            version = 4 if self._terrain.family is Family.INET else 6
-            here = self._terrain.host.delivers(version, first, last)
-        elif effect.here or effect.is_untold:
-            packets = replace(packets.to(0, _LAST[self._terrain.family]), moved=True)
-        if effect.is_untold and packets.has_ports:
-            packets = replace(packets.at(0, MAX_PORT), port_moved=True)
-        packets = replace(packets, is_dnat=_differs(packets, way.packets))
-        moved = way.become(packets)
-        if here is None:
-            fork = Fork(place, effect)
-            self.sent_elsewhere.append(moved.forked(replace(fork, matched=True)))
-            yield Verdict.ACCEPT, moved.forked(fork)
-        elif here:
-            yield Verdict.ACCEPT, moved
-        else:
-            self.sent_elsewhere.append(moved)
+        for part in translated(effect, way.packets, self._terrain.host):
+            narrow = way.narrowed(part.before)
+            if part.after is None:
+                yield Verdict.DROP, narrow
+                continue
+            moved = narrow.become(part.after)
+            if part.is_here is None:
+                fork = Fork(place, effect)
+                self.sent_elsewhere.append(moved.forked(replace(fork, matched=True)))
+                yield Verdict.ACCEPT, moved.forked(fork)
+            elif part.is_here:
+                yield Verdict.ACCEPT, moved
+            else:
+                self.sent_elsewhere.append(moved)
 
 
 def _mapped_mark(found: Element | Unsure, packets: PacketClass) -> PacketClass:
@@ -299,16 +304,3 @@ def _mapped_mark(found: Element | Unsure, packets: PacketClass) -> PacketClass:
             return marked(effect, packets) or packets
         case _:
             return replace(packets, mark=None)
-
-
-def _differs(packets: PacketClass, before: PacketClass) -> bool | None:
-    """Whether packets go to another destination than before: conntrack notes no translation that
-    changes nothing (nf_nat_setup_info; measured). None: some, or not known.
-    """
-    spans = (packets.first, packets.last), (before.first, before.last)
-    ports = (packets.low, packets.high), (before.low, before.high)
-    if any(one[1] < other[0] or other[1] < one[0] for one, other in (spans, ports)):
-        return True
-    alike = all(one == other and one[0] == one[1] for one, other in (spans, ports))
-    same_port = not packets.port_moved and spans[0] == spans[1] and spans[0][0] == spans[0][1]
-    return False if alike or same_port or not (packets.moved or packets.port_moved) else None

@@ -84,7 +84,8 @@ def _together(ends: list[End], mark: int, entered: frozenset[str]) -> Iterator[P
             yield from _told(end, _fate(end, mark), entered)
         return
     fork = _deciding(ends, mark)
-    for end in _distinct(ends):
+    # Told are the steps of the way on which the mark is there in the end, if there is one.
+    for end in _distinct(sorted(ends, key=lambda end: _fate(end, mark) is Fate.RIGHT)):
         hides = _ref(fork.place) if fork is not None else None
         for packets in _sent(end.sent, entered):
             fate = Fate.UNKNOWN

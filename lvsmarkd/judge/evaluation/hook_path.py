@@ -1,7 +1,8 @@
 """What packets meet on their way to IPVS: the base chains, in the order in which they are met.
 
-This is where the order of hooks is decided. IPVS takes packets at LOCAL_IN, at priorities 98 and 99
-(net/netfilter/ipvs/ip_vs_core.c): what is registered there behind it sees none of them.
+This is where the order of hooks is decided. IPVS takes packets at LOCAL_IN, at priority 99
+(net/netfilter/ipvs/ip_vs_core.c; at 98 it looks for answers of real servers only): what is
+registered there behind it sees none of them.
 """
 
 from itertools import groupby
@@ -23,7 +24,8 @@ from lvsmarkd.model.unknown import Unknown
 
 CONNTRACK = -200
 """Priority at which conntrack sees packets that arrive (NF_IP_PRI_CONNTRACK)."""
-_IPVS = 99
+IPVS = 99
+"""Priority at LOCAL_IN at which IPVS takes packets."""
 _DESTINATION_NAT = -100
 """All chains of type nat hang on one hook at PREROUTING, whatever their priorities: these order
 them among themselves (net/netfilter/nf_nat_core.c, nf_nat_register_fn)."""
@@ -55,6 +57,16 @@ class Stage(Struct, frozen=True):
     hook: Hook
     priority: int
     chains: tuple[HookedChain, ...]
+
+    @property
+    def is_at_ipvs(self) -> bool:
+        """Whether IPVS may have taken packets before they come here, or not."""
+        return self.hook is Hook.INPUT and self.priority == IPVS
+
+    @property
+    def is_at_conntrack(self) -> bool:
+        """Whether conntrack may have seen packets before they come here, or not."""
+        return self.hook is Hook.PREROUTING and self.priority == CONNTRACK
 
 
 class HookPath(Struct, frozen=True):
@@ -98,7 +110,7 @@ def hook_path(ruleset: Ruleset, family: Family) -> HookPath:
         chains = [
             each
             for each in base_chains(ruleset, family, hook)
-            if hook is not Hook.INPUT or each.priority < _IPVS
+            if hook is not Hook.INPUT or each.priority <= IPVS
         ]
         for priority, group in groupby(chains, attrgetter("priority")):
             stages += _stages(hook, priority, tuple(group))

@@ -55,9 +55,17 @@ class Journey:
         behind = stage.hook is Hook.PREROUTING and stage.priority > CONNTRACK
         if behind or stage.hook is Hook.INPUT:
             ways = [_tracked(way) for way in ways]
+        passed_by: list[Way] = []
+        if stage.is_at_ipvs:
+            ways, passed_by = _either(ways, stage, "whether IPVS comes before the chain")
+        elif stage.is_at_conntrack:
+            early, late = _either(ways, stage, "whether conntrack comes before the chain")
+            ways = [*early, *map(_tracked, late)]
         if len(stage.chains) == 1:
-            return self._base_chain(stage.chains[0], ways)
-        return [passed for way in ways for passed in self._in_some_order(stage, way)]
+            ways = self._base_chain(stage.chains[0], ways)
+            return _merged([*ways, *passed_by]) if passed_by else ways
+        ways = [passed for way in ways for passed in self._in_some_order(stage, way)]
+        return [*ways, *passed_by]
 
     def _in_some_order(self, stage: Stage, way: Way) -> list[Way]:
         """Through chains whose order is not known: each order is tried, and it is a fork where
@@ -118,10 +126,8 @@ class Journey:
             case None:
                 policy = Place(hooked.table.key, hooked.chain.name)
                 self._end(Ending.DROPPED, way.noted(policy, way.packets.mark))
-            case Verdict.ACCEPT:
+            case Verdict.ACCEPT | Verdict.SOCKET:
                 yield way
-            case Verdict.SOCKET:
-                self._end(Ending.ELSEWHERE, way)
             case Verdict.QUEUE:
                 fork = Fork(_last_place(way.trail), verdict)
                 self._end(Ending.DROPPED, way.forked(replace(fork, matched=True)))
@@ -137,6 +143,17 @@ def _tracked(way: Way) -> Way:
     if way.packets.tracking not in {Tracking.BEFORE, Tracking.ASSIGNED}:
         return way
     return way.become(replace(way.packets, tracking=Tracking.TRACKED))
+
+
+def _either(ways: list[Way], stage: Stage, why: str) -> tuple[list[Way], list[Way]]:
+    """Both ways where chains stand at the very priority of what the kernel does itself: which was
+    registered later no listing tells.
+    """
+    first = stage.chains[0]
+    fork = Fork(Place(first.table.key, first.chain.name), why)
+    return [way.forked(fork) for way in ways], [
+        way.forked(replace(fork, matched=True)) for way in ways
+    ]
 
 
 def _by_device(hooked: HookedChain, way: Way) -> tuple[list[Way], list[Way]]:

@@ -146,17 +146,42 @@ def _judge(
     said = outcomes(ends)
     if len(said) == 1 and ANY not in said:
         found.counts[f"{kind} certain"] += 1
+        found.counts[f"{kind} told"] += 1
     else:
-        for fork in dict.fromkeys(fork for end in ends for fork in end.trail.forks()):
-            found.hidden_by[type(fork.why).__name__ + " " + str(fork.why)[:60]] += 1
+        if not any(f.fate is Fate.UNKNOWN for m in _asked(seen) for f in fates_of(ends, m)):
+            found.counts[f"{kind} told"] += 1
+        found.hidden_by[_hiding(ends)] += 1
     if not admits(said, seen):
         of = "alone" if kind == "packets" else "in a flow"
         found.disagreements.append(Disagreement(packet, said, seen, of))
-    for mark in {_MARK, seen.ipvs or _MARK} if kind == "flows" else ():
+    for mark in _asked(seen) if kind == "flows" else ():
         parts = [each for each in fates_of(whole, mark) if _holds(each, packet)]
         if not any(_is_so(each, seen, mark) for each in parts):
             told = frozenset[Outcome](f"{each.fate} {each.mark}" for each in parts)
             found.disagreements.append(Disagreement(packet, told, seen, f"as a part for {mark}"))
+
+
+def _asked(seen: Seen) -> set[int]:
+    """The marks that a service may have, for which fates are told: one that is certain of a rate
+    limit or of chance is certain of what becomes of the service.
+    """
+    return {_MARK, seen.ipvs or _MARK}
+
+
+def _hiding(ends: Sequence[End]) -> str:
+    """What makes the answer uncertain: the first fork of which both ways do not come to the
+    same.
+    """
+    forks = dict.fromkeys((fork.place, fork.why) for end in ends for fork in end.trail.forks())
+    for place, why in forks:
+        ways: dict[bool, set[Outcome]] = {}
+        for end in ends:
+            for fork in end.trail.forks():
+                if (fork.place, fork.why) == (place, why):
+                    ways.setdefault(fork.matched, set()).update(_outcomes(end))
+        if len(ways) < 2 or ways[True] != ways[False]:
+            return f"{type(why).__name__} {why}"[:80]
+    return "a mark that is not known" if not forks else "several forks together"
 
 
 def _holds(fate: PacketFate, packet: Packet) -> bool:

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from ipaddress import ip_network
+from ipaddress import ip_interface, ip_network
 from pathlib import Path
 
 from msgspec import Struct
@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from lvsmarkd.kernel.nf_tables import NamedTables, named_tables
 from lvsmarkd.model.host import HostView
 from lvsmarkd.model.ruleset import Lister, Ruleset, TableKey
+from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.iptables_save import save
 from lvsmarkd.netfilter.whole_ruleset import WholeRuleset
@@ -59,6 +60,13 @@ HOST = HostView(
             "::1",
         )
     ),
+    first_addresses={
+        (name, Family.of(address.network)): address.ip
+        for name, both in _OWN.items()
+        for address in map(ip_interface, both)
+    },
+    queues=frozenset(),
+    sockets=frozenset(),
 )
 PROBE = "lvsmarkd_oracle"
 IPVS = 99

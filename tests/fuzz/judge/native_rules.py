@@ -91,8 +91,9 @@ class _Native:
         effect = self._effect(chains, kind)
         other = "tcp" if "udp" in effect or (dice.likely(0.3) and "tcp" not in effect) else "udp"
         words = [word for word in words if other not in word]
-        if self.family != "inet":
-            words = [word for word in words if "meta nfproto" not in word]
+        if self.family != "inet":  # of such a family, nft would leave it out of its listing
+            about_families = ("meta nfproto", "meta protocol")
+            words = [word for word in words if not word.startswith(about_families)]
         return f"add rule {self.name} {chain} {' '.join([*words, effect])}"
 
     def _effect(self, chains: Sequence[str], kind: str) -> str:
