@@ -7,10 +7,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lvsmarkd.judge.desired import Desired
+from lvsmarkd.judge.evaluation.census import Census
 from lvsmarkd.judge.evaluation.fates import fates_of
 from lvsmarkd.judge.evaluation.hook_path import hook_path
 from lvsmarkd.judge.evaluation.journey import Journey
-from lvsmarkd.judge.evaluation.named import named_interfaces, ordinary
 from lvsmarkd.judge.evaluation.packet_class import classes_of
 from lvsmarkd.judge.evaluation.sender import Sender
 from lvsmarkd.judge.evaluation.terrain import Terrain
@@ -52,8 +52,9 @@ class Guide(Struct):
     ) -> "Guide":
         """A guide for an ordinary client, or for whom a question names."""
         terrain = Terrain(seen.ruleset, hook_path(seen.ruleset, family), seen.host)
-        sender = ordinary(terrain)
-        entries = terrain.host.entries(named_interfaces(terrain))
+        census = Census(terrain)
+        sender = census.sender
+        entries = terrain.host.entries(census.interfaces)
         if question is not None and question.source is not None:
             sender = replace(sender, source=int(question.source))
         if question is not None and question.interface is not None:

@@ -7,9 +7,11 @@ from functools import partial
 from ipaddress import ip_network
 
 from lvsmarkd.judge.desired import Desired
-from lvsmarkd.judge.outlook import outlook
+from lvsmarkd.judge.outlooks import Outlooks, outlook
 from lvsmarkd.model.host import HostView
+from lvsmarkd.model.rule_spec import RuleSpec
 from lvsmarkd.model.ruleset import Lister, Ruleset, TableKey
+from lvsmarkd.netfilter.iptables_rule import read_rule
 from lvsmarkd.netfilter.iptables_save import read_saved
 from tests.bench.ground import address
 from tests.harness.values import declare, flow, want
@@ -93,7 +95,10 @@ def main() -> None:
     desired = wanted()
     local = tuple(ip_network(address(n)) for n in range(SERVICES))
     host = HostView(frozenset({"eth0", "eth1"}), local)
-    print(f"\nthe judge, {SERVICES} services{'reading s':>56} {'judging s':>10}")
+    print(
+        f"\nthe judge, {SERVICES} services{'reading s':>56} {'judging s':>10} {'ratio':>10}"
+        f" {'nothing ms':>10} {'a rule ms':>10}"
+    )
     for kind in _KINDS:
         for count in (1_000, 10_000):
             text = listing(kind, count)
@@ -101,4 +106,43 @@ def main() -> None:
             reading = min(cpu(partial(read, text)) for _ in range(2))
             judging = min(cpu(partial(outlook, desired, ruleset, host)) for _ in range(2))
             ratio = f"{judging / reading:.2f} x"
-            print(f"{count:6} {kind:<56} {reading:9.2f} {judging:10.2f} {ratio:>10}")
+            nothing, one = (1_000 * seconds for seconds in _again(desired, text, host))
+            print(
+                f"{count:6} {kind:<56} {reading:9.2f} {judging:10.2f} {ratio:>10}"
+                f" {nothing:10.1f} {one:10.1f}"
+            )
+
+
+def _again(desired: Desired, text: str, host: HostView) -> tuple[float, float]:
+    """CPU seconds of another look where nothing changed, and where a rule came or went."""
+    known = _Memory()
+    outlooks = Outlooks()
+    outlooks.of(desired, known.read(text), host)
+    one_more = text.replace(
+        "-A PREROUTING -j LVSMARKD",
+        f"-A PREROUTING -d {address(7)} -j DROP\n-A PREROUTING -j LVSMARKD",
+    )
+    nothing, one = [], []
+    for listed in (one_more, text) * 3:
+        ruleset = known.read(listed)
+        one.append(cpu(partial(outlooks.of, desired, ruleset, host)))
+        ruleset = known.read(listed)
+        nothing.append(cpu(partial(outlooks.of, desired, ruleset, host)))
+    return min(nothing), min(one)
+
+
+class _Memory:
+    """Reads listings as backends do: a text that was understood once is known."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, RuleSpec] = {}
+
+    def read(self, text: str) -> Ruleset:
+        """The rules of a listing."""
+        tables = read_saved(text, Lister.IPTABLES_NFT, "ip", self._understood)
+        return Ruleset({TableKey(Lister.IPTABLES_NFT, "ip", n): t for n, t in tables.items()})
+
+    def _understood(self, text: str) -> RuleSpec:
+        if text not in self._known:
+            self._known[text] = read_rule(text)
+        return self._known[text]

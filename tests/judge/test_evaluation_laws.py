@@ -14,7 +14,7 @@ from lvsmarkd.judge.evaluation.packet_class import PacketClass
 from lvsmarkd.judge.evaluation.sender import Sender
 from lvsmarkd.judge.evaluation.terrain import Terrain
 from lvsmarkd.judge.evaluation.trail import End, Ending
-from lvsmarkd.judge.outlook import outlook
+from lvsmarkd.judge.outlooks import outlook
 from lvsmarkd.model.host import HostView
 from lvsmarkd.model.ruleset import Lister, Ruleset, TableKey, TableSet
 from lvsmarkd.model.service import Family

@@ -6,7 +6,8 @@ from lvsmarkd.declarations.annotation import parse
 from lvsmarkd.declarations.resolve import resolve
 from lvsmarkd.judge.desired import Options, desired
 from lvsmarkd.judge.judgement import judge
-from lvsmarkd.judge.outlook import mistaken_for, outlook
+from lvsmarkd.judge.outlook import mistaken_for
+from lvsmarkd.judge.outlooks import outlook
 from lvsmarkd.judge.watched import Advice, Adviser
 from lvsmarkd.model.declaration import Declaration, Declared
 from lvsmarkd.model.finding import Finding, Kind, Severity

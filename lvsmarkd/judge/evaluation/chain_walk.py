@@ -31,6 +31,7 @@ from lvsmarkd.model.rule_spec import (
     NeedsSocket,
     Opaque,
     RuleSpec,
+    SetTest,
     TranslateDestination,
     UnknownTarget,
     Verdict,
@@ -58,6 +59,11 @@ class Budget:
     def __init__(self, steps: int) -> None:
         self.left = steps
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether some packets were not followed to the end."""
+        return self.left < 0
+
 
 class _At(Struct, frozen=True):
     """A rule that packets are at, ``depth`` jumps below a base chain."""
@@ -77,6 +83,7 @@ class ChainWalk:
         self._sender = sender
         self._budget = budget
         self._left = MOST_STEPS
+        self._needs = terrain.needs
         self.sent_elsewhere: list[Way] = []
 
     def chain(
@@ -86,15 +93,14 @@ class ChainWalk:
         TooLongError.
         """
         index = self._terrain.index(table, name)
-        if index is None:
-            yield from ((None, way) for way in ways)
-            return
         if depth > _DEPTH:
             raise TooLongError
         waiting = [(0, way) for way in ways]
         seen: set[tuple[int, object]] = set()
         while waiting:
             number, way = waiting.pop()
+            if self._needs is not None:
+                self._needs.compared(table.key, name, way.packets)
             found = index.next(number, way.packets, self._sender)
             if found is None:
                 yield None, way
@@ -146,6 +152,8 @@ class ChainWalk:
         for condition in spec.conditions:
             still: list[Way] = []
             for each in matching:
+                if self._needs is not None and isinstance(condition, SetTest):
+                    self._needs.looked_up(at.table.key, condition.lookup, each.packets)
                 parts = conditions.part(condition, each.packets, self._sender)
                 for is_hit, part in self._answered(at, condition, each, parts):
                     if is_hit:
@@ -244,6 +252,8 @@ class ChainWalk:
     ) -> Iterator[Parting]:
         """What a map has for the packets. For one that it lacks the rule ends there (measured)."""
         values = self._terrain.conditions(at.table).values(effect.lookup)
+        if self._needs is not None:
+            self._needs.looked_up(at.table.key, effect.lookup, way.packets)
         parts = values.cut(way.packets)
         if parts is None:
             raise TooLongError

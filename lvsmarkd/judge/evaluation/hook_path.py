@@ -78,6 +78,11 @@ class HookPath(Struct, frozen=True):
     stages: tuple[Stage, ...]
     unread: tuple[tuple[TableKey | Lister, str], ...] = ()
 
+    @property
+    def tables(self) -> frozenset[TableKey]:
+        """The tables that they meet chains of."""
+        return frozenset(each.table.key for stage in self.stages for each in stage.chains)
+
 
 def base_chains(ruleset: Ruleset, family: Family, hook: Hook) -> list[HookedChain]:
     """The base chains that packets of a family meet at a hook, first to last.

@@ -1,9 +1,11 @@
 """Which rules of a chain can matter to a class of packets: found by number, not by trying all."""
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 
 from msgspec import Struct, field
 
+from lvsmarkd.judge.evaluation.changes import NOWHERE, ChainChange
 from lvsmarkd.judge.evaluation.fields import span_of
 from lvsmarkd.judge.evaluation.packet_class import PacketClass
 from lvsmarkd.judge.evaluation.sender import Sender
@@ -12,6 +14,7 @@ from lvsmarkd.model.rule_spec import FieldTest, MarkTest, RuleSpec
 from lvsmarkd.model.ruleset import TableChain
 from lvsmarkd.model.service import MAX_MARK, Family
 
+_GONE = -1
 _BITS = {Family.INET: 32, Family.INET6: 128}
 
 
@@ -58,6 +61,7 @@ class _NetworkIndex(Struct):
     def add(self, number: int, span: tuple[int, int], spec: RuleSpec) -> None:
         free = (span[1] - span[0]).bit_length()
         networks = self.by_size.setdefault(free, {})
+        self.starts.pop(free, None)
         networks.setdefault(span[0] >> free, _PortIndex()).add(number, spec)
 
     def of(self, first: int, last: int, packet: PacketClass) -> list[int]:
@@ -77,7 +81,9 @@ class _NetworkIndex(Struct):
 
 
 class RuleIndex:
-    """The rules of a chain, for packets of one family."""
+    """The rules of a chain, for packets of one family. Inside, a rule has a number for as long as
+    it is there; at which place of the chain it stands is known of each.
+    """
 
     def __init__(self, chain: TableChain, family: Family) -> None:
         self.chain = chain
@@ -87,16 +93,44 @@ class RuleIndex:
         self._from = _NetworkIndex(bits)
         self._anywhere = _PortIndex()
         self._by_mark: dict[int, list[int]] = {}
-        self._known: dict[tuple[int, int, int, int, int], tuple[int, ...]] = {}
+        self._known: dict[tuple[int, int, int, int, int], list[int]] = {}
+        self._marked: dict[int, list[int]] = {}
+        self._numbers = list(range(len(chain.rules)))
+        self._places = list(self._numbers)
         for number, rule in enumerate(chain.rules):
             self._add(number, rule.spec)
+
+    def changed(self, chain: TableChain, change: ChainChange) -> "RuleIndex":
+        """The index of the chain after a change: this one, which is it from now on."""
+        self.chain = chain
+        before = self._numbers
+        self._places = [_GONE] * len(self._places)
+        self._numbers = []
+        for stood, rule in zip(change.stood, chain.rules, strict=True):
+            if stood == NOWHERE:
+                self._numbers.append(len(self._places))
+                self._places.append(_GONE)
+                self._add(self._numbers[-1], rule.spec)
+            else:
+                self._numbers.append(before[stood])
+        for place, number in enumerate(self._numbers):
+            self._places[number] = place
+        self._known.clear()
+        self._marked.clear()
+        return self
+
+    def may_hold(self, packet: PacketClass, sender: Sender) -> bool:
+        """Whether some rule may hold for packets of the class."""
+        if any(self._places[number] != _GONE for number in self._candidates(packet, sender)):
+            return True
+        return bool(self._by_mark) and self._sooner(0, None, packet.mark) is not None
 
     def next(self, at: int, packet: PacketClass, sender: Sender) -> int | None:
         """The first rule from ``at`` on that may hold for packets of the class."""
         key = (packet.first, packet.last, packet.low, packet.high, sender.source)
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = tuple(sorted(self._candidates(packet, sender)))
+            found = self._known[key] = self._in_place(self._candidates(packet, sender))
         place = bisect_left(found, at)
         following = found[place] if place < len(found) else None
         if self._by_mark:
@@ -105,12 +139,19 @@ class RuleIndex:
 
     def _sooner(self, at: int, following: int | None, mark: int | None) -> int | None:
         """The same, those included that look for a mark."""
-        asked = self._by_mark.values() if mark is None else (self._by_mark.get(mark, ()),)
-        for numbers in asked:
-            place = bisect_left(numbers, at)
-            if place < len(numbers) and (following is None or numbers[place] < following):
-                following = numbers[place]
+        for asked in self._by_mark if mark is None else (mark,):
+            places = self._marked.get(asked)
+            if places is None:
+                places = self._marked[asked] = self._in_place(self._by_mark.get(asked, ()))
+            number = bisect_left(places, at)
+            if number < len(places) and (following is None or places[number] < following):
+                following = places[number]
         return following
+
+    def _in_place(self, numbers: Iterable[int]) -> list[int]:
+        """The places of rules that are there, in order."""
+        places = self._places
+        return sorted(place for number in numbers if (place := places[number]) != _GONE)
 
     def _candidates(self, packet: PacketClass, sender: Sender) -> list[int]:
         return [

@@ -1,6 +1,6 @@
 """Who sends: what rules may ask of a packet besides where it goes to."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Container
 from ipaddress import IPv4Address, IPv6Address
 
 from msgspec import Struct
@@ -16,7 +16,7 @@ class Sender(Struct, frozen=True):
     mac: str = ""
 
 
-_CANDIDATES = {
+SENDERS = {
     Family.INET: [
         int(IPv4Address(text))
         for text in (
@@ -34,20 +34,17 @@ _CANDIDATES = {
     ],
 }
 """Addresses from all over the world: a client is some address that no rule names."""
-_PORTS = (43210, 51234, 35791, 60001, 32777, 49999)
+SOURCE_PORTS = (43210, 51234, 35791, 60001, 32777, 49999)
 """Ephemeral ports of Linux' default range, 32768 to 60999, and beside it."""
 
 
 def ordinary_sender(
-    family: Family,
-    is_named: Callable[[int], bool],
-    named_ports: Iterable[tuple[int, int]] = (),
+    family: Family, named_addresses: Container[int], named_ports: Container[int]
 ) -> Sender:
     """A client as most are: from an address that no rule names, if there is one, and from a port
-    of no meaning. ``named_ports`` are the spans that rules name; a wide one names nobody.
+    of no meaning.
     """
-    candidates = _CANDIDATES[family]
-    source = next((each for each in candidates if not is_named(each)), candidates[0])
-    narrow = [(low, high) for low, high in named_ports if high - low < 64]
-    port = next((p for p in _PORTS if not any(low <= p <= high for low, high in narrow)), _PORTS[0])
+    addresses = SENDERS[family]
+    source = next((each for each in addresses if each not in named_addresses), addresses[0])
+    port = next((each for each in SOURCE_PORTS if each not in named_ports), SOURCE_PORTS[0])
     return Sender(source, port)

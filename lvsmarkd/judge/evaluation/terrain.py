@@ -1,14 +1,16 @@
 """A ruleset made ready for packets of one family."""
 
-from functools import cached_property
+from collections.abc import Iterator
 
 from lvsmarkd.judge.evaluation.address_types import AddressTypes
+from lvsmarkd.judge.evaluation.changes import ChainName, Changes
 from lvsmarkd.judge.evaluation.conditions import Conditions
 from lvsmarkd.judge.evaluation.conntrack import asks_conntrack
 from lvsmarkd.judge.evaluation.hook_path import HookPath
+from lvsmarkd.judge.evaluation.needs import Needs
 from lvsmarkd.judge.evaluation.rule_index import RuleIndex
 from lvsmarkd.model.host import HostView
-from lvsmarkd.model.ruleset import Ruleset, Table, TableKey, TableSet
+from lvsmarkd.model.ruleset import Lister, Ruleset, Table, TableChain, TableKey, TableSet
 from lvsmarkd.model.unknown import Unknown
 
 
@@ -22,16 +24,57 @@ class Terrain:
         self.host = host
         self.family = path.family
         self._ruleset = ruleset
-        self._indexes: dict[tuple[TableKey, str], RuleIndex | None] = {}
+        self._indexes: dict[ChainName, RuleIndex] = {}
         self._conditions: dict[TableKey, Conditions] = {}
+        self.tracks: bool | None = None
+        """Whether some rule has conntrack at work, once that is known."""
+        self.needs: Needs | None = None
+        """What is noted of the rules and sets that packets are compared with, if anything is."""
 
-    def index(self, table: Table, chain: str) -> RuleIndex | None:
-        """The rules of a chain; None where there is no such chain."""
-        key = (table.key, chain)
-        if key not in self._indexes:
-            found = table.chains.get(chain)
-            self._indexes[key] = None if found is None else RuleIndex(found, self.family)
-        return self._indexes[key]
+    def changed(self, ruleset: Ruleset, path: HookPath, different: Changes) -> "Terrain":
+        """The same for a ruleset of which only rules and sets differ. What was made ready for this
+        one is the new one's then: this one may be asked for conditions only.
+        """
+        new = Terrain(ruleset, path, self.host)
+        changed = {each.chain: each for each in different.chains}
+        for name, index in self._indexes.items():
+            change = changed.get(name)
+            if change is None:
+                new._indexes[name] = index
+            else:
+                new._indexes[name] = index.changed(new.chain(*name), change)
+        for key, conditions in self._conditions.items():
+            asks_ipset = different.ipsets and key.source is not Lister.NFT
+            if key not in different.sets and not asks_ipset:
+                new._conditions[key] = conditions
+        return new
+
+    def noting(self) -> Needs:
+        """Note from now on what packets are compared with."""
+        self.needs = Needs()
+        return self.needs
+
+    def tables(self) -> Iterator[Table]:
+        """The tables of the family that were read."""
+        return (table for table in self._ruleset.readable() if self.family in table.key.families)
+
+    def table(self, key: TableKey) -> Table | None:
+        """A table that was read."""
+        return self._ruleset.table(key)
+
+    def chain(self, key: TableKey, name: str) -> TableChain:
+        """A chain of a table; one that is not there has no rule."""
+        table = self.table(key)
+        chains = {} if table is None else table.chains
+        return chains.get(name, TableChain(name))
+
+    def index(self, table: Table, chain: str) -> RuleIndex:
+        """The rules of a chain; of one that is not there, none."""
+        found = self._indexes.get((table.key, chain))
+        if found is None:
+            there = table.chains.get(chain, TableChain(chain))
+            found = self._indexes[table.key, chain] = RuleIndex(there, self.family)
+        return found
 
     def conditions(self, table: Table) -> Conditions:
         """The conditions of a table's rules."""
@@ -42,18 +85,19 @@ class Terrain:
             self._conditions[table.key] = found
         return found
 
-    @cached_property
+    @property
     def tracks_connections(self) -> bool:
         """Whether some rule has conntrack at work for packets of the family: nat chains are met by
         none without it. Where no rule has, something else of the host may.
         """
-        return any(
-            asks_conntrack(rule.spec)
-            for table in self._ruleset.readable()
-            if self.family in table.key.families
-            for chain in table.chains.values()
-            for rule in chain.rules
-        )
+        if self.tracks is None:
+            self.tracks = any(
+                asks_conntrack(rule.spec)
+                for table in self.tables()
+                for chain in table.chains.values()
+                for rule in chain.rules
+            )
+        return self.tracks
 
     def _ipset(self, name: str) -> TableSet | Unknown | None:
         sets = self._ruleset.ipsets
