@@ -61,6 +61,7 @@ class Director:
         # As somebody may have made one, and the daemon does not read it.
         (settings / "conf.d" / "old.toml").mkdir()
         (self.directory / "lib" / "lvsmarkd").mkdir(parents=True)
+        assert THEIRS[0] in mangle()
 
     def stub(self, name: str, script: str) -> None:
         """A program that is found before the real one."""
@@ -155,8 +156,10 @@ def test_a_firewalld_that_hangs_is_left_alone_and_told(director: Director, daemo
     director.fill(daemon, "policy")
     before = director.kept()
     bed.freeze()
+    there = mangle()
+    assert THEIRS[0] in there
     said = director.purge(active=True)
-    assert mangle() == THEIRS
+    assert mangle() == THEIRS, (there, said, bed.log.read_text()[-2000:])
     assert director.kept() == before
     assert "firewall-cmd --permanent --delete-policy=lvsmarkd && firewall-cmd --reload" in said
     bed.thaw()
