@@ -107,7 +107,7 @@ class App:
         for task in tasks:
             task.cancel()
         ended = await asyncio.gather(*tasks, return_exceptions=True)
-        self.reconciler.backend.close()  # no pass is under way any more
+        self.reconciler.close()  # no pass is under way any more
         self.telemetry.stopped()
         self.paths.socket.unlink(missing_ok=True)
         for outcome in ended:

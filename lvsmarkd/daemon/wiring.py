@@ -6,6 +6,7 @@ from lvsmarkd.backends.backend import CommandBackend
 from lvsmarkd.backends.choose import choose, is_firewalld, may_be_firewalld
 from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld
 from lvsmarkd.backends.firewalld.client.presence import Presence
+from lvsmarkd.backends.guard.guard import Guard
 from lvsmarkd.backends.iptables.toolset import stamp as iptables_stamp
 from lvsmarkd.backends.selector import BackendSelector
 from lvsmarkd.backends.surroundings import Surroundings
@@ -15,11 +16,14 @@ from lvsmarkd.daemon.runtime_directory import RuntimeDirectoryError
 from lvsmarkd.daemon.telemetry import Telemetry
 from lvsmarkd.daemon.watchers import Watchers
 from lvsmarkd.declarations.tables import BackendChoice, Firewall
+from lvsmarkd.model.guard import GUARD_TABLE
+from lvsmarkd.netfilter.whole_ruleset import WholeRuleset
 from lvsmarkd.reconcile.inputs import InputReader
 from lvsmarkd.reconcile.last_good import LastGood
 from lvsmarkd.reconcile.paths import DaemonPaths, LockedError
 from lvsmarkd.reconcile.reconciler import Reconciler
 from lvsmarkd.reconcile.remembered import Remembered
+from lvsmarkd.telemetry.notify import keep_descriptor, kept_descriptor
 
 
 class CannotGoOnError(Exception):
@@ -65,11 +69,17 @@ def wire(inputs: InputReader, paths: DaemonPaths) -> App:
     def stamp() -> object:
         return (iptables_stamp(), firewall(), is_firewalld(backend(), presence))
 
+    guard = Guard(
+        kept_descriptor(GUARD_TABLE),
+        keep=lambda descriptor: keep_descriptor(GUARD_TABLE, descriptor),
+        on_write=watchers.own_writers.add,
+    )
     reconciler = Reconciler(
         inputs,
         BackendSelector(find, stamp, presence.firewalld.close),
         on_call=telemetry.backend_call,
-        surroundings=Surroundings(),
+        surroundings=Surroundings(WholeRuleset(own=lambda: guard.view)),
+        guard=guard,
     )
     inputs.settings_file.on_reload = telemetry.reloaded
     inputs.remembered = Remembered(paths.state / "keepalived.json")

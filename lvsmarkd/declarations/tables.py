@@ -125,6 +125,13 @@ class Firewalld(Struct, frozen=True):
     reload: Annotated[Reload, one_of(*Reload)] = Reload.WHEN_SAFE
 
 
+def _guard(found: object) -> object:
+    expected = '"auto" or false'
+    if found is not False and found != "auto":
+        raise RefusalError(found, expected, "a guard is there where the kernel can have it")
+    return found
+
+
 class Firewall(Struct, frozen=True):
     """``[firewall]``."""
 
@@ -132,8 +139,16 @@ class Firewall(Struct, frozen=True):
     undeclared: Annotated[Undeclared, one_of(*Undeclared)] = Undeclared.REPORT
     vrrp_accept: Flag = True
     local: Flag = False
+    guard: Annotated[str | bool, Meta(description='"auto" or false', extra={"check": _guard})] = (
+        "auto"
+    )
     iptables: Iptables = Iptables()
     firewalld: Firewalld = Firewalld()
+
+    @property
+    def wants_guard(self) -> bool:
+        """Whether to have a guard where the kernel can."""
+        return self.guard is not False
 
 
 class Daemon(Struct, frozen=True):

@@ -14,6 +14,7 @@ from lvsmarkd.judge.evaluation.named import named_destinations
 from lvsmarkd.judge.evaluation.terrain import Terrain
 from lvsmarkd.model.declaration import DeclaredFlow
 from lvsmarkd.model.fate import LOST, Fate, PacketFate
+from lvsmarkd.model.guard import GUARD_IN_RULES
 from lvsmarkd.model.packets import EVERYWHERE, Packets
 from lvsmarkd.model.service import MAX_MARK, Family, Network, ServiceKey
 
@@ -50,6 +51,11 @@ class ServiceOutlook(Struct, frozen=True):
         if Fate.UNKNOWN in fates:
             return None
         return bool(fates)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether some of it has its mark by the guard: no rule of the firewall sets it."""
+        return any(_is_guarded(part.fate) for part in self.parts)
 
     @property
     def hidden(self) -> tuple[PacketFate, ...]:
@@ -107,3 +113,8 @@ def destinations(desired: Desired, terrain: Terrain) -> list[Network]:
     asked = [net for net in found if Family.of(net) is terrain.family]
     # Where no address is known at all, it is about any.
     return asked or [EVERYWHERE[terrain.family]]
+
+
+def _is_guarded(fate: PacketFate) -> bool:
+    changed = [step.rule for step in fate.steps if step.before != step.after]
+    return bool(changed) and changed[-1].table == GUARD_IN_RULES

@@ -4,7 +4,7 @@ While somebody else's transaction is being done (6.3 s where 10,000 intervals ar
 to nf_tables sleeps in the kernel, and no timeout of a socket counts (measured).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from lvsmarkd.kernel.nf_tables_batch import NftRequest
@@ -22,11 +22,13 @@ class KernelHeldError(Exception):
 class NfTablesWriter:
     """Keeps a socket, and writes by it, one transaction after the other. Any thread may ask it.
 
+    ``before`` is called in the thread that writes, ahead of each transaction.
     Its tables with the flag ``owner`` live until ``close``, as long as nobody else has the socket.
     """
 
-    def __init__(self, kept: NfTablesSocket) -> None:
+    def __init__(self, kept: NfTablesSocket, before: Callable[[], None] = lambda: None) -> None:
         self._socket = kept
+        self._before = before
         self._thread = ThreadPoolExecutor(1, "nf_tables")
 
     @property
@@ -44,7 +46,11 @@ class NfTablesWriter:
         What the future raises is what ``NfTablesSocket.commit`` raises. One that is cancelled
         before its turn is never sent.
         """
-        return self._thread.submit(self._socket.commit, requests, generation)
+        return self._thread.submit(self._commit, requests, generation)
+
+    def _commit(self, requests: Sequence[NftRequest], generation: int | None) -> None:
+        self._before()
+        self._socket.commit(requests, generation)
 
     def commit(
         self,

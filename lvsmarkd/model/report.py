@@ -6,6 +6,7 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.guard import NO_GUARD, GuardState
 from lvsmarkd.model.plan import Owned, Plan, Step
 from lvsmarkd.model.rule import Plane, Rule
 from lvsmarkd.model.service import Family, ServiceKey
@@ -54,6 +55,7 @@ class ServiceState(Struct, frozen=True):
     None where that is not known, ``configured`` says that keepalived.conf holds it.
 
     ``unknown_because`` says why ``covered`` is None, ``last_known`` is what it was before that.
+    ``guarded``: some of its packets have their mark by the guard alone.
     """
 
     key: ServiceKey
@@ -63,6 +65,7 @@ class ServiceState(Struct, frozen=True):
     loaded: bool | None = None
     configured: bool = True
     unknown_because: str = ""
+    guarded: bool = False
     last_known: bool | None = None
 
     @property
@@ -120,6 +123,7 @@ class Report(Struct, frozen=True):
     unread: frozenset[tuple[Plane, Family]] = frozenset()
     unjudged: frozenset[Family] = frozenset()
     keepalived_runs: bool | None = None
+    guard: GuardState = NO_GUARD
 
     @property
     def blind(self) -> bool:

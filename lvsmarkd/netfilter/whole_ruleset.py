@@ -5,6 +5,7 @@ iptables' own tables are listed by iptables alone, since nft tells no more of th
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -48,6 +49,8 @@ class WholeRuleset(Struct):
     names: Callable[[], NamedTables | Unknown] = named_tables
     read: Callable[..., Table | Unknown | None] = _native_table
     ipsets: Callable[[], Mapping[str, TableSet] | Unknown] = _all_ipsets
+    own: Callable[[], Mapping[TableKey, Table]] = lambda: MappingProxyType({})
+    """Native tables that need not be read, since they are ours alone."""
     _known: _Read | None = None
 
     def complete(self, ruleset: Ruleset) -> Ruleset:
@@ -64,7 +67,7 @@ class WholeRuleset(Struct):
     def _with_natives(self, ruleset: Ruleset, names: NamedTables) -> Ruleset:
         known = self._known.tables if self._known and self._known.names == names else {}
         natives: dict[TableKey, Table] = {}
-        tables = dict(ruleset.tables)
+        tables, own = dict(ruleset.tables), self.own()
         for named in names.tables:
             if named.family not in _MET:
                 continue
@@ -73,6 +76,9 @@ class WholeRuleset(Struct):
             if is_iptables(named.family, named.name) and _is_whole(listed):
                 continue
             key = TableKey(Lister.NFT, named.family, named.name)
+            if key in own:
+                tables[key] = own[key]
+                continue
             seen = ruleset.tables.get(key)
             if isinstance(seen, Table) and not _lacks_elements(seen):
                 continue

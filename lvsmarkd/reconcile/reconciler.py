@@ -5,6 +5,7 @@ snapshot  what the firewall holds, and what its rules can say (Backend.read); al
           meet on their way to IPVS (Surroundings.see)
 desired   what must hold, by the inputs and the limits of that firewall (judge.desired)
 decide    judge the snapshot, plan, leave out what was refused a moment ago (decision.decide)
+guard     have what must hold marked by a table that nobody can flush, too (Guard.follow)
 apply     carry out the steps, unless there are none (Backend.apply)
 verify    read again and judge again: only what holds then is a repair (decision.conclude)
 report    one value, of which journal, metrics and status are made (model.report)
@@ -19,9 +20,10 @@ loop's thread may ask ``next_due`` and read the inputs between two passes, when 
 them. ``on_call`` is called from the thread of the passes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from math import inf
 from time import monotonic, time
+from typing import Protocol
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -32,10 +34,12 @@ from lvsmarkd.declarations.settings import Settings
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.outlooks import Outlooks
 from lvsmarkd.model.finding import Kind, Severity
+from lvsmarkd.model.guard import NO_GUARD, GuardState
 from lvsmarkd.model.host import HostView
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.report import NO_BACKEND, Mode, Repair, Report, Result
+from lvsmarkd.model.rule import Rule
 from lvsmarkd.model.shortage import is_shortage, shortage_sentence
 from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.model.wake import Trigger, Wake
@@ -44,6 +48,17 @@ from lvsmarkd.reconcile.decision import Conclusion, Facts, conclude, decide
 from lvsmarkd.reconcile.inputs import InputReader, Inputs
 from lvsmarkd.reconcile.rule_counts import RuleCounts
 from lvsmarkd.reconcile.state import Home, State
+
+
+class PacketGuard(Protocol):
+    """Marks what the firewall's rules should have marked, and did not."""
+
+    def follow(self, rules: Collection[Rule]) -> GuardState:
+        """Mark what these rules mark, and no more. Raises nothing that is the kernel's fault."""
+
+    def close(self) -> None:
+        """Let go of it. What it marks stays where the kernel lets it."""
+
 
 OnCall = Callable[[str, str, float], None]
 """Hears of each call of the backend: operation, result, seconds."""
@@ -76,6 +91,7 @@ class Reconciler(Struct):
     single: bool = False
     surroundings: Surroundings | None = None
     """What sees the rest of the rules; None: packets are judged by the backend's alone."""
+    guard: PacketGuard | None = None
     _state: State = field(default_factory=State)
     _linger: float = 0.0
     _desired: Desired | None = None
@@ -130,6 +146,9 @@ class Reconciler(Struct):
         )
         decision = decide(state.asked() if asked else state, facts)
 
+        # Before the steps: some cost packets themselves (a reload of firewalld).
+        guard = self._guarded(wanted, facts.mode)
+
         actors = tuple(dict.fromkeys(w.actor for w in reasons if w.actor is not None))
         after, failure, latency = seen, None, None
         conclusion = Conclusion(decision.found, (), decision.state)
@@ -176,7 +195,21 @@ class Reconciler(Struct):
             unread=counts.unread(),
             unjudged=counts.unjudged(),
             keepalived_runs=wanted.runtime_state.keepalived_runs,
+            guard=guard,
         )
+
+    def close(self) -> None:
+        """Let go of firewall and guard: no pass is under way any more."""
+        self.backend.close()
+        if self.guard is not None:
+            self.guard.close()
+
+    def _guarded(self, wanted: Desired, mode: Mode) -> GuardState:
+        """The guard follows what must hold; where nothing may be written, there is none."""
+        if self.guard is None:
+            return NO_GUARD
+        wants = mode is Mode.ENFORCE and self.inputs.settings.firewall.wants_guard
+        return self.guard.follow(wanted.rules if wants else ())
 
     def _cut_short(
         self, error: OSError | MemoryError, trigger: Trigger, mode: Mode, start: float

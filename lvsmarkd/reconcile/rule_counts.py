@@ -34,6 +34,7 @@ class RuleCounts(Struct, frozen=True):
                 in_ipvs(kernel, key) if kernel is not None else None,
                 key in self.wanted.configured,
                 why_unknown(key, self.wanted, self.seen, self.outlooks) if state is None else "",
+                self._is_guarded(key),
             )
             for key, state in sorted(covered(self.wanted, self.seen, self.outlooks).items())
         )
@@ -69,6 +70,12 @@ class RuleCounts(Struct, frozen=True):
             return frozenset()
         now = self.outlooks.of(self.wanted, self.seen.ruleset, self.seen.host)
         return frozenset(family for family, reasons in now.unread.items() if reasons)
+
+    def _is_guarded(self, key: ServiceKey) -> bool:
+        if not self.seen.is_complete:
+            return False
+        now = self.outlooks.of(self.wanted, self.seen.ruleset, self.seen.host)
+        return now.services[key].guarded
 
     def _planes(self) -> list[Plane]:
         planes = {chain_key.plane for chain_key in self.seen.chains}

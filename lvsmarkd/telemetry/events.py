@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.guard import NO_GUARD, GuardState
 from lvsmarkd.model.origin import Problem
 from lvsmarkd.model.plan import Owned
 from lvsmarkd.model.report import NO_BACKEND, Fight, Report
@@ -36,6 +37,7 @@ def events_of(transition: Transition) -> tuple[Message, ...]:
         *repaired(transition),
         *applied(after),
         *_fights(before, after),
+        *_guard(before, after),
         *_services(before, after),
         *came(transition),
         *went(transition),
@@ -136,6 +138,40 @@ def _fights(before: Report | None, after: Report) -> Iterator[Message]:
             fields(want="\n".join(over)),
             about=tuple(over),
         )
+
+
+def _guard(before: Report | None, after: Report) -> Iterator[Message]:
+    known = before.guard if before else NO_GUARD
+    if more := _marked_since(known, after.guard):
+        total = sum(more.values())
+        services = listed(map(str, sorted(more)))
+        yield Message(
+            Event.GUARD_MARKED,
+            Priority.NOTICE,
+            f"{counted(total, 'packet')} of {services} came while the firewall's rules did not"
+            f" mark them, and were marked by the guard{_changed_by(after)}",
+            fields(count=total, trigger=after.trigger) | actor_fields(after.actors),
+            about="guard",
+        )
+    if after.guard.reason and not known.reason:
+        yield Message(
+            Event.GUARD_LOST,
+            Priority.WARNING if known.in_force else Priority.NOTICE,
+            f"there is no guard: {after.guard.reason}; the firewall's rules mark packets all the"
+            " same",
+            about="guard",
+        )
+    if known.reason and after.guard.in_force:
+        yield Message(Event.GUARD_BACK, Priority.NOTICE, "the guard is there", about="guard")
+
+
+def _marked_since(before: GuardState, after: GuardState) -> dict[ServiceKey, int]:
+    more = {key: n - before.packets.get(key, 0) for key, n in after.packets.items()}
+    return {key: packets for key, packets in more.items() if packets > 0}
+
+
+def _changed_by(report: Report) -> str:
+    return f" (rules were changed by {who(report.actors)})" if report.actors else ""
 
 
 def _fought(report: Report) -> dict[Owned, Fight]:

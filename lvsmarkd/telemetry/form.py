@@ -6,6 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from lvsmarkd.model.finding import Finding
+from lvsmarkd.model.guard import GuardState
 from lvsmarkd.model.plan import (
     AddRule,
     EnsureJump,
@@ -115,9 +116,23 @@ def state_form(state: ServiceState) -> Form:
         "coverage": state.coverage,
         "covered": state.covered,
         "unknown_because": state.unknown_because or None,
+        "guarded": state.guarded,
         "packets": state.packets,
         "loaded": state.loaded,
         "configured": state.configured,
+    }
+
+
+def guard_form(guard: GuardState) -> Form:
+    """The guard, and what it has marked since the daemon began."""
+    return {
+        "in_force": guard.in_force,
+        "reason": guard.reason or None,
+        "lasts": guard.lasts,
+        "packets": [
+            {"family": str(key.family), "mark": key.mark, "packets": packets}
+            for key, packets in sorted(guard.packets.items())
+        ],
     }
 
 
@@ -158,5 +173,6 @@ def report_form(report: Report) -> Form:
             }
             for fight in report.fights
         ],
+        "guard": guard_form(report.guard),
         **plan_form(replace(report.left, findings=_left(report))),
     }

@@ -73,6 +73,11 @@ class Event(StrEnum):
     FIGHT_BEGINS = "08cdd057c2704a38b148f6cede3c9725"
     FIGHT_OVER = "157f4f2d0c42425cb824f0b3cbb8267f"
 
+    GUARD_MARKED = "0874cc3818a341d3bb6ced538fbb01bb"
+    """Packets came that no rule of the firewall marked, and the guard did."""
+    GUARD_LOST = "f9c4ab6a63a44a0cb6b8eeab6d1734ff"
+    GUARD_BACK = "4a152f05549647cf8f6c9bf815972273"
+
     CONFIGURATION_REFUSED = "ebb25454848c4c279504fd27dba35c3e"
     CONFIGURATION_GOOD = "6a8a61fb2a4442b0ba5c91c6f60c2c20"
     DECLARATION_UNUSED = "25c8507fd5604af183118142267801ca"

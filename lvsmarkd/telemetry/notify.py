@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Mapping
 
-from systemd.daemon import notify
+from systemd.daemon import listen_fds_with_names, notify
 
 from lvsmarkd.model.report import Mode, Report, Result
 from lvsmarkd.telemetry.transition import Transition
@@ -47,6 +47,26 @@ def watchdog_interval(environ: Mapping[str, str] = os.environ) -> float | None:
     except (KeyError, ValueError):
         return None
     return limit / 2_000_000 if limit > 0 and meant == os.getpid() else None
+
+
+def keep_descriptor(name: str, descriptor: int) -> None:
+    """Have systemd keep it, under a name, while the service is restarted (FDSTORE). It is not to
+    be looked at meanwhile: what comes in at it is nobody's then.
+    """
+    text = f"FDSTORE=1\nFDNAME={name}\nFDPOLL=0"
+    with contextlib.suppress(OSError, ValueError):
+        notify(text, fds=[descriptor])
+
+
+def kept_descriptor(name: str) -> int | None:
+    """The one of that name that systemd kept. Others are closed: nobody asked for them."""
+    kept = None
+    for descriptor, its_name in listen_fds_with_names(unset_environment=True).items():
+        if its_name == name and kept is None:
+            kept = descriptor
+        else:
+            os.close(descriptor)
+    return kept
 
 
 def _status(text: str) -> tuple[str, ...]:

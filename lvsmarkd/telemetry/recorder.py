@@ -63,6 +63,7 @@ class MetricsRecorder(Struct):
         self._detected(transition)
         self._repairs(before, after)
         self._fights(before, after)
+        self._guard(before, after)
         self._services(after)
         self._exposed(after, now)
 
@@ -138,6 +139,14 @@ class MetricsRecorder(Struct):
         known = {owned for fight in before.fights for owned in fight.over} if before else set()
         new = sum(owned not in known for fight in after.fights for owned in fight.over)
         self.samples.add(s.FIGHTS, amount=new)
+
+    def _guard(self, before: Report | None, after: Report) -> None:
+        self.samples.put(s.GUARD, after.guard.in_force)
+        known = before.guard.packets if before else {}
+        for state in after.services:
+            key = state.key
+            more = after.guard.packets.get(key, 0) - known.get(key, 0)
+            self.samples.add(s.GUARDED, str(key.mark), key.family, amount=max(0, more))
 
     def _services(self, report: Report) -> None:
         samples, services = self.samples, report.services

@@ -158,6 +158,13 @@ CALLS = _counter(
 CALL_DURATION = _histogram(
     "backend_call_duration_seconds", "How long calls of the firewall take.", "operation"
 )
+GUARD = _gauge("guard_in_force", "Whether the guard marks what the firewall's rules do not.")
+GUARDED = _counter(
+    "guarded_packets_total",
+    "Packets that the guard marked: no rule of the firewall had.",
+    "mark",
+    "family",
+)
 FIGHT_ACTIVE = _gauge("fight_active", "Whether another program keeps undoing our work.")
 FIGHTS = _counter("fights_total", "Rules over which a fight began.")
 WATCH_UP = _gauge("watch_up", "Whether a source of wake-ups works.", "watcher")

@@ -163,6 +163,20 @@ def test_one_that_has_its_name_and_not_its_rules_is_starting(
         assert adapter.state() is RunState.FAILED
 
 
+def test_one_that_ran_and_says_that_it_starts_is_stuck_halfway(
+    adapter: BusFirewalld, real_firewalld: RealFirewalld
+) -> None:
+    """One that starts or reloads answers nobody: it has one thread."""
+    assert adapter.state() is RunState.RUNNING
+    real_firewalld.stop()
+    with substitute("INIT"):
+        assert adapter.state() is RunState.HALFWAY
+        assert RunState.HALFWAY.readable
+    assert adapter.state() is RunState.STOPPED
+    with substitute("INIT"):
+        assert adapter.state() is RunState.STARTING, "another one"
+
+
 def test_calls_during_reloads_are_answered_after_them(
     adapter: BusFirewalld, real_firewalld: RealFirewalld, threads: ThreadPoolExecutor
 ) -> None:

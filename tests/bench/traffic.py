@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -63,7 +63,7 @@ def vip(number: int) -> str:
 def served(count: int) -> str:
     """A keepalived.conf of the services that the stream goes to."""
     return "".join(
-        f"virtual_server fwmark {n} {{\n    # lvsmarkd: to {vip(n)} udp {PORT}\n"
+        f"virtual_server fwmark {n} {{\n    # lvsmarkd: to {vip(n)} udp {PORT}\n    lb_kind DR\n"
         f"    real_server 198.51.100.1 {PORT} {{ }}\n}}\n"
         for n in range(1, count + 1)
     )
@@ -84,24 +84,33 @@ def counts() -> Counts:
 @contextmanager
 def stream(services: int, rate: int, burst: int = 1) -> Iterator[None]:
     """Send to each service in turn, ``burst`` rounds at once; it has begun when this begins."""
+    with sender(services, rate, burst, _count):
+        until(lambda: counts().sent > 0, "the stream")
+        yield
+
+
+@contextmanager
+def sender(
+    services: int, rate: int, burst: int, count: Callable[[list[str]], None]
+) -> Iterator[None]:
+    """The same, counted by what ``count`` sets up for the VIPs."""
     client = subprocess.Popen(["unshare", "--net", "sleep", LONGEST])
-    sender = None
+    sending = None
     try:
         time.sleep(0.3)
         inside = ("nsenter", "-t", str(client.pid), "-n")
         vips = [vip(n) for n in range(1, services + 1)]
         _cable(str(client.pid), inside, vips)
-        _count(vips)
-        sender = subprocess.Popen(
+        count(vips)
+        sending = subprocess.Popen(
             [
                 *("timeout", LONGEST, *inside, sys.executable, "-c", _SENDER),
                 *(str(rate), str(burst), str(PORT), *vips),
             ]
         )
-        until(lambda: counts().sent > 0, "the stream")
         yield
     finally:
-        for process in filter(None, (sender, client)):
+        for process in filter(None, (sending, client)):
             process.terminate()
             process.wait(10)
 

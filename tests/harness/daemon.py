@@ -45,6 +45,8 @@ class Daemon:
         self.log = directory / "journal"
         self.metrics_port = metrics
         self.said: list[str] = []
+        self.store: dict[str, int] = {}
+        """Descriptors that it had kept, by name, as systemd's fd store has them over a restart."""
         self.environment = {
             "RUNTIME_DIRECTORY": str(directory / "run"),
             "STATE_DIRECTORY": str(directory / "state"),
@@ -70,10 +72,19 @@ class Daemon:
         self.said = []
         threading.Thread(target=self._listen, args=(self.ear, self.said), daemon=True).start()
         with self.log.open("ab") as log:
+            command = [self.python, "-m", "lvsmarkd", "run", "--config", str(self.toml)]
+            environment = os.environ | self.environment
+            if self.store:
+                # systemd passes them from 3 on, and names the process that they are for.
+                moves = [f"{at}<&{kept}" for at, kept in enumerate(self.store.values(), 3)]
+                script = f'exec {" ".join(moves)}; LISTEN_PID=$$ exec "$@"'
+                command = ["bash", "-c", script, "bash", *command]
+                environment |= {
+                    "LISTEN_FDS": str(len(self.store)),
+                    "LISTEN_FDNAMES": ":".join(self.store),
+                }
             self.process = subprocess.Popen(
-                [self.python, "-m", "lvsmarkd", "run", "--config", str(self.toml)],
-                env=os.environ | self.environment,
-                stderr=log,
+                command, env=environment, stderr=log, pass_fds=tuple(self.store.values())
             )
         if ready:
             # Two seconds of imports and a first pass; ten times that where others are at work.
@@ -85,11 +96,23 @@ class Daemon:
         """Whether it told systemd so since it was started."""
         return any(text in message for message in self.said)
 
-    @staticmethod
-    def _listen(ear: socket.socket, said: list[str]) -> None:
+    def forget_store(self) -> None:
+        """As systemd does where a service is stopped for good."""
+        for kept in self.store.values():
+            os.close(kept)
+        self.store.clear()
+
+    def _listen(self, ear: socket.socket, said: list[str]) -> None:
         """As systemd does, all the time: a full queue would make the daemon wait."""
-        while message := ear.recv(4096):
-            said.append(message.decode())
+        while (received := socket.recv_fds(ear, 4096, 4))[0]:
+            message, descriptors = received[0].decode(), received[1]
+            said.append(message)
+            for descriptor in descriptors:
+                name = message.split("FDNAME=")[1].splitlines()[0]
+                if name in self.store:
+                    os.close(descriptor)  # the same once more
+                else:
+                    self.store[name] = descriptor
 
     def words(self) -> str:
         """All that it said to the journal."""
@@ -145,3 +168,4 @@ class Daemon:
             process.kill()
             process.wait(TIMEOUT)
         self._deaf()
+        self.forget_store()

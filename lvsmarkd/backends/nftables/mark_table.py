@@ -20,6 +20,7 @@ from lvsmarkd.netfilter.nftables import matches
 from lvsmarkd.netfilter.nftables.datatypes import DataType, value_of
 from lvsmarkd.netfilter.nftables.expressions import (
     RETURN,
+    Counts,
     Expression,
     NftVerdict,
     VerdictCode,
@@ -37,6 +38,8 @@ from lvsmarkd.netfilter.nftables.objects import (
 )
 
 PRIORITY = -139
+_SAID = frozenset({InInterface, NotFromMac})
+"""The kinds of qualifiers that groups are made of."""
 _NUMBERS = {Family.INET: "4", Family.INET6: "6"}
 _FAMILIES = {DataType.IPV4_ADDR: Family.INET, DataType.IPV6_ADDR: Family.INET6}
 
@@ -135,6 +138,8 @@ def _groups(rules: Iterable[Rule]) -> Mapping[_FlowGroup, list[MarkedFlow]]:
     found: dict[_FlowGroup, list[MarkedFlow]] = {}
     for rule in rules:
         if rule.hook is Hook.PREROUTING and isinstance(rule.action, SetMark):
+            if strange := [q for q in rule.match.qualifiers if type(q) not in _SAID]:
+                raise KeyError(f"nf_tables is not told of {strange[0]}")
             inside, macs = rule.match.qualifier(InInterface), rule.match.qualifier(NotFromMac)
             group = _FlowGroup(
                 inside.name if inside else "", macs.macs if macs else (), rule.family
@@ -193,14 +198,15 @@ def _ask(
     draft: _MarkTableDraft, chain: str, group: _FlowGroup, maps: FlowMaps, *, only_unmarked: bool
 ) -> None:
     """Ask each map. Where marks are only for who has none, what one has marked is not counted by
-    another.
+    another; and the rule counts too, so that one look tells whether any element has.
     """
     family, daddr = matches.of_family(group.family), matches.DADDR[group.family]
     unmarked = matches.has_mark(0) if only_unmarked else ()
     for of, elements in maps.maps:
         draft.sets[of] = elements
         fields = (daddr, matches.L4PROTO, matches.DPORT)[: len(of.key)]
-        draft.rule(chain, unmarked, family, matches.set_mark_by(of, fields))
+        counts = (Counts(),) if only_unmarked else ()
+        draft.rule(chain, unmarked, family, matches.set_mark_by(of, fields), counts)
 
 
 def _comment(group: _FlowGroup) -> str:

@@ -10,6 +10,7 @@ from lvsmarkd.cli.output import print_json
 from lvsmarkd.cli.session import cannot_lock, open_session
 from lvsmarkd.declarations.tables import BackendChoice
 from lvsmarkd.model.firewall import Program
+from lvsmarkd.model.guard import GUARD_IN_RULES
 from lvsmarkd.netfilter.errors import FirewallError
 from lvsmarkd.reconcile.paths import LockedError, paths_from_environment, take_lock
 from lvsmarkd.telemetry.form import plan_form
@@ -28,6 +29,7 @@ def run(options: argparse.Namespace) -> Exit:
     except OSError as error:
         raise cannot_lock(paths, error) from error
     name = _name(options)
+    guard = _remove_guard()
     try:
         backend = choose(name, state_directory=paths.state)
         by_firewalld = backend.read().firewall.program is Program.FIREWALLD
@@ -37,12 +39,25 @@ def run(options: argparse.Namespace) -> Exit:
         raise CommandError(f"{error}; {kept}" if kept else str(error)) from error
     kept = "" if by_firewalld else _kept(name)
     if not options.json:
-        print(done if done.steps else "there is nothing of lvsmarkd to remove")
+        if guard:
+            print(f"- table {GUARD_IN_RULES}, the guard")
+        if done.steps or not guard:
+            print(done if done.steps else "there is nothing of lvsmarkd to remove")
     if kept:
         raise CommandError(kept, plan_form(done))
     if options.json:
         print_json(plan_form(done))
     return Exit.OK
+
+
+def _remove_guard() -> bool:
+    """Remove the guard's table, which a daemon that was killed may have left."""
+    from lvsmarkd.backends.guard.guard import Guard, GuardUnavailableError  # noqa: PLC0415 - seldom
+
+    try:
+        return Guard().purge()
+    except GuardUnavailableError as error:
+        raise CommandError(f"the guard is left: {error}") from error
 
 
 def _kept(name: str) -> str:

@@ -66,6 +66,8 @@ def _print(answer: dict[str, Any]) -> None:
         print(reason)
     for state in answer["services"]:
         print(f"  {_service(state)}")
+    if (guard := guard_line(answer)) is not None:
+        print(f"  {guard}")
     for fight in answer["fights"]:
         print(f"  {fight_line(fight)}")
     print_findings(answer["findings"])
@@ -73,6 +75,8 @@ def _print(answer: dict[str, Any]) -> None:
 
 def _service(state: dict[str, Any]) -> str:
     word = {True: "covered", False: "UNCOVERED", None: "unknown whether covered"}[state["covered"]]
+    if state.get("guarded"):
+        word += " by the guard alone"
     said = [_flow_source(state)]
     if state["packets"] is not None:
         said.append(f"{state['packets']} packets marked")
@@ -83,6 +87,18 @@ def _service(state: dict[str, Any]) -> str:
     because = state.get("unknown_because")  # a daemon from before an upgrade has no such word
     why = f": {because}" if because else ""
     return f"fwmark {state['mark']} {state['family']}: {word} ({', '.join(said)}){why}"
+
+
+def guard_line(answer: dict[str, Any]) -> str | None:
+    """What the guard does, or why there is none; None where none is wanted."""
+    guard = answer.get("guard") or {}  # a daemon from before an upgrade has none
+    if guard.get("reason"):
+        return f"no guard: {guard['reason']}"
+    if not guard.get("in_force"):
+        return None
+    packets = sum(each["packets"] for each in guard["packets"])
+    lasting = "" if guard["lasts"] else ", while lvsmarkd runs or is restarted"
+    return f"guard: in force{lasting}; {packets:,} packets marked that no rule had marked"
 
 
 def fight_line(fight: dict[str, Any]) -> str:

@@ -24,13 +24,20 @@ _SET_ELEMENTS = 3  # NFTA_SET_ELEM_LIST_ELEMENTS
 
 
 def read_contents(
-    kernel: NfTablesSocket, table: TableId, timeout: float = TIMEOUT_SECONDS
+    kernel: NfTablesSocket,
+    table: TableId,
+    timeout: float = TIMEOUT_SECONDS,
+    *,
+    elements: bool = True,
 ) -> TableContents:
-    """Read a table, once more where somebody changes nf_tables meanwhile.
+    """Read a table, once more where somebody changes nf_tables meanwhile. Without ``elements``,
+    which may be many, these are left out.
 
     Raises OSError, TimeoutError among these, and NetlinkError where it cannot be read.
     """
-    return kernel.steadily(lambda generation: _contents(kernel, table, generation), timeout)
+    return kernel.steadily(
+        lambda generation: _contents(kernel, table, generation, elements=elements), timeout
+    )
 
 
 def read_elements_of(
@@ -66,7 +73,9 @@ def look_up(
     return next(iter(read_elements(of, _listed(answer))), None)
 
 
-def _contents(kernel: NfTablesSocket, table: TableId, generation: int) -> TableContents:
+def _contents(
+    kernel: NfTablesSocket, table: TableId, generation: int, *, elements: bool
+) -> TableContents:
     question = NFGENMSG.pack(table.family, 0, 0) + wire.text(TABLE, table.name)
     try:
         (found,) = kernel.ask(SUBSYSTEM | _GETTABLE, question)
@@ -84,7 +93,11 @@ def _contents(kernel: NfTablesSocket, table: TableId, generation: int) -> TableC
         tuple(chains),
         tuple(sets),
         {chain: tuple(those) for chain, those in rules.items()},
-        {each.name: _elements(kernel, each) for each in sets if isinstance(each, NftSet)},
+        {
+            each.name: _elements(kernel, each)
+            for each in sets
+            if elements and isinstance(each, NftSet)
+        },
         generation,
     )
 

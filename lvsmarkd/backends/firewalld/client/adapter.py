@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent import futures
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -34,6 +35,9 @@ BACKOFF = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds in which a bus that could not be reached is not tried again: after the first failure
 in a row, the second, and so on; the last one for ever. Calls fail at once meanwhile."""
 STATE_TIMEOUT = 5.0
+_LONGEST_START = 10.0
+"""Seconds: one that starts answers nobody, so that one which says for so long that it does, or
+says so after it ran, is stuck halfway."""
 _MARGIN = 1.0
 """Seconds by which a waiting thread outwaits what it waits for, which is bounded itself."""
 _STATES = {
@@ -64,6 +68,8 @@ class BusFirewalld:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._starting_since: float | None = None
+        """When it first said so; -inf where it ran before. None while it has not said so."""
 
     def call(
         self,
@@ -94,14 +100,28 @@ class BusFirewalld:
         try:
             if self._elsewhere(STATE_TIMEOUT):
                 return RunState.ELSEWHERE
-            state = self._said()
+            state = self._halfway_or(self._said())
             if state in {RunState.RUNNING, RunState.DENIED}:
                 panic = self.call(Interface.MAIN, "queryPanicMode", timeout=STATE_TIMEOUT)
                 return RunState.PANIC if panic else RunState.RUNNING
         except BusError as error:
+            if error.fault in {CallFault.NO_OWNER, CallFault.NO_BUS}:
+                self._starting_since = None  # the next one is another one
             return _FAULTS[error.fault]
         except FirewalldError:
             return RunState.FAILED
+        return state
+
+    def _halfway_or(self, state: RunState) -> RunState:
+        """What a state means after those before it."""
+        match state:
+            case RunState.STARTING:
+                if self._starting_since is None:
+                    self._starting_since = monotonic()
+                stuck = monotonic() - self._starting_since >= _LONGEST_START
+                return RunState.HALFWAY if stuck else state
+            case RunState.RUNNING | RunState.DENIED:
+                self._starting_since = -inf
         return state
 
     def here(self, within: float = HERE_TIMEOUT) -> bool | None:

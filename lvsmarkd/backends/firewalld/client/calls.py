@@ -40,13 +40,17 @@ class Interface(StrEnum):
 
 
 class RunState(StrEnum):
-    """How firewalld is. Only RUNNING may be written to; RUNNING and PANIC can be read."""
+    """How firewalld is. RUNNING and HALFWAY may be written to; these and PANIC can be read."""
 
     RUNNING = "running"
     PANIC = "panic"
     """It runs and drops every packet; runtime changes are refused (PANIC_MODE)."""
     STARTING = "starting"
     """It owns its name and has not loaded its rules yet (INIT)."""
+    HALFWAY = "halfway"
+    """Its last reload broke off: it was flushed meanwhile, and could not take back the policy by
+    which it drops everything while it reloads (fw.py of 1.3.3: reload, cleanup sets INIT,
+    set_policy raises). It knows its configuration; the next reload heals it (measured)."""
     FAILED = "failed"
     """Its last start or reload failed: what is in the kernel is not what it lists."""
     STOPPED = "stopped"
@@ -66,7 +70,7 @@ class RunState(StrEnum):
     @property
     def readable(self) -> bool:
         """Whether what it lists can be read and means something."""
-        return self in {RunState.RUNNING, RunState.PANIC}
+        return self in {RunState.RUNNING, RunState.PANIC, RunState.HALFWAY}
 
 
 class CallFault(StrEnum):

@@ -15,6 +15,7 @@ SENTENCES = {
         " firewall-cmd --panic-off"
     ),
     RunState.STARTING: "firewalld starts and has not loaded its rules yet",
+    RunState.HALFWAY: "firewalld's last reload broke off halfway: firewall-cmd --reload",
     RunState.FAILED: (
         "firewalld failed to load its configuration: what it lists is not what packets meet;"
         " see its journal (journalctl -u firewalld), correct it and run firewall-cmd --reload"
@@ -49,7 +50,7 @@ def trouble_of(state: RunState) -> Trouble:
 
 def not_ready(state: RunState) -> FirewallError | None:
     """The error of a write in this state; None where it may be tried."""
-    if state is RunState.RUNNING:
+    if state in {RunState.RUNNING, RunState.HALFWAY}:
         return None
     return FirewallError(trouble_of(state), SENTENCES[state])
 

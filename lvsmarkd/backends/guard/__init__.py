@@ -1,0 +1,1 @@
+"""The guard: a table that nobody else can flush, which marks what the firewall's rules did not."""
