@@ -148,7 +148,7 @@ def _socket_of(descriptor: int, protocol: int) -> socket.socket:
     if (found.family, found.proto) != (socket.AF_NETLINK, protocol):
         found.detach()
         raise OSError(errno.EPROTOTYPE, f"descriptor {descriptor} is no such netlink socket")
-    os.set_inheritable(found.fileno(), False)  # noqa: FBT003  # it takes no name
+    os.set_inheritable(found.fileno(), False)  # noqa: FBT003 - it takes no name
     return found
 
 

@@ -19,7 +19,7 @@ from lvsmarkd.kernel.nf_tables_batch import (
 )
 from lvsmarkd.kernel.nf_tables_socket import NfTablesSocket
 from lvsmarkd.kernel.nf_tables_writer import KernelHeldError, NfTablesWriter
-from lvsmarkd.netfilter.nftables.changes import add, delete, prepared
+from lvsmarkd.netfilter.nftables.changes import NftChange, add, delete, prepared
 from lvsmarkd.netfilter.nftables.objects import Elements, NftTable, TableFlag
 from tests.harness.netns import as_nobody, run
 from tests.harness.nft_tables import HOSTS, OURS, RANGES, addr
@@ -27,8 +27,8 @@ from tests.harness.nft_tables import HOSTS, OURS, RANGES, addr
 pytestmark = pytest.mark.usefixtures("netns")
 
 
-def requests(*changes: object) -> list[NftRequest]:
-    return [each.request for each in prepared(changes)]  # type: ignore[arg-type]
+def requests(*changes: NftChange) -> list[NftRequest]:
+    return [each.request for each in prepared(changes)]
 
 
 TABLE = requests(*add(NftTable(OURS)))

@@ -22,7 +22,7 @@ def listed_elements(of: NftSet, listed: dict[str, Any]) -> tuple[NftElement, ...
     return tuple(sorted(found, key=lambda each: each.start))
 
 
-def any_ports(said: Any) -> Any:  # noqa: ANN401  # as JSON has it
+def any_ports(said: Any) -> Any:  # noqa: ANN401 - as JSON has it
     """The same, where a port is one of any protocol: nft says it of the protocol that was asked for
     before.
     """
@@ -37,7 +37,7 @@ def any_ports(said: Any) -> Any:  # noqa: ANN401  # as JSON has it
             return said
 
 
-def _element(of: NftSet, listed: Any) -> NftElement:  # noqa: ANN401  # as JSON has it
+def _element(of: NftSet, listed: Any) -> NftElement:  # noqa: ANN401 - as JSON has it
     key, data = listed if of.data is not None else (listed, None)
     if isinstance(key, dict) and "elem" in key:
         assert ("counter" in key["elem"]) == of.counters, listed
@@ -54,7 +54,7 @@ def _element(of: NftSet, listed: Any) -> NftElement:  # noqa: ANN401  # as JSON 
     return of.element(*(low for low, _ in ranges), to=[high for _, high in ranges], data=data)
 
 
-def _range(kind: DataType, listed: Any) -> tuple[Value, Value]:  # noqa: ANN401
+def _range(kind: DataType, listed: Any) -> tuple[Value, Value]:  # noqa: ANN401 - likewise
     match listed:
         case {"range": [first, last]}:
             return _value(kind, first), _value(kind, last)
@@ -67,7 +67,7 @@ def _range(kind: DataType, listed: Any) -> tuple[Value, Value]:  # noqa: ANN401
             return _value(kind, listed), _value(kind, listed)
 
 
-def _value(kind: DataType, listed: Any) -> Value:  # noqa: ANN401
+def _value(kind: DataType, listed: Any) -> Value:  # noqa: ANN401 - likewise
     match kind, listed:
         case DataType.INET_PROTO, str():
             return socket.getprotobyname(listed)

@@ -140,14 +140,14 @@ def test_an_expression_with_something_new_in_it_is_left_as_it_is() -> None:
     ],
 )
 def test_a_value_of_another_type_is_refused(kind: DataType, value: Value) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011  # whichever words it has
+    with pytest.raises(ValueError):  # noqa: PT011 - whichever words it has
         packed(kind, value)
 
 
 def test_what_a_set_cannot_hold_is_refused_before_the_kernel_sees_it() -> None:
     one = HOSTS.element(addr("10.0.0.1"), 6, 80, data=5)
     for element in (replace(one, end=b"\xff" * 12), replace(one, data=None)):
-        with pytest.raises(ValueError):  # noqa: PT011
+        with pytest.raises(ValueError):  # noqa: PT011 - likewise
             element_parts(HOSTS, element)
     with pytest.raises(ValueError, match="gives nothing"):
         NftSet(OURS, "marks", (DataType.MARK,)).element(1, data=5)
@@ -173,7 +173,7 @@ def test_what_is_no_change_is_refused_and_no_elements_are_none() -> None:
         NftChange(Operation.FLUSH, rule),
         NftChange(Operation.INSERT, PRE),
     ):
-        with pytest.raises(ValueError):  # noqa: PT011
+        with pytest.raises(ValueError):  # noqa: PT011 - likewise
             prepared((change,))
     assert len(prepared(flush(PRE, HOSTS, UnknownSet(OURS, "theirs")))) == 3
 
