@@ -22,6 +22,7 @@ SMALL = {
     "lvsmarkd.cli.commands.resume": "likewise",
     "lvsmarkd.cli.commands.run": "likewise",
     "lvsmarkd.cli.duration": "a parser of its own, with tests of its own",
+    "lvsmarkd.kernel.queues": "a file for each thing that the kernel is asked",
     "lvsmarkd.watch.netlink_socket": "the one place that imports pyroute2",
     "lvsmarkd.watch.timer": "a source of wake-ups, as each file there is",
 }

@@ -16,33 +16,24 @@ from lvsmarkd.model.rule_spec import (
     FieldTest,
     Jump,
     MarkTest,
-    NeedsListener,
     Opaque,
-    Other,
     RuleSpec,
-    SetsUnknownConnmark,
-    SetsUnknownMark,
     SetTest,
     StateTest,
-    TranslateDestination,
-    UnknownTarget,
-    Untrack,
-    Verdict,
     VerdictMap,
     When,
 )
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.netfilter.draft import PacketsDraft
+from lvsmarkd.netfilter.nft_effects import effects_of
 from lvsmarkd.netfilter.nft_marks import CONNMARK, MARK, changed, reads_connection
 from lvsmarkd.netfilter.nft_qualifiers import read_match
 from lvsmarkd.netfilter.nft_values import (
     ALL_FLAGS,
-    VERDICTS,
     NotUnderstoodError,
     field_of,
     flags_of,
     lookup_of,
-    value_of,
     values_of,
 )
 from lvsmarkd.netfilter.nft_words import words_of
@@ -63,11 +54,6 @@ _HEADERS = {
 _PORTS = frozenset({Field.SOURCE_PORT, Field.DESTINATION_PORT})
 _HAS_CONNECTION = FieldTest(Field.CT_DIRECTION, ("ORIGINAL", "REPLY"))
 _NEVER = FieldTest(Field.PROTOCOL, ())
-_XT: dict[str, tuple[Effect, ...]] = {
-    **{name: (SetsUnknownMark(name),) for name in ("MARK", "HMARK", "SET")},
-    "CONNMARK": (SetsUnknownMark("CONNMARK"), SetsUnknownConnmark("CONNMARK")),
-}
-"""iptables' targets that change marks; nft tells their names and nothing else (measured)."""
 
 
 class _RuleDraft(Struct):
@@ -143,72 +129,13 @@ def _take(drafts: list[_RuleDraft], name: str, value: object) -> None:
             _require(_conditional(drafts), key)
             _effectual(drafts).effects.append(VerdictMap(lookup_of(key, data)))
         case _:
-            effects = _effects_of(name, value)
+            effects = effects_of(name, value)
             if effects and isinstance(value, Mapping) and value.get("family") in _NFPROTO:
                 _conditional(drafts).family = _NFPROTO[value["family"]]
             if effects:
                 _effectual(drafts).effects += effects
             else:  # it may let the packet get past, or not: limit, quota, what is not known
                 _conditional(drafts).conditions.append(Opaque(name, (words_of(value),)))
-
-
-def _effects_of(name: str, value: object) -> tuple[Effect, ...]:
-    """What a statement does that is no condition; nothing where it may be one."""
-    match name, value:
-        case "xt", {"type": "target", "name": str(target)}:
-            return _XT.get(target, (UnknownTarget(target),))
-        case "notrack", _:
-            return (Untrack(),)
-        case (("dnat" | "redirect"), _):
-            return (_destination(value, here=name == "redirect"),)
-        case "queue", _:
-            return _queue(value)
-        case _ if name in VERDICTS:
-            return (VERDICTS[name],)
-        case _ if name in _ACTIONS:
-            return (Other(name, (words_of(value),)),)
-        case _:
-            return ()
-
-
-_ACTIONS = frozenset(
-    {"snat", "masquerade", "set", "flow", "dup", "fwd", "meter"}
-    | {"ct helper", "ct timeout", "ct expectation", "secmark", "map"}
-)
-
-
-def _queue(value: object) -> tuple[Effect, ...]:
-    """``{"num": 7 or a range, "flags": "bypass" or several}``; which queue may be computed."""
-    said = value if isinstance(value, Mapping) else {}
-    flags = said.get("flags") or ()
-    try:
-        queues = _interval(value_of(Field.DESTINATION_PORT, said.get("num", 0)))
-    except NotUnderstoodError:
-        return (Verdict.QUEUE,)
-    return NeedsListener(queues, "bypass" in flags), Verdict.QUEUE
-
-
-def _destination(value: object, *, here: bool) -> TranslateDestination:
-    """Where a dnat or redirect statement sends the packet."""
-    said = value if isinstance(value, Mapping) else {}
-    try:
-        to = said.get("addr")
-        addresses = None if to is None else _interval(value_of(Field.DESTINATION, to))
-        port = said.get("port")
-        ports = None if port is None else _interval(value_of(Field.DESTINATION_PORT, port))
-    except NotUnderstoodError:
-        return TranslateDestination(here=here, is_untold=True)
-    return TranslateDestination(addresses, ports, here)
-
-
-def _interval(value: Value) -> Interval:
-    match value:
-        case Interval():
-            return value
-        case IPv4Network() | IPv6Network():
-            return Interval(value.network_address, value.broadcast_address)
-        case _:
-            raise NotUnderstoodError(str(value))
 
 
 def _condition(draft: _RuleDraft, op: str, left: object, right: object) -> None:

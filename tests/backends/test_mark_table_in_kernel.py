@@ -45,7 +45,7 @@ def rule(mark: int, packets: Packets) -> Rule:
 
 
 def seeded(number: int) -> Random:
-    return Random(number)  # noqa: S311  # it is to be the same every time
+    return Random(number)  # noqa: S311 - it is to be the same every time
 
 
 def some_rules(chance: Random, count: int) -> list[Rule]:
