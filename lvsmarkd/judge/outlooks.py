@@ -14,8 +14,10 @@ from lvsmarkd.model.host import HostView
 from lvsmarkd.model.ruleset import Ruleset
 from lvsmarkd.model.service import Family
 
-MOST_STEPS = 4_000_000
-"""Rules that all packets of a look are taken to: some seconds. What is left then is not known."""
+MOST_STEPS = 1_000_000
+"""Rules that all packets of a look are taken to: ten seconds at most, where each leaves two ways
+open (measured). What is left then is not known, and said to be.
+"""
 _KEPT = 2
 """What is there now, and what will be once a plan is carried out."""
 _FEW = 256

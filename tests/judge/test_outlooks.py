@@ -209,6 +209,20 @@ def test_only_what_a_set_has_otherwise_is_followed_anew() -> None:
     assert _kept_beside(before, after) == set(V4) - {"192.0.2.11"}
 
 
+def test_a_look_that_would_take_too_long_is_cut_and_said_and_the_next_is_made_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MOST_STEPS", 60)
+    outlooks = Outlooks()
+    before = outlooks.of(SERVED, saved(OWN), HOST)
+    assert {before.covered(each) for each in SERVED.services} == {True}
+    many = "\n".join(f"in -m time --timestart 10:{n:02} MARK {n}" for n in range(20))
+    cut = outlooks.of(SERVED, saved(f"{OWN}\n{many}"), HOST)
+    assert {cut.covered(each) for each in SERVED.services} == {None}
+    assert {cut.why_unknown(each) for each in SERVED.services} == {"there are too many rules"}
+    assert told(outlooks.of(SERVED, saved(OWN), HOST)) == told(before)
+
+
 def test_a_sender_that_a_rule_names_by_now_is_another_one() -> None:
     outlooks = Outlooks()
     before = outlooks.of(SERVED, saved(OWN), HOST)

@@ -19,14 +19,15 @@ from lvsmarkd.model.service import Family, Network
 def fates_of(ends: Sequence[End], mark: int) -> Iterator[PacketFate]:
     """The fate of each part of a class of packets that should bear ``mark``."""
     entered = frozenset(name for end in ends for name in end.sent.interfaces)
-    forked = [end for end in ends if end.trail.forks()]
+    forked: dict[PacketClass, list[End]] = {}
     for end in ends:
-        if end not in forked:
+        if end.trail.is_forked:
+            forked.setdefault(end.sent, []).append(end)
+        else:
             yield from _told(end, _fate(end, mark), entered)
     while forked:
-        group = _overlapping(forked)
-        forked = [end for end in forked if end not in group]
-        yield from _together(group, mark, entered)
+        group = _overlapping(list(forked))
+        yield from _together([end for sent in group for end in forked.pop(sent)], mark, entered)
 
 
 def ends_with(ends: Sequence[End]) -> frozenset[int]:
@@ -51,14 +52,14 @@ def _fate(end: End, mark: int) -> Fate:
             return Fate.RIGHT if borne == mark else Fate.WRONG if borne else Fate.UNMARKED
 
 
-def _overlapping(ends: list[End]) -> list[End]:
-    """The first end, and those that share packets with it, or with one that does."""
-    group, waiting = [ends[0]], [ends[0]]
-    rest = ends[1:]
-    while waiting:
+def _overlapping(classes: list[PacketClass]) -> list[PacketClass]:
+    """The first class, and those that share packets with it, or with one that does."""
+    group, waiting = [classes[0]], [classes[0]]
+    rest = classes[1:]
+    while waiting and rest:
         at = waiting.pop()
-        more = [end for end in rest if end.sent.overlaps(at.sent)]
-        rest = [end for end in rest if end not in more]
+        more = [each for each in rest if each.overlaps(at)]
+        rest = [each for each in rest if not each.overlaps(at)]
         group += more
         waiting += more
     return group

@@ -15,19 +15,23 @@ from lvsmarkd.model.ruleset import TableChain
 from lvsmarkd.model.service import MAX_MARK, Family
 
 _GONE = -1
+_FEW = 15
+"""So many ports, which is what multiport takes, a rule is found by."""
 _BITS = {Family.INET: 32, Family.INET6: 128}
 
 
 class _PortIndex(Struct):
-    """Rules by the one port that they are about; ``wide`` are those about several, or all."""
+    """Rules by the few ports that they are about; ``wide`` are those about many, or all."""
 
     by_port: dict[int, list[int]] = field(default_factory=dict)
     wide: list[int] = field(default_factory=list)
 
     def add(self, number: int, spec: RuleSpec) -> None:
         ports = spec.packets.ports
-        if len(ports) == 1 and ports[0].first == ports[0].last:
-            self.by_port.setdefault(ports[0].first, []).append(number)
+        if ports and sum(each.last - each.first for each in ports) + len(ports) <= _FEW:
+            for each in ports:
+                for port in range(each.first, each.last + 1):
+                    self.by_port.setdefault(port, []).append(number)
         else:
             self.wide.append(number)
 
@@ -120,10 +124,14 @@ class RuleIndex:
         return self
 
     def may_hold(self, packet: PacketClass, sender: Sender) -> bool:
-        """Whether some rule may hold for packets of the class."""
-        if any(self._places[number] != _GONE for number in self._candidates(packet, sender)):
+        """Whether some rule may hold for packets of the class, or might, were it still there."""
+        if self._anywhere.of(packet):
             return True
-        return bool(self._by_mark) and self._sooner(0, None, packet.mark) is not None
+        if self._to.by_size and self._to.of(packet.first, packet.last, packet):
+            return True
+        if self._from.by_size and self._from.of(sender.source, sender.source, packet):
+            return True
+        return bool(self._by_mark) and (packet.mark is None or packet.mark in self._by_mark)
 
     def next(self, at: int, packet: PacketClass, sender: Sender) -> int | None:
         """The first rule from ``at`` on that may hold for packets of the class."""
@@ -151,7 +159,7 @@ class RuleIndex:
     def _in_place(self, numbers: Iterable[int]) -> list[int]:
         """The places of rules that are there, in order."""
         places = self._places
-        return sorted(place for number in numbers if (place := places[number]) != _GONE)
+        return sorted({place for number in numbers if (place := places[number]) != _GONE})
 
     def _candidates(self, packet: PacketClass, sender: Sender) -> list[int]:
         return [

@@ -19,19 +19,22 @@ class Step(Struct, frozen=True):
 
 
 class Trail(Struct, frozen=True, eq=False):
-    """The last step, and the way up to it; ``fork`` where the way parted there."""
+    """The last step, and the way up to it; ``fork`` where the way parted there, ``is_forked`` where
+    it did there or before.
+    """
 
     step: Step | None = None
     before: "Trail | None" = None
     fork: Fork | None = None
+    is_forked: bool = False
 
     def stepped(self, step: Step) -> "Trail":
         """The way with one more step."""
-        return Trail(step, self)
+        return Trail(step, self, None, self.is_forked)
 
     def forked(self, fork: Fork) -> "Trail":
         """The way, where it was left open which one it would be."""
-        return Trail(None, self, fork)
+        return Trail(None, self, fork, is_forked=True)
 
     def steps(self) -> tuple[Step, ...]:
         """First to last."""
