@@ -14,8 +14,8 @@ from lvsmarkd.model.host import HostView
 from lvsmarkd.model.ruleset import Ruleset
 from lvsmarkd.model.service import Family
 
-MOST_STEPS = 1_000_000
-"""Rules that all packets of a look are taken to: ten seconds at most, where each leaves two ways
+MOST_STEPS = 500_000
+"""Rules that all packets of a look are taken to: some seconds, where each leaves two ways
 open (measured). What is left then is not known, and said to be.
 """
 _KEPT = 2
