@@ -36,8 +36,21 @@ class RuleRef(Struct, frozen=True, eq=False):
             return self.chain
         return self.keeper.value.format(table=self.table, chain=self.chain)
 
+    @property
+    def is_policy(self) -> bool:
+        """Whether it is no rule, but the policy of a base chain."""
+        return not self.text and not self.line
+
+    def is_beside(self, other: "RuleRef") -> bool:
+        """Whether both stand in one chain."""
+        return (self.keeper, self.table, self.chain) == (other.keeper, other.table, other.chain)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RuleRef) and self._identity == other._identity
+
+    def __ne__(self, other: object) -> bool:
+        """Said, since msgspec's own would compare identities."""
+        return not self == other
 
     def __hash__(self) -> int:
         return hash(self._identity)
