@@ -30,9 +30,7 @@ def down(
     nothing of ours is in force, and that is known. No write, and an alarm.
     """
     notice = Notice(NoticeKind.DOWN, sentence)
-    return Snapshot(
-        {}, notices=(notice,), unreached_reason=sentence, firewall=firewall, limits=limits
-    )
+    return Snapshot({}, (notice,), firewall=firewall, limits=limits)
 
 
 class Backend(Protocol):

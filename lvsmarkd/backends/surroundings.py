@@ -43,13 +43,14 @@ class Surroundings(Struct):
         firewall's or the kernel's fault: what could not be read is Unknown, or not there.
         """
         host = self._host()
-        if not seen.ruleset.tables and not seen.whole:
+        if seen.chains and not seen.whole and not seen.ruleset.tables:
             return replace(seen, host=host)  # the firewall did not answer: little is known
         whole = self.ruleset.complete(seen.ruleset)
         if _asks_sockets(whole):
             sockets = self.sockets()
             host = replace(host, sockets=None if isinstance(sockets, Unknown) else sockets)
-        return replace(seen, ruleset=whole, host=host, is_complete=True)
+        lasting = None if seen.lasting is None else _completed(seen.lasting, seen.ruleset, whole)
+        return replace(seen, ruleset=whole, host=host, lasting=lasting)
 
     def _host(self) -> HostView:
         routes, lookups = self.routes(), self.lookups()
@@ -80,3 +81,13 @@ def _asks_sockets(ruleset: Ruleset) -> bool:
         for rule in chain.rules
         for effect in rule.spec.effects
     )
+
+
+def _completed(lasting: Ruleset, read: Ruleset, whole: Ruleset) -> Ruleset:
+    """What is to stay, with all that was read besides: what others have stays as it is."""
+    beside = {
+        key: table
+        for key, table in whole.tables.items()
+        if key not in read.tables or lasting.tables.get(key) is read.tables[key]
+    }
+    return replace(lasting, tables={**lasting.tables, **beside}, ipsets=whole.ipsets)

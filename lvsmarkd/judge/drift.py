@@ -7,8 +7,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lvsmarkd.judge.desired import Desired
+from lvsmarkd.judge.handover import Substitute, substitute
 from lvsmarkd.judge.notices import awaiting_reload
-from lvsmarkd.judge.substitute import substitute
+from lvsmarkd.judge.own_jump import displacing_rule
+from lvsmarkd.judge.prospects import Prospects
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.plan import (
     AddRule,
@@ -19,11 +21,10 @@ from lvsmarkd.model.plan import (
     ReplaceChain,
     Step,
 )
-from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark, flows_of
+from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.rule_ref import RuleRef
-from lvsmarkd.model.rule_spec import SetsUnknownMark
 from lvsmarkd.model.service import ServiceKey
-from lvsmarkd.model.snapshot import Chain, ForeignRule, LeavesTable, Side, Snapshot
+from lvsmarkd.model.snapshot import Chain
 from lvsmarkd.model.unknown import Unknown
 
 _ADDS = "it is to be added"
@@ -51,22 +52,17 @@ class ChainDiff(Struct, frozen=True):
     steps: tuple[Step, ...] = ()
 
 
-def judge_chain(
-    chain_key: ChainKey,
-    desired: Desired,
-    snapshot: Snapshot,
-    *,
-    history: History,
-) -> ChainDiff:
+def judge_chain(chain_key: ChainKey, prospects: Prospects, *, history: History) -> ChainDiff:
     """Judge one chain."""
+    desired = prospects.desired
     want = [r for r in desired.rules if r.family is chain_key.family and r.hook is chain_key.hook]
-    chain = snapshot.chains.get(chain_key)
+    chain = prospects.seen.chains.get(chain_key)
     match chain:
         case None:
             return ChainDiff()
         case Unknown(reason):
             return _unread(chain_key, desired, want, reason)
-    return _ChainJudge(chain_key, chain, want, desired, snapshot, history.ours(chain_key)).judge(
+    return _ChainJudge(chain_key, chain, want, prospects, history.ours(chain_key)).judge(
         lambda rule: stays(rule, desired, want, history.lingers)
     )
 
@@ -114,8 +110,7 @@ class _ChainJudge(Struct, frozen=True):
     chain_key: ChainKey
     chain: Chain
     want: list[Rule]
-    desired: Desired
-    snapshot: Snapshot
+    prospects: Prospects
     ours: bool
 
     def judge(self, stays: Callable[[Rule], bool]) -> ChainDiff:
@@ -185,7 +180,7 @@ class _ChainJudge(Struct, frozen=True):
         graded: Severity | None = None,
     ) -> Finding:
         service = None if isinstance(about, Part) else about.service
-        flows = self.desired.flows.get(service, ()) if service else ()
+        flows = self.prospects.desired.flows.get(service, ()) if service else ()
         return Finding(
             kind,
             fact,
@@ -204,7 +199,7 @@ class _ChainJudge(Struct, frozen=True):
         """A missing rule beside one that resembles it was altered; both mean lost packets, but
         for those that somebody else marks meanwhile.
         """
-        awaited = awaiting_reload(self.snapshot)
+        awaited = awaiting_reload(self.prospects.seen)
         for rule in missing:
             like = pairs.get(rule)
             other = self._substitute(rule)
@@ -223,9 +218,8 @@ class _ChainJudge(Struct, frozen=True):
             finding = self._find(kind, fact, f"{mends}{_meanwhile(other)}", rule, severity)
             yield replace(finding, instead=like) if kind is Kind.ALTERED else finding
 
-    def _substitute(self, rule: Rule) -> ForeignRule | None:
-        there = self.chain.rules if self.chain.jumps else ()
-        return substitute(rule, self.chain_key, self.snapshot.foreign, there)
+    def _substitute(self, rule: Rule) -> Substitute | None:
+        return substitute(rule, self.chain_key.plane, self.prospects)
 
     @property
     def _severity(self) -> Severity:
@@ -250,7 +244,7 @@ class _ChainJudge(Struct, frozen=True):
 
     def _surplus(self, gone: list[Rule], repeats: dict[Rule, int]) -> Iterator[Finding]:
         for rule in gone:
-            if rule.service in self.desired.services:
+            if rule.service in self.prospects.desired.services:
                 why = "is asked for no more by the declarations and settings"
             elif rule.mark is None:
                 why = "is asked for no more"
@@ -284,18 +278,21 @@ class _ChainJudge(Struct, frozen=True):
         if self.chain.jumps > 1:
             fact = f"{name} is there {self.chain.jumps} times"
             return self._find(Kind.DUPLICATE, fact, _LEAVES_ONE, Part.JUMP)
-        shadowing = self._shadowing()
-        if shadowing is None:
+        displacing = self._displacing()
+        if displacing is None:
             return None
-        fact = f"{name} has lost its place to “{shadowing.text}”"
+        fact = f"{name} has lost its place to “{displacing}”"
         finding = self._find(Kind.ALTERED, fact, "it is to be moved back", Part.JUMP)
-        return replace(finding, rule=shadowing.ref)
+        return replace(finding, rule=displacing)
 
-    def _shadowing(self) -> ForeignRule | None:
-        """Find the foreign rule that our jump has to pass."""
-        if self.chain_key.hook is Hook.INPUT:
+    def _displacing(self) -> RuleRef | None:
+        """Find the rule of somebody else's that our jump has to pass. At INPUT one that refuses is
+        an operator's word, and is reported as `unaccepted`, not overruled.
+        """
+        place = self.prospects.seen.places.get(self.chain_key)
+        if place is None or self.chain_key.hook is Hook.INPUT:
             return None
-        return next(shadowing_rules(self.chain_key, self.snapshot, self.want), None)
+        return displacing_rule(place, self.want, self.prospects.seen)
 
     def _remove_chain(self, gone: list[Rule]) -> ChainDiff:
         # An empty chain that stays, because a rule of somebody else's jumps there, does nothing;
@@ -307,14 +304,12 @@ class _ChainJudge(Struct, frozen=True):
         return ChainDiff(tuple(self._surplus(gone, {})), (step,))
 
 
-def _meanwhile(other: ForeignRule | None) -> str:
+def _meanwhile(other: Substitute | None) -> str:
     """What is to be said of a rule that stands in for a missing one."""
     if other is None:
         return ""
-    return (
-        f"; meanwhile a rule in {other.where} marks these packets (“{other.text}”), which can go"
-        " once ours is there"
-    )
+    then = ", which can go once ours is there" if other.can_go else ""
+    return f"; meanwhile a rule in {other.rule.where} marks these packets (“{other.rule}”){then}"
 
 
 def _pairs(missing: list[Rule], gone: list[Rule]) -> dict[Rule, Rule]:
@@ -328,34 +323,6 @@ def _pairs(missing: list[Rule], gone: list[Rule]) -> dict[Rule, Rule]:
             pairs[rule] = like
             left.remove(like)
     return pairs
-
-
-def shadowing_rules(
-    chain_key: ChainKey, snapshot: Snapshot, own: Iterable[Rule]
-) -> Iterator[ForeignRule]:
-    """The foreign rules that keep packets of our own rules from their mark where our jump is.
-
-    At the head: those ahead that take our packets out of the table. At the end: those behind
-    that change their mark. At INPUT a rule ahead that refuses is an operator's word, and is
-    reported as `unaccepted`, not overruled.
-    """
-    wanted, last = list(own), snapshot.limits.jump_at_end
-    side = Side.AFTER if last else Side.BEFORE
-    bare = not last
-    """Whether packets bear no mark yet: until a foreign rule has set one, we know."""
-    for rule in snapshot.foreign:
-        if rule.chain_key != chain_key or rule.side is not side or rule.later:
-            continue
-        harms = isinstance(rule.effect, (SetMark, SetsUnknownMark) if last else LeavesTable)
-        if harms and any(_meets(rule, each, bare=bare, marked=last) for each in wanted):
-            yield rule
-        if isinstance(rule.effect, SetMark | SetsUnknownMark):
-            bare = False
-
-
-def _meets(foreign: ForeignRule, own: Rule, *, bare: bool, marked: bool) -> bool:
-    mark = own.mark if marked else 0 if bare else None
-    return any(foreign.may_match(flow, mark) for flow in flows_of(own))
 
 
 def _order(rule: Rule) -> tuple[int, str]:

@@ -5,6 +5,7 @@ sends may do otherwise with others. Of these, flows can say one thing: `not-from
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -15,12 +16,14 @@ from lvsmarkd.model.fate import Fate, FateStep
 from lvsmarkd.model.fields import Field
 from lvsmarkd.model.host import ANY_INTERFACE
 from lvsmarkd.model.packets import Packets
-from lvsmarkd.model.ports import PortRange, joined
+from lvsmarkd.model.ports import MAX_PORT, PortRange, joined
 from lvsmarkd.model.protocols import Transport
 from lvsmarkd.model.qualifiers import InInterface, NotFromMac, in_order
 from lvsmarkd.model.rule import Hook, SetMark
 from lvsmarkd.model.rule_ref import RuleRef
 from lvsmarkd.model.rule_spec import (
+    Condition,
+    Effect,
     FieldTest,
     Jump,
     MapMark,
@@ -31,8 +34,9 @@ from lvsmarkd.model.rule_spec import (
     VerdictMap,
 )
 from lvsmarkd.model.ruleset import Ruleset, Table, TableKey
-from lvsmarkd.model.service import MAX_MARK, Family, ServiceKey
+from lvsmarkd.model.service import MAX_MARK, Family, Network, ServiceKey
 
+_EVERY = PortRange(1, MAX_PORT)
 MOST_FLOWS = 64
 """More than that nobody wants to read in a configuration."""
 _OF_SENDER = frozenset({Field.SOURCE, Field.SOURCE_PORT, Field.EITHER_PORT, Field.SOURCE_MAC})
@@ -143,19 +147,40 @@ def exact_flows(
 
 
 def _united(flows: Iterable[Packets]) -> Iterator[Packets]:
-    """The same packets, said once: ports joined, what lies in another flow left out."""
+    """The same packets, said once: ports and networks joined, without what lies in another flow."""
     groups: dict[Packets, list[Packets]] = {}
     for flow in flows:
         groups.setdefault(replace(flow, ports=()), []).append(flow)
-    whole = []
+    alike: dict[Packets, list[Network]] = {}
+    whole: list[Packets] = []
     for bare, own in groups.items():
         ports = () if any(not each.ports for each in own) else joined(_ports_of(own))
-        whole += [replace(bare, ports=(each,)) for each in ports] or [bare]
+        for said in [replace(bare, ports=(each,)) for each in ports if each != _EVERY] or [bare]:
+            if said.destination is None:
+                whole.append(said)
+            else:
+                alike.setdefault(replace(said, destination=None), []).append(said.destination)
+    whole += [
+        replace(said, destination=network)
+        for said, networks in alike.items()
+        for network in _collapsed(networks)
+    ]
     # Wide destinations are few: only these hold others.
     wide = [f for f in whole if f.destination is None or f.destination.num_addresses > 1]
     for flow in whole:
         if not any(other is not flow and other.covers(flow) for other in wide):
             yield flow
+
+
+def _collapsed(networks: list[Network]) -> Iterator[Network]:
+    """The same addresses, of one family, in as few networks as there may be. Single ones stay."""
+    wide = [network for network in networks if network.num_addresses > 1]
+    if not wide:
+        yield from networks
+    elif isinstance(wide[0], IPv4Network):
+        yield from collapse_addresses(n for n in networks if isinstance(n, IPv4Network))
+    else:
+        yield from collapse_addresses(n for n in networks if isinstance(n, IPv6Network))
 
 
 def _ports_of(flows: Iterable[Packets]) -> Iterator[PortRange]:
@@ -175,17 +200,18 @@ def _reached(table: Table, chain: str, met: set[tuple[TableKey, str]]) -> Iterat
 
 
 def _asks_sender(spec: RuleSpec) -> bool:
-    for each in (*spec.conditions, *spec.effects):
-        match each:
-            case FieldTest(asked) if asked in _OF_SENDER:
-                return True
-            case SetTest(lookup) | MapMark(lookup) | VerdictMap(lookup) if (
-                "src" in lookup.directions or _OF_SENDER & set(lookup.key)
-            ):
-                return True
-            case _:
-                continue
-    return False
+    return any(map(is_about_sender, (*spec.conditions, *spec.effects)))
+
+
+def is_about_sender(each: Condition | Effect) -> bool:
+    """Whether a part of a rule asks who sends."""
+    match each:
+        case FieldTest(asked):
+            return asked in _OF_SENDER
+        case SetTest(lookup) | MapMark(lookup) | VerdictMap(lookup):
+            return "src" in lookup.directions or bool(_OF_SENDER & set(lookup.key))
+        case _:
+            return False
 
 
 def _only_drops(spec: RuleSpec, table: Table, *, deep: bool = True) -> bool:

@@ -24,12 +24,13 @@ _AHEAD = -141
 _HOOKS = frozenset({Hook.PREROUTING, Hook.INPUT})
 
 
-def foreseen(desired: Desired, seen: Snapshot) -> Ruleset:
-    """What was seen, with all rules that must hold."""
-    tables = dict(seen.ruleset.tables)
+def foreseen(
+    desired: Desired, seen: Snapshot, ruleset: Ruleset, plane: Plane = Plane.RUNTIME
+) -> Ruleset:
+    """A ruleset of ``seen``, with all rules of a plane that must hold."""
+    tables = dict(ruleset.tables)
     elsewhere: list[Rule] = []
-    for family_rules in _by_chain(desired).items():
-        chain_key, rules = family_rules
+    for chain_key, rules in _by_chain(desired, plane).items():
         place = seen.places.get(chain_key)
         if place is None:
             elsewhere += rules
@@ -39,19 +40,22 @@ def foreseen(desired: Desired, seen: Snapshot) -> Ruleset:
             tables[place.table] = _with_rules(table, place, rules, last=seen.limits.jump_at_end)
     if elsewhere:
         tables[_PLANNED] = _planned(elsewhere)
-    return replace(seen.ruleset, tables=tables)
+    return replace(ruleset, tables=tables)
 
 
-def _by_chain(desired: Desired) -> Mapping[ChainKey, list[Rule]]:
+def _by_chain(desired: Desired, plane: Plane) -> Mapping[ChainKey, list[Rule]]:
     found: dict[ChainKey, list[Rule]] = {}
     for rule in sorted(desired.rules, key=lambda rule: (rule.mark or 0, str(rule))):
         if rule.hook in _HOOKS:
-            found.setdefault(ChainKey(Plane.RUNTIME, rule.family, rule.hook), []).append(rule)
+            found.setdefault(ChainKey(plane, rule.family, rule.hook), []).append(rule)
     return found
 
 
 def _with_rules(table: Table, place: OwnPlace, rules: list[Rule], *, last: bool) -> Table:
-    """A table with our chain as it must be, and one jump to it."""
+    """A table with our chain as it must be, and one jump to it where that is ours."""
+    own_chain = TableChain(place.chain, tuple(map(_listed, rules)))
+    if not place.base_chain:
+        return replace(table, chains={**table.chains, place.chain: own_chain})
     base = table.chains.get(place.base_chain)
     if base is None or base.base is None:
         base = TableChain(place.base_chain, base=BaseChain(place.hook, place.priority))
@@ -62,8 +66,8 @@ def _with_rules(table: Table, place: OwnPlace, rules: list[Rule], *, last: bool)
     kept = (*others, own) if last else (own, *others)
     if there and not last and base.rules[0].spec != jump:
         kept = base.rules  # it has its place, behind what it need not pass
-    chain = TableChain(place.chain, tuple(map(_listed, rules)))
-    chains = {**table.chains, base.name: replace(base, rules=tuple(kept)), place.chain: chain}
+    led = replace(base, rules=tuple(kept))
+    chains = {**table.chains, base.name: led, place.chain: own_chain}
     return replace(table, chains=chains)
 
 

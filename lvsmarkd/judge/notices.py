@@ -152,7 +152,7 @@ def _finding(notice: Notice, snapshot: Snapshot) -> Finding:  # noqa: C901, PLR0
                 notice,
                 Kind.UNKNOWN,
                 "it could not be seen whether firewalld's table (inet firewalld) is in the kernel"
-                f" and changes marks after our rules{_last_seen(notice)}: {notice.reason}",
+                f" and changes marks after our rules: {notice.reason}",
             )
         case NoticeKind.FIREWALLD_BESIDE:
             return _of(
@@ -183,10 +183,6 @@ def _of(  # noqa: PLR0913 - what a finding is made of
         rule=notice.rule,
         subject=(notice.kind, subject),
     )
-
-
-def _last_seen(notice: Notice) -> str:
-    return "; what was read of it last is taken for it" if notice.count else ""
 
 
 def _remedy(unit_state: str) -> str:

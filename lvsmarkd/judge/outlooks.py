@@ -18,8 +18,8 @@ MOST_STEPS = 500_000
 """Rules that all packets of a look are taken to: some seconds, where each leaves two ways
 open (measured). What is left then is not known, and said to be.
 """
-_KEPT = 2
-"""What is there now, and what will be once a plan is carried out."""
+_KEPT = 3
+"""What is there now, what will be once a plan is carried out, and what after a reload."""
 _FEW = 256
 """So many rules more and less are taken in; where there are more, all is followed anew."""
 _MOST_CHANGES = 256

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from lvsmarkd.judge.coverage import waits
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.outlook import FlowFate, Outlook, ServiceOutlook
 from lvsmarkd.model.fate import LOST, Fate, PacketFate
@@ -29,24 +30,29 @@ def packet_findings(desired: Desired, seen: Snapshot, ahead: Outlook) -> Iterato
         if unread := ahead.unread.get(family):
             yield _unread(family, unread)
     for key, each in sorted(ahead.services.items()):
-        if ahead.unread.get(key.family):
+        if ahead.unread.get(key.family) or seen.unread(key.family) or waits(key, desired):
             continue
         if not each.parts and desired.flows[key]:
             continue
-        told: dict[tuple[Kind, RuleRef | None], _Loss] = {}
-        for part in each.parts:
-            loss = _Loss.of(part, key, seen)
-            if loss is None:
-                continue
-            same = told.get(loss.key)
-            if same is None or (same.is_partly and not loss.is_partly):
-                told[loss.key] = loss
-        for loss in told.values():
+        for loss in losses(key, each, seen):
             yield loss.finding(key, desired)
-        yield from _hidden(key, each, desired)
+        yield from hidden(key, each, desired)
 
 
-class _Loss(Struct, frozen=True):
+def losses(key: ServiceKey, each: ServiceOutlook, seen: Snapshot) -> list["Loss"]:
+    """What a service loses: one for each rule that takes it, the worst."""
+    told: dict[tuple[Kind, RuleRef | None], Loss] = {}
+    for part in each.parts:
+        loss = Loss.of(part, key, seen)
+        if loss is None:
+            continue
+        same = told.get(loss.key)
+        if same is None or (same.is_partly and not loss.is_partly):
+            told[loss.key] = loss
+    return list(told.values())
+
+
+class Loss(Struct, frozen=True):
     """Packets that a rule takes from a service."""
 
     kind: Kind
@@ -63,7 +69,8 @@ class _Loss(Struct, frozen=True):
         return self.kind, self.rule
 
     @classmethod
-    def of(cls, part: FlowFate, key: ServiceKey, seen: Snapshot) -> "_Loss | None":
+    def of(cls, part: FlowFate, key: ServiceKey, seen: Snapshot) -> "Loss | None":
+        """Of a part of a service's flows; None where it is not lost."""
         fate = part.fate
         if fate.fate not in LOST:
             return None
@@ -82,7 +89,8 @@ class _Loss(Struct, frozen=True):
             declared.origin if declared else None,
         )
 
-    def finding(self, key: ServiceKey, desired: Desired) -> Finding:
+    def finding(self, key: ServiceKey, desired: Desired, plane: Plane = Plane.RUNTIME) -> Finding:
+        """What is told of it."""
         origins = (self.origin,) if self.origin else desired.services[key].origins
         return Finding(
             self.kind,
@@ -90,7 +98,7 @@ class _Loss(Struct, frozen=True):
             self.advice,
             graded=Severity.WARNING if self.is_partly else Severity.CRITICAL,
             service=key,
-            plane=Plane.RUNTIME,
+            plane=plane,
             family=key.family,
             rule=self.rule,
             origins=origins,
@@ -103,30 +111,23 @@ def _culprit(fate: PacketFate, seen: Snapshot) -> RuleRef | None:
     if fate.fate in {Fate.DROPPED, Fate.ELSEWHERE}:
         return fate.rules[-1] if fate.rules else None
     changed = [step.rule for step in fate.steps if step.before != step.after]
-    if changed and not _is_own(changed[-1], seen):
+    if changed and not seen.is_own(changed[-1]):
         return changed[-1]
     if changed:
         return None
-    others = [step.rule for step in fate.steps if not (step.leads or _is_own(step.rule, seen))]
+    others = [step.rule for step in fate.steps if not (step.leads or seen.is_own(step.rule))]
     return others[-1] if others and fate.fate is Fate.UNMARKED else None
-
-
-def _is_own(rule: RuleRef, seen: Snapshot) -> bool:
-    return any(
-        (rule.table, rule.chain) == (place.table.name, place.chain)
-        for place in seen.places.values()
-    )
 
 
 def _fact(fate: PacketFate, key: ServiceKey, rule: RuleRef | None) -> str:
     packets = fate.packets
     where = "" if rule is None else f"a rule in {rule.where}"
-    if rule is not None and not rule.line:
+    if rule is not None and rule.is_policy:
         where = f"the policy of {rule.where}"
     marked = any(step.after == key.mark for step in fate.steps)
     match fate.fate:
         case Fate.DROPPED if fate.lost_at is Hook.INPUT:
-            by = f"by {where}" if rule is not None and not rule.line else f"by “{rule}”"
+            by = f"by {where}" if rule is not None and rule.is_policy else f"by “{rule}”"
             return f"packets of {packets} are refused at INPUT {by} before IPVS sees them"
         case Fate.DROPPED:
             return f"{where} drops packets of {packets} on their way to IPVS"
@@ -158,17 +159,14 @@ def _advice(part: FlowFate, rule: RuleRef | None, seen: Snapshot, *, at_input: b
         return (
             f"see by which interfaces they come ({', '.join(by)})" if by else "see lvsmarkd explain"
         )
-    moving = any(
-        (rule.table, rule.chain) == (place.table.name, place.base_chain)
-        for place in seen.places.values()
-    )
+    moving = any(place.leads_from(rule) for place in seen.places.values())
     changes = part.fate.fate in {Fate.WRONG, Fate.UNMARKED} and not at_input
     if moving and changes and not seen.limits.jump_at_end:
         return f'{_NARROW}, or set position = "last" under [firewall.iptables]'
     return _NARROW
 
 
-def _hidden(key: ServiceKey, each: ServiceOutlook, desired: Desired) -> Iterator[Finding]:
+def hidden(key: ServiceKey, each: ServiceOutlook, desired: Desired) -> Iterator[Finding]:
     """One note for each rule that hides what becomes of packets."""
     if each.covered is not None:
         return

@@ -51,12 +51,10 @@ def uninvited(desired: Desired) -> Iterator[Finding]:
                 )
 
 
-def unmarked_vips(desired: Desired, now: Outlook | None) -> Iterator[Finding]:
+def unmarked_vips(desired: Desired, now: Outlook) -> Iterator[Finding]:
     """VIPs that nothing marks and no service by address has, where another one of their instance
     carries the mark of a service that rules of others mark. One finding for each.
     """
-    if now is None:
-        return
     used = _Destinations.of(_used(desired, now))
     idle = {
         family: [

@@ -49,8 +49,7 @@ class NoticeKind(Enum):
     """Rules, ``count`` of them, in a table of the other variant of iptables. ``names``: variant
     and table. ``family``."""
     TABLE_UNREAD = auto()
-    """firewalld's table, which is met after iptables, could not be read: ``reason``. ``count`` is 1
-    where it was read before, and that is taken for it."""
+    """firewalld's table, which is met after iptables, could not be read: ``reason``."""
     FIREWALLD_BESIDE = auto()
     """firewalld runs, and iptables keeps our rules."""
 

@@ -78,6 +78,8 @@ class Lister(StrEnum):
     NFT = "nft"
     IPTABLES_NFT = "iptables-nft"
     IPTABLES_LEGACY = "iptables-legacy"
+    FIREWALLD = "firewalld"
+    """Of what it has listed and the kernel may not have: its chains are zones and policies."""
 
 
 class TableKey(Struct, frozen=True):
@@ -97,6 +99,8 @@ class TableKey(Struct, frozen=True):
         if self.source is Lister.NFT:
             table = f"{self.family} {self.name}"
             return RuleRef(table, chain, text, line, Keeper.NFTABLES)
+        if self.source is Lister.FIREWALLD:
+            return RuleRef("", chain, text, keeper=Keeper.FIREWALLD)
         return RuleRef(self.name, chain, text, line)
 
 

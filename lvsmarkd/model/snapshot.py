@@ -1,7 +1,6 @@
 """What a firewall was seen to hold."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 
 from msgspec import Struct, field
 
@@ -9,10 +8,8 @@ from lvsmarkd.model.firewall import NO_FIREWALL, FirewallIdentity
 from lvsmarkd.model.host import UNKNOWN_HOST, HostView
 from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
 from lvsmarkd.model.notice import Notice
-from lvsmarkd.model.packets import EVERY_PACKET, Packets
-from lvsmarkd.model.rule import Accept, ChainKey, Hook, Rule, SetMark
+from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule
 from lvsmarkd.model.rule_ref import RuleRef
-from lvsmarkd.model.rule_spec import MarkTest, SetConnmark, SetsUnknownMark
 from lvsmarkd.model.ruleset import Ruleset, TableKey
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.unknown import Unknown
@@ -42,86 +39,10 @@ class Chain(Struct, frozen=True):
     fault: str = ""
 
 
-class Side(StrEnum):
-    """Where a foreign rule stands, as a packet meets it: before our jump or after it."""
-
-    BEFORE = "before"
-    AFTER = "after"
-
-
-class LeavesTable(Struct, frozen=True):
-    """It ends the way through the table, so that rules after it are not met."""
-
-
-class Drop(Struct, frozen=True):
-    """It drops or rejects the packet."""
-
-
-ForeignEffect = SetMark | SetConnmark | SetsUnknownMark | LeavesTable | Drop | Accept
-
-
-class ForeignRule(Struct, frozen=True):
-    """A rule of somebody else's that marks packets, refuses them or takes them away.
-
-    ``path`` holds the packets that it is about, and those of the jumps that lead to it.
-    ``narrowed`` says that it takes less than ``path`` says: further conditions, not understood or
-    about the sender, narrow it.
-    ``later`` says that it stands in a later hook than our jump, so that no move of ours passes it.
-    ``where`` names the table and chain, ``text`` is the rule as the firewall lists it.
-    ``fleeting`` says that its firewall has a permanent plane, where it should be too.
-    ``table``, ``chain`` and ``line`` are where it stands, of a rule that was read from the kernel.
-    """
-
-    chain_key: ChainKey
-    side: Side
-    effect: ForeignEffect
-    path: tuple[Packets, ...]
-    where: str
-    text: str
-    narrowed: bool = False
-    guards: tuple[MarkTest, ...] = ()
-    later: bool = False
-    fleeting: bool = False
-    table: TableKey | None = None
-    chain: str = ""
-    line: int = 0
-
-    @property
-    def ref(self) -> RuleRef:
-        """Its name."""
-        if self.table is None:
-            return RuleRef("", self.where, self.text)
-        return self.table.rule(self.chain, self.line, self.text)
-
-    def may_match(self, flow: Packets, mark: int | None) -> bool:
-        """Whether a packet of ``flow`` that bears ``mark`` may meet it; None: any mark."""
-        if mark is not None and not all(guard.admits(mark) for guard in self.guards):
-            return False
-        return all(match.overlaps(flow) for match in self.path)
-
-    def matches_all_of(self, flow: Packets, mark: int | None = None) -> bool:
-        """Whether it takes every packet of ``flow``, all of which bear ``mark``; None: any."""
-        if self.narrowed or (self.guards and mark is None):
-            return False
-        if mark is not None and not all(guard.admits(mark) for guard in self.guards):
-            return False
-        return all(match.covers(flow) for match in self.path)
-
-    def takes_all_of(self, other: "ForeignRule") -> bool:
-        """Whether it takes every packet that another rule takes, by what is known of both."""
-        return (
-            not self.narrowed
-            and not self.guards
-            and all(
-                any(match.covers(narrow) for narrow in (*other.path, EVERY_PACKET))
-                for match in self.path
-            )
-        )
-
-
 class OwnPlace(Struct, frozen=True):
-    """Where our rules of one chain key are in the kernel's ruleset: a chain of a table, to which a
-    jump leads from a base chain.
+    """Where our rules of one chain key are in a ruleset: a chain of a table, to which a jump of
+    ours leads from a base chain. ``base_chain`` is empty where what leads there is not ours to
+    move.
     """
 
     table: TableKey
@@ -129,6 +50,22 @@ class OwnPlace(Struct, frozen=True):
     base_chain: str
     hook: Hook
     priority: int
+
+    @property
+    def _chain(self) -> RuleRef:
+        return self.table.rule(self.chain, 0, "")
+
+    @property
+    def _base(self) -> RuleRef:
+        return self.table.rule(self.base_chain, 0, "")
+
+    def holds(self, rule: RuleRef) -> bool:
+        """Whether a rule stands in our chain."""
+        return rule.is_beside(self._chain)
+
+    def leads_from(self, rule: RuleRef) -> bool:
+        """Whether a rule stands in the base chain with our jump."""
+        return bool(self.base_chain) and rule.is_beside(self._base)
 
 
 class PreviousRules(Struct, frozen=True):
@@ -148,16 +85,10 @@ class Snapshot(Struct, frozen=True):
 
     chains: Mapping[ChainKey, Chain | Unknown]
     """Our own rules. A chain that is not in it is not looked at."""
-    foreign: tuple[ForeignRule, ...] = ()
-    """The rules of others that bear on packets of ours, in the order in which these meet them."""
-    dropping_families: frozenset[Family] = frozenset()
-    """The families whose INPUT drops what no rule accepts."""
     notices: tuple[Notice, ...] = ()
     """What the firewall was seen to be like, besides its rules."""
     names: frozenset[str] = frozenset()
     """Of all chains that were seen: they tell which other programs keep rules here."""
-    unreached_reason: str = ""
-    """Why nothing that this firewall holds of ours is met by packets, where that is known."""
     firewall: FirewallIdentity = NO_FIREWALL
     """Which one keeps the rules."""
     limits: Limits = DEFAULT_LIMITS
@@ -165,14 +96,18 @@ class Snapshot(Struct, frozen=True):
     previous: tuple[PreviousRules, ...] = ()
     """Our own rules that other firewalls still hold."""
     ruleset: Ruleset = field(default_factory=Ruleset)
-    """All that was read from the kernel, of every kind of firewall."""
+    """All that packets meet on their way to IPVS, of every kind of firewall, as far as it could be
+    read (``backends/surroundings.py``)."""
+    listed: Ruleset = field(default_factory=Ruleset)
+    """What the firewall itself lists of it, in its own words: they name a rule to people."""
+    lasting: Ruleset | None = None
+    """What packets will meet once the firewall has begun anew with its permanent configuration;
+    None where it has none, or that could not be read."""
     host: HostView = UNKNOWN_HOST
     """What else decides on the way of packets."""
-    is_complete: bool = False
-    """Whether ``ruleset`` has all that packets meet on their way to IPVS, as far as it could be
-    read (``backends/surroundings.py``)."""
     places: Mapping[ChainKey, OwnPlace] = field(default_factory=dict)
-    """Where our rules are, or will be, in the ruleset, as far as that is known."""
+    """Where our rules are, or will be, in the ruleset, as far as that is known; those of the
+    permanent plane in what is ``lasting``."""
 
     @property
     def held(self) -> Mapping[ChainKey, Chain | Unknown]:
@@ -185,3 +120,12 @@ class Snapshot(Struct, frozen=True):
     def whole(self) -> bool:
         """Whether all that is looked at could be read, and there is something to look at."""
         return bool(self.chains) and not any(isinstance(c, Unknown) for c in self.chains.values())
+
+    def unread(self, family: Family, plane: Plane = Plane.RUNTIME) -> Unknown | None:
+        """Why our rules that mark a family's packets could not be read."""
+        chain = self.chains.get(ChainKey(plane, family, Hook.PREROUTING))
+        return chain if isinstance(chain, Unknown) else None
+
+    def is_own(self, rule: RuleRef) -> bool:
+        """Whether a rule stands in a chain of ours."""
+        return any(place.holds(rule) for place in self.places.values())

@@ -4,8 +4,8 @@ from collections import Counter
 
 from msgspec import Struct, field
 
+from lvsmarkd.judge.coverage import covered, why_unknown
 from lvsmarkd.judge.desired import Desired
-from lvsmarkd.judge.judgement import covered, why_unknown
 from lvsmarkd.judge.outlooks import Outlooks
 from lvsmarkd.model.ipvs import in_ipvs
 from lvsmarkd.model.report import ServiceState
@@ -66,14 +66,10 @@ class RuleCounts(Struct, frozen=True):
 
     def unjudged(self) -> frozenset[Family]:
         """The families with a table, whoever's, that could not be looked into."""
-        if not self.seen.is_complete:
-            return frozenset()
         now = self.outlooks.of(self.wanted, self.seen.ruleset, self.seen.host)
         return frozenset(family for family, reasons in now.unread.items() if reasons)
 
     def _is_guarded(self, key: ServiceKey) -> bool:
-        if not self.seen.is_complete:
-            return False
         now = self.outlooks.of(self.wanted, self.seen.ruleset, self.seen.host)
         return now.services[key].guarded
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from msgspec.structs import replace
-
 from lvsmarkd.backends.backend import CommandBackend
 from lvsmarkd.backends.backup import Backup
 from lvsmarkd.backends.firewalld.backend import FirewalldBackend
@@ -25,11 +23,10 @@ from lvsmarkd.declarations.tables import Reload
 from lvsmarkd.judge.desired import Desired, Options
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.finding import Kind
-from lvsmarkd.model.packets import EVERY_PACKET
 from lvsmarkd.model.plan import Plan
-from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane, SetMark
+from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import Chain, ForeignRule, Side
+from lvsmarkd.model.snapshot import Chain
 from tests.harness.firewalld import RealFirewalld
 from tests.harness.netns import run
 from tests.harness.paper import PaperFirewall
@@ -104,24 +101,14 @@ class PaperGround:
         }
 
     def others(self) -> None:
-        self.backend.foreign = tuple(
-            ForeignRule(
-                chain_key=replace(_MARKS, hook=hook),
-                side=Side.BEFORE,
-                effect=effect,
-                path=(EVERY_PACKET,),
-                where="table t, chain c",
-                text=text,
-                narrowed=True,
-            )
-            for hook, effect, text in (
-                (Hook.PREROUTING, SetMark(0x1000, 0xF000), "-s 198.51.100.0/24 -j MARK"),
-                (Hook.INPUT, Accept(), "-s 203.0.113.0/24 -j ACCEPT"),
-            )
+        self.backend.ahead = (
+            "pre -s 198.51.100.0/24 -j MARK --set-xmark 0x1000/0xf000\n"
+            "in -s 203.0.113.0/24 -j ACCEPT"
         )
 
     def foreign(self) -> object:
-        return [(rule.chain_key, rule.text) for rule in self.backend.foreign]
+        rules = f"{self.backend.ahead}\n{self.backend.behind}"
+        return [line for line in rules.splitlines() if line]
 
     def ours(self) -> object:
         return [(key, chain) for key, chain in self.backend.chains.items() if chain != Chain()]

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.backends.firewalld.beside import BesideFirewalld, EndedFirewalld
-from lvsmarkd.backends.firewalld.names import OUR_CHAIN, TABLE
+from lvsmarkd.backends.firewalld.names import OUR_CHAIN, TABLE, TABLE_KEY
 from lvsmarkd.backends.migration import MigratingBackend
 from lvsmarkd.model.notice import NoticeKind
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.snapshot import Snapshot
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from tests.harness.paper import PaperFirewall
 
@@ -93,7 +94,7 @@ def test_what_was_seen_last_stands_while_nft_fails_and_that_is_said(
     nft.says(*answers)
     seen = backend.read()
     assert left(seen) == left(before)
-    assert seen.foreign == before.foreign
+    assert isinstance(seen.ruleset.tables[TABLE_KEY], Unknown)  # and what it marks, not known
     assert kinds(seen) == [NoticeKind.TABLE_UNREAD]
     nft.says(TABLES, [])
     assert left(backend.read()) == []

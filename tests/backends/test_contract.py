@@ -7,8 +7,9 @@ import pytest
 
 from lvsmarkd.backends.backend import Applied
 from lvsmarkd.backends.choose import choose
+from lvsmarkd.judge.coverage import covered
 from lvsmarkd.judge.desired import Desired
-from lvsmarkd.judge.judgement import covered, judge
+from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.firewall import Program
 from lvsmarkd.model.plan import Plan
@@ -17,6 +18,7 @@ from tests.backends.grounds import Ground, IptablesGround, PaperGround, firewall
 from tests.harness.firewalld import firewalld
 from tests.harness.netns import use_variant
 from tests.harness.values import declare, flow, instance, key, want
+from tests.harness.whole import before_input
 
 REAL = [
     "iptables-nft",
@@ -86,7 +88,7 @@ def test_what_was_written_is_read_back_as_what_was_wanted(ground: Ground) -> Non
         left = converge(ground, wish)
         assert left.steps == (), name
         assert {f.kind for f in left.findings} <= {Kind.UNACCEPTED}, name
-        assert all(covered(wish, ground.backend.read()).values()), name
+        assert all(covered(wish, before_input(ground.backend.read())).values()), name
     converge(ground, wanted(ground, "nothing"))
     assert ground.ours() == []
 
@@ -122,7 +124,7 @@ def test_damage_is_found_named_and_mended(ground: Ground) -> None:
         assert kind in {finding.kind for finding in found.findings}, what
         assert found.steps, what
         assert converge(ground, wish).steps == (), what
-        assert covered(wish, ground.backend.read()) == {key(80): True}, what
+        assert covered(wish, before_input(ground.backend.read())) == {key(80): True}, what
         assert ground.both() == before, what
 
 

@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from lvsmarkd.declarations.tables import Reload
+from lvsmarkd.judge.coverage import covered
 from lvsmarkd.judge.drift import History
-from lvsmarkd.judge.judgement import covered, judge
+from lvsmarkd.judge.judgement import judge
 from lvsmarkd.netfilter.errors import FirewallError
 from tests.backends.grounds import firewalld_ground
 from tests.harness.firewalld import firewalld
 from tests.harness.netns import run
 from tests.harness.values import carry_out, declare, flow, key, want
+from tests.harness.whole import before_input
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
@@ -64,7 +66,7 @@ def test_edits_at_random_end_converged_with_every_foreign_rule_in_place(
             carry_out(ground.backend, judge(wish, ground.backend.read(), history=OURS))
             left = judge(wish, ground.backend.read(), history=OURS)
             assert left.steps == ()
-            assert covered(wish, ground.backend.read()) == {
+            assert covered(wish, before_input(ground.backend.read())) == {
                 key(80): True,
                 key(81, "inet6"): True,
             }

@@ -8,7 +8,8 @@ from lvsmarkd.backends.choose import choose
 from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld
 from lvsmarkd.backends.firewalld.planes.listing import read_runtime
 from lvsmarkd.backends.firewalld.reload.flushed import saved_rules, wiped
-from lvsmarkd.judge.judgement import covered, judge
+from lvsmarkd.judge.coverage import covered
+from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.firewall import Program
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
@@ -17,6 +18,7 @@ from tests.backends.grounds import FirewalldGround, plan, web
 from tests.harness.firewalld import RealFirewalld, firewalld
 from tests.harness.netns import run
 from tests.harness.values import carry_out, key
+from tests.harness.whole import before_input
 
 pytestmark = pytest.mark.netns
 
@@ -45,7 +47,7 @@ def test_a_reload_that_would_flush_a_rule_made_by_hand_is_not_made(
     run(*by_hand.split())
     carry_out(ground.backend, plan(ground))
     assert others() == [by_hand.partition(" -A ")[2]]
-    assert covered(web(ground), ground.backend.read())[key(80)] is True
+    assert covered(web(ground), before_input(ground.backend.read()))[key(80)] is True
     (waits,) = [f for f in plan(ground).findings if f.kind is Kind.FLEETING]
     assert "which it flushes" in waits.message
     assert "which firewalld.reload" not in waits.message

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from lvsmarkd.backends.firewalld.reload.reloader import Reloader
-from lvsmarkd.judge.judgement import covered
+from lvsmarkd.judge.coverage import covered
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.rule import Plane
 from lvsmarkd.netfilter.errors import FirewallError
@@ -15,6 +15,7 @@ from tests.backends.grounds import OURS, FirewalldGround, firewalld_ground, plan
 from tests.harness.firewalld import RealFirewalld
 from tests.harness.netns import run
 from tests.harness.values import carry_out, key
+from tests.harness.whole import before_input
 
 pytestmark = pytest.mark.netns
 BAN = "rule family=ipv4 source address=203.0.113.77 drop"
@@ -23,7 +24,7 @@ only_nftables = pytest.mark.parametrize("firewalld_backend", ["nftables"])
 
 
 def in_force(ground: FirewalldGround) -> bool | None:
-    return covered(web(ground), ground.backend.read())[key(80)]
+    return covered(web(ground), before_input(ground.backend.read()))[key(80)]
 
 
 @only_nftables

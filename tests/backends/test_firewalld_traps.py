@@ -21,8 +21,9 @@ from lvsmarkd.backends.firewalld.reload.reloader import Reloader
 from lvsmarkd.backends.firewalld.reload.unmended import DELAYS
 from lvsmarkd.backends.migration import MigratingBackend
 from lvsmarkd.declarations.tables import Reload
+from lvsmarkd.judge.coverage import covered
 from lvsmarkd.judge.desired import Desired, desired
-from lvsmarkd.judge.judgement import covered, judge
+from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.plan import Plan
@@ -33,6 +34,7 @@ from tests.backends.grounds import OURS, FirewalldGround, firewalld_ground
 from tests.harness.firewalld import RealFirewalld
 from tests.harness.netns import run
 from tests.harness.values import carry_out, declare, flow, instance, key, reading, service, want
+from tests.harness.whole import before_input
 
 pytestmark = pytest.mark.netns
 
@@ -85,7 +87,7 @@ def found(ground: FirewalldGround, wish: Desired, kind: Kind) -> list[Finding]:
 
 
 def is_covered(ground: FirewalldGround, wish: Desired) -> bool | None:
-    return covered(wish, ground.backend.read())[key(80)]
+    return covered(wish, before_input(ground.backend.read()))[key(80)]
 
 
 def cable(name: str, zone: str = "") -> None:
@@ -275,7 +277,7 @@ def test_a_firewalld_that_is_gone_is_unknown_and_nothing_is_planned(make: Make) 
     reasons = [chain.reason for chain in seen.chains.values() if isinstance(chain, Unknown)]
     assert all("systemctl start firewalld" in reason for reason in reasons)
     assert judge(wish, seen).steps == ()
-    assert covered(wish, seen) == {key(80): None}
+    assert covered(wish, before_input(seen)) == {key(80): None}
     with BusFirewalld() as firewalld, pytest.raises(FirewallError, match="not running"):
         FirewalldBackend.open(firewalld, Backup(Path("/nonexistent")), Choices())
 
@@ -300,7 +302,8 @@ def test_in_a_zone_traffic_by_another_zone_is_a_finding_that_names_it(make: Make
     for zone in ("public", "internal", "dmz"):
         assert OURS in bed.cmd(f"--zone={zone}", "--list-rich-rules")
     bed.cmd("--zone=dmz", f"--remove-rich-rule={OURS}")
-    assert is_covered(both, wish) is False
+    assert found(both, wish, Kind.MISSING)
+    assert is_covered(both, wish) is True, "all but some senders"
     assert settle(both, wish).steps == ()
     # The zone is named no more: its rules go.
     assert settle(ground, wish).steps == ()
@@ -351,7 +354,7 @@ def test_a_marked_flow_that_the_zone_refuses_is_unaccepted_until_it_is_accepted(
     ground = make()
     settle(ground, web(ground))
     refused = found(ground, web(ground), Kind.UNACCEPTED)
-    assert "zone public, target default" in refused[0].message
+    assert "refused at INPUT by" in refused[0].message
     assert "add `accept`" in refused[0].message
     ground.bed.cmd("--zone=public", "--add-service=http")
     assert found(ground, web(ground), Kind.UNACCEPTED) == []
@@ -363,7 +366,7 @@ def test_a_marked_flow_that_the_zone_refuses_is_unaccepted_until_it_is_accepted(
         "--zone=public", "--add-rich-rule=rule family=ipv4 port port=80 protocol=tcp drop"
     )
     refused = found(ground, web(ground, accept=True), Kind.UNACCEPTED)
-    assert 'protocol="tcp" drop' in refused[0].message
+    assert "drop" in refused[0].message.lower()
 
 
 # What others set.
@@ -395,7 +398,7 @@ def test_marks_of_others_are_watched_in_both_planes(
     if permanent:
         bed.cmd("--permanent", *arguments)
     assert found(ground, wish, Kind.UNCOVERED) == []
-    assert covered(wish, ground.backend.read()) == {key(80): True}
+    assert covered(wish, before_input(ground.backend.read())) == {key(80): True}
     fleeting = found(ground, wish, Kind.FLEETING)
     assert bool(fleeting) is not permanent
     bed.cmd("--reload")
@@ -409,7 +412,7 @@ def test_marks_of_others_are_watched_in_both_planes(
 @only_nftables
 def test_marks_of_others_that_come_after_ours_are_conflicts(make: Make) -> None:
     ground = make("zone")
-    wish = web(ground)
+    wish = web(ground, accept=True)
     settle(ground, wish)
     bed = ground.bed
     bed.cmd("--permanent", "--new-policy=late")
@@ -425,7 +428,7 @@ def test_marks_of_others_that_come_after_ours_are_conflicts(make: Make) -> None:
     assert is_covered(ground, wish) is True
     bed.cmd("--reload")
     now = found(ground, wish, Kind.CONFLICT)
-    assert "policy late" in now[0].message
+    assert "chain mangle_PRE_policy_late_allow" in now[0].message
     assert "iptables.position" not in now[0].message
     assert is_covered(ground, wish) is False
     # The policy comes last of all.
@@ -455,12 +458,12 @@ def test_marks_in_other_tables_of_nft_are_seen(make: Make) -> None:
         stdin="table inet other { chain c { type filter hook prerouting priority -100;\n"
         "ip daddr 192.0.2.0/24 tcp dport 80 jump d; }\nchain d { meta mark set 7; }\n}\n",
     )
-    wish = web(ground)
+    wish = web(ground, accept=True)
     settle(ground, wish)
     conflict = found(ground, wish, Kind.CONFLICT)
     assert "nft table inet other, chain d" in conflict[0].message
     assert conflict[0].severity is Severity.CRITICAL
-    assert covered(watched(ground, 7), ground.backend.read()) == {key(7): True}
+    assert covered(watched(ground, 7), before_input(ground.backend.read())) == {key(7): True}
 
 
 # What firewalld cannot say, what is saved, what a policy of that name may be.

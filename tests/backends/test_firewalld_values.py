@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from lvsmarkd.backends.firewalld.client.calls import RunState
 from lvsmarkd.backends.firewalld.names import POLICY, PRIORITY
-from lvsmarkd.backends.firewalld.planes.direct import of_direct, of_natives
+from lvsmarkd.backends.firewalld.planes.direct import direct_rules
 from lvsmarkd.backends.firewalld.planes.frame import FRAME, NEW, fault_of, has_policies
 from lvsmarkd.backends.firewalld.planes.kernel_tables import Kernel, kernel_of
 from lvsmarkd.backends.firewalld.planes.listing import Listing, Settings, rich_rules
@@ -32,13 +32,14 @@ from lvsmarkd.backends.firewalld.writing.changes import change_of
 from lvsmarkd.judge.desired import Desired, Options
 from lvsmarkd.judge.drift import History
 from lvsmarkd.judge.judgement import judge
+from lvsmarkd.judge.marking_rules import marking_rules
 from lvsmarkd.judge.notices import noticed
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.plan import ReplaceChain
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, SetMark
 from lvsmarkd.model.ruleset import Lister, Ruleset, TableKey
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import Side, Snapshot
+from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.iptables_rule import read_rule, read_words
 from lvsmarkd.netfilter.nft_json import table_of
@@ -317,23 +318,6 @@ def test_a_table_that_cannot_be_read_hides_itself_and_no_other() -> None:
     ]
 
 
-def test_marks_in_native_tables_keep_what_leads_to_them() -> None:
-    objects = [
-        chain_in("a", "t", hook="prerouting", prio=-150),
-        chain_in("b", "t", hook="input", prio=0),
-        chain_in("c", "t"),
-        rule_in("a", match(DADDR, "192.0.2.10"), {"jump": {"target": "c"}}, table="t"),
-        rule_in("c", match(DPORT, 80), SET, table="t"),
-        rule_in("b", SET, table="t"),
-    ]
-    found = list(of_natives(native(objects, "t")))
-    early, late, late6 = sorted(found, key=lambda rule: (rule.later, rule.chain_key.family))
-    assert (early.side, early.later, early.effect) == (Side.BEFORE, False, SetMark(80))
-    assert early.path == (packets("192.0.2.10"), packets(None, 6, 80))
-    assert (late.side, late.later) == (Side.AFTER, True)
-    assert {late.chain_key.family, late6.chain_key.family} == set(Family)
-
-
 @pytest.mark.parametrize(
     "typed",
     [
@@ -361,11 +345,13 @@ def test_direct_rules_are_understood_as_typed(typed: str) -> None:
             ),
         ),
     )
-    first, second = of_direct(listing)
-    assert first.effect == SetMark(80)
-    assert first.chain_key == ChainKey(Plane.PERMANENT, Family.INET, Hook.PREROUTING)
-    assert first.path == (expected.packets,)
-    assert (second.effect, second.chain_key.family, second.path) == (SetMark(7), Family.INET6, ())
+    listed = direct_rules(listing)
+    (first,) = marking_rules(listed, Family.INET)
+    assert (first.effect, first.packets) == (SetMark(80), expected.packets)
+    assert first.rule.where == "firewalld's direct rules"
+    assert str(first.rule) == f"ipv4 mangle PREROUTING 0 {typed}"
+    (second,) = marking_rules(listed, Family.INET6)
+    assert (second.effect, second.packets) == (SetMark(7), packets())
 
 
 def test_what_a_reload_would_take_from_others_is_told_and_ours_is_not() -> None:

@@ -10,8 +10,9 @@ from lvsmarkd.backends.choose import choose
 from lvsmarkd.backends.iptables.backend import IptablesBackend
 from lvsmarkd.backends.iptables.toolset import Variant, detect
 from lvsmarkd.declarations.tables import Firewall, Iptables, JumpPosition
+from lvsmarkd.judge.coverage import covered
 from lvsmarkd.judge.desired import Desired, Options
-from lvsmarkd.judge.judgement import covered, judge
+from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.notice import NoticeKind
 from lvsmarkd.model.plan import Plan
@@ -238,9 +239,9 @@ def test_both_variants_in_use_is_a_finding(backend: IptablesBackend, variant: st
     run(f"iptables-{other}", "-t", "mangle", "-A", "PREROUTING", "-j", "MARK", "--set-mark", "1")
     (notice,) = backend.read().notices
     assert (notice.kind, notice.count) == (NoticeKind.OTHER_VARIANT, 1)
-    (finding,) = judge(want(), backend.read()).findings
-    assert finding.kind is Kind.MIXED
-    assert f"iptables-{other}" in finding.message
+    mixed, orphan = judge(want(), backend.read()).findings
+    assert (mixed.kind, orphan.kind) == (Kind.MIXED, Kind.ORPHAN)
+    assert f"iptables-{other}" in mixed.message
 
 
 def test_purge_removes_what_was_written_before_the_alternative_was_switched(

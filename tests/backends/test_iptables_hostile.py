@@ -12,9 +12,10 @@ from lvsmarkd.backends.choose import choose
 from lvsmarkd.backends.iptables.backend import IptablesBackend
 from lvsmarkd.backends.iptables.bisect_rejected import bisect_rejected
 from lvsmarkd.backends.iptables.toolset import detect
+from lvsmarkd.judge.coverage import covered
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.drift import History
-from lvsmarkd.judge.judgement import covered, judge
+from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.plan import AddRule, Plan
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
@@ -157,15 +158,14 @@ def test_everywhere_settles(backend: IptablesBackend, to: str) -> None:
             "-I PREROUTING -j A",
             "-I PREROUTING 2 -j ACCEPT",
         ],
-        ["-I PREROUTING -m conntrack --ctstate ESTABLISHED,UNTRACKED -j ACCEPT"],
-        ["-I PREROUTING -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"],
         [
             "-I PREROUTING 1 -p tcp -j MARK --set-xmark 0x10000/0x10000",
             "-I PREROUTING 2 -m mark --mark 0x10000/0x10000 -j ACCEPT",
         ],
         [
-            "-I PREROUTING 1 -j CONNMARK --restore-mark",
-            "-I PREROUTING 2 -m mark ! --mark 0 -j ACCEPT",
+            "-I PREROUTING 1 -j CONNMARK --set-mark 5",
+            "-I PREROUTING 2 -j CONNMARK --restore-mark",
+            "-I PREROUTING 3 -m mark ! --mark 0 -j ACCEPT",
         ],
         ["-I PREROUTING -p tcp --dport 80 -j NFQUEUE --queue-num 3 --queue-bypass"],
     ],
@@ -186,6 +186,29 @@ def test_whatever_takes_packets_away_before_our_jump_is_overtaken(
     assert lines("PREROUTING")[1:] == before
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ["-I PREROUTING -m conntrack --ctstate ESTABLISHED,UNTRACKED -j ACCEPT"],
+        ["-I PREROUTING -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"],
+        [
+            "-I PREROUTING 1 -j CONNMARK --restore-mark",
+            "-I PREROUTING 2 -m mark ! --mark 0 -j ACCEPT",
+        ],
+    ],
+)
+def test_what_takes_no_first_packet_away_may_stand_before_our_jump(
+    backend: IptablesBackend, rules: list[str]
+) -> None:
+    """Who puts his rules first again and again (Calico) is not fought where it costs nothing."""
+    assert converge(backend, SHUT).steps == ()
+    for rule in rules:
+        run("iptables", "-w", "5", "-t", "mangle", *rule.split())
+    seen = backend.read()
+    assert judge(SHUT, seen) == Plan()
+    assert covered(SHUT, seen)[key(80)] is True
+
+
 @pytest.mark.parametrize("condition", ["-m socket", "-m rpfilter", "-m conntrack --ctstate NEW"])
 def test_a_rule_like_ours_with_a_condition_more_is_not_taken_for_ours(
     backend: IptablesBackend, condition: str
@@ -196,7 +219,10 @@ def test_a_rule_like_ours_with_a_condition_more_is_not_taken_for_ours(
     run("iptables", "-w", "5", "-t", "mangle", *words.split(), *comment)
     run("iptables", "-w", "5", "-t", "mangle", "-D", "LVSMARKD", "2")
 
-    assert covered(SHUT, backend.read())[key(80)] is False
+    seen = backend.read()
+    assert Kind.MISSING in {f.kind for f in judge(SHUT, seen).findings}
+    # First packets of ordinary clients get their mark by it, but where it waits for a socket.
+    assert covered(SHUT, seen)[key(80)] is ("socket" not in condition)
     assert converge(backend, SHUT).steps == ()
     assert covered(SHUT, backend.read())[key(80)] is True
     assert len(lines("LVSMARKD")) == 1

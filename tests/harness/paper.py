@@ -26,9 +26,10 @@ from lvsmarkd.model.plan import (
 )
 from lvsmarkd.model.rule import OWN_HOOKS, ChainKey, Plane, Rule
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import Chain, ForeignRule, PreviousRules, Side, Snapshot
+from lvsmarkd.model.snapshot import Chain, PreviousRules, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
+from tests.harness.whole import whole
 
 CHAIN_KEYS = [ChainKey(Plane.RUNTIME, family, hook) for family in Family for hook in OWN_HOOKS]
 PAPER = FirewallIdentity(Program.IPTABLES, "paper", "1")
@@ -46,8 +47,10 @@ class PaperFirewall:
     chains: dict[ChainKey, Chain | Unknown] = field(
         default_factory=lambda: dict.fromkeys(CHAIN_KEYS, Chain())
     )
-    foreign: tuple[ForeignRule, ...] = ()
-    dropping_families: frozenset[Family] = frozenset()
+    ahead: str = ""
+    """IPv4 rules of others before our jumps, as ``saved`` takes them."""
+    behind: str = ""
+    """The same after them."""
     notices: tuple[Notice, ...] = ()
     previous: tuple[PreviousRules, ...] = ()
     counters: Counter[tuple[ChainKey, Rule]] = field(default_factory=Counter)
@@ -65,11 +68,11 @@ class PaperFirewall:
 
     def read(self) -> Snapshot:
         self.before_read()
-        return Snapshot(
+        return whole(
             {key: self._counted(key, chain) for key, chain in self.chains.items()},
-            self.foreign,
-            self.dropping_families,
-            self.notices,
+            self.ahead,
+            self.behind,
+            notices=self.notices,
             firewall=self.firewall,
             limits=self.limits,
             previous=self.previous,
@@ -148,22 +151,19 @@ class PaperFirewall:
             case EnsureJump(_, surplus):
                 assert surplus == chain.jumps
                 chain = replace(chain, jumps=1)
-                self._pass_by(key)
+                self._pass_by()
             case RemoveChain(_, jumps, _):
                 assert jumps == chain.jumps
                 chain = Chain()
         self.chains[key] = chain
         return refused
 
-    def _pass_by(self, key: ChainKey) -> None:
-        """Our jump is put to the head, or the end, of its hook: others' rules are behind it now,
-        or ahead.
+    def _pass_by(self) -> None:
+        """Our jumps are put to the head, or the end, of their hooks: others' rules are behind them
+        now, or ahead.
         """
-        side = Side.BEFORE if self.limits.jump_at_end else Side.AFTER
-        self.foreign = tuple(
-            replace(rule, side=side) if rule.chain_key == key and not rule.later else rule
-            for rule in self.foreign
-        )
+        rules = f"{self.ahead}\n{self.behind}"
+        self.ahead, self.behind = (rules, "") if self.limits.jump_at_end else ("", rules)
 
 
 def gone(trouble: str, message: str = "not now") -> Callable[[], None]:

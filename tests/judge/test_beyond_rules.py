@@ -5,9 +5,10 @@ from ipaddress import ip_address, ip_network
 import pytest
 from msgspec.structs import replace
 
+from lvsmarkd.judge.coverage import covered
 from lvsmarkd.judge.desired import Desired, Options, desired
 from lvsmarkd.judge.explanation import explain
-from lvsmarkd.judge.judgement import covered, judge
+from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.host import ANY_TABLE, LOCAL_TABLE, HostView, LocalRoute, RouteLookup

@@ -4,11 +4,11 @@ import pytest
 
 from lvsmarkd.declarations.annotation import parse
 from lvsmarkd.declarations.resolve import resolve
+from lvsmarkd.judge.adviser import Advice, Adviser
 from lvsmarkd.judge.desired import Options, desired
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.judge.outlook import mistaken_for
 from lvsmarkd.judge.outlooks import outlook
-from lvsmarkd.judge.watched import Advice, Adviser
 from lvsmarkd.model.declaration import Declaration, Declared
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.keepalived import Annotation

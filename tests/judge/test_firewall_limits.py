@@ -3,8 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
+from lvsmarkd.judge.coverage import covered
 from lvsmarkd.judge.desired import Desired, Options, desired
-from lvsmarkd.judge.judgement import covered, judge
+from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.firewall import Program
@@ -13,7 +14,7 @@ from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.plan import AddRule
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import Chain, PreviousRules, Snapshot
+from lvsmarkd.model.snapshot import Chain, PreviousRules
 from tests.harness.values import (
     HERE,
     RICH_RULES,
@@ -25,6 +26,7 @@ from tests.harness.values import (
     service,
     want,
 )
+from tests.harness.whole import whole
 
 RICH = Options(limits=RICH_RULES)
 NOW, THEN = (ChainKey(plane, Family.INET, Hook.PREROUTING) for plane in Plane)
@@ -52,7 +54,7 @@ def test_the_last_good_flows_stay_and_the_place_is_named(beyond: Packets) -> Non
     now = wish([beyond], before=wish([PLAIN]))
     assert now.rules == wish([PLAIN]).rules
     assert now.frozen_marks == {80}
-    plan = judge(now, Snapshot(PLANES))
+    plan = judge(now, whole(PLANES))
     assert {type(step) for step in plan.steps} == {AddRule}  # those of mark 25
     (refused,) = (f for f in plan.findings if f.kind is Kind.REFUSED)
     assert (refused.severity, refused.origins, refused.service) == (
@@ -61,17 +63,17 @@ def test_the_last_good_flows_stay_and_the_place_is_named(beyond: Packets) -> Non
         key(80),
     )
     assert "what was in force before stays" in refused.message
-    assert covered(now, Snapshot(PLANES))[key(80)] is True
+    assert covered(now, whole(PLANES))[key(80)] is True
 
 
 @pytest.mark.parametrize("beyond", BEYOND)
 def test_at_a_cold_start_the_rules_of_the_mark_stay_in_both_planes(beyond: Packets) -> None:
     now = wish([beyond])
     assert {rule.mark for rule in now.rules} == {25}
-    plan = judge(now, Snapshot(PLANES))
+    plan = judge(now, whole(PLANES))
     assert [(type(s), s.chain_key) for s in plan.steps] == [(AddRule, THEN), (AddRule, NOW)]
-    assert covered(now, Snapshot(PLANES))[key(80)] is True
-    assert covered(now, Snapshot({NOW: HELD, THEN: HELD}))[key(80)] is False
+    assert covered(now, whole(PLANES))[key(80)] is True
+    assert covered(now, whole({NOW: HELD, THEN: HELD}))[key(80)] is False
 
 
 def test_what_it_can_hold_of_the_mark_is_followed_at_a_cold_start() -> None:
@@ -100,7 +102,7 @@ def test_the_rules_stay_in_the_firewall_that_could_hold_them(completeness: Compl
     mail = replace(HELD, rules=tuple(r for r in now.rules if r.hook is Hook.PREROUTING))
     for each in (now, again):
         assert {rule.mark for rule in each.rules} == {25}
-        seen = Snapshot({NOW: mail, THEN: mail}, previous=(PreviousRules({PAST: past}),))
+        seen = whole({NOW: mail, THEN: mail}, previous=(PreviousRules({PAST: past}),))
         assert judge(each, seen).steps == ()
         assert covered(each, seen) == {key(80): True, key(25): True}
     back = desired(read, Declared(declare(80, *BEYOND) | MAIL), Options(), again)

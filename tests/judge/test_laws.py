@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from lvsmarkd.judge.coverage import covered
 from lvsmarkd.judge.desired import Desired, Options, desired
 from lvsmarkd.judge.drift import History
-from lvsmarkd.judge.judgement import covered, judge
+from lvsmarkd.judge.judgement import judge
 from lvsmarkd.judge.layout import rules_of
 from lvsmarkd.model.declaration import Declared, DeclaredFlow
 from lvsmarkd.model.packets import Packets

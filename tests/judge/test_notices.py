@@ -26,11 +26,6 @@ FOUND = [
         " the kernel and changes marks after our rules: nft failed",
     ),
     (
-        Notice(NoticeKind.TABLE_UNREAD, "nft failed", count=1),
-        "warning: unknown: it could not be seen whether firewalld's table (inet firewalld) is in"
-        " the kernel and changes marks after our rules; what was read of it last is taken for it",
-    ),
-    (
         Notice(NoticeKind.OTHERS_TABLE_UNSEEN, "it crashed", names=("inet", "t")),
         "note: unseen: what is in the nft table inet t could not be seen: it crashed",
     ),

@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from lvsmarkd.backends.iptables.snapshot import snapshot_of
 from lvsmarkd.backends.iptables.toolset import Variant
+from lvsmarkd.judge.coverage import covered, why_unknown
 from lvsmarkd.judge.desired import Options, desired
-from lvsmarkd.judge.judgement import covered, judge, why_unknown
+from lvsmarkd.judge.judgement import judge
 from lvsmarkd.judge.outlooks import Outlooks
 from lvsmarkd.model.declaration import Declared
 from lvsmarkd.model.finding import Finding, Kind, Severity
@@ -45,7 +46,7 @@ def seen(text: str, host: HostView = HOST, more: Ruleset | None = None) -> Snaps
     whole = Ruleset(empty) | ruleset | (more or Ruleset())
     firewall = FirewallIdentity(Program.IPTABLES, str(Variant.NFT), "1.8.9")
     read = snapshot_of(whole, firewall, jump_at_end=False)
-    return replace(read, host=host, is_complete=True)
+    return replace(read, host=host)
 
 
 def found(text: str, kind: Kind, host: HostView = HOST) -> list[Finding]:

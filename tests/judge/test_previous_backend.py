@@ -17,6 +17,7 @@ from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Chain, PreviousRules, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from tests.harness.values import ONE_PORT, declare, flow, key, reading, want
+from tests.harness.whole import whole
 
 NOW = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING)
 PAST = ChainKey(Plane.RUNTIME, Family.INET, Hook.PREROUTING, Program.IPTABLES)
@@ -29,7 +30,7 @@ FULL = Chain(exists=True, jumps=1, rules=(RULE,), container="firewalld's policy 
 
 
 def seen(now: Chain | Unknown | None, *past: PreviousRules) -> Snapshot:
-    return Snapshot({} if now is None else {NOW: now}, previous=past)
+    return whole({} if now is None else {NOW: now}, previous=past)
 
 
 def past(*rules: Rule) -> PreviousRules:

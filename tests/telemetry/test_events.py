@@ -11,7 +11,7 @@ from lvsmarkd.model.plan import Owned, Part
 from lvsmarkd.model.report import NO_BACKEND, Fight, Mode, Report
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, SetMark
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import Chain, ForeignRule, Side
+from lvsmarkd.model.snapshot import Chain
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.model.wake import Actor
 from lvsmarkd.telemetry.events import SINGLES, events_of
@@ -148,7 +148,7 @@ def test_a_rule_of_others_in_our_chain_is_told_as_that(watched: Watched) -> None
 
 def test_what_ends_is_told_whole_whatever_it_quotes(watched: Watched) -> None:
     watched.look()
-    comment = '-m comment --comment "web; do not touch" -j MARK --set-mark 5'
+    comment = '-m comment --comment "web; do not touch" -j LOG'
     watched.bench.paper.damage(MARKS, unknown_rules=(comment,))
     watched.look(mode=Mode.OBSERVE)
     watched.bench.paper.damage(MARKS, unknown_rules=())
@@ -326,22 +326,13 @@ def test_a_service_without_rules_is_told_when_it_comes_and_when_it_goes(watched:
 
 def test_a_conflict_names_the_rule_and_ends_in_one_line(watched: Watched) -> None:
     watched.look()
-    watched.bench.paper.foreign = (
-        ForeignRule(
-            MARKS,
-            Side.AFTER,
-            SetMark(5),
-            (),
-            "mangle PREROUTING",
-            "-j MARK --set-mark 5",
-        ),
-    )
+    watched.bench.paper.behind = "pre -j MARK --set-mark 5"
     told = watched.look(VANDAL)
     assert events(told) == [Event.CONFLICT, Event.ORPHAN]
     assert told[0].fields["LVSMARKD_HAVE"] == "-j MARK --set-mark 5"
     assert told[0].fields["LVSMARKD_ACTOR_PID"] == "4711"
     assert watched.look() == ()
-    watched.bench.paper.foreign = ()
+    watched.bench.paper.behind = ""
     told = watched.look()
     assert events(told) == [Event.CONFLICT_OVER, Event.ORPHAN_GONE]
     assert "remove or narrow" not in told[0].text

@@ -1,6 +1,6 @@
 """The firewalld backend: rich rules by D-Bus, in both planes, and the kernel is looked at."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from math import inf
 from time import monotonic
@@ -22,33 +22,35 @@ from lvsmarkd.backends.firewalld.client.states import (
     not_ready,
     trouble_of,
 )
-from lvsmarkd.backends.firewalld.planes.direct import of_direct, of_iptables, of_natives
+from lvsmarkd.backends.firewalld.planes.direct import beside, direct_rules
 from lvsmarkd.backends.firewalld.planes.files import (
     TOLD,
     broken_files,
     has_room,
     worth_keeping,
 )
-from lvsmarkd.backends.firewalld.planes.foreign import ZoneWalk, service_names
 from lvsmarkd.backends.firewalld.planes.frame import has_policies
 from lvsmarkd.backends.firewalld.planes.kernel_tables import Kernel, is_in_kernel
+from lvsmarkd.backends.firewalld.planes.listed_rules import (
+    listed_rules,
+    own_places,
+    service_names,
+)
 from lvsmarkd.backends.firewalld.planes.listing import Listing
-from lvsmarkd.backends.firewalld.planes.notices import not_entered, notices_of, notices_of_state
-from lvsmarkd.backends.firewalld.planes.own_rules import OUR_POLICY
+from lvsmarkd.backends.firewalld.planes.notices import notices_of, notices_of_state
 from lvsmarkd.backends.firewalld.planes.reader import (
     Choices,
     FirewalldReader,
     FirewalldState,
     unknown,
 )
-from lvsmarkd.backends.firewalld.planes.rules_behind_ours import foreign as behind_ours
 from lvsmarkd.backends.firewalld.reload.boot import Boot
 from lvsmarkd.backends.firewalld.reload.own_file import OwnFile
 from lvsmarkd.backends.firewalld.reload.reloader import Reloader
 from lvsmarkd.backends.firewalld.reload.unmended import Unmended
 from lvsmarkd.backends.firewalld.reload.unsaved import ReloadImpact
 from lvsmarkd.backends.firewalld.rich.qualifiers import rich_rule_limits
-from lvsmarkd.backends.firewalld.rich.services import ask_services
+from lvsmarkd.backends.firewalld.rich.services import Services, ask_services
 from lvsmarkd.backends.firewalld.writing.apply import Application, renderable
 from lvsmarkd.backends.firewalld.writing.changes import change_of, commands
 from lvsmarkd.backends.firewalld.writing.purge import purge
@@ -58,7 +60,7 @@ from lvsmarkd.model.notice import Notice
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.rule import Plane
 from lvsmarkd.model.ruleset import Lister, Ruleset
-from lvsmarkd.model.snapshot import ForeignRule, Snapshot
+from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 
@@ -137,7 +139,7 @@ class FirewalldBackend:
         try:
             firewalld_state = self._reader.look(state)
             iptables = self._iptables()
-            foreign = tuple(self._foreign(firewalld_state, iptables))
+            services = ask_services(self.firewalld, service_names(*firewalld_state.listings()))
             reload_blocker = self._reload_blocker(firewalld_state)
         except (BusError, FirewalldError) as error:
             return self._unread(str(error))
@@ -149,19 +151,25 @@ class FirewalldBackend:
             not_at_boot=self.boot.trouble(),
             reload_blocker=reload_blocker,
         )
+        ruleset = _ruleset(firewalld_state.kernel)
+        if iptables is not None:
+            ruleset |= iptables.ruleset
+        runtime, permanent = firewalld_state.runtime, firewalld_state.permanent
+        lasting = None
+        if isinstance(permanent, Listing):
+            others = beside(ruleset, firewalld_state.backend, runtime)
+            lasting = others | self._listed(permanent, firewalld_state, services)
         return Snapshot(
             firewalld_state.chains(),
-            foreign,
-            iptables.dropping_families if iptables is not None else frozenset(),
             tuple(notices),
             iptables.names if iptables is not None else frozenset(),
-            "no packet enters by the zones that hold our rules"
-            if not_entered(firewalld_state)
-            else "",
             self._identity,
             rich_rule_limits(),
             (left_in_iptables(iptables),) if iptables is not None else (),
-            _ruleset(firewalld_state.kernel) | (iptables.ruleset if iptables else Ruleset()),
+            ruleset,
+            self._listed(runtime, firewalld_state, services),
+            lasting,
+            places=own_places(permanent) if isinstance(permanent, Listing) else {},
         )
 
     def apply(self, plan: Plan) -> Applied:
@@ -292,34 +300,10 @@ class FirewalldBackend:
         backend = self.iptables()
         return None if backend is None else backend.read()
 
-    def _foreign(
-        self, firewalld_state: FirewalldState, iptables: Snapshot | None
-    ) -> Iterator[ForeignRule]:
-        listings = [
-            each
-            for each in (firewalld_state.runtime, firewalld_state.permanent)
-            if isinstance(each, Listing)
-        ]
-        services = ask_services(self.firewalld, service_names(*listings))
-        if iptables is not None:
-            yield from of_iptables(iptables, firewalld_state.backend, firewalld_state.runtime)
-        if isinstance(firewalld_state.kernel, Kernel):
-            yield from of_natives(firewalld_state.kernel.ruleset)
-            own = firewalld_state.own[Plane.RUNTIME]
-            if own.targets == (OUR_POLICY,):
-                yield from behind_ours(
-                    firewalld_state.kernel.rules_behind_ours, {listed.rule for listed in own.listed}
-                )
-        for listing in listings:
-            walk = ZoneWalk(
-                listing,
-                firewalld_state.own[listing.plane],
-                services,
-                firewalld_state.runtime.active,
-            )
-            yield from walk.foreign()
-        if isinstance(firewalld_state.permanent, Listing):
-            yield from of_direct(firewalld_state.permanent)
+    def _listed(self, listing: Listing, state: FirewalldState, services: Services) -> Ruleset:
+        """What a plane does to marks, in firewalld's words."""
+        own = state.own[listing.plane]
+        return listed_rules(listing, own, services, state.runtime.active) | direct_rules(listing)
 
     def _reload_blocker(self, firewalld_state: FirewalldState) -> str:
         """Why a reload that is needed is not made; empty where none is, or it may be."""

@@ -1,13 +1,12 @@
 """iptables where firewalld has tables of its own in the kernel, whether it runs or has ended."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from lvsmarkd.backends.backend import Applied, Backend, CommandBackend
 from lvsmarkd.backends.firewalld.names import TABLE, TABLE_KEY
-from lvsmarkd.backends.firewalld.planes.direct import of_own_table
 from lvsmarkd.backends.firewalld.planes.leftover import (
     Leftover,
     chains_of,
@@ -25,7 +24,7 @@ from lvsmarkd.model.plan import Plan, RemoveRule, Step
 from lvsmarkd.model.rule import ChainKey, Hook, Plane
 from lvsmarkd.model.ruleset import Lister, Ruleset, Table
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import ForeignRule, PreviousRules, Side, Snapshot
+from lvsmarkd.model.snapshot import PreviousRules, Snapshot
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.netfilter.nft_json import nft, read_native
@@ -39,8 +38,8 @@ _CHAIN_KEYS = tuple(
 
 
 class BesideFirewalld(Struct):
-    """The iptables backend, which sees what firewalld's nftables rules do to its marks: they are
-    met after those of iptables, and outlive a firewalld that is killed or loses its bus.
+    """The iptables backend, which sees firewalld's nftables rules besides: they are met after those
+    of iptables, and outlive a firewalld that is killed or loses its bus.
 
     ``runs`` says whether it keeps a firewall here besides, which is reported. Where it does not,
     and ``clears`` says so, what is left of ours in its tables is told: see EndedFirewalld.
@@ -50,22 +49,20 @@ class BesideFirewalld(Struct):
     runs: Callable[[], bool] = lambda: False
     clears: bool = False
     _known: Table | None = None
-    """Firewalld's table as it was read last."""
+    """Firewalld's table as it was read last: what was left there is, until that is seen."""
 
     def read(self) -> Snapshot:
         """Read iptables, and what firewalld's table does after it."""
         seen, table, runs = self.inner.read(), _table(), self.runs()
         native = Ruleset({} if table is None else {TABLE_KEY: table})
         notices = (_BOTH,) if runs else ()
-        if isinstance(table, Unknown):  # and what was seen last is taken for it
-            before = int(self._known is not None)
-            notices = (*notices, Notice(NoticeKind.TABLE_UNREAD, table.reason, count=before))
+        if isinstance(table, Unknown):
+            notices = (*notices, Notice(NoticeKind.TABLE_UNREAD, table.reason))
         else:
             self._known = table
         left = () if runs or not self.clears else _left(seen, self._known)
         return replace(
             seen,
-            foreign=(*seen.foreign, *_after(self._known)),
             notices=(*seen.notices, *notices),
             previous=(PreviousRules(chains_of(left), ended=True),) if left else (),
             ruleset=seen.ruleset | native,
@@ -185,9 +182,3 @@ def _left(seen: Snapshot, table: Table | None) -> tuple[Leftover, ...]:
     variants = [variant for variant in Variant if variant == seen.firewall.variant]
     saved = (each for v in variants for each in in_iptables(seen.ruleset, source_of(v)))
     return (*in_table, *saved)
-
-
-def _after(table: Table | None) -> Iterator[ForeignRule]:
-    """The marks that it sets, whoever put them there; past all of iptables' PREROUTING."""
-    for rule in of_own_table(Ruleset({} if table is None else {TABLE_KEY: table})):
-        yield replace(rule, later=rule.later or rule.side is Side.AFTER)

@@ -11,7 +11,6 @@ from lvsmarkd.model.ruleset import Lister, TableKey
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.model.snapshot import OwnPlace
 from lvsmarkd.netfilter.iptables_save import FAMILY_NAMES, MANGLE_PRIORITY
-from lvsmarkd.netfilter.walk import OwnChain
 
 _NAME = re.compile(r"lvsmarkd (?:vrrp|fwmark ([1-9][0-9]{0,9}))")
 
@@ -45,25 +44,18 @@ def table_key(source: Lister, family: Family, table: str) -> TableKey:
     return TableKey(source, FAMILY_NAMES[family], table)
 
 
-def own_chain(source: Lister, family: Family, hook: Hook) -> OwnChain:
-    """Our chain at a hook, as a walk passes it."""
-    tables = frozenset(table_key(source, family, table) for table in TABLES)
-    priority = MANGLE_PRIORITY if LOCATIONS[hook].table == "mangle" else 0
-    return OwnChain(LOCATIONS[hook].chain, tables, priority, marks=hook is Hook.PREROUTING)
-
-
 def own_places(source: Lister) -> dict[ChainKey, OwnPlace]:
     """Where our rules are in the ruleset."""
     return {
         ChainKey(Plane.RUNTIME, family, hook): OwnPlace(
-            table_key(source, family, LOCATIONS[hook].table),
-            LOCATIONS[hook].chain,
-            LOCATIONS[hook].base_chain,
+            table_key(source, family, location.table),
+            location.chain,
+            location.base_chain,
             hook,
-            MANGLE_PRIORITY if LOCATIONS[hook].table == "mangle" else 0,
+            MANGLE_PRIORITY if location.table == "mangle" else 0,
         )
         for family in Family
-        for hook in (Hook.PREROUTING, Hook.INPUT)
+        for hook, location in LOCATIONS.items()
     }
 
 

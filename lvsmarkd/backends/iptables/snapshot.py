@@ -1,40 +1,26 @@
 """What a ruleset says of our rules and of others, where iptables keeps ours. No I/O."""
 
 from collections.abc import Iterator
-from functools import partial
 
 from lvsmarkd.backends.iptables.chains import (
     LOCATIONS,
     TABLES,
     is_plain_jump,
-    own_chain,
     own_places,
     own_rule,
     source_of,
     table_key,
 )
 from lvsmarkd.backends.iptables.toolset import Variant
-from lvsmarkd.judge.evaluation.hook_path import HookedChain
 from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.notice import Notice, NoticeKind
-from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
-from lvsmarkd.model.rule_spec import SetsUnknownMark, Verdict
-from lvsmarkd.model.ruleset import Lister, Ruleset, Table, TableKey, TableRule
+from lvsmarkd.model.rule import ChainKey, Plane, Rule
+from lvsmarkd.model.ruleset import Lister, Ruleset, Table, TableRule
 from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import Chain, ForeignRule, Snapshot
+from lvsmarkd.model.snapshot import Chain, Snapshot
 from lvsmarkd.model.unknown import Unknown
-from lvsmarkd.netfilter.foreign import foreign_rules
 from lvsmarkd.netfilter.iptables_qualifiers import max_values
-from lvsmarkd.netfilter.walk import walk
-
-HOOKS = {
-    # A mark that is set at INPUT still comes before IPVS.
-    Hook.PREROUTING: (Hook.PREROUTING, Hook.INPUT),
-    Hook.OUTPUT: (Hook.OUTPUT,),
-    Hook.INPUT: (Hook.INPUT,),
-}
-"""The hooks whose rules matter to what we keep at one."""
 
 
 def snapshot_of(ruleset: Ruleset, firewall: FirewallIdentity, *, jump_at_end: bool) -> Snapshot:
@@ -44,8 +30,6 @@ def snapshot_of(ruleset: Ruleset, firewall: FirewallIdentity, *, jump_at_end: bo
     chain_keys = [ChainKey(Plane.RUNTIME, family, hook) for family in Family for hook in LOCATIONS]
     return Snapshot(
         {chain_key: chain_of(chain_key, ruleset, source) for chain_key in chain_keys},
-        tuple(rule for family in Family for rule in _foreign(family, ruleset, source)),
-        frozenset(family for family in Family if _drops(family, ruleset, source)),
         tuple(_of_other_variant(ruleset, variant)),
         frozenset(
             name
@@ -95,42 +79,6 @@ def texts_of(rule: Rule, chain_key: ChainKey, table: Table) -> list[str]:
     ]
 
 
-def _foreign(family: Family, ruleset: Ruleset, source: Lister) -> Iterator[ForeignRule]:
-    """Those of the two tables that we keep rules in."""
-    for hook, location in LOCATIONS.items():
-        hooks = HOOKS[hook]
-        own = own_chain(source, family, hook)
-        chain_key = ChainKey(Plane.RUNTIME, family, hook)
-        way = walk(
-            ruleset,
-            family,
-            hooks,
-            own,
-            partial(_is_table, table_key(source, family, location.table)),
-        )
-        yield from foreign_rules(way, chain_key)
-    # The filter at INPUT may change a mark, too, and comes before IPVS.
-    accepts = ruleset.table(table_key(source, family, "filter"))
-    if accepts is None or not accepts.marks:
-        return
-    way = walk(
-        ruleset,
-        family,
-        (Hook.INPUT,),
-        own_chain(source, family, Hook.PREROUTING),
-        partial(_is_table, table_key(source, family, "filter")),
-    )
-    for rule in foreign_rules(way, ChainKey(Plane.RUNTIME, family, Hook.PREROUTING)):
-        if isinstance(rule.effect, SetMark | SetsUnknownMark):
-            yield rule
-
-
-def _drops(family: Family, ruleset: Ruleset, source: Lister) -> bool:
-    table = ruleset.table(table_key(source, family, LOCATIONS[Hook.INPUT].table))
-    chain = table.chains.get("INPUT") if table is not None else None
-    return chain is not None and chain.base is not None and chain.base.policy is Verdict.DROP
-
-
 def _of_other_variant(ruleset: Ruleset, variant: Variant) -> Iterator[Notice]:
     """Notice rules in the other variant: the kernel evaluates both rulesets. One that cannot
     be read must not spoil the look.
@@ -148,7 +96,3 @@ def _of_other_variant(ruleset: Ruleset, variant: Variant) -> Iterator[Notice]:
 def _rules(table: Table, chain: str) -> tuple[TableRule, ...]:
     found = table.chains.get(chain)
     return found.rules if found is not None else ()
-
-
-def _is_table(key: TableKey, hooked: HookedChain) -> bool:
-    return hooked.table.key == key

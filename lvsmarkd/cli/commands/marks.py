@@ -8,12 +8,12 @@ from lvsmarkd.backends.surroundings import Surroundings
 from lvsmarkd.cli.exits import CommandError, Exit
 from lvsmarkd.cli.output import paint, print_findings, print_json, table
 from lvsmarkd.cli.session import Session, open_session
+from lvsmarkd.judge.adviser import Adviser
+from lvsmarkd.judge.coverage import covered, why_unknown
 from lvsmarkd.judge.desired import Desired
-from lvsmarkd.judge.judgement import covered, why_unknown
 from lvsmarkd.judge.outlooks import Outlooks
 from lvsmarkd.judge.presence import presence
 from lvsmarkd.judge.refusals import STAYS
-from lvsmarkd.judge.watched import Adviser
 from lvsmarkd.keepalived.conf.dialect import REFERENCE
 from lvsmarkd.model.finding import Severity
 from lvsmarkd.model.ipvs import in_ipvs
@@ -42,8 +42,7 @@ def run(options: argparse.Namespace) -> Exit:
         for key, state in states.items()
         if state is None
     }
-    now = outlooks.of(wanted, seen.ruleset, seen.host) if seen.is_complete else None
-    adviser = Adviser(wanted, seen, now)
+    adviser = Adviser(wanted, seen, outlooks.of(wanted, seen.ruleset, seen.host))
     if options.json:
         print_json(
             {
@@ -154,7 +153,6 @@ def _flows(key: ServiceKey, adviser: Adviser) -> str:
     if wanted.coverage[key] is FlowSource.NONE:
         others = adviser.watched(key)
         lines += map(str, others.flows)
-        lines += dict.fromkeys(f"some, by a rule in {rule.where}" for rule in others.obscure)
         lines += [others.reason] if others.reason else []
     return "\n".join(lines) or "-"
 

@@ -87,7 +87,7 @@ def _together(ends: list[End], mark: int, entered: frozenset[str]) -> Iterator[P
     fork = _deciding(ends, mark)
     # Told are the steps of the way on which the mark is there in the end, if there is one.
     for end in _distinct(sorted(ends, key=lambda end: _fate(end, mark) is Fate.RIGHT)):
-        hides = _ref(fork.place) if fork is not None else None
+        hides = ref_of(fork.place) if fork is not None else None
         for packets in _sent(end.sent, entered):
             fate = Fate.UNKNOWN
             by = end.sent.interfaces
@@ -161,7 +161,7 @@ def _networks(packet: PacketClass) -> Iterator[Network]:
 
 def _steps(end: End) -> tuple[FateStep, ...]:
     return tuple(
-        FateStep(_ref(step.place), step.before, step.after, leads=_leads(step.place))
+        FateStep(ref_of(step.place), step.before, step.after, leads=_leads(step.place))
         for step in end.trail.steps()
     )
 
@@ -171,7 +171,8 @@ def _leads(place: Place) -> bool:
     return any(isinstance(effect, Jump) for effect in effects)
 
 
-def _ref(place: Place) -> RuleRef:
+def ref_of(place: Place) -> RuleRef:
+    """The name of a rule, or of a policy."""
     if place.rule is None:
         return place.table.rule(place.chain, 0, "")
     text = place.rule.text or str(place.rule.spec)

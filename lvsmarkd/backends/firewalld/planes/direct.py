@@ -1,106 +1,68 @@
-"""Marks that others set past firewalld: direct rules, and whoever uses iptables or nft himself."""
+"""What firewalld's direct rules and passthroughs do to marks, and what others have besides it."""
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import takewhile
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from lvsmarkd.backends.firewalld.names import BUILT_IN_CHAINS, DIRECT, NFTABLES, TABLE_KEY
-from lvsmarkd.backends.firewalld.planes.iptables_chains import FirewalldChains, leads_to_zones
+from lvsmarkd.backends.firewalld.planes.iptables_chains import FirewalldChains
 from lvsmarkd.backends.firewalld.planes.listing import Listing
-from lvsmarkd.judge.evaluation.hook_path import HookedChain
-from lvsmarkd.model.packets import EVERY_PACKET
-from lvsmarkd.model.rule import Accept, ChainKey, Hook, Plane
-from lvsmarkd.model.ruleset import Lister, Ruleset
-from lvsmarkd.model.service import Family
-from lvsmarkd.model.snapshot import Drop, ForeignRule, LeavesTable, Side, Snapshot
-from lvsmarkd.netfilter.foreign import effects_of, foreign_rules
+from lvsmarkd.model.rule import Hook
+from lvsmarkd.model.rule_spec import RuleSpec
+from lvsmarkd.model.ruleset import (
+    BaseChain,
+    Lister,
+    Ruleset,
+    Table,
+    TableChain,
+    TableKey,
+    TableRule,
+)
 from lvsmarkd.netfilter.iptables_rule import read_words
-from lvsmarkd.netfilter.walk import MatchContext, OwnChain, walk
+from lvsmarkd.netfilter.iptables_save import MANGLE_PRIORITY
 
 _DIRECT_CHAINS = frozenset(f"{chain}_{DIRECT}" for chain in BUILT_IN_CHAINS)
-FAMILIES = {"ipv4": Family.INET, "ipv6": Family.INET6}
+_FAMILIES = {"ipv4": "ip", "ipv6": "ip6"}
 _COMMANDS = frozenset({"-A", "-I", "--append", "--insert"})
-_HOOKS = {"PREROUTING": False, "INPUT": True}
-_OWN = OwnChain("", frozenset(), priority=-140)
-"""Of firewalld's own chain that marks: mangle + 10."""
+_BASES = {
+    "PREROUTING": ("direct rules", Hook.PREROUTING),
+    "INPUT": ("direct rules at INPUT", Hook.INPUT),
+}
+_DirectRule = tuple[str, str, int, Sequence[str], str]
+"""Family as firewalld calls it, built-in chain of the mangle table, priority, arguments, and all of
+it as it was typed."""
 
 
-def of_iptables(seen: Snapshot, backend: str, runtime: Listing) -> Iterator[ForeignRule]:
-    """What the iptables backend saw, as far as it bears on rules in firewalld.
-
-    With firewalld's nftables backend (``backend``) iptables' chains are others that packets pass
-    besides, and before: what is accepted there may still be refused. With its iptables backend
-    firewalld's own rules, which are read from its lists, are left out (direct rules are others'),
-    and at INPUT what stands behind them, which has nothing left to decide. What is one of
-    firewalld's direct rules (``runtime`` lists them) should be in its permanent configuration too.
+def direct_rules(listing: Listing) -> Ruleset:
+    """The direct rules and passthroughs of one plane that are in the mangle table, where packets
+    come in. iptables' mangle comes before firewalld's own chains, and its direct chain before those
+    of zones.
     """
-    direct = {_value(rule) for rule in of_direct(runtime)}
-    own = FirewalldChains.of(runtime)
-    for rule in seen.foreign:
-        if backend != NFTABLES and _is_firewallds(rule, seen.ruleset, own):
-            continue
-        if isinstance(rule.effect, LeavesTable | Accept):
-            continue
-        if rule.chain_key.hook is Hook.OUTPUT:
-            continue
-        side = rule.side if rule.later else Side.BEFORE
-        yield replace(rule, side=side, fleeting=_value(rule) in direct)
+    tables = {}
+    for ipv, family in _FAMILIES.items():
+        key = TableKey(Lister.FIREWALLD, family, "direct rules")
+        own = [each for each in _mangling(listing) if each[0] == ipv]
+        chains = {}
+        for built_in, (name, hook) in _BASES.items():
+            rules = sorted((each for each in own if each[1] == built_in), key=lambda each: each[2])
+            listed = tuple(
+                TableRule(read_words(arguments), at, said)
+                for at, (*_, arguments, said) in enumerate(rules, 1)
+            )
+            chains[name] = TableChain(name, listed, BaseChain(hook, MANGLE_PRIORITY))
+        tables[key] = Table(key, chains)
+    return Ruleset(tables)
 
 
-def _value(rule: ForeignRule) -> tuple[object, ...]:
-    path = tuple(packets for packets in rule.path if packets != EVERY_PACKET)
-    return (rule.chain_key.family, rule.chain_key.hook, rule.effect, path, rule.guards)
-
-
-def _is_firewallds(foreign: ForeignRule, ruleset: Ruleset, own: FirewalldChains) -> bool:
-    table = None if foreign.table is None else ruleset.table(foreign.table)
-    chain = None if table is None else table.chains.get(foreign.chain)
-    if chain is None:
-        return False
-    if foreign.chain in _DIRECT_CHAINS:
-        return False
-    if foreign.chain_key.hook is Hook.INPUT and foreign.chain in BUILT_IN_CHAINS:
-        before = takewhile(lambda each: each.line < foreign.line, chain.rules)
-        if any(leads_to_zones(chain.name, each) for each in before):
-            return True
-    return any(own.has(chain.name, each) for each in chain.rules if each.line == foreign.line)
-
-
-def of_direct(listing: Listing) -> Iterator[ForeignRule]:
-    """The direct rules of one plane that set a mark, and passthroughs, as they were typed."""
-    for ipv, table, chain, priority, arguments in listing.direct:
-        said = f"{ipv} {table} {chain} {priority} {' '.join(arguments)}"
-        yield from _direct(listing.plane, ipv, (table, chain, arguments), said)
+def _mangling(listing: Listing) -> Iterator[_DirectRule]:
     for ipv, arguments in listing.passthroughs:
         table, chain, rest = unwrapped(arguments)
-        said = f"{ipv} {' '.join(arguments)}"
-        yield from _direct(listing.plane, ipv, (table, chain, rest), said)
-
-
-def _direct(
-    plane: Plane, ipv: str, rule: tuple[str, str, Sequence[str]], said: str
-) -> Iterator[ForeignRule]:
-    table, chain, arguments = rule
-    family = FAMILIES.get(ipv)
-    if family is None or table != "mangle" or chain not in _HOOKS:
-        return
-    spec = read_words(arguments)
-    way = MatchContext().through(spec, unsure=False)
-    for effect in effects_of(spec, Hook.PREROUTING):
-        if isinstance(effect, LeavesTable | Drop):
-            continue
-        yield ForeignRule(
-            ChainKey(plane, family, Hook.PREROUTING),
-            Side.AFTER if _HOOKS[chain] else Side.BEFORE,
-            effect,
-            way.path,
-            "firewalld's direct rules",
-            said,
-            way.is_narrowed,
-            way.mark_tests,
-            _HOOKS[chain],
-        )
+        if table == "mangle":
+            yield ipv, chain, 0, rest, f"{ipv} {' '.join(arguments)}"
+    for ipv, table, chain, priority, words in listing.direct:
+        if table == "mangle":
+            said = f"{ipv} {table} {chain} {priority} {' '.join(words)}"
+            yield ipv, chain, priority, words, said
 
 
 def unwrapped(arguments: Sequence[str]) -> tuple[str, str, list[str]]:
@@ -119,20 +81,51 @@ def unwrapped(arguments: Sequence[str]) -> tuple[str, str, list[str]]:
     return table, chain, rest
 
 
-def of_natives(ruleset: Ruleset) -> Iterator[ForeignRule]:
-    """The marks that other native tables of nftables set where packets arrive."""
-    yield from _marks(ruleset, lambda hooked: hooked.table.key != TABLE_KEY)
+def beside(ruleset: Ruleset, backend: str, runtime: Listing) -> Ruleset:
+    """What others have in the kernel besides firewalld, which outlives its reload: not its own
+    native table, not what it lists as direct rules, and with its iptables backend (``backend``)
+    none of its chains there.
+    """
+    own = FirewalldChains.of(runtime) if backend != NFTABLES else None
+    direct = _specs(direct_rules(runtime))
+    tables = {key: each for key, each in ruleset.tables.items() if key != TABLE_KEY}
+    for key, table in tables.items():
+        if isinstance(table, Table) and key.source is not Lister.NFT:
+            tables[key] = _without(table, own, direct.get(key.family, ()))
+    return replace(ruleset, tables=tables)
 
 
-def of_own_table(ruleset: Ruleset) -> Iterator[ForeignRule]:
-    """The marks that firewalld's own native table sets, whoever put them there."""
-    yield from _marks(ruleset, lambda hooked: hooked.table.key == TABLE_KEY)
+def _specs(ruleset: Ruleset) -> Mapping[str, list[RuleSpec]]:
+    return {
+        table.key.family: [rule.spec for chain in table.chains.values() for rule in chain.rules]
+        for table in ruleset.readable()
+    }
 
 
-def _marks(ruleset: Ruleset, chosen: Callable[[HookedChain], bool]) -> Iterator[ForeignRule]:
-    hooks = (Hook.PREROUTING, Hook.INPUT)
-    native = Ruleset({k: t for k, t in ruleset.tables.items() if k.source is Lister.NFT})
-    for family in Family:
-        chain_key = ChainKey(Plane.RUNTIME, family, Hook.PREROUTING)
-        way = walk(native, family, hooks, _OWN, chosen)
-        yield from foreign_rules(way, chain_key, only_marks=True)
+def _without(table: Table, own: FirewalldChains | None, direct: Sequence[RuleSpec]) -> Table:
+    """A table of iptables without what is firewalld's. What somebody put into its direct chains
+    himself stays, and what leads there.
+    """
+    mangles = table.key.name == "mangle"
+    chains: dict[str, TableChain] = {}
+    for name, chain in table.chains.items():
+        kept = [
+            rule
+            for rule in chain.rules
+            if not (mangles and _is_direct(name, rule, direct))
+            and not (own is not None and _is_zones(name, rule, own))
+        ]
+        whole = len(kept) == len(chain.rules)
+        chains[name] = chain if whole else replace(chain, rules=tuple(kept))
+    return replace(table, chains=chains)
+
+
+def _is_direct(chain: str, rule: TableRule, direct: Sequence[RuleSpec]) -> bool:
+    return chain in _DIRECT_CHAINS | _BASES.keys() and rule.spec in direct
+
+
+def _is_zones(chain: str, rule: TableRule, own: FirewalldChains) -> bool:
+    """Whether a rule is firewalld's, for its zones and policies."""
+    if chain in _DIRECT_CHAINS or any(jump.chain in _DIRECT_CHAINS for jump in rule.spec.jumps()):
+        return False
+    return own.has(chain, rule)

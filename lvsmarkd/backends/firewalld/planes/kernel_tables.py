@@ -5,7 +5,7 @@ noticed by it: it goes on listing the rule, refuses to add it again (ALREADY_ENA
 nothing to anybody (measured).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 
@@ -19,23 +19,17 @@ from lvsmarkd.backends.firewalld.names import (
     TABLE_KEY,
 )
 from lvsmarkd.backends.firewalld.planes.own_rules import Container, ContainerKind
-from lvsmarkd.backends.firewalld.planes.rules_behind_ours import (
-    RuleBehindOurs,
-    after_ours,
-    keeps_from,
-)
 from lvsmarkd.backends.iptables.chains import source_of
 from lvsmarkd.backends.iptables.toolset import detect
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.rule import Accept, Action, Hook, Rule, SetMark
-from lvsmarkd.model.rule_spec import RuleSpec, Verdict
-from lvsmarkd.model.ruleset import Lister, Ruleset, TableKey
+from lvsmarkd.model.rule_spec import Jump, RuleSpec, Verdict
+from lvsmarkd.model.ruleset import Lister, Ruleset, Table, TableChain, TableKey
 from lvsmarkd.model.service import MAX_MARK, Family
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError
 from lvsmarkd.netfilter.iptables_save import FAMILY_NAMES, save
 from lvsmarkd.netfilter.nft_json import read_native
-from lvsmarkd.netfilter.passing import reached_from
 
 _HOOKS = (Hook.PREROUTING, Hook.INPUT)
 _TABLES = {"mangle": "PREROUTING", "filter": "INPUT"}
@@ -47,9 +41,8 @@ class Kernel(Struct, frozen=True):
 
     ``whole`` says that firewalld's tables are there at all, ``dropping`` that it left the host
     dropping every new connection. ``of_policies`` is what the names of policies' chains have
-    and those of zones have not. ``ruleset`` is all that was read. ``rules_behind_ours`` are the
-    marks that are set in firewalld's native table in our policy's chain or after it, ``ours`` is
-    all that is in that chain.
+    and those of zones have not. ``ruleset`` is all that was read, ``ours`` what is in the chain
+    of our policy's marks in firewalld's native table.
     """
 
     done: Mapping[tuple[Family, str], frozenset[tuple[Packets, Action]]] = field(
@@ -59,14 +52,13 @@ class Kernel(Struct, frozen=True):
     dropping: bool = False
     of_policies: str = OF_POLICIES
     ruleset: Ruleset = field(default_factory=Ruleset)
-    rules_behind_ours: tuple[RuleBehindOurs, ...] = ()
     ours: tuple[RuleSpec, ...] = ()
 
     def meets(self, container: Container, rule: Rule) -> bool:
         """Whether packets meet a rule of ours, in the chain that firewalld keeps it in."""
         infix = self.of_policies if container.kind is ContainerKind.POLICY else ""
         name = f"{CHAIN_PREFIXES[rule.hook]}_{infix}{container.name}_post"
-        if name == OUR_CHAIN and keeps_from(self.ours, rule):
+        if name == OUR_CHAIN and _keeps_from(self.ours, rule):
             return False
         return (rule.match, rule.action) in self.done.get((rule.family, name), frozenset())
 
@@ -124,14 +116,13 @@ def kernel_of(ruleset: Ruleset) -> Kernel | Unknown:
     met = {
         name: [rule.spec for rule in chain.rules]
         for hook in _HOOKS
-        for name, chain in reached_from(table, hook).items()
+        for name, chain in _reached_from(table, hook).items()
     }
     return Kernel(
         done_by({(family, name): specs for name, specs in met.items() for family in Family}),
         whole=True,
         dropping=dropping,
         ruleset=ruleset,
-        rules_behind_ours=tuple(after_ours(table)),
         ours=tuple(met.get(OUR_CHAIN, ())),
     )
 
@@ -154,3 +145,30 @@ def _iptables() -> Kernel | Unknown:
             for chain in reached.values():
                 met[family, f"{name}_{chain.name}"] = [rule.spec for rule in chain.rules]
     return Kernel(done_by(met), whole, of_policies="", ruleset=ruleset)
+
+
+def _keeps_from(rules: Sequence[RuleSpec], rule: Rule) -> bool:
+    """Whether somebody's verdict in our chain certainly takes all packets of a rule of ours before
+    they get to it.
+    """
+    for each in rules:
+        if each.family not in {rule.family, None} or each.conditions:
+            continue
+        if (each.packets, each.effects) == (rule.match, (rule.action,)):
+            return False
+        if any(map(_ends, each.effects)) and each.packets.covers(rule.match):
+            return True
+    return False
+
+
+def _ends(effect: object) -> bool:
+    return isinstance(effect, Verdict) or (isinstance(effect, Jump) and effect.goto)
+
+
+def _reached_from(table: Table, hook: Hook) -> dict[str, TableChain]:
+    """The chains that a packet can get to from the table's base chains at a hook."""
+    found: dict[str, TableChain] = {}
+    for chain in table.chains.values():
+        if chain.base is not None and chain.base.hook is hook:
+            found |= table.reached(chain.name)
+    return found

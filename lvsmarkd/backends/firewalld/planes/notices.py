@@ -1,14 +1,20 @@
 """What firewalld is like, besides its rules."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lvsmarkd.backends.firewalld.client.calls import RunState
 from lvsmarkd.backends.firewalld.client.states import SENTENCES
-from lvsmarkd.backends.firewalld.planes.foreign import masked
 from lvsmarkd.backends.firewalld.planes.kernel_tables import Kernel
-from lvsmarkd.backends.firewalld.planes.listing import Listing
-from lvsmarkd.backends.firewalld.planes.own_rules import OUR_POLICY, ContainerKind
+from lvsmarkd.backends.firewalld.planes.listing import Listing, rich_rules
+from lvsmarkd.backends.firewalld.planes.own_rules import (
+    OUR_POLICY,
+    Container,
+    ContainerKind,
+    zone,
+)
 from lvsmarkd.backends.firewalld.planes.reader import FirewalldState
+from lvsmarkd.backends.firewalld.rich.rich_rule import read_rich_rule
+from lvsmarkd.backends.firewalld.rich.words import RichRuleError
 from lvsmarkd.model.notice import Notice, NoticeKind
 from lvsmarkd.model.rule import Plane
 from lvsmarkd.model.rule_ref import Keeper, RuleRef
@@ -38,13 +44,8 @@ def notices_of(
     if reload_blocker:
         yield from _unreloaded(firewalld_state, reload_blocker)
     yield from _in_the_way(firewalld_state)
-    listings = [
-        each
-        for each in (firewalld_state.runtime, firewalld_state.permanent)
-        if isinstance(each, Listing)
-    ]
     seen = set()
-    for plane, container, line in masked(listings):
+    for plane, container, line in _masked(firewalld_state.listings()):
         if line not in seen:
             seen.add(line)
             rule = RuleRef("", str(container), line, keeper=Keeper.FIREWALLD)
@@ -92,10 +93,10 @@ def _in_the_way(firewalld_state: FirewalldState) -> Iterator[Notice]:
     if own.targets == (OUR_POLICY,) or own.interim or not own.listed:
         return
     zones = {container.name for container in own.targets if container.kind is ContainerKind.ZONE}
-    for zone, ways in sorted(firewalld_state.runtime.active.items()):
-        if zone not in zones:
+    for name, ways in sorted(firewalld_state.runtime.active.items()):
+        if name not in zones:
             entries = [f"interface {w}" if not w.startswith("source ") else w for w in ways]
-            yield Notice(NoticeKind.OTHER_ENTRANCE, names=(zone, *entries))
+            yield Notice(NoticeKind.OTHER_ENTRANCE, names=(name, *entries))
     if not_entered(firewalld_state):
         yield Notice(NoticeKind.NOT_ENTERED, names=tuple(sorted(zones)))
 
@@ -107,3 +108,24 @@ def not_entered(firewalld_state: FirewalldState) -> bool:
     if own.targets and not zones:
         return False
     return not own.interim and not any(firewalld_state.enters(name) for name in zones)
+
+
+def _masked(listings: Iterable[Listing]) -> Iterator[tuple[Plane, Container, str]]:
+    """The rich rules that set a mark with a mask, which firewalld's backends take differently."""
+    for listing in listings:
+        containers = [(zone(name), each) for name, each in listing.zones.items()]
+        containers += [
+            (Container(ContainerKind.POLICY, name), each) for name, each in listing.policies.items()
+        ]
+        for container, settings in containers:
+            for line in rich_rules(settings):
+                if " mark " in line and "/" in line and _has_mask(line):
+                    yield listing.plane, container, line
+
+
+def _has_mask(line: str) -> bool:
+    try:
+        mark = read_rich_rule(line).mark
+    except RichRuleError:
+        return False
+    return mark is not None and mark.mask is not None

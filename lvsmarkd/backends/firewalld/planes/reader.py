@@ -114,6 +114,11 @@ class FirewalldState(Struct, frozen=True):
             return chain_of(chain_key, own, self.meets)
         return chain_of(chain_key, own)
 
+    def listings(self) -> tuple[Listing, ...]:
+        """Those that could be read."""
+        both = (self.runtime, self.permanent)
+        return tuple(each for each in both if isinstance(each, Listing))
+
     def met(self) -> frozenset[tuple[Container, Rule]]:
         """The rules of ours that packets meet."""
         return frozenset(

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from lvsmarkd.backends.firewalld.names import BUILT_IN_CHAINS, NFTABLES
-from lvsmarkd.backends.firewalld.planes.direct import FAMILIES, unwrapped
+from lvsmarkd.backends.firewalld.planes.direct import unwrapped
 from lvsmarkd.backends.firewalld.planes.iptables_chains import FirewalldChains
 from lvsmarkd.backends.firewalld.planes.listing import Listing
+from lvsmarkd.backends.firewalld.rich.rich_rule import FAMILIES
 from lvsmarkd.backends.iptables.chains import LOCATIONS
 from lvsmarkd.backends.iptables.toolset import detect
 from lvsmarkd.model.rule_spec import RuleSpec, Verdict
