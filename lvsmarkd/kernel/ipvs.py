@@ -108,7 +108,10 @@ def _by_address(service: Mapping[int, bytes]) -> Packets:
     if af not in _FAMILIES or len(address) != 16:
         raise NetlinkError(f"a service by address is of address family {af}")
     host = IPv4Address(address[:4]) if _FAMILIES[af] is Family.INET else IPv6Address(address)
-    port = int.from_bytes(service.get(_PORT, b""))
+    said = service.get(_PORT, b"")
+    if len(said) > 2:
+        raise NetlinkError(f"a service by address has a port of {len(said)} bytes")
+    port = int.from_bytes(said)
     return Packets(
         destination=ip_network(host),
         protocol=number(service.get(_PROTOCOL, b"")),

@@ -5,7 +5,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lvsmarkd.kernel import ipvs
@@ -52,6 +52,7 @@ def test_an_answer_that_breaks_off_is_not_taken_for_the_whole() -> None:
 
 
 @given(at=st.integers(0, 2975), bits=st.integers(1, 255))
+@example(at=60, bits=110)  # a port of hundreds of bytes
 def test_a_damaged_answer_is_read_or_refused(at: int, bits: int) -> None:
     first, end = captured("mixed").answering(SERVICES)
     damaged = bytearray(first)
