@@ -155,6 +155,7 @@ def test_while_the_rules_cannot_be_mended_the_service_is_covered_by_the_guard(
     assert 'lvsmarkd_mark_covered{family="inet",mark="1"} 1.0' in daemon.page()
     drift = [each for each in daemon.status()["findings"] if each["kind"] == "missing"]
     assert drift
+    assert {each["severity"] for each in drift} == {"warning"}
 
 
 def test_the_guard_goes_with_pause_observe_and_the_declaration(daemon: Daemon) -> None:
