@@ -8,6 +8,7 @@ from tests.bench import (
     firewalld_load,
     firewalld_repair,
     footprint,
+    gap,
     judge,
     latency,
     listing,
@@ -20,6 +21,7 @@ from tests.harness.netns import private_mounts
 _ALL = {
     "latency": latency.main,
     "stream": stream.main,
+    "gap": gap.main,
     "footprint": footprint.main,
     "listing": listing.main,
     "look": look.main,
