@@ -17,6 +17,8 @@ of inotify            starts in watch/directories.py: only passes on what it hea
 of the look-ups       asyncio.to_thread in watch/: reads /proc and IPVS for a watcher, which waits
 of explanations       asyncio.to_thread in _explain, one at a time: has what a pass saw, frozen
 of two families       in IptablesBackend.read, while the thread of the passes waits for them
+of nf_tables          starts in kernel/nf_tables_writer.py: writes the guard's transactions, while
+                      the thread of the passes waits, some seconds at most; calls OwnWriters.add
 
 What one thread wants of another is a wake-up or a frozen value.
 """
