@@ -25,6 +25,7 @@ class RuleCounts(Struct, frozen=True):
     def services(self) -> tuple[ServiceState, ...]:
         """Each service: covered or not, by what, and how many packets its rules have marked."""
         packets, kernel = self._packets(), self.wanted.runtime_state.kernel
+        now = self.outlooks.of(self.wanted, self.seen.ruleset, self.seen.host)
         return tuple(
             ServiceState(
                 key,
@@ -34,7 +35,7 @@ class RuleCounts(Struct, frozen=True):
                 in_ipvs(kernel, key) if kernel is not None else None,
                 key in self.wanted.configured,
                 why_unknown(key, self.wanted, self.seen, self.outlooks) if state is None else "",
-                self._is_guarded(key),
+                now.services[key].guarded,
             )
             for key, state in sorted(covered(self.wanted, self.seen, self.outlooks).items())
         )
@@ -68,10 +69,6 @@ class RuleCounts(Struct, frozen=True):
         """The families with a table, whoever's, that could not be looked into."""
         now = self.outlooks.of(self.wanted, self.seen.ruleset, self.seen.host)
         return frozenset(family for family, reasons in now.unread.items() if reasons)
-
-    def _is_guarded(self, key: ServiceKey) -> bool:
-        now = self.outlooks.of(self.wanted, self.seen.ruleset, self.seen.host)
-        return now.services[key].guarded
 
     def _planes(self) -> list[Plane]:
         planes = {chain_key.plane for chain_key in self.seen.chains}
