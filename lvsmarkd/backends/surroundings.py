@@ -1,6 +1,6 @@
 """What packets meet besides the rules of the firewall that keeps ours, and the host around it."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -18,11 +18,13 @@ from lvsmarkd.model.host import (
     LocalRoute,
     RouteLookup,
 )
+from lvsmarkd.model.notice import Notice, NoticeKind
 from lvsmarkd.model.rule_spec import NeedsSocket
 from lvsmarkd.model.ruleset import Ruleset
 from lvsmarkd.model.service import Address, Family
 from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.model.unknown import Unknown
+from lvsmarkd.netfilter.saved_rulesets import SavedRulesets
 from lvsmarkd.netfilter.whole_ruleset import WholeRuleset
 
 
@@ -36,6 +38,7 @@ class Surroundings(Struct):
     forwards: Callable[[Collection[str]], bool | None] = forwards_ipv4
     addresses: Callable[[], Mapping[tuple[str, Family], Address | None] | Unknown] = first_addresses
     queues: Callable[[], frozenset[int] | None] = listened_queues
+    saved: SavedRulesets = field(default_factory=SavedRulesets)
     sockets: Callable[[], frozenset[ListeningPort] | Unknown] = listening_ports
 
     def see(self, seen: Snapshot) -> Snapshot:
@@ -50,7 +53,12 @@ class Surroundings(Struct):
             sockets = self.sockets()
             host = replace(host, sockets=None if isinstance(sockets, Unknown) else sockets)
         lasting = None if seen.lasting is None else _completed(seen.lasting, seen.ruleset, whole)
-        return replace(seen, ruleset=whole, host=host, lasting=lasting)
+        notices = (*seen.notices, *self._saved())
+        return replace(seen, ruleset=whole, host=host, lasting=lasting, notices=notices)
+
+    def _saved(self) -> Iterator[Notice]:
+        for origin in self.saved.with_guard():
+            yield Notice(NoticeKind.GUARD_SAVED, names=(origin.file, str(origin.line)))
 
     def _host(self) -> HostView:
         routes, lookups = self.routes(), self.lookups()

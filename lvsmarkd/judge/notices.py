@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.guard import GUARD_IN_RULES
 from lvsmarkd.model.notice import Notice, NoticeKind
 from lvsmarkd.model.rule import Plane, Rule
 from lvsmarkd.model.snapshot import Snapshot
@@ -56,6 +57,17 @@ def _finding(notice: Notice, snapshot: Snapshot) -> Finding:  # noqa: C901, PLR0
                 notice,
                 Kind.UNSEEN,
                 f"what is in the nft table {' '.join(names)} could not be seen: {notice.reason}",
+                subject=names,
+            )
+        case NoticeKind.GUARD_SAVED:
+            return _of(
+                notice,
+                Kind.BROKEN,
+                f"{':'.join(names)}: the file holds lvsmarkd's own table {GUARD_IN_RULES}, so that"
+                " nft loads nothing of it while lvsmarkd runs (Operation not permitted)",
+                "take that table out of the file; save tables one by one, as in nft list table inet"
+                " filter",
+                graded=Severity.WARNING,
                 subject=names,
             )
         case NoticeKind.DROPPING:

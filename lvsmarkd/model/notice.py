@@ -50,6 +50,8 @@ class NoticeKind(Enum):
     and table. ``family``."""
     TABLE_UNREAD = auto()
     """firewalld's table, which is met after iptables, could not be read: ``reason``."""
+    GUARD_SAVED = auto()
+    """A file that nft loads holds the guard's table: ``names`` are the file and the line."""
     FIREWALLD_BESIDE = auto()
     """firewalld runs, and iptables keeps our rules."""
 

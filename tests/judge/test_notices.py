@@ -29,6 +29,11 @@ FOUND = [
         Notice(NoticeKind.OTHERS_TABLE_UNSEEN, "it crashed", names=("inet", "t")),
         "note: unseen: what is in the nft table inet t could not be seen: it crashed",
     ),
+    (
+        Notice(NoticeKind.GUARD_SAVED, names=("/etc/nftables.conf", "7")),
+        "warning: broken: /etc/nftables.conf:7: the file holds lvsmarkd's own table inet"
+        " lvsmarkd_guard, so that nft loads nothing of it while lvsmarkd runs",
+    ),
     (Notice(NoticeKind.DROPPING), "critical: broken: a reload of firewalld failed and left it"),
     (Notice(NoticeKind.FLUSHED), "critical: broken: firewalld's tables are not in the kernel"),
     (
