@@ -104,7 +104,7 @@ class Survey:
         self.family = family
         self._terrain = Terrain(ruleset, hook_path(ruleset, family), host)
         self._census = Census(self._terrain)
-        self._terrain.tracks = self._census.tracks_connections
+        self._terrain.told(tracks=self._census.tracks_connections, filled=self._census.filled)
         self._sender = self._census.sender
         self.entries = host.entries(self._census.interfaces)
         self._bare = _Bare()
@@ -134,11 +134,11 @@ class Survey:
         before = self._terrain
         now = before.changed(ruleset, hook_path(ruleset, self.family), different)
         self._census.recount(before, now, different)
-        now.tracks = self._census.tracks_connections
+        now.told(tracks=self._census.tracks_connections, filled=self._census.filled)
         if (
             self._census.sender != self._sender
             or now.host.entries(self._census.interfaces) != self.entries
-            or now.tracks != before.tracks
+            or (now.tracks, now.filled) != (before.tracks, before.filled)
         ):
             return False
         bearing = Bearing(before, now, different, self._sender)

@@ -285,6 +285,18 @@ class NeedsSocket(Struct, frozen=True):
         return f"whether a transparent socket listens at port {self.port or 'of the packet'}"
 
 
+class FillSet(Struct, frozen=True):
+    """Put something of the packet into a set (of the table, or of ipset's), or take it out: what
+    the set has is another thing for each packet.
+    """
+
+    name: str
+    is_ipset: bool = False
+
+    def __str__(self) -> str:
+        return f"change @{self.name}"
+
+
 class UnknownTarget(Struct, frozen=True):
     """A target that is not known: it may do anything to the packet, and end its way."""
 
@@ -311,8 +323,8 @@ GO_ON = Other("continue")
 _Marking = SetMark | SetConnmark | SaveMark | RestoreMark | MapMark
 _Untold = SetsUnknownMark | SetsUnknownConnmark | UnknownTarget | Other
 _Tracking = Untrack | ConntrackTemplate | TranslateDestination
-_Programs = NeedsListener | NeedsSocket
-Effect = Verdict | Jump | VerdictMap | When | _Marking | _Tracking | _Programs | _Untold
+_Outside = NeedsListener | NeedsSocket | FillSet
+Effect = Verdict | Jump | VerdictMap | When | _Marking | _Tracking | _Outside | _Untold
 
 
 class RuleSpec(Struct, frozen=True):

@@ -106,7 +106,9 @@ class TableKey(Struct, frozen=True):
 
 class Table(Struct, frozen=True):
     """One table. ``hidden`` says what its listing keeps back: the rest is certain. ``handle``
-    counts up as tables are made. A ``dormant`` one is met by no packet.
+    counts up as tables are made. A ``dormant`` one is met by no packet. ``settled_for`` are the
+    seconds until the first element of its sets ends by itself, which no generation tells; None:
+    none does.
     """
 
     key: TableKey
@@ -115,6 +117,7 @@ class Table(Struct, frozen=True):
     hidden: str = ""
     handle: int | None = None
     dormant: bool = False
+    settled_for: float | None = None
 
     @property
     def marks(self) -> bool:

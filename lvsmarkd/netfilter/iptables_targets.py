@@ -10,6 +10,7 @@ from lvsmarkd.model.rule import SetMark
 from lvsmarkd.model.rule_spec import (
     ConntrackTemplate,
     Effect,
+    FillSet,
     Jump,
     Lookup,
     MapMark,
@@ -48,6 +49,9 @@ _HARMLESS = frozenset(
 """Targets after which the packet goes on as it came, as far as its mark and its destination go.
 Those of the last line change its source, behind IPVS.
 """
+
+
+_CHANGES = frozenset({"--add-set", "--del-set"})
 
 
 def masked(text: str) -> tuple[int, int]:
@@ -93,6 +97,9 @@ def _understood(target: str, said: Sequence[str]) -> tuple[Effect, ...] | None:
         case "SET" if "--map-mark" in said:
             at = said.index("--map-set")
             return (MapMark(Lookup(said[at + 1], (), tuple(said[at + 2].split(",")))),)
+        case "SET" if not _CHANGES.isdisjoint(said):
+            at = min(said.index(option) for option in _CHANGES if option in said)
+            return (FillSet(said[at + 1], is_ipset=True),)
         case "CT" if "--notrack" in said:
             return (Untrack(),)
         case "CT":

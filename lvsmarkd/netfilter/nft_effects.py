@@ -24,7 +24,7 @@ _XT: dict[str, tuple[Effect, ...]] = {
 }
 """iptables' targets that change marks; nft tells their names and nothing else (measured)."""
 _ACTIONS = frozenset(
-    {"snat", "masquerade", "set", "flow", "dup", "fwd", "meter"}
+    {"snat", "masquerade", "flow", "dup", "fwd"}
     | {"ct helper", "ct timeout", "ct expectation", "secmark", "map"}
 )
 

@@ -190,6 +190,8 @@ class _NftTableDraft(Struct):
     sets: dict[str, TableSet] = field(default_factory=dict)
     handle: int | None = None
     dormant: bool = False
+    expiries: list[float] = field(default_factory=list)
+    """Seconds until elements end."""
 
 
 def table_of(key: TableKey, objects: _Objects, *, elements: bool = False) -> Table:
@@ -208,7 +210,15 @@ def table_of(key: TableKey, objects: _Objects, *, elements: bool = False) -> Tab
         )
         for name in names
     }
-    return Table(key, chains, draft.sets, handle=draft.handle, dormant=draft.dormant)
+    settled_for = min(draft.expiries, default=None)
+    return Table(
+        key,
+        chains,
+        draft.sets,
+        handle=draft.handle,
+        dormant=draft.dormant,
+        settled_for=settled_for,
+    )
 
 
 def _belongs(key: TableKey, kind: object, found: Mapping[str, Any]) -> bool:
@@ -230,6 +240,7 @@ def _add(draft: _NftTableDraft, kind: str, found: Mapping[str, Any], *, elements
             rules.append(_rule(found, len(rules) + 1))
         case "set" | "map":
             draft.sets[name] = _set(found, name, elements=elements)
+            draft.expiries += _expiries(found.get("elem", ()))
         case _:
             return  # counters, quotas, helpers: what uses them says so
 
@@ -278,6 +289,15 @@ def _set(found: Mapping[str, Any], name: str, *, elements: bool) -> TableSet:
         data if isinstance(data, str) else "",
         tuple(element_of(fields, each) for each in inside) if elements else None,
     )
+
+
+def _expiries(elements: Iterable[object]) -> Iterator[float]:
+    for each in elements:
+        match each:
+            case {"elem": {"expires": int(seconds)}} | [{"elem": {"expires": int(seconds)}}, _]:
+                yield seconds
+            case _:
+                continue
 
 
 def _number(value: object) -> int | None:

@@ -1,5 +1,6 @@
 """A rule's statements as ``nft -j`` prints them, understood. Source: libnftables-json(5)."""
 
+import re
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
 
@@ -14,6 +15,7 @@ from lvsmarkd.model.rule_spec import (
     ConnmarkTest,
     Effect,
     FieldTest,
+    FillSet,
     Jump,
     MarkTest,
     Opaque,
@@ -52,6 +54,9 @@ _HEADERS = {
 }
 """Protocols by the headers of which some field is not understood."""
 _PORTS = frozenset({Field.SOURCE_PORT, Field.DESTINATION_PORT})
+_SILENT = frozenset({"counter", "last"})
+_FILLED = re.compile(r"(?:add|update|delete) @(\S+)")
+"""A statement about a map, for which nft 1.0.6 has no JSON: it prints it in its own language."""
 _HAS_CONNECTION = FieldTest(Field.CT_DIRECTION, ("ORIGINAL", "REPLY"))
 _NEVER = FieldTest(Field.PROTOCOL, ())
 
@@ -72,6 +77,8 @@ def read_statements(statements: object, comment: str | None = None) -> RuleSpec:
     drafts = [_RuleDraft()]
     for statement in statements if isinstance(statements, Sequence) else [statements]:
         if not isinstance(statement, Mapping) or len(statement) != 1:
+            if isinstance(statement, str) and (filled := _FILLED.match(statement)):
+                _effectual(drafts).effects.append(FillSet(filled[1]))
             _conditional(drafts).conditions.append(Opaque("nft", (words_of(statement),)))
             continue
         ((name, value),) = statement.items()
@@ -125,6 +132,8 @@ def _take(drafts: list[_RuleDraft], name: str, value: object) -> None:
             draft.reads_connection = reads_connection(new)
         case (("jump" | "goto"), {"target": str(chain)}):
             _effectual(drafts).effects.append(Jump(chain, goto=name == "goto"))
+        case ("set", {"set": str(filled), **more}) | ("meter", {"name": str(filled), **more}):
+            _filled(drafts, filled, more)
         case "vmap", {"key": key, "data": data}:
             _require(_conditional(drafts), key)
             _effectual(drafts).effects.append(VerdictMap(lookup_of(key, data)))
@@ -136,6 +145,28 @@ def _take(drafts: list[_RuleDraft], name: str, value: object) -> None:
                 _effectual(drafts).effects += effects
             else:  # it may let the packet get past, or not: limit, quota, what is not known
                 _conditional(drafts).conditions.append(Opaque(name, (words_of(value),)))
+
+
+def _filled(drafts: list[_RuleDraft], name: str, said: Mapping[object, object]) -> None:
+    """A set that the packet is put into, or taken from. The element is there whatever comes of
+    its own statements: one that counts may end the rule (nft_dynset.c, nft_dynset_eval).
+    """
+    _require(_conditional(drafts), _key_of(said.get("elem", said.get("key"))))
+    _effectual(drafts).effects.append(FillSet(name.removeprefix("@")))
+    statements = said.get("stmt") or ()
+    for each in statements if isinstance(statements, list | tuple) else [statements]:
+        if isinstance(each, Mapping) and len(each) == 1 and not _SILENT.isdisjoint(each):
+            continue
+        ((kind, value),) = each.items() if isinstance(each, Mapping) else (("nft", each),)
+        _conditional(drafts).conditions.append(Opaque(str(kind), (words_of(value),)))
+
+
+def _key_of(element: object) -> object:
+    match element:
+        case {"elem": {"val": key}}:
+            return key
+        case key:
+            return key
 
 
 def _condition(draft: _RuleDraft, op: str, left: object, right: object) -> None:

@@ -5,6 +5,7 @@ iptables' own tables are listed by iptables alone, since nft tells no more of th
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from time import monotonic
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -27,6 +28,8 @@ class _Read(NamedTuple):
     names: NamedTables
     tables: Mapping[TableKey, Table]
     """What could not be read is not among them: it is tried again."""
+    until: Mapping[TableKey, float]
+    """When the first element of a table's sets ends, of which no generation tells."""
 
 
 def _native_table(family: str, name: str, *, elements: bool = False) -> Table | Unknown | None:
@@ -51,6 +54,7 @@ class WholeRuleset(Struct):
     ipsets: Callable[[], Mapping[str, TableSet] | Unknown] = _all_ipsets
     own: Callable[[], Mapping[TableKey, Table]] = lambda: MappingProxyType({})
     """Native tables that need not be read, since they are ours alone."""
+    clock: Callable[[], float] = monotonic
     _known: _Read | None = None
 
     def complete(self, ruleset: Ruleset) -> Ruleset:
@@ -65,7 +69,7 @@ class WholeRuleset(Struct):
         return whole
 
     def _with_natives(self, ruleset: Ruleset, names: NamedTables) -> Ruleset:
-        known = self._known.tables if self._known and self._known.names == names else {}
+        known, until = self._still_so(names)
         natives: dict[TableKey, Table] = {}
         tables, own = dict(ruleset.tables), self.own()
         for named in names.tables:
@@ -82,16 +86,29 @@ class WholeRuleset(Struct):
             seen = ruleset.tables.get(key)
             if isinstance(seen, Table) and not _lacks_elements(seen):
                 continue
+            asked_at = self.clock()
             found = known.get(key) or self._native(named)
             if found is None:
                 continue
             tables[key] = found
             if isinstance(found, Table):
                 natives[key] = found
+                if key not in known and found.settled_for is not None:
+                    until[key] = asked_at + found.settled_for
                 if saved in tables:
                     tables[key] = _joined(found, tables.pop(saved))
-        self._known = _Read(names, natives)
+        self._known = _Read(names, natives, until)
         return replace(ruleset, tables=tables)
+
+    def _still_so(
+        self, names: NamedTables
+    ) -> tuple[Mapping[TableKey, Table], dict[TableKey, float]]:
+        """The tables that are as they were read, and until when those with elements that end."""
+        if self._known is None or self._known.names != names:
+            return {}, {}
+        now, until = self.clock(), self._known.until
+        fresh = {k: t for k, t in self._known.tables.items() if k not in until or now < until[k]}
+        return fresh, {key: at for key, at in until.items() if key in fresh}
 
     def _native(self, named: NamedTable) -> Table | Unknown | None:
         """A table, with the elements of its sets where some rule looks there; dormant or not as

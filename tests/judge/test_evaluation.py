@@ -415,3 +415,62 @@ def test_where_the_kernel_itself_stands_among_chains(hook: str, prio: int, fate:
     marks = {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 80}}
     found = fates(native(chain("c", hook, prio), rule("c", {"match": state}, marks)))
     assert [str(each.fate) for each in found] == [fate]
+
+
+SADDR = {"payload": {"protocol": "ip", "field": "saddr"}}
+SEEN = {"set": {"family": "inet", "table": "t", "name": "seen", "type": "ipv4_addr"}}
+
+
+def _put(*stmt: object) -> dict[str, object]:
+    return {
+        "set": {"op": "add", "elem": SADDR, "set": "@seen"} | ({"stmt": list(stmt)} if stmt else {})
+    }
+
+
+@pytest.mark.parametrize(
+    ("filling", "fate"),
+    [
+        ((), "right"),
+        ((_put(),), "unknown"),
+        ((_put({"limit": {"rate": 9}}),), "unknown"),  # it is in the set in any case
+        (({"limit": {"rate": 9, "per": "second", "inv": True}}, _put()), "right"),
+    ],
+)
+def test_what_is_in_a_set_that_packets_fill_is_known_of_who_keeps_within_a_rate(
+    filling: tuple[object, ...], fate: str
+) -> None:
+    """Of a block list for those who send too much an ordinary client is not."""
+    found = fates(
+        native(
+            SEEN,
+            chain("pre", "prerouting", -150),
+            rule("pre", {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 80}}),
+            rule("pre", *filling),
+            chain("in", "input", 0),
+            rule("in", {"match": {"left": SADDR, "op": "==", "right": "@seen"}}, {"drop": None}),
+        )
+    )
+    assert [str(each.fate) for each in found] == [fate]
+
+
+def test_an_ipset_that_packets_fill_and_a_list_that_has_it() -> None:
+    ipsets = sets_of("create seen hash:ip\ncreate both list:set\nadd both seen")
+    for named in ("seen", "both"):
+        rules = saved(f"pre MARK 80\nin -m set --match-set {named} src -j DROP")
+        assert [e.fate for e in fates(replace(rules, ipsets=ipsets))] == [Fate.RIGHT]
+        rules = saved(
+            f"pre MARK 80\npre -j SET --add-set seen src\nin -m set --match-set {named} src -j DROP"
+        )
+        assert [e.fate for e in fates(replace(rules, ipsets=ipsets))] == [Fate.UNKNOWN]
+
+
+def test_a_limit_on_what_is_put_into_a_set_bears_on_who_sends_too_much() -> None:
+    found = fates(
+        native(
+            SEEN,
+            chain("pre", "prerouting", -150),
+            rule("pre", {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 80}}),
+            rule("pre", _put({"limit": {"rate": 9, "per": "second", "inv": True}}), {"drop": None}),
+        )
+    )
+    assert [(str(e.fate), e.is_limited) for e in found] == [("right", True)]

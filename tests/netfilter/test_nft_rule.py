@@ -16,6 +16,7 @@ from lvsmarkd.model.rule_spec import (
     Effect,
     Element,
     FieldTest,
+    FillSet,
     Jump,
     Lookup,
     MapMark,
@@ -218,12 +219,43 @@ BY_PORT = Lookup(
             [VerdictMap(BY_PORT)],
         ),
         ({"log": {"prefix": "x"}}, []),
+        ({"set": {"op": "add", "elem": 7, "set": "@seen"}}, [FillSet("seen")]),
+        (
+            {"set": {"op": "add", "elem": 7, "set": "@seen", "stmt": [{"counter": None}]}},
+            [FillSet("seen")],
+        ),
     ],
 )
 def test_what_a_statement_does(statement: dict[str, Any], effects: list[Effect]) -> None:
     spec = read_statements([statement])
     assert list(spec.effects) == effects
     assert spec.conditions == ()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"set": {"op": "update", "elem": 7, "set": "@seen", "stmt": [{"limit": {"rate": 9}}]}},
+        {"meter": {"key": 7, "name": "seen", "stmt": {"limit": {"rate": 9}}}},
+    ],
+)
+def test_what_is_put_into_a_set_with_a_limit_gets_past_within_it_only(
+    statement: dict[str, Any],
+) -> None:
+    spec = read_statements([statement, {"drop": None}])
+    assert spec.conditions == ()  # it is in the set in any case
+    (filled, behind) = spec.effects
+    assert filled == FillSet("seen")
+    assert isinstance(behind, When)
+    (condition,) = behind.spec.conditions
+    assert isinstance(condition, Opaque)
+    assert condition.module == "limit"
+    assert behind.spec.effects == (Verdict.DROP,)
+
+
+def test_a_map_that_is_filled_is_listed_in_nfts_own_words() -> None:
+    spec = read_statements(["update @m { ip saddr : 0x00000005 }", {"accept": None}])
+    assert spec.effects[0] == FillSet("m")
 
 
 def test_only_packets_that_have_the_field_get_past_what_is_looked_up_by_it() -> None:

@@ -247,3 +247,21 @@ def test_where_nf_tables_does_not_tell_its_tables_all_natives_are_unread() -> No
     why = Unknown("not permitted")
     whole = WholeRuleset(names=lambda: why).complete(Ruleset())
     assert whole == Ruleset(unread={Lister.NFT: why})
+
+
+@pytest.mark.usefixtures("netns")
+def test_a_set_of_which_elements_end_by_themselves_is_read_again_once_one_has_ended() -> None:
+    lasting = "flags interval; elements = { 203.0.113.0/24 }"
+    ending = "flags interval, timeout; elements = { 203.0.113.0/24 timeout 1h }"
+    nft(BUSY.replace(lasting, ending))
+    at = 0.0
+    readers = Counted()
+    whole = WholeRuleset(read=readers.table, clock=lambda: at)
+    whole.complete(saved())
+    asked = len(readers.read)
+    at = 3_590.0
+    whole.complete(saved())
+    assert len(readers.read) == asked
+    at = 3_601.0
+    whole.complete(saved())
+    assert readers.read[asked:] == [("inet t", False), ("inet t", True)]

@@ -55,11 +55,7 @@ class Bearing:
         table = terrain.table(key)
         if table is None:
             return None
-        values = terrain.conditions(table).values(lookup)
-        parts = values.cut(packets)
-        if parts is None:
-            return None
-        return [(part, values.find(part, self._sender)) for part in parts]
+        return terrain.conditions(table).found(lookup, packets, self._sender)
 
 
 def _is_named_alike(one: TableKey, other: TableKey) -> bool:

@@ -2,11 +2,13 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from lvsmarkd.judge.evaluation.changes import Changes
 from lvsmarkd.judge.evaluation.conntrack import asks_conntrack
 from lvsmarkd.judge.evaluation.fields import Span, span_of
+from lvsmarkd.judge.evaluation.fillings import Filled, Fillings
+from lvsmarkd.judge.evaluation.fork import Likelihood
 from lvsmarkd.judge.evaluation.sender import SENDERS, SOURCE_PORTS, Sender, ordinary_sender
 from lvsmarkd.judge.evaluation.terrain import Terrain
 from lvsmarkd.model.fields import Field
@@ -40,6 +42,7 @@ class Census:
         self._ports = Counter[int]()
         self._interfaces = Counter[str]()
         self._trackers = 0
+        self._fillings = Fillings()
         self._on_path = terrain.path.tables
         for table in terrain.tables():
             for chain in table.chains.values():
@@ -62,6 +65,8 @@ class Census:
             spec = rule.spec
             if asks_conntrack(spec):
                 self._trackers += number
+            if spec.effects:
+                self._fillings.add(table.key, spec, number)
             if on_path:
                 for each in within(spec):
                     self._count(terrain, table, each, number)
@@ -80,6 +85,11 @@ class Census:
     def tracks_connections(self) -> bool:
         """Whether some rule has conntrack at work."""
         return self._trackers > 0
+
+    @property
+    def filled(self) -> Mapping[Filled, Likelihood]:
+        """The sets that packets fill."""
+        return self._fillings.likelihoods
 
     def _count(self, terrain: Terrain, table: Table, spec: RuleSpec, number: int) -> None:
         by = spec.packets.qualifier(InInterface) if spec.packets.qualifiers else None

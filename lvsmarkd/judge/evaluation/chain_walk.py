@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lvsmarkd.judge.evaluation.conditions import part_packets
-from lvsmarkd.judge.evaluation.fork import Fork, Place, likelihood
+from lvsmarkd.judge.evaluation.fork import Fork, Place
 from lvsmarkd.judge.evaluation.lookups import Unsure
 from lvsmarkd.judge.evaluation.marks import marked
 from lvsmarkd.judge.evaluation.packet_class import PacketClass, Parts
@@ -29,7 +29,6 @@ from lvsmarkd.model.rule_spec import (
     MapMark,
     NeedsListener,
     NeedsSocket,
-    Opaque,
     RuleSpec,
     SetTest,
     TranslateDestination,
@@ -163,9 +162,8 @@ class ChainWalk:
             matching = still
         yield from ((True, each) for each in matching)
 
-    @staticmethod
     def _answered(
-        at: _At, condition: Condition | None, way: Way, parts: Parts
+        self, at: _At, condition: Condition | None, way: Way, parts: Parts
     ) -> Iterator[tuple[bool, Way]]:
         """The parts by their answers; those without one go both ways."""
         for part, answer in parts:
@@ -173,9 +171,9 @@ class ChainWalk:
             if answer is not None:
                 yield answer, narrow
                 continue
-            module = condition.module if isinstance(condition, Opaque) else ""
             why = condition or _WHY[part.moved or part.port_moved]
-            fork = Fork(at.place, why, likelihood(module))
+            likelihood = self._terrain.conditions(at.table).likelihood(condition)
+            fork = Fork(at.place, why, likelihood)
             yield False, narrow.forked(fork)
             yield True, narrow.forked(replace(fork, matched=True))
 
@@ -251,15 +249,13 @@ class ChainWalk:
         self, at: _At, effect: MapMark | VerdictMap, rest: Sequence[Effect], way: Way
     ) -> Iterator[Parting]:
         """What a map has for the packets. For one that it lacks the rule ends there (measured)."""
-        values = self._terrain.conditions(at.table).values(effect.lookup)
+        looks = self._terrain.conditions(at.table).found(effect.lookup, way.packets, self._sender)
         if self._needs is not None:
             self._needs.looked_up(at.table.key, effect.lookup, way.packets)
-        parts = values.cut(way.packets)
-        if parts is None:
+        if looks is None:
             raise TooLongError
-        for part in parts:
+        for part, found in looks:
             narrow = way.narrowed(part)
-            found = values.find(part, self._sender)
             if found is None:
                 yield Onward.NEXT_RULE, narrow
                 continue

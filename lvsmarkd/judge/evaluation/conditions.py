@@ -5,7 +5,9 @@ from ipaddress import IPv4Network, IPv6Network
 
 from lvsmarkd.judge.evaluation.address_types import AddressTypes
 from lvsmarkd.judge.evaluation.fields import Absence, reading_of, states_of
+from lvsmarkd.judge.evaluation.fork import Likelihood, likelihood
 from lvsmarkd.judge.evaluation.lookups import (
+    Found,
     Named,
     Unsure,
     Values,
@@ -35,17 +37,30 @@ _SYN = frozenset({"SYN"})
 _TYPES = frozenset({Field.DESTINATION_TYPE, Field.SOURCE_TYPE})
 
 
+Look = tuple[PacketClass, Found]
+"""Some packets, and what is found for them."""
+
+
 class Conditions:
     """Conditions of the rules of one table, for one family. What they look up is made ready once.
 
-    ``sets`` gives a set of the table by its name, ``ipsets`` one of ipset's.
+    ``sets`` gives a set of the table by its name, ``ipsets`` one of ipset's; ``filled`` says of one
+    that packets fill what is known of a look into it.
     """
 
-    def __init__(self, family: Family, sets: Named, ipsets: Named, types: AddressTypes) -> None:
+    def __init__(
+        self,
+        family: Family,
+        sets: Named,
+        ipsets: Named,
+        types: AddressTypes,
+        filled: Callable[[Lookup], Likelihood | None],
+    ) -> None:
         self.family = family
         self._types = types
         self._sets = sets
         self._ipsets = ipsets
+        self._filled = filled
         self._ready: dict[FieldTest | Lookup, Values] = {}
 
     def part(self, condition: Condition, packet: PacketClass, sender: Sender) -> Parts:
@@ -71,10 +86,35 @@ class Conditions:
                 return list(self._either_port(condition, packet, sender, negated=negated))
             case FieldTest():
                 return self._looked_up(self.values(condition), packet, sender, condition.negated)
-            case SetTest(lookup, negated):
-                return self._looked_up(self.values(lookup), packet, sender, negated)
+            case SetTest():
+                return self._in_set(condition, packet, sender)
             case Opaque():
                 return [(packet, None)]
+
+    def _in_set(self, condition: SetTest, packet: PacketClass, sender: Sender) -> Parts:
+        values = self.values(condition.lookup)
+        if not condition.lookup.name or self._filled(condition.lookup) is None:
+            return self._looked_up(values, packet, sender, condition.negated)
+        absent = any(_is_absent(field, packet, sender) for field in values.key)
+        return [(packet, False if absent else None)]
+
+    def likelihood(self, condition: Condition | None) -> Likelihood:
+        """What one that may hold or not leaves open."""
+        match condition:
+            case Opaque(module):
+                return likelihood(module)
+            case SetTest(lookup):
+                return self._filled(lookup) or Likelihood.UNKNOWN
+            case _:
+                return Likelihood.UNKNOWN
+
+    def found(self, lookup: Lookup, packet: PacketClass, sender: Sender) -> list[Look] | None:
+        """What a map has for each part of a class; None: they are too many."""
+        values = self.values(lookup)
+        if lookup.name and self._filled(lookup) is not None:
+            return [(packet, Unsure("packets fill it"))]
+        parts = values.cut(packet)
+        return None if parts is None else [(part, values.find(part, sender)) for part in parts]
 
     def values(self, what: FieldTest | Lookup) -> Values:
         """What a condition looks packets up among."""

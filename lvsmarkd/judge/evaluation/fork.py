@@ -25,7 +25,7 @@ _CHANCE = frozenset({"statistic", "numgen"})
 
 
 def likelihood(module: str) -> Likelihood:
-    """What a condition that is not understood leaves open, by who knows it."""
+    """What a condition that is not understood leaves open, by who knows it (`Opaque.module`)."""
     if module in _RATES:
         return Likelihood.RATE
     return Likelihood.BOTH if module in _CHANCE else Likelihood.UNKNOWN

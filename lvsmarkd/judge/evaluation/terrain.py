@@ -1,15 +1,20 @@
 """A ruleset made ready for packets of one family."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+from msgspec.structs import replace
 
 from lvsmarkd.judge.evaluation.address_types import AddressTypes
 from lvsmarkd.judge.evaluation.changes import ChainName, Changes
 from lvsmarkd.judge.evaluation.conditions import Conditions
 from lvsmarkd.judge.evaluation.conntrack import asks_conntrack
+from lvsmarkd.judge.evaluation.fillings import Filled, Fillings, filled_by
+from lvsmarkd.judge.evaluation.fork import Likelihood
 from lvsmarkd.judge.evaluation.hook_path import HookPath
 from lvsmarkd.judge.evaluation.needs import Needs
 from lvsmarkd.judge.evaluation.rule_index import RuleIndex
 from lvsmarkd.model.host import HostView
+from lvsmarkd.model.rule_spec import Lookup
 from lvsmarkd.model.ruleset import Lister, Ruleset, Table, TableChain, TableKey, TableSet
 from lvsmarkd.model.unknown import Unknown
 
@@ -28,6 +33,7 @@ class Terrain:
         self._conditions: dict[TableKey, Conditions] = {}
         self.tracks: bool | None = None
         """Whether some rule has conntrack at work, once that is known."""
+        self._filled: Mapping[Filled, Likelihood] | None = None
         self.needs: Needs | None = None
         """What is noted of the rules and sets that packets are compared with, if anything is."""
 
@@ -81,7 +87,14 @@ class Terrain:
         found = self._conditions.get(table.key)
         if found is None:
             types = AddressTypes(table.key.source, self.host)
-            found = Conditions(self.family, table.sets.get, self._ipset, types)
+            key = table.key
+            found = Conditions(
+                self.family,
+                table.sets.get,
+                self._ipset,
+                types,
+                lambda lookup: self._filling(key, lookup),
+            )
             self._conditions[table.key] = found
         return found
 
@@ -98,6 +111,33 @@ class Terrain:
                 for rule in chain.rules
             )
         return self.tracks
+
+    @property
+    def filled(self) -> Mapping[Filled, Likelihood]:
+        """The sets that packets fill, and what is known of a look into each."""
+        if self._filled is None:
+            found = Fillings()
+            for table in self.tables():
+                for chain in table.chains.values():
+                    for rule in chain.rules:
+                        found.add(table.key, rule.spec, 1)
+            self._filled = found.likelihoods
+        return self._filled
+
+    def told(self, *, tracks: bool, filled: Mapping[Filled, Likelihood]) -> None:
+        """Take what is known of all rules, so that nobody need look through them."""
+        self.tracks, self._filled = tracks, filled
+
+    def _filling(self, table: TableKey, lookup: Lookup) -> Likelihood | None:
+        """What is known of a look into a set that packets fill; of a list of sets, into any."""
+        if not self.filled:
+            return None
+        names = [lookup.name]
+        there = self._ipset(lookup.name) if lookup.directions else None
+        if isinstance(there, TableSet) and there.types == ("set",):
+            names += [str(element.key) for element in there.elements or ()]
+        found = {self.filled.get(filled_by(replace(lookup, name=n), table)) for n in names} - {None}
+        return max(found, key=lambda each: each is Likelihood.UNKNOWN, default=None)
 
     def _ipset(self, name: str) -> TableSet | Unknown | None:
         sets = self._ruleset.ipsets

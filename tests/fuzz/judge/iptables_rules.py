@@ -34,6 +34,7 @@ class _Table:
         self.dice = dice
         self.table = table
         self.sets = sets
+        self.fillable = sets if dice.likely(0.05) else ()
         bases = _BASES[table]
         self.bases = bases if dice.likely(0.5) else bases[:1]
         self.has_input = "INPUT" in self.bases
@@ -71,6 +72,9 @@ class _Table:
                 return dice.weighed(_IN_NAT)(dice)
             case "raw", _:
                 return dice.weighed(_IN_RAW)(dice)
+            case "mangle", _ if self.fillable and dice.likely(0.1):
+                name, directions, *_ = dice.one(self.fillable).split()
+                return f"SET {dice.one(('--add-set', '--del-set'))} {name} {directions}"
             case "mangle", _ if self.sets and dice.likely(0.1):
                 name, directions, *marks = dice.one(self.sets).split()
                 return f"SET --map-set {name} {directions} --map-mark" if marks else _mark(dice)

@@ -32,6 +32,7 @@ class _Native:
         self.sets: list[str] = []
         self.maps: list[str] = []
         self.verdicts: list[str] = []
+        self.filled = ""
         self.key = "ip" if dice.family is Family.INET else "ip6"
 
     def lines(self) -> list[str]:
@@ -44,6 +45,8 @@ class _Native:
                 key, described = words
                 self.sets.append(f"{key} @s{number}")
                 found.append(f"add set {self.name} s{number} {described}")
+        if dice.likely(0.06):
+            found.append(self._filled_set())
         found += [f"add chain {self.name} {chain}" for chain in self.chains]
         if dice.likely(0.25):
             found += self._named_maps()
@@ -82,6 +85,8 @@ class _Native:
         if self.sets and dice.likely(0.2):
             key, name = dice.one(self.sets).rsplit(" ", 1)
             words.append(f"{key} {dice.one(('', '', '!= '))}{name}")
+        if self.filled and dice.likely(0.4):
+            words.append(f"{self.key} saddr {_not(dice, 0.3)}@{self.filled}")
         if self.family == "netdev":
             words = [each for each in words if not each.startswith(_NOT_AT_INGRESS)]
         if dice.likely(0.015):
@@ -95,6 +100,15 @@ class _Native:
             about_families = ("meta nfproto", "meta protocol")
             words = [word for word in words if not word.startswith(about_families)]
         return f"add rule {self.name} {chain} {' '.join([*words, effect])}"
+
+    def _filled_set(self) -> str:
+        """A set that packets are put into."""
+        self.filled = "filled"
+        kind = "ipv4_addr" if self.dice.family is Family.INET else "ipv6_addr"
+        return (
+            f"add set {self.name} filled {{ type {kind}; flags dynamic, timeout; timeout 1h;"
+            " size 99; }"
+        )
 
     def _effect(self, chains: Sequence[str], kind: str) -> str:
         dice = self.dice
@@ -110,6 +124,11 @@ class _Native:
             return self._verdicts(chains)
         if kind == "prerouting" and dice.likely(0.02):
             return f"tcp dport {dice.port()} tproxy {self.key} to :50080 meta mark set 1 accept"
+        if self.filled and dice.likely(0.3):
+            limit = dice.one(("", "", " limit rate over 5/second", " counter"))
+            verb = dice.one(("add", "update"))
+            then = dice.one(("", " drop", " accept", f" meta mark set {dice.mark()}"))
+            return f"{verb} @filled {{ {self.key} saddr{limit} }}{then}"
         if self.family == "netdev":
             return dice.one(("accept", "drop", f"meta mark set {dice.mark()}", "return"))
         if kind == "prerouting" and dice.likely(0.04):
