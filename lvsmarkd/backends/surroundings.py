@@ -10,6 +10,7 @@ from lvsmarkd.kernel.local_routes import local_routes
 from lvsmarkd.kernel.network import forwards_ipv4, links_up
 from lvsmarkd.kernel.queues import listened_queues
 from lvsmarkd.kernel.rules import route_lookups
+from lvsmarkd.kernel.settings import dead_ends, switched_on
 from lvsmarkd.kernel.sockets import listening_ports
 from lvsmarkd.model.host import (
     LOCAL_TABLE,
@@ -40,6 +41,8 @@ class Surroundings(Struct):
     queues: Callable[[], frozenset[int] | None] = listened_queues
     saved: SavedRulesets = field(default_factory=SavedRulesets)
     sockets: Callable[[], frozenset[ListeningPort] | Unknown] = listening_ports
+    dead_ends: Callable[[Collection[str]], frozenset[str]] = dead_ends
+    setting: Callable[[str], bool | None] = switched_on
 
     def see(self, seen: Snapshot) -> Snapshot:
         """The same with all that packets meet on their way to IPVS. Raises nothing that is the
@@ -69,6 +72,9 @@ class Surroundings(Struct):
             forwards=self.forwards(interfaces),
             first_addresses=None if isinstance(addresses, Unknown) else addresses,
             queues=self.queues(),
+            dead_ends=self.dead_ends(interfaces),
+            tracks_balanced=self.setting("ipv4/vs/conntrack"),
+            picks_up=self.setting("netfilter/nf_conntrack_tcp_loose"),
         )
         if isinstance(routes, Unknown):
             return host

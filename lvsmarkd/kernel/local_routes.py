@@ -6,6 +6,7 @@ include/uapi/linux/rtnetlink.h. A whole routing table may be a million routes: t
 for those of this type only.
 """
 
+import socket
 import struct
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
@@ -29,7 +30,9 @@ _GETROUTE = 26  # RTM_GETROUTE
 _ROUTE = struct.Struct("=BBBBBBBBI")
 _ATTRIBUTE = struct.Struct("=HHI")
 _DST, _TABLE = 1, 15  # RTA_*
-_LOCAL = 2  # RTN_LOCAL; the table local has broadcast and anycast addresses, too
+_OIF = 4
+_UNICAST = 1  # RTN_*
+_LOCAL = 2  # the table local has broadcast and anycast addresses, too
 _AF = {Family.INET: 2, Family.INET6: 10}
 _ANYWHERE = {Family.INET: "0.0.0.0", Family.INET6: "::"}  # noqa: S104 - where a route without one leads
 _SHORT = 255
@@ -57,6 +60,20 @@ def local_routes(timeout: float = TIMEOUT_SECONDS) -> tuple[LocalRoute, ...] | U
         return Unknown(f"the kernel's local addresses were not understood: {error}")
     except OSError as error:
         return Unknown(f"the kernel does not tell its local addresses: {error.strerror or error}")
+
+
+def unicast_route_by(interface: str, timeout: float = TIMEOUT_SECONDS) -> bool | None:
+    """Whether some route of IPv4 leads to hosts by an interface, in whichever table; None where
+    that is not told. The kernel is asked for such routes only: where it has none, it says so.
+    """
+    head = _ROUTE.pack(_AF[Family.INET], 0, 0, 0, 0, 0, 0, _UNICAST, 0)
+    try:
+        index = socket.if_nametoindex(interface)
+        with NetlinkSocket(NETLINK_ROUTE, timeout, strict=True) as kernel:
+            question = head + _ATTRIBUTE.pack(8, _OIF, index)
+            return bool(kernel.steady_dump(_GETROUTE, question).bodies)
+    except (NetlinkError, OSError):
+        return None
 
 
 def is_empty(kernel: NetlinkSocket, table: int, family: Family) -> bool:

@@ -64,6 +64,11 @@ class HostView(Struct, frozen=True):
     comes by it and is for others, of IPv4. ``first_addresses`` has for each interface the address
     that the kernel lists first, None where it has none; ``queues`` are those at which a program
     listens for packets (NFQUEUE), ``sockets`` the ports at which sockets wait. None: not known.
+
+    Settings of the kernel: ``dead_ends`` are the interfaces of which strict reverse path filtering
+    drops all packets of IPv4; ``tracks_balanced`` says whether conntrack notes connections that
+    IPVS balances (``net.ipv4.vs.conntrack``), ``picks_up`` whether it takes a packet of a
+    connection that it does not know for a new one (``nf_conntrack_tcp_loose``).
     """
 
     interfaces: frozenset[str] | None = None
@@ -74,6 +79,9 @@ class HostView(Struct, frozen=True):
     first_addresses: Mapping[tuple[str, Family], Address | None] | None = None
     queues: frozenset[int] | None = None
     sockets: frozenset[ListeningPort] | None = None
+    dead_ends: frozenset[str] = frozenset()
+    tracks_balanced: bool | None = None
+    picks_up: bool | None = None
 
     def entries(self, named: frozenset[str]) -> frozenset[str]:
         """The interfaces that packets may come by: where they are not known, or none is up yet,

@@ -222,3 +222,95 @@ def test_answers_by_nat_need_forwarding(server: str, *, forwards: bool | None, t
     assert ["net.ipv4.ip_forward" in each.advice for each in findings] == [True] * told
     # IPVS gets the packets all the same.
     assert covered(wished, seen(OURS, around))[key(80)] is True
+
+
+def _direct(*servers: str, nat: tuple[str, ...] = ()) -> Desired:
+    """A service whose real servers answer clients themselves, but those by NAT."""
+    one = replace(
+        service(80),
+        real_addresses=tuple(map(ip_address, (*servers, *nat))),
+        nat_servers=tuple(map(ip_address, nat)),
+    )
+    return desired(reading(one), Declared(declare(80, flow("192.0.2.10", 80))), Options())
+
+
+DIRECT = _direct("198.51.100.1")
+INVALID = "in -m conntrack --ctstate INVALID -j DROP\n"
+TRACKED = replace(HERE, tracks_balanced=True, picks_up=True)
+STRICT = replace(HERE, tracks_balanced=False, picks_up=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "around", "advice"),
+    [
+        (INVALID, TRACKED, "net.ipv4.vs.conntrack = 0"),
+        (INVALID, STRICT, "nf_conntrack_tcp_loose = 1"),
+        # A packet of an unknown connection is a new one.
+        (INVALID, replace(HERE, tracks_balanced=False, picks_up=True), None),
+        (INVALID, HERE, None),  # not known
+        ("pre -m conntrack --ctstate INVALID -j DROP\n", TRACKED, "net.ipv4.vs.conntrack = 0"),
+        ("in -m mark --mark 80 -j ACCEPT\n" + INVALID, TRACKED, None),
+        ("in -p tcp --dport 80 -j ACCEPT\n" + INVALID, TRACKED, None),
+        ("in -p tcp --syn --dport 80 -j ACCEPT\n" + INVALID, TRACKED, "net.ipv4.vs.conntrack = 0"),
+        ("raw PREROUTING -p tcp -j CT --notrack\n" + INVALID, TRACKED, None),
+        ("in -m time --timestart 10:00 -m conntrack --ctstate INVALID -j DROP\n", TRACKED, None),
+        ("in -m conntrack ! --ctstate INVALID -j ACCEPT\n", TRACKED, None),
+        ("in -m conntrack --ctstate INVALID -j LOG\n", TRACKED, None),
+    ],
+)
+def test_connections_that_break_after_their_first_packet(
+    text: str, around: HostView, advice: str | None
+) -> None:
+    lost = found(DIRECT, around, Kind.UNDELIVERED, OURS + text)
+    assert [advice in each.advice for each in lost if advice] == [True] * (advice is not None)
+    assert {each.severity for each in lost} <= {Severity.CRITICAL}
+    assert covered(DIRECT, seen(OURS + text, around))[key(80)] is (advice is None)
+
+
+@pytest.mark.parametrize(
+    "wished", [_direct("192.0.2.10"), _direct("127.0.0.1"), _direct(nat=("198.51.100.1",))]
+)
+def test_conntrack_sees_both_ways_of_connections_that_are_answered_through_this_host(
+    wished: Desired,
+) -> None:
+    around = replace(TRACKED, forwards=True)
+    assert found(wished, around, Kind.UNDELIVERED, OURS + INVALID) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "tracks", "told"),
+    [
+        ("-m ipvs --vaddr 192.0.2.10/32 -j MASQUERADE", False, True),
+        ("-m ipvs --ipvs -j SNAT --to-source 10.0.0.1", False, True),
+        ("-m ipvs --ipvs -j MASQUERADE", True, False),
+        ("-m ipvs --ipvs -j MASQUERADE", None, False),
+        ("-m ipvs ! --ipvs -j MASQUERADE", False, False),
+        ("-s 10.0.0.0/8 -j MASQUERADE", False, False),  # for what real servers begin
+        ("-m ipvs --ipvs -j LOG", False, False),
+    ],
+)
+def test_another_source_for_what_ipvs_sends_needs_its_packets_tracked(
+    rule: str, *, tracks: bool | None, told: bool
+) -> None:
+    around = replace(HERE, forwards=True, tracks_balanced=tracks)
+    wished = _direct(nat=("198.51.100.1",))
+    findings = found(wished, around, Kind.UNDELIVERED, f"{OURS}nat POSTROUTING {rule}\n")
+    assert ["net.ipv4.vs.conntrack = 1" in each.advice for each in findings] == [True] * told
+    assert {each.severity for each in findings} <= {Severity.WARNING}
+    assert found(DIRECT, around, Kind.UNDELIVERED, f"{OURS}nat POSTROUTING {rule}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("by", "dead_ends", "told"),
+    [("eth0", {"eth0"}, True), ("eth0", set(), False), (None, {"eth0"}, False)],
+)
+def test_an_interface_of_which_no_sender_would_be_answered(
+    by: str | None, dead_ends: set[str], *, told: bool
+) -> None:
+    declared = declare(80, flow("192.0.2.10", 80, in_interface=by))
+    wished = desired(reading(service(80)), Declared(declared), Options())
+    around = replace(HERE, dead_ends=frozenset(dead_ends))
+    text = "pre MARK 80\n"
+    lost = found(wished, around, Kind.UNDELIVERED, text)
+    assert ["net.ipv4.conf.eth0.rp_filter = 2" in each.advice for each in lost] == [True] * told
+    assert covered(wished, seen(text, around))[key(80)] is not told

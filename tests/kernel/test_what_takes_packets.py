@@ -10,6 +10,7 @@ import pytest
 
 from lvsmarkd.kernel.addresses import first_addresses
 from lvsmarkd.kernel.queues import listened_queues
+from lvsmarkd.kernel.settings import dead_ends, switched_on
 from lvsmarkd.kernel.sockets import listening_ports
 from lvsmarkd.model.host import ListeningPort
 from lvsmarkd.model.service import Family
@@ -78,3 +79,30 @@ def test_queues_are_read_from_the_kernels_list(tmp_path: Path) -> None:
     assert listened_queues(tmp_path / "no" / "such") is None
     listed.write_text("what is this\n")
     assert listened_queues(listed) is None
+
+
+@pytest.mark.usefixtures("wired")
+def test_an_interface_is_a_dead_end_where_senders_have_to_be_reached_by_it_without_a_route() -> (
+    None
+):
+    run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.v0.rp_filter=1")
+    run("ip", "addr", "add", "192.0.2.10/32", "dev", "v0")
+    assert dead_ends(["v0", "v1"]) == frozenset({"v0"})
+    run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=2")
+    assert dead_ends(["v0"]) == frozenset()
+    run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0")
+    run("ip", "route", "add", "198.51.100.0/24", "dev", "v0", "table", "77")
+    assert dead_ends(["v0"]) == frozenset()
+    run("ip", "route", "flush", "table", "77")
+    run("ip", "addr", "add", "192.0.2.1/24", "dev", "v0")
+    assert dead_ends(["v0"]) == frozenset()
+    assert dead_ends(["nosuch"]) == frozenset()
+
+
+@pytest.mark.usefixtures("wired")
+def test_a_setting_that_is_not_there_is_not_known(tmp_path: Path) -> None:
+    run("sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_loose=0")
+    assert switched_on("netfilter/nf_conntrack_tcp_loose") is False
+    (tmp_path / "on").write_text("1\n")
+    assert switched_on("on", tmp_path) is True
+    assert switched_on("nosuch", tmp_path) is None

@@ -33,7 +33,7 @@ from lvsmarkd.model.rule_spec import (
 )
 from lvsmarkd.model.service import Family
 
-_SYN = frozenset({"SYN"})
+_SYN, _ACK = frozenset({"SYN"}), frozenset({"ACK"})
 _TYPES = frozenset({Field.DESTINATION_TYPE, Field.SOURCE_TYPE})
 
 
@@ -177,17 +177,20 @@ def _is_absent(field: object, packet: PacketClass, sender: Sender) -> bool:
 
 
 def _flags(values: tuple[object, ...], packet: PacketClass, *, negated: bool) -> bool:
-    """A first packet of TCP has SYN set, and of those that rules look at no other."""
+    """A first packet of TCP has SYN set, the next one ACK, and of those that rules look at no
+    other.
+    """
     if packet.protocol != Transport.TCP:
         return False
-    return any(map(_are_set, values)) is not negated
+    has = _ACK if packet.is_later else _SYN
+    return any(_are_set(value, has) for value in values) is not negated
 
 
-def _are_set(value: object) -> bool:
+def _are_set(value: object, has: frozenset[str]) -> bool:
     match value:
         case (str(looked_at), str(are_set)):
             names = frozenset(looked_at.split(","))
-            seen = _SYN if "ALL" in names else _SYN & names
+            seen = has if "ALL" in names else has & names
             return seen == (frozenset() if are_set == "NONE" else frozenset(are_set.split(",")))
         case _:
             raise TypeError(value)

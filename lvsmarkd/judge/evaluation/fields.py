@@ -96,7 +96,7 @@ def states_of(packet: PacketClass) -> frozenset[str]:
     by, both iptables and nft say so by a state of its own (measured). None: it is not known.
     """
     match packet.tracking:
-        case Tracking.BEFORE:
+        case Tracking.BEFORE | Tracking.INVALID:
             return frozenset({"INVALID"})
         case Tracking.ASSIGNED:
             return frozenset()

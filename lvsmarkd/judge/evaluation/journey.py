@@ -142,7 +142,8 @@ class Journey:
 def _tracked(way: Way) -> Way:
     if way.packets.tracking not in {Tracking.BEFORE, Tracking.ASSIGNED}:
         return way
-    return way.become(replace(way.packets, tracking=Tracking.TRACKED))
+    found = Tracking.INVALID if way.packets.is_later else Tracking.TRACKED
+    return way.become(replace(way.packets, tracking=found))
 
 
 def _either(ways: list[Way], stage: Stage, why: str) -> tuple[list[Way], list[Way]]:

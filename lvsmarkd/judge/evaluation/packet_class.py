@@ -27,6 +27,8 @@ class Tracking(StrEnum):
     """Likewise, but it is settled how it will be tracked."""
     TRACKED = "new"
     UNTRACKED = "untracked"
+    INVALID = "invalid"
+    """Of a connection that it does not know, and no first packet."""
 
 
 class PacketClass(Struct, frozen=True):
@@ -37,7 +39,8 @@ class PacketClass(Struct, frozen=True):
     cannot be known. ``translated``: a rule settled the connection's destination, and no other will;
     ``is_dnat`` says whether it is another one (conntrack's status), None where that is not known.
     Where that gave another address (``moved``) or port (``port_moved``), each packet has one of
-    them, and which is not known of any.
+    them, and which is not known of any. ``is_later``: no first packet, but the client's next one,
+    of which conntrack does not know the connection.
     """
 
     family: Family
@@ -54,6 +57,7 @@ class PacketClass(Struct, frozen=True):
     is_dnat: bool | None = False
     moved: bool = False
     port_moved: bool = False
+    is_later: bool = False
 
     @property
     def has_ports(self) -> bool:
