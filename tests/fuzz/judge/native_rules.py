@@ -285,7 +285,8 @@ def _other(dice: Dice) -> str:
          "tcp flags & (syn | ack) != 0", "tcp flags != syn", "tcp flags { syn, ack }",
          "tcp flags & (fin | syn) == 0", "tcp flags & syn == syn", "tcp flags ! ack",
          "meta pkttype host", "meta pkttype != { broadcast, multicast }", "meta length < 400",
-         "meta length 40-1500", "meta protocol ip", "socket transparent 1",
+         "meta length 40-1500", "socket transparent 1",
+         f"meta protocol {_ip(dice)}",
          "meta protocol { ip, ip6 }", "ct direction original",
          "ip6 nexthdr 6" if dice.family is Family.INET6 else "ip protocol 6")
     )  # fmt: skip
