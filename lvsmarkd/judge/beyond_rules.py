@@ -6,7 +6,7 @@ from lvsmarkd.judge.closed_vips import closed_vips
 from lvsmarkd.judge.delivery import undelivered
 from lvsmarkd.judge.desired import Desired
 from lvsmarkd.judge.forwarding import unforwarded, untracked
-from lvsmarkd.judge.later_packets import broken_later
+from lvsmarkd.judge.later_packets import broken_later, unanswered
 from lvsmarkd.judge.outlook import Outlook
 from lvsmarkd.judge.reverse_path import unreturnable
 from lvsmarkd.model.finding import Finding
@@ -18,6 +18,7 @@ def beyond_rules(desired: Desired, seen: Snapshot, now: Outlook | None = None) -
     yield from lost_beyond_rules(desired, seen, now)
     yield from unforwarded(desired, seen.host)
     yield from untracked(desired, seen)
+    yield from unanswered(desired, seen)
 
 
 def lost_beyond_rules(

@@ -314,3 +314,36 @@ def test_an_interface_of_which_no_sender_would_be_answered(
     lost = found(wished, around, Kind.UNDELIVERED, text)
     assert ["net.ipv4.conf.eth0.rp_filter = 2" in each.advice for each in lost] == [True] * told
     assert covered(wished, seen(text, around))[key(80)] is not told
+
+
+BALANCED = replace(HERE, forwards=True, tracks_balanced=False)
+DROPS_INVALID = "filter FORWARD -m conntrack --ctstate INVALID -j DROP\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "around", "told"),
+    [
+        (DROPS_INVALID, BALANCED, True),
+        (DROPS_INVALID, replace(BALANCED, tracks_balanced=True), False),
+        (DROPS_INVALID, replace(BALANCED, tracks_balanced=None), False),
+        (INVALID, BALANCED, False),
+        ("pre -m conntrack --ctstate INVALID -j DROP\n", BALANCED, True),
+        ("filter FORWARD -s 198.51.100.0/24 -j ACCEPT\n" + DROPS_INVALID, BALANCED, False),
+        ("filter FORWARD -p tcp --sport 80 -j ACCEPT\n" + DROPS_INVALID, BALANCED, False),
+        ("filter FORWARD -p tcp --sport 81 -j ACCEPT\n" + DROPS_INVALID, BALANCED, True),
+        ("filter FORWARD -p tcp --syn -j ACCEPT\n" + DROPS_INVALID, BALANCED, True),
+        # By which interface they go, or come, is not known.
+        ("filter FORWARD -o eth1 -j ACCEPT\n" + DROPS_INVALID, BALANCED, False),
+        ("filter FORWARD -i eth0 -j ACCEPT\n" + DROPS_INVALID, BALANCED, False),
+        ("raw PREROUTING -s 198.51.100.1 -j CT --notrack\n" + DROPS_INVALID, BALANCED, False),
+    ],
+)
+def test_answers_by_nat_that_conntrack_takes_for_invalid(
+    text: str, around: HostView, *, told: bool
+) -> None:
+    wished = _direct(nat=("198.51.100.1",))
+    lost = found(wished, around, Kind.UNDELIVERED, OURS + text)
+    assert ["net.ipv4.vs.conntrack = 1" in each.advice for each in lost] == [True] * told
+    assert {each.severity for each in lost} <= {Severity.CRITICAL}
+    # IPVS gets the clients' packets all the same.
+    assert covered(wished, seen(OURS + text, around))[key(80)] is True

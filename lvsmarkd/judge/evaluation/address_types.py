@@ -8,7 +8,7 @@ prefix of this host is ANYCAST. Of IPv4 both ask the routing table alone. All of
 
 from collections.abc import Iterable
 
-from lvsmarkd.judge.evaluation.packet_class import PacketClass, Parts
+from lvsmarkd.judge.evaluation.packet_class import Moment, PacketClass, Parts
 from lvsmarkd.model.fields import Field
 from lvsmarkd.model.host import HostView
 from lvsmarkd.model.rule_spec import FieldTest
@@ -32,6 +32,8 @@ class AddressTypes:
 
     def part(self, condition: FieldTest, packet: PacketClass) -> Parts:
         """The parts of a class of IPv6, each with the answer for it."""
+        if packet.moment is Moment.ANSWER:
+            return [(packet, None)]  # it is for another host
         words = frozenset(map(str, condition.values))
         is_source = condition.field is Field.SOURCE_TYPE
         if self._by_looks:

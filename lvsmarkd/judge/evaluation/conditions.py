@@ -15,7 +15,7 @@ from lvsmarkd.judge.evaluation.lookups import (
     lookup_values,
     values_of,
 )
-from lvsmarkd.judge.evaluation.packet_class import PacketClass, Part, Parts, Tracking
+from lvsmarkd.judge.evaluation.packet_class import Moment, PacketClass, Part, Parts, Tracking
 from lvsmarkd.judge.evaluation.sender import Sender
 from lvsmarkd.model.fields import Field
 from lvsmarkd.model.packets import Packets
@@ -33,7 +33,11 @@ from lvsmarkd.model.rule_spec import (
 )
 from lvsmarkd.model.service import Family
 
-_SYN, _ACK = frozenset({"SYN"}), frozenset({"ACK"})
+_FLAGS = {
+    Moment.FIRST: frozenset({"SYN"}),
+    Moment.NEXT: frozenset({"ACK"}),
+    Moment.ANSWER: frozenset({"SYN", "ACK"}),
+}
 _TYPES = frozenset({Field.DESTINATION_TYPE, Field.SOURCE_TYPE})
 
 
@@ -177,12 +181,12 @@ def _is_absent(field: object, packet: PacketClass, sender: Sender) -> bool:
 
 
 def _flags(values: tuple[object, ...], packet: PacketClass, *, negated: bool) -> bool:
-    """A first packet of TCP has SYN set, the next one ACK, and of those that rules look at no
-    other.
+    """A first packet of TCP has SYN set, of the flags that rules look at, the next one ACK, an
+    answer both.
     """
     if packet.protocol != Transport.TCP:
         return False
-    has = _ACK if packet.is_later else _SYN
+    has = _FLAGS[packet.moment]
     return any(_are_set(value, has) for value in values) is not negated
 
 

@@ -4,7 +4,7 @@ from enum import Enum, auto
 
 from msgspec import Struct
 
-from lvsmarkd.judge.evaluation.packet_class import PacketClass, Tracking
+from lvsmarkd.judge.evaluation.packet_class import Moment, PacketClass, Tracking
 from lvsmarkd.judge.evaluation.sender import Sender
 from lvsmarkd.model.fields import Field, Interval, NamePrefix, Value
 from lvsmarkd.model.host import ANY_INTERFACE
@@ -76,7 +76,9 @@ def reading_of(field: Field, packet: PacketClass, sender: Sender) -> Reading:  #
         case Field.SOURCE_MAC:
             return frozenset({sender.mac})
         case Field.DESTINATION_TYPE:
-            return frozenset({"LOCAL"})
+            return frozenset({"LOCAL" if packet.moment is not Moment.ANSWER else "UNICAST"})
+        case Field.OUT_INTERFACE if packet.moment is Moment.ANSWER:
+            return Absence.UNKNOWN
         case Field.CT_STATE:
             return states_of(packet) or Absence.UNKNOWN
         case Field.CT_DIRECTION:

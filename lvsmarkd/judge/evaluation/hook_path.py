@@ -31,6 +31,9 @@ _DESTINATION_NAT = -100
 them among themselves (net/netfilter/nf_nat_core.c, nf_nat_register_fn)."""
 _NAT = "nat"
 _HOOKS = (Hook.INGRESS, Hook.PREROUTING, Hook.INPUT)
+_BACK = (Hook.INGRESS, Hook.PREROUTING, Hook.FORWARD)
+_LAST = {Hook.INPUT: IPVS, Hook.FORWARD: IPVS}
+"""At FORWARD IPVS takes answers of real servers at 100."""
 
 
 class HookedChain(Struct, frozen=True):
@@ -110,12 +113,21 @@ def base_chains(ruleset: Ruleset, family: Family, hook: Hook) -> list[HookedChai
 
 def hook_path(ruleset: Ruleset, family: Family) -> HookPath:
     """What packets of a family meet on their way to IPVS."""
+    return _path(ruleset, family, _HOOKS)
+
+
+def way_back(ruleset: Ruleset, family: Family) -> HookPath:
+    """What answers of real servers meet that are sent through this host, up to IPVS."""
+    return _path(ruleset, family, _BACK)
+
+
+def _path(ruleset: Ruleset, family: Family, hooks: tuple[Hook, ...]) -> HookPath:
     stages = []
-    for hook in _HOOKS:
+    for hook in hooks:
         chains = [
             each
             for each in base_chains(ruleset, family, hook)
-            if hook is not Hook.INPUT or each.priority <= IPVS
+            if hook not in _LAST or each.priority <= _LAST[hook]
         ]
         for priority, group in groupby(chains, attrgetter("priority")):
             stages += _stages(hook, priority, tuple(group))

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from lvsmarkd.judge.evaluation.chain_walk import MOST_STEPS, Budget, ChainWalk, TooLongError
 from lvsmarkd.judge.evaluation.fork import Fork, Place
 from lvsmarkd.judge.evaluation.hook_path import CONNTRACK, HookedChain, Stage
-from lvsmarkd.judge.evaluation.packet_class import PacketClass, Tracking
+from lvsmarkd.judge.evaluation.packet_class import Moment, PacketClass, Tracking
 from lvsmarkd.judge.evaluation.sender import Sender
 from lvsmarkd.judge.evaluation.terrain import Terrain
 from lvsmarkd.judge.evaluation.trail import START, End, Ending, Trail
@@ -53,7 +53,7 @@ class Journey:
 
     def _stage(self, stage: Stage, ways: list[Way]) -> list[Way]:
         behind = stage.hook is Hook.PREROUTING and stage.priority > CONNTRACK
-        if behind or stage.hook is Hook.INPUT:
+        if behind or stage.hook in {Hook.INPUT, Hook.FORWARD}:
             ways = [_tracked(way) for way in ways]
         passed_by: list[Way] = []
         if stage.is_at_ipvs:
@@ -142,7 +142,8 @@ class Journey:
 def _tracked(way: Way) -> Way:
     if way.packets.tracking not in {Tracking.BEFORE, Tracking.ASSIGNED}:
         return way
-    found = Tracking.INVALID if way.packets.is_later else Tracking.TRACKED
+    first = way.packets.moment is Moment.FIRST
+    found = Tracking.TRACKED if first else Tracking.INVALID
     return way.become(replace(way.packets, tracking=found))
 
 

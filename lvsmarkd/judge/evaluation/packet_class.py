@@ -31,6 +31,16 @@ class Tracking(StrEnum):
     """Of a connection that it does not know, and no first packet."""
 
 
+class Moment(StrEnum):
+    """Which packet of a connection it is."""
+
+    FIRST = "first"
+    NEXT = "next"
+    """The client's second one, of which conntrack does not know the connection."""
+    ANSWER = "answer"
+    """What a real server sends back first, likewise: it passes through this host."""
+
+
 class PacketClass(Struct, frozen=True):
     """First packets of connections, from one kind of sender (`Sender`).
 
@@ -39,8 +49,7 @@ class PacketClass(Struct, frozen=True):
     cannot be known. ``translated``: a rule settled the connection's destination, and no other will;
     ``is_dnat`` says whether it is another one (conntrack's status), None where that is not known.
     Where that gave another address (``moved``) or port (``port_moved``), each packet has one of
-    them, and which is not known of any. ``is_later``: no first packet, but the client's next one,
-    of which conntrack does not know the connection.
+    them, and which is not known of any. ``moment`` says which packets they are, if no first ones.
     """
 
     family: Family
@@ -57,7 +66,7 @@ class PacketClass(Struct, frozen=True):
     is_dnat: bool | None = False
     moved: bool = False
     port_moved: bool = False
-    is_later: bool = False
+    moment: Moment = Moment.FIRST
 
     @property
     def has_ports(self) -> bool:
