@@ -7,6 +7,8 @@ from lvsmarkd.keepalived.conf.dialect import Dialect
 BLANKS = " \t"
 ANNOTATION = "lvsmarkd:"
 _SPECIAL = re.compile(r'[!#"\\]')
+_ORDINARY = re.compile(r'(?:[^!#"\\]+|\\[^!#])*', re.DOTALL)
+"""Up to the next letter that matters: a backslash takes the letter behind it along."""
 _CONTINUED = re.compile(r"(?:[^\\]|\\.)*\\", re.DOTALL)
 _NEARLY = re.compile(r"lvs-?mark-?d?\s*[:;,.=-]?\s*(?:fwmark\s|to\s)", re.IGNORECASE)
 
@@ -34,26 +36,27 @@ def _parted(line: str, dialect: Dialect) -> tuple[str, str, bool]:
     quoted = False
     start = 0
     kept: list[str] = []
-    position = 0
-    while match := _SPECIAL.search(line, position):
-        at = match.start()
-        position = at + 1
-        match match.group():
+    at = 0
+    while ordinary := _ORDINARY.match(line, at):
+        if (at := ordinary.end()) == len(line):
+            break
+        match line[at]:
             case '"':
                 quoted = not quoted
-            case "\\" if position == len(line):
+            case "\\" if at + 1 == len(line):
                 # A backslash that ends the line stays; the blanks before it go.
                 return _trimmed([*kept, line[start:at]]) + "\\", "", quoted
             case "\\":
-                if not quoted and line[position] in "#!":
-                    kept.append(line[start:at])
-                    start = position
-                position += 1
+                at += 1
+                if not quoted:
+                    kept.append(line[start : at - 1])
+                    start = at
             case _ if not quoted:
-                text, comment = _trimmed([*kept, line[start:at]]), line[position:]
+                text, comment = _trimmed([*kept, line[start:at]]), line[at + 1 :]
                 if dialect.comments_continue and _CONTINUED.fullmatch(comment):
                     text += "\\"
                 return text, comment, False
+        at += 1
     return _trimmed([*kept, line[start:]]), "", quoted
 
 

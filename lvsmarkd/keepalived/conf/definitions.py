@@ -30,8 +30,9 @@ _ENDLESS = 20_000
 """Replacements in one line after which it is a definition that names itself, or others that
 name each other: keepalived does not end on one, or not within a day. A line has room for 512
 uses."""
-_MOST = 1_000_000
-"""Replacements after which no more are made, however many lines they are in."""
+_MOST = 20_000_000
+"""Characters of all lines in which something was replaced, counted anew each time: after these no
+more is. It is five times what a configuration has room for."""
 
 
 class Definition(Struct):
@@ -95,7 +96,7 @@ class Definitions(Struct):
 
     context: ReadContext
     _known: dict[str, Definition] = field(default_factory=dict)
-    _replacements: int = 0
+    _work: int = 0
 
     def define(self, text: str) -> Definition | None:
         """Store ``text`` if it is a definition: no blank before ``=``, blanks after it are
@@ -144,8 +145,8 @@ class Definitions(Struct):
             doubts += filter(None, [value.doubt])
             if value.text is None:
                 continue
-            self._replacements += 1
-            if self._replacements > _MOST:
+            self._work += len(text)
+            if self._work > _MOST:
                 doubts.append("the definitions here stand for too much to be followed")
                 return Substituted(text, replaced=False, doubtful="; ".join(doubts))
             start, end = match.span()
