@@ -972,6 +972,21 @@ def looping(name: str, text: str) -> Case:
 BOTH = "inet 8, inet 21"
 
 VERSIONS = [
+    Case(
+        "a quote in a check's script that is left open before an escaped letter",
+        checked('MISC_CHECK {\n misc_path"\\!\n }') + server(8),
+        BOTH,
+    ),
+    Case(
+        "a quote in a check's script that is left open before an octal number",
+        checked('MISC_CHECK {\n misc_path"\\101\n }') + server(8),
+        BOTH,
+        since={(2, 3, 2): ""},
+    ),
+    Case(
+        "a quote in a check's script that is left open behind one",
+        checked('MISC_CHECK {\n misc_path"\\!x\n }') + server(8),
+    ),
     Case("a check by SMTP", checked(mail()) + server(8), BOTH),
     looping("a check by SMTP of a host", checked(mail(MAIL_HOST))),
     looping("a check by SMTP of a host's port", checked(mail("connect_port 25"))),

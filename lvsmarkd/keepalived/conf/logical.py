@@ -11,6 +11,7 @@ CLOSE = "}"
 
 _WORD = re.compile(r'[^ \t\f\n\r\v"]+')
 _WORD_OR_QUOTE = re.compile(r'"([^"]*)"|([^ \t\f\n\r\v"]+)|"')
+_ESCAPED = re.compile(r"x[0-9a-fA-F]+|c.|[0-7]{1,3}", re.DOTALL)
 _BRACE_OR_QUOTE = re.compile(r'[{}"]')
 
 
@@ -86,9 +87,8 @@ def script_words(text: str, *, escapes: bool = False) -> list[str] | None:
     (lib/parser.c, alloc_strvec_quoted_escaped).
 
     Here quotes of both kinds join what they touch, and a backslash takes the letter behind it
-    along; where it ``escapes``, and that is a c, the one behind it, too. Letters that stand for
-    others are left as they are. A quote that is not closed is an error only where something
-    follows it.
+    along; where it ``escapes``, all that stands for one letter. Those are left as they are. A quote that is not closed is an error only where something
+    follows it, and that does not end in such a letter.
     """
     found: list[str] = []
     at = 0
@@ -100,8 +100,10 @@ def script_words(text: str, *, escapes: bool = False) -> list[str] | None:
         if letter == "\\":
             if at == len(text):
                 return None
-            control = escapes and text[at] == "c" and at + 1 < len(text)
-            word, at = (word or "") + text[at + control], at + 1 + control
+            escaped = _ESCAPED.match(text, at) if escapes else None
+            end = escaped.end() if escaped else at + 1
+            word, at = (word or "") + text[at:end], end
+            quote = "" if at == len(text) else quote
         elif quote and letter == quote:
             quote = ""
         elif not quote and letter in "\"'":
