@@ -87,8 +87,9 @@ def script_words(text: str, *, escapes: bool = False) -> list[str] | None:
     (lib/parser.c, alloc_strvec_quoted_escaped).
 
     Here quotes of both kinds join what they touch, and a backslash takes the letter behind it
-    along; where it ``escapes``, all that stands for one letter. Those are left as they are. A quote that is not closed is an error only where something
-    follows it, and that does not end in such a letter.
+    along; where it ``escapes``, all that stands for one letter. Those are left as they are. A
+    quote that is not closed is an error only where something follows it, and that does not end in
+    such a letter.
     """
     found: list[str] = []
     at = 0
