@@ -56,7 +56,7 @@ def judge(
     findings: list[Finding] = [
         *undeclared(prospects, adviser),
         *drift,
-        *packet_findings(desired, snapshot, prospects.ahead if steps else prospects.now),
+        *packet_findings(desired, snapshot, prospects.ahead if steps else prospects.bare),
         *lasting_findings(prospects),
         *beyond_rules(desired, snapshot, prospects.now),
         *orphans(prospects),

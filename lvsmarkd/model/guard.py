@@ -4,10 +4,13 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
+from lvsmarkd.model.ruleset import Lister, TableKey
 from lvsmarkd.model.service import ServiceKey
 
 GUARD_TABLE = "lvsmarkd_guard"
 """Its name, of family inet."""
+GUARD_KEY = TableKey(Lister.NFT, "inet", GUARD_TABLE)
+"""Where a ruleset has it."""
 GUARD_IN_RULES = f"inet {GUARD_TABLE}"
 """How the names of its rules tell it (RuleRef.table)."""
 

@@ -1,5 +1,6 @@
 """The guard in the real daemon: packets keep their mark whatever others, or we, do to the rules."""
 
+import json
 import os
 import signal
 import subprocess
@@ -156,6 +157,31 @@ def test_while_the_rules_cannot_be_mended_the_service_is_covered_by_the_guard(
     drift = [each for each in daemon.status()["findings"] if each["kind"] == "missing"]
     assert drift
     assert {each["severity"] for each in drift} == {"warning"}
+
+
+def test_who_takes_a_mark_for_good_is_told_though_the_guard_covers_it(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    daemon.start()
+    until(guarded, "the guard")
+    takes = tmp_path / "takes.nft"
+    takes.write_text(
+        "table inet other {\nchain takes {\ntype filter hook prerouting priority -145;\n"
+        "ip daddr 10.9.0.1 meta mark set 0\n}\n}\n"
+    )
+    run("nft", "-f", str(takes))
+
+    def conflicts(findings: list[dict[str, str]]) -> list[str]:
+        return [each["message"] for each in findings if each["kind"] == "conflict"]
+
+    until(lambda: conflicts(daemon.status()["findings"]), "the conflict")
+    status = daemon.status()
+    (told,) = conflicts(status["findings"])
+    assert "inet other, chain takes takes mark 1 from packets of 10.9.0.1 udp 53" in told
+    (service,) = status["services"]
+    assert (service["covered"], service["guarded"]) == (True, True)
+    _, planned = daemon.ask("plan", "--json", "--config", str(daemon.toml))
+    assert conflicts(json.loads(planned)["findings"]) == [told], "a second process sees the same"
 
 
 def test_the_guard_goes_with_pause_observe_and_the_declaration(daemon: Daemon) -> None:

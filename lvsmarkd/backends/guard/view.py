@@ -7,20 +7,16 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from lvsmarkd.model.guard import GUARD_TABLE
+from lvsmarkd.model.guard import GUARD_KEY
 from lvsmarkd.model.packets import EVERYWHERE
 from lvsmarkd.model.rule import Hook, Rule, SetMark
 from lvsmarkd.model.rule_spec import MarkTest, RuleSpec
 from lvsmarkd.model.ruleset import (
     BaseChain,
-    Lister,
     Table,
     TableChain,
-    TableKey,
     TableRule,
 )
-
-GUARD_KEY = TableKey(Lister.NFT, "inet", GUARD_TABLE)
 
 
 def guard_view(rules: Iterable[Rule], priority: int) -> Table:
