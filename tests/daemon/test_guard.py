@@ -136,6 +136,22 @@ def test_what_the_guard_marked_is_counted_and_told(daemon: Daemon) -> None:
     assert "were marked by the guard" in daemon.words()
 
 
+def test_what_an_earlier_daemon_has_counted_is_not_told_again(daemon: Daemon) -> None:
+    daemon.start()
+    until(lambda: daemon.store, "the socket in the store")
+    with gap(RATE) as through:
+        lost(through, flush_iptables, 3)
+        daemon.ask("apply")
+        assert daemon.status()["guard"]["packets"]
+        daemon.stop(signal.SIGKILL)
+        daemon.start()
+        for _ in range(3):
+            daemon.ask("apply")
+        assert daemon.status()["guard"]["packets"] == []
+        lost(through, flush_iptables, 1)
+        until(lambda: 'guarded_packets_total{family="inet",mark="1"}' in daemon.page(), "a count")
+
+
 def test_while_the_rules_cannot_be_mended_the_service_is_covered_by_the_guard(
     daemon: Daemon, variant: str, tmp_path: Path
 ) -> None:

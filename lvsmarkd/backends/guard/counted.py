@@ -35,6 +35,11 @@ class Counted(Struct):
             total[each.service] += each.packets
         return {key: packets for key, packets in total.items() if packets}
 
+    def begin(self, hits: int, found: TableContents) -> None:
+        """Count from here: an earlier lvsmarkd has told what the table holds by now."""
+        self.look(hits, found)
+        self._gone.subtract(self.packets)
+
     def look(self, hits: int, found: TableContents) -> None:
         """See what the elements of the table's maps have counted."""
         before, self._there, self.hits = self._there, {}, hits

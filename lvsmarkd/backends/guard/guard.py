@@ -16,14 +16,14 @@ from threading import get_native_id
 from msgspec import Struct, field
 
 from lvsmarkd.backends.guard.counted import Counted
-from lvsmarkd.backends.guard.view import GUARD_KEY, guard_view
+from lvsmarkd.backends.guard.view import guard_view
 from lvsmarkd.backends.nftables.mark_table import PRIORITY, mark_table
 from lvsmarkd.kernel.netlink import NetlinkError
 from lvsmarkd.kernel.nf_tables import NftFamily, named_tables
 from lvsmarkd.kernel.nf_tables_batch import LostRaceError, UnansweredError
 from lvsmarkd.kernel.nf_tables_socket import NfTablesSocket
 from lvsmarkd.kernel.nf_tables_writer import KernelHeldError, NfTablesWriter
-from lvsmarkd.model.guard import GUARD_TABLE, NO_GUARD, GuardState
+from lvsmarkd.model.guard import GUARD_KEY, GUARD_TABLE, NO_GUARD, GuardState
 from lvsmarkd.model.rule import Hook, Rule, SetMark
 from lvsmarkd.model.ruleset import Table, TableKey
 from lvsmarkd.model.unknown import Unknown
@@ -38,6 +38,7 @@ from lvsmarkd.netfilter.nftables.transaction import RefusedError, write
 TABLE = TableId(NftFamily.INET, GUARD_TABLE)
 _TRIES = 3
 """Transactions, where what was read is another by then."""
+_RESTLESS = "others change nf_tables all the time"
 _ANOTHER_BY_NOW = frozenset({errno.ENOENT, errno.EEXIST, errno.EPERM})
 """How it refuses what was made from a table that is gone since, or is there since, or is taken."""
 
@@ -72,6 +73,8 @@ class Guard(Struct):
     _held: TableContents | None = None
     """What the table holds since our last transaction; None: not known, or no table."""
     _counted: Counted = field(default_factory=Counted)
+    _counts: bool = False
+    """Whether what the table had counted before us was seen."""
 
     @property
     def view(self) -> Mapping[TableKey, Table]:
@@ -149,7 +152,7 @@ class Guard(Struct):
             if not changes or self._written(changes):
                 break
         else:
-            raise GuardUnavailableError("others change nf_tables all the time")
+            raise GuardUnavailableError(_RESTLESS)
         if self._rules != rules:
             self._view = None
         self._rules, self._held, self._looked = rules, wanted, True
@@ -175,6 +178,8 @@ class Guard(Struct):
                 raise GuardUnavailableError(_others(found))
             if found.table is None or self._written(_removal(found.table)):
                 break
+        else:
+            raise GuardUnavailableError(f"table {TABLE} is left: {_RESTLESS}")
         self._counted.restart()
         self._rules, self._held, self._looked = frozenset(), None, True
 
@@ -228,8 +233,6 @@ class Guard(Struct):
 
     def _count(self, found: TableContents) -> None:
         """Elements are read for it only where some packet was marked since the last look."""
-        if ownership(found.table, self._port()) is not Ownership.OURS or self._held is None:
-            return
         hits = sum(
             each.packets
             for rules in found.rules.values()
@@ -237,7 +240,11 @@ class Guard(Struct):
             for each in rule.expressions
             if isinstance(each, Counts)
         )
-        if hits == self._counted.hits:
+        whose = ownership(found.table, self._port())
+        if not self._counts and whose is not Ownership.OTHERS:
+            self._counted.begin(hits, found)
+            self._counts = True
+        if whose is not Ownership.OURS or self._held is None or hits == self._counted.hits:
             return
         if not found.elements:
             found = self._read(elements=True)
