@@ -50,18 +50,26 @@ def watchdog_interval(environ: Mapping[str, str] = os.environ) -> float | None:
 
 
 def keep_descriptor(name: str, descriptor: int) -> None:
-    """Have systemd keep it, under a name, while the service is restarted (FDSTORE). It is not to
-    be looked at meanwhile: what comes in at it is nobody's then.
+    """Have systemd keep it, under a name, while the service is restarted (FDSTORE), in place of
+    all of that name. It is not to be looked at meanwhile: what comes in at it is nobody's then.
     """
+    _say("FDSTOREREMOVE=1", f"FDNAME={name}")
     text = f"FDSTORE=1\nFDNAME={name}\nFDPOLL=0"
     with contextlib.suppress(OSError, ValueError):
         notify(text, fds=[descriptor])
 
 
 def kept_descriptor(name: str) -> int | None:
-    """The one of that name that systemd kept. Others are closed: nobody asked for them."""
+    """The one of that name that systemd kept. Others are closed: nobody asked for them.
+
+    None too where the environment says nonsense: it is another program's, which started us.
+    """
+    try:
+        passed = listen_fds_with_names(unset_environment=True)
+    except OSError:
+        return None
     kept = None
-    for descriptor, its_name in listen_fds_with_names(unset_environment=True).items():
+    for descriptor, its_name in passed.items():
         if its_name == name and kept is None:
             kept = descriptor
         else:

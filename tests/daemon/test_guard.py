@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -233,6 +234,21 @@ def test_what_a_killed_daemon_left_is_taken_over_and_purged(daemon: Daemon) -> N
     status, said = daemon.ask("purge", "--config", str(daemon.toml))
     assert (status, "the guard" in said) == (0, True), said
     assert not guarded()
+
+
+def test_where_the_store_has_something_else_the_guard_is_there_at_once_and_for_good(
+    daemon: Daemon,
+) -> None:
+    daemon.store["lvsmarkd_guard"] = os.open("/dev/null", os.O_RDONLY)
+    daemon.start()
+    assert daemon.status()["guard"]["in_force"]
+    until(lambda: stat.S_ISSOCK(os.fstat(daemon.store["lvsmarkd_guard"]).st_mode), "the socket")
+    daemon.stop(signal.SIGKILL)
+    flush_nftables()
+    assert guarded(), "it is the socket in the store that the table belongs to"
+    daemon.start()
+    assert daemon.status()["guard"]["in_force"]
+    assert "no guard" not in daemon.words()
 
 
 def test_a_guard_that_is_another_programs_is_left_to_it_and_told(daemon: Daemon) -> None:

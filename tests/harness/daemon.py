@@ -27,6 +27,10 @@ def until(holds: Callable[[], object], what: str = "", seconds: float = TIMEOUT)
     return time.monotonic() - start
 
 
+def _name(message: str) -> str:
+    return message.split("FDNAME=")[1].splitlines()[0]
+
+
 class Daemon:
     """``lvsmarkd run`` over ``conf`` and ``toml`` in a directory, spoken to as systemd does."""
 
@@ -107,8 +111,10 @@ class Daemon:
         while (received := socket.recv_fds(ear, 4096, 4))[0]:
             message, descriptors = received[0].decode(), received[1]
             said.append(message)
+            if "FDSTOREREMOVE=1" in message and (gone := self.store.pop(_name(message), None)):
+                os.close(gone)
             for descriptor in descriptors:
-                name = message.split("FDNAME=")[1].splitlines()[0]
+                name = _name(message)
                 if name in self.store:
                     os.close(descriptor)  # the same once more
                 else:

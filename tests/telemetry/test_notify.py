@@ -1,5 +1,6 @@
 """What systemd hears, on a real socket of its kind; and the line about a pass."""
 
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -46,6 +47,25 @@ def test_a_reload_bears_the_time_that_systemd_compares(systemd: socket.socket) -
     name, value = stamp.split("=")
     assert (reloading, name) == ("RELOADING=1", "MONOTONIC_USEC")
     assert before - 1 <= int(value) / 1e6 <= time.monotonic()
+
+
+def test_a_descriptor_is_kept_in_place_of_those_of_its_name(systemd: socket.socket) -> None:
+    notify.keep_descriptor("guard", systemd.fileno())
+    assert systemd.recv(4096) == b"FDSTOREREMOVE=1\nFDNAME=guard"
+    said, descriptors, _, _ = socket.recv_fds(systemd, 4096, 2)
+    for each in descriptors:
+        os.close(each)
+    assert (said, len(descriptors)) == (b"FDSTORE=1\nFDNAME=guard\nFDPOLL=0", 1)
+
+
+@pytest.mark.parametrize(("number", "names"), [("three", "guard"), ("1", "one:two"), ("-1", "")])
+def test_nonsense_about_descriptors_stops_nobody(
+    monkeypatch: pytest.MonkeyPatch, number: str, names: str
+) -> None:
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    monkeypatch.setenv("LISTEN_FDS", number)
+    monkeypatch.setenv("LISTEN_FDNAMES", names)
+    assert notify.kept_descriptor("guard") is None
 
 
 def test_without_a_socket_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ are the packets that would have been lost (measured: a look at a marked packet c
 
 import errno
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from threading import get_native_id
 
 from msgspec import Struct, field
@@ -55,7 +56,8 @@ class _Sockets(Struct, frozen=True):
 class Guard(Struct):
     """For one thread at a time; none of its methods raises what is the kernel's fault.
 
-    ``taken`` is a descriptor that systemd kept for us; ``keep`` is given the descriptor to be kept.
+    ``taken`` is a descriptor that systemd kept for us; ``keep`` is given the descriptor to be kept
+    in its place.
     ``on_write`` hears the number of each thread that writes, before it does.
     """
 
@@ -195,14 +197,25 @@ class Guard(Struct):
 
     def _sockets(self) -> "_Sockets":
         if self._opened is None:
-            taken, self.taken = self.taken, None  # where it is no such socket: a new one next time
             try:
-                writer = NfTablesSocket(taken=taken)
-                self._opened = _Sockets(NfTablesWriter(writer, self._before), NfTablesSocket())
+                # The reader first: where there is no descriptor left, the kept one is not lost.
+                reader = NfTablesSocket()
+                self._opened = _Sockets(NfTablesWriter(self._owner(), self._before), reader)
             except (OSError, NetlinkError) as error:
                 raise GuardUnavailableError(f"nf_tables cannot be spoken to: {error}") from error
-            self.keep(writer.fileno())
         return self._opened
+
+    def _owner(self) -> NfTablesSocket:
+        """The socket that the table belongs to: the kept one, or, where there is none or it is
+        something else, a new one, which is kept in its place.
+        """
+        taken, self.taken = self.taken, None
+        if taken is not None:
+            with suppress(OSError, NetlinkError):
+                return NfTablesSocket(taken=taken)
+        made = NfTablesSocket()
+        self.keep(made.fileno())
+        return made
 
     def _before(self) -> None:
         """In the thread that writes: the kernel tells of a transaction by its number."""
