@@ -218,7 +218,7 @@ class Survey:
                 fates += fates_of(self._ends(packet, budget), key.mark)
             if not fates:
                 fates.append(PacketFate(declared.flow, Fate.UNMARKED))  # by no interface there is
-            served = [fate.packets for fate in fates if fate.fate is Fate.RIGHT]
+            served = [fate for fate in fates if fate.fate is Fate.RIGHT]
             for fate in fates:
                 partly = _is_partly(fate, served)
                 yield key, _What.PART, FlowFate(declared.flow, fate, declared, partly)
@@ -251,11 +251,15 @@ def _kept(fate: PacketFate, mark: int) -> bool:
     return bool(fate.steps) and fate.steps[-1].after == mark
 
 
-def _is_partly(fate: PacketFate, served: list[Packets]) -> bool:
-    """Whether it is about an interface, and others let the same packets in."""
-    if fate.fate is Fate.RIGHT or not fate.packets.qualifiers:
+def _is_partly(fate: PacketFate, served: list[PacketFate]) -> bool:
+    """Whether it is about some interfaces, and others let the same packets in."""
+    if fate.fate is Fate.RIGHT:
         return False
-    return any(_plain(fate.packets).overlaps(_plain(other)) for other in served)
+    return any(
+        fate.interfaces.isdisjoint(other.interfaces)
+        and _plain(fate.packets).overlaps(_plain(other.packets))
+        for other in served
+    )
 
 
 def _plain(packets: Packets) -> Packets:
@@ -263,6 +267,6 @@ def _plain(packets: Packets) -> Packets:
 
 
 def _with_partly(parts: list[FlowFate]) -> Iterator[FlowFate]:
-    served = [part.fate.packets for part in parts if part.fate.fate is Fate.RIGHT]
+    served = [part.fate for part in parts if part.fate.fate is Fate.RIGHT]
     for part in parts:
         yield FlowFate(part.flow, part.fate, None, _is_partly(part.fate, served))

@@ -87,6 +87,14 @@ def test_what_one_interface_keeps_out_is_no_loss_of_the_service() -> None:
     )
 
 
+def test_what_several_interfaces_of_more_keep_out_is_no_loss_of_the_service_either() -> None:
+    three = replace(HOST, interfaces=frozenset({"eth0", "eth1", "eth2"}))
+    text = OURS + "in -i eth1 -j DROP\nin -i eth2 -j DROP"
+    assert covered(DECLARED, seen(text, three))[key(80)] is True
+    assert covered(DECLARED, seen(OURS + "in ! -i eth0 -j DROP", three))[key(80)] is True
+    assert covered(DECLARED, seen(OURS + "in -i eth+ -j DROP", three))[key(80)] is False
+
+
 def test_a_flow_by_an_interface_that_is_not_there_gets_no_mark() -> None:
     wish = want(declare(80, flow("192.0.2.10", 80, in_interface="eth7")))
     assert covered(wish, seen(OURS))[key(80)] is False
