@@ -308,6 +308,8 @@ def _meanwhile(other: Substitute | None) -> str:
     """What is to be said of a rule that stands in for a missing one."""
     if other is None:
         return ""
+    if other.is_guard:
+        return "; meanwhile the guard marks these packets"
     then = ", which can go once ours is there" if other.can_go else ""
     return f"; meanwhile a rule in {other.rule.where} marks these packets (“{other.rule}”){then}"
 

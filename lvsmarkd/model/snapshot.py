@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 
 from lvsmarkd.model.firewall import NO_FIREWALL, FirewallIdentity
+from lvsmarkd.model.guard import GUARD_IN_RULES
 from lvsmarkd.model.host import UNKNOWN_HOST, HostView
 from lvsmarkd.model.limits import DEFAULT_LIMITS, Limits
 from lvsmarkd.model.notice import Notice
@@ -127,5 +128,7 @@ class Snapshot(Struct, frozen=True):
         return chain if isinstance(chain, Unknown) else None
 
     def is_own(self, rule: RuleRef) -> bool:
-        """Whether a rule stands in a chain of ours."""
+        """Whether a rule stands in a chain of ours, or is the guard's."""
+        if rule.table == GUARD_IN_RULES:
+            return True
         return any(place.holds(rule) for place in self.places.values())

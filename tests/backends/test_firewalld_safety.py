@@ -7,7 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from lvsmarkd.backends.firewalld.reload.reloader import Reloader
+from lvsmarkd.backends.surroundings import Surroundings
 from lvsmarkd.judge.coverage import covered
+from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.finding import Kind, Severity
 from lvsmarkd.model.rule import Plane
 from lvsmarkd.netfilter.errors import FirewallError
@@ -24,7 +26,7 @@ only_nftables = pytest.mark.parametrize("firewalld_backend", ["nftables"])
 
 
 def in_force(ground: FirewalldGround) -> bool | None:
-    return covered(web(ground), before_input(ground.backend.read()))[key(80)]
+    return covered(web(ground), before_input(Surroundings().see(ground.backend.read())))[key(80)]
 
 
 @only_nftables
@@ -124,6 +126,8 @@ def in_zones(real_firewalld: RealFirewalld, tmp_path: Path) -> Iterator[Firewall
     real_firewalld.cmd("--reload")
     run("ip", "link", "add", "vip0", "type", "veth", "peer", "name", "vip1")
     run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth1")
+    for name in ("vip0", "vip1", "eth0", "eth1"):
+        run("ip", "link", "set", name, "up")
     for plane in ((), ("--permanent",)):
         real_firewalld.cmd(*plane, "--zone=work9", "--change-interface=vip0")
         real_firewalld.cmd(*plane, "--zone=work8", "--change-interface=eth0")
@@ -135,7 +139,7 @@ def in_zones(real_firewalld: RealFirewalld, tmp_path: Path) -> Iterator[Firewall
 def critical(ground: FirewalldGround, kind: Kind) -> list[str]:
     return [
         f.message
-        for f in plan(ground).findings
+        for f in judge(web(ground), before_input(ground.backend.read())).findings
         if (f.kind, f.severity) == (kind, Severity.CRITICAL)
     ]
 

@@ -220,7 +220,7 @@ def test_a_rule_like_ours_with_a_condition_more_is_not_taken_for_ours(
     run("iptables", "-w", "5", "-t", "mangle", "-D", "LVSMARKD", "2")
 
     seen = backend.read()
-    assert Kind.MISSING in {f.kind for f in judge(SHUT, seen).findings}
+    assert Kind.MISSING in {f.kind for f in judge(SHUT, seen, history=OURS).findings}
     # First packets of ordinary clients get their mark by it, but where it waits for a socket.
     assert covered(SHUT, seen)[key(80)] is ("socket" not in condition)
     assert converge(backend, SHUT).steps == ()

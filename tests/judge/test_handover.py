@@ -5,7 +5,19 @@ import pytest
 from lvsmarkd.judge.coverage import covered
 from lvsmarkd.judge.judgement import judge
 from lvsmarkd.model.finding import Finding, Kind, Severity
+from lvsmarkd.model.guard import GUARD_TABLE
 from lvsmarkd.model.limits import Limits
+from lvsmarkd.model.rule import Hook, SetMark
+from lvsmarkd.model.rule_spec import MarkTest, RuleSpec
+from lvsmarkd.model.ruleset import (
+    BaseChain,
+    Lister,
+    Ruleset,
+    Table,
+    TableChain,
+    TableKey,
+    TableRule,
+)
 from lvsmarkd.model.snapshot import Snapshot
 from tests.harness.paper import PaperFirewall
 from tests.harness.values import declare, flow, key, want
@@ -79,6 +91,22 @@ def test_with_the_jump_at_the_end_what_is_before_it_can_go() -> None:
         PaperFirewall().chains, behind="pre MARK 7\n" + WHOLE, limits=Limits(jump_at_end=True)
     )
     assert GOES in missing(seen)[0].message
+
+
+def test_the_guard_is_nobody_else() -> None:
+    """Packets keep their mark by it, so that a rule that is gone costs none; it is to be mended
+    all the same, and the guard is no rule of others that can go, nor one too many.
+    """
+    text = "table inet lvsmarkd_guard {"
+    key_of_guard = TableKey(Lister.NFT, "inet", GUARD_TABLE)
+    spec = RuleSpec(flow("192.0.2.10"), (MarkTest(0),), (SetMark(80),))
+    chain = TableChain("c", (TableRule(spec, 1, text),), BaseChain(Hook.PREROUTING, -139))
+    guard = Ruleset({key_of_guard: Table(key_of_guard, {"c": chain})})
+    seen = whole(PaperFirewall().chains, beside=guard)
+    assert covered(WEB, seen) == {key(80): True}
+    assert {f.severity for f in missing(seen)} == {Severity.WARNING}
+    assert "; meanwhile the guard marks these packets" in missing(seen)[0].message
+    assert Kind.ORPHAN not in {f.kind for f in judge(want(), seen).findings}
 
 
 def test_where_one_service_is_stood_in_for_and_another_is_not_the_jump_is_critical() -> None:
