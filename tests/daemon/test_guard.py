@@ -236,6 +236,20 @@ def test_what_a_killed_daemon_left_is_taken_over_and_purged(daemon: Daemon) -> N
     assert not guarded()
 
 
+def test_where_a_guard_cannot_be_removed_the_rules_are_purged_all_the_same(
+    daemon: Daemon,
+) -> None:
+    daemon.start()
+    until(lambda: daemon.store, "the socket in the store")
+    daemon.stop(signal.SIGKILL)
+    status, said = daemon.ask("purge", "--config", str(daemon.toml))
+    assert (status, "the guard is left" in said) == (1, True), said
+    assert not marked()
+    daemon.forget_store()
+    status, said = daemon.ask("purge", "--config", str(daemon.toml))
+    assert (status, said) == (0, "- table inet lvsmarkd_guard, the guard\n")
+
+
 def test_where_the_store_has_something_else_the_guard_is_there_at_once_and_for_good(
     daemon: Daemon,
 ) -> None:

@@ -29,19 +29,19 @@ def run(options: argparse.Namespace) -> Exit:
     except OSError as error:
         raise cannot_lock(paths, error) from error
     name = _name(options)
-    guard = _remove_guard()
+    guard, left = _remove_guard()
     try:
         backend = choose(name, state_directory=paths.state)
         by_firewalld = backend.read().firewall.program is Program.FIREWALLD
         done = backend.purge()
     except FirewallError as error:
         kept = _kept(name)
-        raise CommandError(f"{error}; {kept}" if kept else str(error)) from error
-    kept = "" if by_firewalld else _kept(name)
+        raise CommandError("; ".join(filter(None, (str(error), kept, left)))) from error
+    kept = "; ".join(filter(None, ("" if by_firewalld else _kept(name), left)))
     if not options.json:
         if guard:
             print(f"- table {GUARD_IN_RULES}, the guard")
-        if done.steps or not guard:
+        if done.steps or not (guard or left):
             print(done if done.steps else "there is nothing of lvsmarkd to remove")
     if kept:
         raise CommandError(kept, plan_form(done))
@@ -50,14 +50,16 @@ def run(options: argparse.Namespace) -> Exit:
     return Exit.OK
 
 
-def _remove_guard() -> bool:
-    """Remove the guard's table, which a daemon that was killed may have left."""
+def _remove_guard() -> tuple[bool, str]:
+    """Remove the guard's table, which a daemon that was killed may have left. Whether there was
+    one, and why it is there still, which keeps no rule of the firewall's.
+    """
     from lvsmarkd.backends.guard.guard import Guard, GuardUnavailableError  # noqa: PLC0415 - seldom
 
     try:
-        return Guard().purge()
+        return Guard().purge(), ""
     except GuardUnavailableError as error:
-        raise CommandError(f"the guard is left: {error}") from error
+        return False, f"the guard is left: {error}"
 
 
 def _kept(name: str) -> str:
