@@ -16,6 +16,7 @@ TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
 
 SMALL = {
     "lvsmarkd.__main__": "what `python -m lvsmarkd` starts",
+    "lvsmarkd.judge.reverse_path": "one finding, of its own setting of the kernel",
     "lvsmarkd.backends.guard.view": "what the judge reads, beside what the kernel does",
     "lvsmarkd.cli.commands.pause": "a file for each command, which is imported by its name",
     "lvsmarkd.cli.commands.plan": "likewise",

@@ -20,7 +20,7 @@ loop's thread may ask ``next_due`` and read the inputs between two passes, when 
 them. ``on_call`` is called from the thread of the passes.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from math import inf
 from time import monotonic, time
 from typing import Protocol
@@ -40,6 +40,7 @@ from lvsmarkd.model.limits import Limits
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.model.report import NO_BACKEND, Mode, Repair, Report, Result
 from lvsmarkd.model.rule import Rule
+from lvsmarkd.model.ruleset import Table, TableKey
 from lvsmarkd.model.shortage import is_shortage, shortage_sentence
 from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.model.wake import Trigger, Wake
@@ -52,6 +53,10 @@ from lvsmarkd.reconcile.state import Home, State
 
 class PacketGuard(Protocol):
     """Marks what the firewall's rules should have marked, and did not."""
+
+    @property
+    def view(self) -> Mapping[TableKey, Table]:
+        """Its table, where it is in force: the same value until it changes."""
 
     def follow(self, rules: Collection[Rule]) -> GuardState:
         """Mark what these rules mark, and no more. Raises nothing that is the kernel's fault."""
@@ -144,10 +149,15 @@ class Reconciler(Struct):
         facts = Facts(
             wanted, seen, start, mode(settings), self._linger, inputs.refused, self._outlooks
         )
-        decision = decide(state.asked() if asked else state, facts)
+        state = state.asked() if asked else state
+        decision = decide(state, facts)
 
         # Before the steps: some cost packets themselves (a reload of firewalld).
-        guard = self._guarded(wanted, facts.mode)
+        guard, is_another = self._guarded(wanted, facts.mode)
+        if is_another and not decision.steps:  # what was judged was judged with the one before
+            seen = self._read()
+            facts = replace(facts, seen=seen)
+            decision = decide(state, facts)
 
         actors = tuple(dict.fromkeys(w.actor for w in reasons if w.actor is not None))
         after, failure, latency = seen, None, None
@@ -204,12 +214,16 @@ class Reconciler(Struct):
         if self.guard is not None:
             self.guard.close()
 
-    def _guarded(self, wanted: Desired, mode: Mode) -> GuardState:
-        """The guard follows what must hold; where nothing may be written, there is none."""
+    def _guarded(self, wanted: Desired, mode: Mode) -> tuple[GuardState, bool]:
+        """The guard follows what must hold; where nothing may be written, there is none. Gives
+        whether packets meet another one than before, too.
+        """
         if self.guard is None:
-            return NO_GUARD
+            return NO_GUARD, False
         wants = mode is Mode.ENFORCE and self.inputs.settings.firewall.wants_guard
-        return self.guard.follow(wanted.rules if wants else ())
+        before = self.guard.view
+        state = self.guard.follow(wanted.rules if wants else ())
+        return state, self.guard.view != before
 
     def _cut_short(
         self, error: OSError | MemoryError, trigger: Trigger, mode: Mode, start: float

@@ -174,6 +174,12 @@ def test_while_the_rules_cannot_be_mended_the_service_is_covered_by_the_guard(
     drift = [each for each in daemon.status()["findings"] if each["kind"] == "missing"]
     assert drift
     assert {each["severity"] for each in drift} == {"warning"}
+    daemon.ask("pause")  # and the guard goes
+    (service,) = daemon.status()["services"]
+    assert (service["covered"], service["guarded"]) == (False, False)
+    daemon.ask("resume")
+    (service,) = daemon.status()["services"]
+    assert (service["covered"], service["guarded"]) == (True, True)
 
 
 def test_who_takes_a_mark_for_good_is_told_though_the_guard_covers_it(
