@@ -494,6 +494,15 @@ GROUPS = [
 
 EXPANSIONS = [
     Case(
+        "a piece that fills the buffer ends a definition of several lines, too",
+        "$V=virtual_server fwmark 21 { \\\n"
+        + "real_server 198.51.100.7".ljust(_FILLED - len("80 {\\"))
+        + "80 {\\ }\n }\n$V\n }\n"
+        + server(8),
+        "inet 21",
+        since={(2, 4, 0): "inet 8"},
+    ),
+    Case(
         "a line that grows by a letter each time that it is looked at",
         "$B=\\${A}\\\n\n$A=$B${_HASH}\n$A\n" + server(8),
         "inet 8",

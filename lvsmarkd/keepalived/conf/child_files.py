@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 from lvsmarkd.keepalived.conf.comments import decomment, leaves_quote_open
-from lvsmarkd.keepalived.conf.conf_copy import CLOSES, FAILED, OPENS, CopyLine
+from lvsmarkd.keepalived.conf.conf_copy import CLOSES, FAILED, OPENS, CopyLine, fills_buffer
 from lvsmarkd.keepalived.conf.expansion import Expander
 from lvsmarkd.keepalived.conf.include_stack import Frame, IncludeStack
 from lvsmarkd.keepalived.conf.includes import Include
@@ -41,6 +41,7 @@ class ChildFiles(Struct):
     """A file was read in which it takes a comment for the mark of another one."""
     files: list[str] = field(default_factory=list)
     _open: list[_Opened] = field(default_factory=list)
+    _filled: bool = False
 
     @property
     def directory(self) -> str:
@@ -69,7 +70,7 @@ class ChildFiles(Struct):
                 self._warned(raw, path, number)
                 if text:
                     return SourceLine(text, path, number, comment)
-        for entry in self.copy:
+        while (entry := self._next_of_copy()) is not None:
             text = entry.text
             if text[:1] in {"#", CLOSES}:
                 self._mark(entry)
@@ -84,6 +85,16 @@ class ChildFiles(Struct):
             if text or comment:
                 return SourceLine(text, self._path, entry.number, comment)
         return None
+
+    def _next_of_copy(self) -> CopyLine | None:
+        """The next line of the copy. Behind one that fills the buffer, its line break is read by
+        itself: an empty line.
+        """
+        if self._filled:
+            self.expander.empty_line()
+        entry = next(self.copy, None)
+        self._filled = entry is not None and fills_buffer(entry.text)
+        return entry
 
     def include(self, include: Include, origin: Origin) -> None:
         """Read these files next."""

@@ -48,8 +48,14 @@ def copy_of(text: str) -> Iterator[CopyLine]:
         else:
             numbers[-1] += not continued
             # A piece that fills the buffer is followed by the rest of its line.
-            continued = len(line.encode(errors="surrogateescape")) == MAX_LINE
+            continued = fills_buffer(line)
             yield CopyLine(line, numbers[-1])
+
+
+def fills_buffer(line: str) -> bool:
+    """Whether there is no room for its line break in the buffer into which it is read."""
+    few = len(line) <= MAX_LINE // 4
+    return not few and len(line.encode(errors="surrogateescape")) == MAX_LINE
 
 
 def opened(path: str) -> CopyLine:
