@@ -95,7 +95,7 @@ class _Scan:
         """A rule, and what is in it on further conditions, with the packets they may be about."""
         if spec.family not in {None, self._family} or _is_passed_over(spec):
             return
-        both = about.intersect(spec.packets)
+        both = spec.packets if about is EVERY_PACKET else about.intersect(spec.packets)
         if both is None:
             return
         yield spec, both

@@ -1,15 +1,19 @@
 """Rules that set a mark that no service uses, and what was probably meant."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+from msgspec import Struct
 
 from lvsmarkd.judge.marking_rules import MarkingRule, marking_rules
 from lvsmarkd.judge.prospects import Prospects
 from lvsmarkd.judge.undeclared import is_marked
 from lvsmarkd.model.claim import MarkClaim, Use
 from lvsmarkd.model.finding import Finding, Kind, Severity
-from lvsmarkd.model.rule import Hook, Plane, Rule
-from lvsmarkd.model.ruleset import Ruleset
-from lvsmarkd.model.service import MAX_MARK, Family, FlowSource, ServiceKey
+from lvsmarkd.model.guard import GUARD_KEY
+from lvsmarkd.model.packets import Packets
+from lvsmarkd.model.rule import Hook, Plane
+from lvsmarkd.model.ruleset import TableKey
+from lvsmarkd.model.service import MAX_MARK, Family, FlowSource
 from lvsmarkd.model.snapshot import Chain, Snapshot
 
 
@@ -18,17 +22,13 @@ def orphans(prospects: Prospects) -> Iterator[Finding]:
 
     Masked writes are left alone: they are how others (kube-proxy, CNIs) use single bits.
     """
-    desired, seen = prospects.desired, prospects.seen
-    told: set[tuple[Family, int]] = set()
-    for plane, family, each in _of_others(seen):
+    used = _Used.of(prospects)
+    for plane, family, each in _marking(prospects.seen):
         value = each.effect.value
-        if each.effect.mask != MAX_MARK or value == 0 or (family, value) in told:
+        # Nearly all rules set marks that are known by now: look no closer than is needed.
+        if used.has(family, each) or _is_own(each, family, used):
             continue
-        if ServiceKey(family, value) in desired.services:
-            continue
-        if any(_routes_by(claim, family, value) for claim in desired.runtime_state.claims):
-            continue
-        told.add((family, value))
+        used.known.add((family, value))
         hint = near_miss(value, _meant(each, family, prospects))
         yield Finding(
             Kind.ORPHAN,
@@ -41,49 +41,61 @@ def orphans(prospects: Prospects) -> Iterator[Finding]:
         )
 
 
-def _of_others(seen: Snapshot) -> Iterator[tuple[Plane, Family, MarkingRule]]:
-    """What is in force comes first, in the firewall's own words where it lists it."""
-    rulesets: list[tuple[Plane, Ruleset | None]] = [
-        (Plane.RUNTIME, seen.listed),
-        (Plane.RUNTIME, seen.ruleset),
-        (Plane.PERMANENT, seen.lasting),
-    ]
-    for plane, ruleset in rulesets:
-        for family in Family if ruleset is not None else ():
-            own = _own(seen, family)
-            for each in marking_rules(ruleset or Ruleset(), family):
-                if not _is_own(each, own, seen):
-                    yield plane, family, each
-    for family in Family:
-        yield from _on_own_packets(seen, family)
+class _Used(Struct, frozen=True):
+    """The marks that somebody uses, or of which it is told already that nobody does; our own
+    chains; and what rules of ours say, wherever they are.
+    """
+
+    known: set[tuple[Family, int]]
+    routed: tuple[MarkClaim, ...]
+    places: frozenset[tuple[TableKey, str]]
+    own: Mapping[Family, frozenset[tuple[Packets, object]]]
+
+    @classmethod
+    def of(cls, prospects: Prospects) -> "_Used":
+        seen, claims = prospects.seen, prospects.desired.runtime_state.claims
+        return cls(
+            {(key.family, key.mark) for key in prospects.desired.services},
+            # Policy routing that asks for a mark uses it.
+            tuple(claim for claim in claims if claim.use is Use.ROUTE),
+            frozenset((place.table, place.chain) for place in seen.places.values()),
+            {family: frozenset(_said_by_ours(seen, family)) for family in Family},
+        )
+
+    def has(self, family: Family, each: MarkingRule) -> bool:
+        """Whether a mark is none to tell of: a part of one, or no mark, is nobody's whole mark."""
+        value, mask = each.effect.value, each.effect.mask
+        if mask != MAX_MARK or value == 0 or (family, value) in self.known:
+            return True
+        return any(c.family in {None, family} and c.concerns(value) for c in self.routed)
 
 
-def _on_own_packets(seen: Snapshot, family: Family) -> Iterator[tuple[Plane, Family, MarkingRule]]:
-    """What the director itself sends is looked at in the table that holds our rules for it."""
-    for chain_key, place in seen.places.items():
-        if (chain_key.family, chain_key.hook) != (family, Hook.OUTPUT):
-            continue
-        for each in marking_rules(seen.ruleset, family, (Hook.OUTPUT,)):
-            if each.table == place.table and not place.holds(each.rule):
-                yield Plane.RUNTIME, family, each
+def _said_by_ours(seen: Snapshot, family: Family) -> Iterator[tuple[Packets, object]]:
+    for chain_key, chain in seen.held.items():
+        if chain_key.family is family and isinstance(chain, Chain):
+            yield from ((rule.match, rule.action) for rule in (*chain.rules, *chain.incomplete))
 
 
-def _own(seen: Snapshot, family: Family) -> set[tuple[object, object]]:
-    """What rules of ours say, wherever they are."""
-    chains = [c for key, c in seen.held.items() if key.family is family and isinstance(c, Chain)]
-    rules: list[Rule] = [rule for chain in chains for rule in (*chain.rules, *chain.incomplete)]
-    return {(rule.match, rule.action) for rule in rules}
-
-
-def _is_own(each: MarkingRule, own: set[tuple[object, object]], seen: Snapshot) -> bool:
-    if seen.is_own(each.rule):
+def _is_own(each: MarkingRule, family: Family, used: _Used) -> bool:
+    if each.table == GUARD_KEY or (each.table, each.chain) in used.places:
         return True
-    return not each.spec.conditions and (each.spec.packets, each.effect) in own
+    return not each.spec.conditions and (each.spec.packets, each.effect) in used.own[family]
 
 
-def _routes_by(claim: MarkClaim, family: Family, mark: int) -> bool:
-    """Whether policy routing asks for a mark: then somebody uses it."""
-    return claim.use is Use.ROUTE and claim.family in {None, family} and claim.concerns(mark)
+def _marking(seen: Snapshot) -> Iterator[tuple[Plane, Family, MarkingRule]]:
+    """What is in force comes first, in the firewall's own words where it lists it."""
+    rulesets = [(Plane.RUNTIME, seen.listed), (Plane.RUNTIME, seen.ruleset)]
+    if seen.lasting is not None:
+        rulesets.append((Plane.PERMANENT, seen.lasting))
+    for plane, ruleset in rulesets:
+        for family in Family:
+            yield from ((plane, family, each) for each in marking_rules(ruleset, family))
+    # What the director itself sends is looked at in the table that holds our rules for it.
+    for chain_key, place in seen.places.items():
+        if chain_key.hook is Hook.OUTPUT:
+            for each in marking_rules(seen.ruleset, chain_key.family, (Hook.OUTPUT,)):
+                if each.table == place.table:
+                    yield Plane.RUNTIME, chain_key.family, each
 
 
 def _meant(each: MarkingRule, family: Family, prospects: Prospects) -> list[int]:
