@@ -16,11 +16,14 @@ from lvsmarkd.model.service import MAX_MARK, Family
 
 
 class FieldTest(Struct, frozen=True):
-    """The field has one of the values (or none, if negated)."""
+    """The field has one of the values (or none, if negated). ``or_absent``: or the packet has no
+    such field; else it does not hold for one without.
+    """
 
     field: Field
     values: tuple[Value, ...]
     negated: bool = False
+    or_absent: bool = False
 
     def __str__(self) -> str:
         return f"{self.field} {_not(self)}{','.join(map(_said, self.values))}"
@@ -287,11 +290,13 @@ class NeedsSocket(Struct, frozen=True):
 
 class FillSet(Struct, frozen=True):
     """Put something of the packet into a set (of the table, or of ipset's), or take it out: what
-    the set has is another thing for each packet.
+    the set has is another thing for each packet. ``is_limited``: elements that it makes limit what
+    gets past each rule that fills the set.
     """
 
     name: str
     is_ipset: bool = False
+    is_limited: bool = False
 
     def __str__(self) -> str:
         return f"change @{self.name}"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import ip_address, ip_network
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lvsmarkd.model.fields import Field, Interval, NamePrefix, Value
 from lvsmarkd.model.protocols import TRANSPORTS
@@ -69,7 +70,10 @@ def read_words(tokens: Sequence[str]) -> RuleSpec:
             inverted = any(option.name == "--invert" for option in match.options)
             draft.conditions.append(FieldTest(what, (value,), inverted))
             continue
+        before = len(draft.conditions)
         rest = [option for option in match.options if not draft.take(match, option)]
+        if match.module == "conntrack" and "--ctstate" in _names(match):
+            draft.conditions[before:] = map(_of_connection, draft.conditions[before:])
         if rest or (not match.options and match.module not in _SILENT):
             said = tuple(word for option in rest for word in option.words)
             draft.conditions.append(Opaque(match.module, said))
@@ -107,6 +111,19 @@ class _IptablesRuleDraft(Struct):
     def test(self, what: Field, option: Option, *values: Value) -> None:
         """Note a condition on a field, which the algebra cannot say."""
         self.conditions.append(FieldTest(what, values, option.negated))
+
+
+def _of_connection(condition: Condition) -> Condition:
+    """A condition that stands beside one on the state: of a packet without a connection only the
+    state is asked (xt_conntrack.c, conntrack_mt; measured).
+    """
+    match condition:
+        case FieldTest(Field.CT_DIRECTION | Field.CT_STATUS):
+            return replace(condition, or_absent=True)
+        case FieldTest():
+            return Opaque("conntrack", (str(condition),))
+        case _:
+            return condition
 
 
 def _names(match: MatchWords) -> set[str]:

@@ -78,7 +78,7 @@ def read_statements(statements: object, comment: str | None = None) -> RuleSpec:
     for statement in statements if isinstance(statements, Sequence) else [statements]:
         if not isinstance(statement, Mapping) or len(statement) != 1:
             if isinstance(statement, str) and (filled := _FILLED.match(statement)):
-                _effectual(drafts).effects.append(FillSet(filled[1]))
+                _effectual(drafts).effects.append(FillSet(filled[1], is_limited=True))
             _conditional(drafts).conditions.append(Opaque("nft", (words_of(statement),)))
             continue
         ((name, value),) = statement.items()
@@ -152,11 +152,16 @@ def _filled(drafts: list[_RuleDraft], name: str, said: Mapping[object, object]) 
     its own statements: one that counts may end the rule (nft_dynset.c, nft_dynset_eval).
     """
     _require(_conditional(drafts), _key_of(said.get("elem", said.get("key"))))
-    _effectual(drafts).effects.append(FillSet(name.removeprefix("@")))
     statements = said.get("stmt") or ()
-    for each in statements if isinstance(statements, list | tuple) else [statements]:
-        if isinstance(each, Mapping) and len(each) == 1 and not _SILENT.isdisjoint(each):
-            continue
+    several = statements if isinstance(statements, list | tuple) else [statements]
+    limits = [
+        each
+        for each in several
+        if not (isinstance(each, Mapping) and len(each) == 1 and not _SILENT.isdisjoint(each))
+    ]
+    filled = FillSet(name.removeprefix("@"), is_limited=bool(limits))
+    _effectual(drafts).effects.append(filled)
+    for each in limits:
         ((kind, value),) = each.items() if isinstance(each, Mapping) else (("nft", each),)
         _conditional(drafts).conditions.append(Opaque(str(kind), (words_of(value),)))
 

@@ -245,7 +245,7 @@ def test_what_is_put_into_a_set_with_a_limit_gets_past_within_it_only(
     spec = read_statements([statement, {"drop": None}])
     assert spec.conditions == ()  # it is in the set in any case
     (filled, behind) = spec.effects
-    assert filled == FillSet("seen")
+    assert filled == FillSet("seen", is_limited=True)
     assert isinstance(behind, When)
     (condition,) = behind.spec.conditions
     assert isinstance(condition, Opaque)
@@ -255,7 +255,7 @@ def test_what_is_put_into_a_set_with_a_limit_gets_past_within_it_only(
 
 def test_a_map_that_is_filled_is_listed_in_nfts_own_words() -> None:
     spec = read_statements(["update @m { ip saddr : 0x00000005 }", {"accept": None}])
-    assert spec.effects[0] == FillSet("m")
+    assert spec.effects[0] == FillSet("m", is_limited=True)
 
 
 def test_only_packets_that_have_the_field_get_past_what_is_looked_up_by_it() -> None:

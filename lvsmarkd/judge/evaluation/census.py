@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from lvsmarkd.judge.evaluation.changes import Changes
 from lvsmarkd.judge.evaluation.conntrack import asks_conntrack
 from lvsmarkd.judge.evaluation.fields import Span, span_of
-from lvsmarkd.judge.evaluation.fillings import Filled, Fillings
-from lvsmarkd.judge.evaluation.fork import Likelihood
+from lvsmarkd.judge.evaluation.fillings import Filled, Filling, Fillings
 from lvsmarkd.judge.evaluation.sender import SENDERS, SOURCE_PORTS, Sender, ordinary_sender
 from lvsmarkd.judge.evaluation.terrain import Terrain
 from lvsmarkd.model.fields import Field
@@ -87,9 +86,9 @@ class Census:
         return self._trackers > 0
 
     @property
-    def filled(self) -> Mapping[Filled, Likelihood]:
+    def filled(self) -> Mapping[Filled, Filling]:
         """The sets that packets fill."""
-        return self._fillings.likelihoods
+        return self._fillings.found
 
     def _count(self, terrain: Terrain, table: Table, spec: RuleSpec, number: int) -> None:
         by = spec.packets.qualifier(InInterface) if spec.packets.qualifiers else None

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lvsmarkd.judge.evaluation.conditions import part_packets
-from lvsmarkd.judge.evaluation.fork import Fork, Place
+from lvsmarkd.judge.evaluation.fork import Fork, Likelihood, Place
 from lvsmarkd.judge.evaluation.lookups import Unsure
 from lvsmarkd.judge.evaluation.marks import marked
 from lvsmarkd.judge.evaluation.packet_class import PacketClass, Parts
@@ -25,6 +25,7 @@ from lvsmarkd.model.rule_spec import (
     Condition,
     Effect,
     Element,
+    FillSet,
     Jump,
     MapMark,
     NeedsListener,
@@ -194,6 +195,14 @@ class ChainWalk:
                     return
                 yield Verdict.DROP, way.noted(at.place, before).forked(fork)
                 way = way.forked(replace(fork, matched=True))
+            elif isinstance(effect, FillSet):
+                filling = self._terrain.filled.get((at.table.key, effect.name))
+                # Where it limits by itself, a condition behind it says so.
+                limited = filling is not None and filling.is_limited and not effect.is_ipset
+                if limited and not effect.is_limited:
+                    fork = Fork(at.place, effect, Likelihood.RATE)
+                    yield Onward.NEXT_RULE, way.noted(at.place, before).forked(fork)
+                    way = way.forked(replace(fork, matched=True))
             elif isinstance(effect, UnknownTarget):
                 fork = Fork(at.place, effect)
                 lost = way.noted(at.place, before).forked(replace(fork, matched=True))

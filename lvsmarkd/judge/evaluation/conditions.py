@@ -88,8 +88,9 @@ class Conditions:
                 return self._types.part(condition, packet)
             case FieldTest(Field.EITHER_PORT, values, negated):
                 return list(self._either_port(condition, packet, sender, negated=negated))
-            case FieldTest():
-                return self._looked_up(self.values(condition), packet, sender, condition.negated)
+            case FieldTest(_, _, negated, or_absent):
+                among = self.values(condition)
+                return self._looked_up(among, packet, sender, negated, absent=or_absent)
             case SetTest():
                 return self._in_set(condition, packet, sender)
             case Opaque():
@@ -141,6 +142,8 @@ class Conditions:
         packet: PacketClass,
         sender: Sender,
         negated: bool,  # noqa: FBT001 - as the condition has it
+        *,
+        absent: bool = False,
     ) -> Parts:
         parts = values.cut(packet)
         if parts is None:
@@ -148,7 +151,7 @@ class Conditions:
         answers: Parts = []
         for each in parts:
             if any(_is_absent(field, each, sender) for field in values.key):
-                answers.append((each, False))
+                answers.append((each, absent))
                 continue
             found = values.find(each, sender)
             unsure = isinstance(found, Unsure)

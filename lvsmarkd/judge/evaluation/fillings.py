@@ -3,12 +3,24 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from msgspec import Struct
+
 from lvsmarkd.judge.evaluation.fork import Likelihood, likelihood
 from lvsmarkd.model.rule_spec import FillSet, Lookup, Opaque, RuleSpec, When
 from lvsmarkd.model.ruleset import TableKey
 
 Filled = tuple[TableKey | None, str]
 """A set by its table, None for ipset's, and its name."""
+
+
+class Filling(Struct, frozen=True):
+    """What is known of a set that packets fill: of a look into it, and whether its elements limit
+    what gets past the rules that fill it (each element keeps the limit that it was made with:
+    nft_dynset.c; measured).
+    """
+
+    likelihood: Likelihood
+    is_limited: bool = False
 
 
 class Fillings:
@@ -19,6 +31,7 @@ class Fillings:
     def __init__(self) -> None:
         self._all = Counter[Filled]()
         self._whoever = Counter[Filled]()
+        self._limited = Counter[Filled]()
 
     def add(self, table: TableKey, spec: RuleSpec, number: int) -> None:
         """Count a rule; with -1, count it no more."""
@@ -26,12 +39,16 @@ class Fillings:
             of = (None if filled.is_ipset else table, filled.name)
             self._all[of] += number
             self._whoever[of] += 0 if by_rate else number
+            self._limited[of] += number if filled.is_limited else 0
 
     @property
-    def likelihoods(self) -> Mapping[Filled, Likelihood]:
-        """What is known of a look into each of the sets."""
+    def found(self) -> Mapping[Filled, Filling]:
+        """What is known of each of the sets."""
         return {
-            of: Likelihood.UNKNOWN if self._whoever[of] else Likelihood.RATE
+            of: Filling(
+                Likelihood.UNKNOWN if self._whoever[of] else Likelihood.RATE,
+                bool(self._limited[of]),
+            )
             for of, count in self._all.items()
             if count
         }

@@ -8,7 +8,7 @@ from lvsmarkd.judge.evaluation.address_types import AddressTypes
 from lvsmarkd.judge.evaluation.changes import ChainName, Changes
 from lvsmarkd.judge.evaluation.conditions import Conditions
 from lvsmarkd.judge.evaluation.conntrack import asks_conntrack
-from lvsmarkd.judge.evaluation.fillings import Filled, Fillings, filled_by
+from lvsmarkd.judge.evaluation.fillings import Filled, Filling, Fillings, filled_by
 from lvsmarkd.judge.evaluation.fork import Likelihood
 from lvsmarkd.judge.evaluation.hook_path import HookPath
 from lvsmarkd.judge.evaluation.needs import Needs
@@ -33,7 +33,7 @@ class Terrain:
         self._conditions: dict[TableKey, Conditions] = {}
         self.tracks: bool | None = None
         """Whether some rule has conntrack at work, once that is known."""
-        self._filled: Mapping[Filled, Likelihood] | None = None
+        self._filled: Mapping[Filled, Filling] | None = None
         self.needs: Needs | None = None
         """What is noted of the rules and sets that packets are compared with, if anything is."""
 
@@ -113,7 +113,7 @@ class Terrain:
         return self.tracks
 
     @property
-    def filled(self) -> Mapping[Filled, Likelihood]:
+    def filled(self) -> Mapping[Filled, Filling]:
         """The sets that packets fill, and what is known of a look into each."""
         if self._filled is None:
             found = Fillings()
@@ -121,10 +121,10 @@ class Terrain:
                 for chain in table.chains.values():
                     for rule in chain.rules:
                         found.add(table.key, rule.spec, 1)
-            self._filled = found.likelihoods
+            self._filled = found.found
         return self._filled
 
-    def told(self, *, tracks: bool, filled: Mapping[Filled, Likelihood]) -> None:
+    def told(self, *, tracks: bool, filled: Mapping[Filled, Filling]) -> None:
         """Take what is known of all rules, so that nobody need look through them."""
         self.tracks, self._filled = tracks, filled
 
@@ -136,7 +136,8 @@ class Terrain:
         there = self._ipset(lookup.name) if lookup.directions else None
         if isinstance(there, TableSet) and there.types == ("set",):
             names += [str(element.key) for element in there.elements or ()]
-        found = {self.filled.get(filled_by(replace(lookup, name=n), table)) for n in names} - {None}
+        asked = (self.filled.get(filled_by(replace(lookup, name=n), table)) for n in names)
+        found = {each.likelihood for each in asked if each is not None}
         return max(found, key=lambda each: each is Likelihood.UNKNOWN, default=None)
 
     def _ipset(self, name: str) -> TableSet | Unknown | None:
