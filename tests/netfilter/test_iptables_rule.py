@@ -127,7 +127,10 @@ def test_the_positive_part_is_told_by_the_algebra_of_packets(words: str, packets
         ("-m u32 --u32 6&0xFF=6", [Opaque("u32", ("--u32", "6&0xFF=6"))]),
         (
             "-m conntrack --ctstate NEW --ctdir ORIGINAL",
-            [StateTest(frozenset({"NEW"})), FieldTest(Field.CT_DIRECTION, ("ORIGINAL",), or_absent=True)],
+            [
+                StateTest(frozenset({"NEW"})),
+                FieldTest(Field.CT_DIRECTION, ("ORIGINAL",), or_absent=True),
+            ],
         ),
         (
             "-m addrtype ! --dst-type LOCAL --limit-iface-in",
