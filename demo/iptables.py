@@ -1,5 +1,6 @@
 """The main job with iptables: services, repairs, findings, the journal, the metrics."""
 
+import subprocess
 import time
 
 from demo.stage import Stage, run, until
@@ -19,19 +20,24 @@ vrrp_instance VI_1 {
 virtual_server fwmark 80 {                     # HTTP and HTTPS, one service
     # lvsmarkd: to VI_1 tcp 80,443
     lb_algo rr
+    lb_kind DR
     real_server 198.51.100.1 80 { weight 1 }
 }
 virtual_server fwmark 80 {                     # the same over IPv6
+    lb_kind DR
     real_server 2001:db8:1::1 80 { weight 1 }
 }
 virtual_server fwmark 21 {                     # FTP, passive only (active: 20, too)
     # lvsmarkd: to 192.0.2.11 tcp 21,10000-20000
+    lb_kind DR
     real_server 198.51.100.1 21 { weight 1 }
 }
 virtual_server fwmark 25 {                     # nobody said what this one is
+    lb_kind DR
     real_server 198.51.100.1 25 { weight 1 }
 }
 """
+FLUSHES = "for i in $(seq 20); do iptables -w 5 -t mangle -F; sleep 0.05; done"
 SAVE = "iptables-save -t mangle"
 
 
@@ -74,6 +80,15 @@ def play(stage: Stage) -> None:
     repaired(stage, "iptables -t mangle -F", lambda: _saved(jump, web, ftp))
     arrives(stage, "192.0.2.10", 80, 443)
 
+    act("twenty flushes while a client asks: what no rule marks, the guard does")
+    flushes = subprocess.Popen(["sh", "-c", FLUSHES])
+    while flushes.poll() is None:
+        stage.send("192.0.2.10", *[80] * 20)
+    until("the repair", lambda: _saved(jump, web, ftp))
+    print(f"    client -> 192.0.2.10 (80): {stage.arrived()}")
+    heard(stage)
+    show(f"{CLI} status", "guard:", "again and again")
+
     act("somebody adds a rule of their own that undoes ours: said, and left alone")
     match = "PREROUTING -d 192.0.2.10 -p tcp --dport 443 -j MARK --set-mark 128"
     done(stage, f"iptables -t mangle -A {match}")
@@ -96,6 +111,7 @@ def play(stage: Stage) -> None:
     for line in stage.metrics(
         "lvsmarkd_mark_covered{",
         "lvsmarkd_mark_packets_total{",
+        "lvsmarkd_guarded_packets_total{",
         "lvsmarkd_repairs_total{",
         "lvsmarkd_repair_latency_seconds_sum",
         "lvsmarkd_repair_latency_seconds_count",
