@@ -37,7 +37,7 @@ from lvsmarkd.netfilter.nftables.ownership import Ownership, ownership, supporte
 from lvsmarkd.netfilter.nftables.transaction import RefusedError, write
 
 TABLE = TableId(NftFamily.INET, GUARD_TABLE)
-_TRIES = 3
+_TRIES = 4
 """Transactions, where what was read is another by then."""
 _RESTLESS = "others change nf_tables all the time"
 _ANOTHER_BY_NOW = frozenset({errno.ENOENT, errno.EEXIST, errno.EPERM})
@@ -151,7 +151,11 @@ class Guard(Struct):
                 self._held = None
                 continue
             changes = difference(wanted, found, self._port())
-            if not changes or self._written(changes):
+            if not changes:
+                break
+            # What was not ours yet may be another by the write: it is looked at once more.
+            was_ours = ownership(found.table, self._port()) is Ownership.OURS
+            if self._written(changes) and was_ours:
                 break
         else:
             raise GuardUnavailableError(_RESTLESS)
