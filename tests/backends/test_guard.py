@@ -69,6 +69,22 @@ def test_where_there_is_no_descriptor_left_the_kept_socket_is_not_lost() -> None
     guard.close()
 
 
+def test_after_an_answer_that_took_too_long_the_next_one_is_understood(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    many = [flow(f"192.0.2.{n}", 8000, 8050) for n in range(200)]
+    rules = want(declare(80, *many)).rules
+    guard = Guard()
+    assert guard.follow(rules).in_force
+    with monkeypatch.context() as impatient:
+        impatient.setattr("lvsmarkd.backends.guard.guard._PATIENCE_SECONDS", 0.004)
+        state = guard.follow(RULES)
+    assert (state.in_force, "timed out" in state.reason) == (False, True)
+    assert guard.follow(RULES).in_force
+    assert "8000" not in listed()
+    guard.close()
+
+
 def test_a_kept_socket_of_another_network_does_not_pass_for_a_guard_here() -> None:
     with NfTablesSocket() as made:
         elsewhere = os.dup(made.fileno())

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from lvsmarkd.backends.nftables.flow_maps import MOST_SPELT_OUT
 from lvsmarkd.backends.nftables.mark_table import counted, mark_table
 from lvsmarkd.kernel.nf_tables import NftFamily
 from lvsmarkd.model.packets import Packets
@@ -253,3 +254,17 @@ def test_packets_are_counted_by_service() -> None:
     machine = Machine(table, packet)
     assert machine.run() == 80
     assert len(machine.found) == 1
+
+
+def test_of_very_many_ranges_the_narrow_ones_are_spelt_out_and_no_more_than_so_many() -> None:
+    hosts = [f"192.0.{n >> 8}.{n & 255}" for n in range(400)]
+    wide = [rule(1, flow(each, 8000, 8062)) for each in hosts]
+    narrow = [rule(1, flow(each, 90, 91)) for each in hosts]
+    single = [rule(1, flow(each, 80)) for each in hosts]
+    table = mark_table(TABLE, [*wide, *narrow, *single], only_unmarked=True)
+    spelt_out = table.elements["hosts4"]
+    of_wide = len(spelt_out) - 3 * len(hosts)
+    assert 0 < of_wide <= MOST_SPELT_OUT - 2 * len(hosts)
+    assert len(table.elements["ranges4"]) == len(hosts) - of_wide // 63
+    again = mark_table(TABLE, [*single, *narrow, *reversed(wide)], only_unmarked=True)
+    assert again == table

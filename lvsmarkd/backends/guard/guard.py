@@ -12,9 +12,10 @@ are the packets that would have been lost (measured: a look at a marked packet c
 import errno
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from threading import get_native_id
+from threading import Thread, get_native_id
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lvsmarkd.backends.guard.counted import Counted
 from lvsmarkd.backends.guard.view import guard_view
@@ -39,6 +40,8 @@ from lvsmarkd.netfilter.nftables.transaction import RefusedError, write
 TABLE = TableId(NftFamily.INET, GUARD_TABLE)
 _TRIES = 4
 """Transactions, where what was read is another by then."""
+_PATIENCE_SECONDS = 5.0
+"""For one look at all elements: some 100,000 on a busy machine."""
 _RESTLESS = "others change nf_tables all the time"
 _ANOTHER_BY_NOW = frozenset({errno.ENOENT, errno.EEXIST, errno.EPERM})
 """How it refuses what was made from a table that is gone since, or is there since, or is taken."""
@@ -229,9 +232,14 @@ class Guard(Struct):
         return self._sockets().writer.port
 
     def _read(self, *, elements: bool) -> TableContents:
+        sockets = self._sockets()
         try:
-            return read_contents(self._sockets().reader, TABLE, elements=elements)
+            return read_contents(sockets.reader, TABLE, _PATIENCE_SECONDS, elements=elements)
         except (OSError, NetlinkError) as error:
+            # An answer that was broken off is under way still: its socket is asked nothing more.
+            with suppress(OSError, NetlinkError):
+                self._opened = replace(sockets, reader=NfTablesSocket())
+                Thread(target=sockets.reader.close, name="nf_tables", daemon=True).start()
             raise GuardUnavailableError(f"nf_tables cannot be read: {error}") from error
 
     def _written(self, changes: tuple[NftChange, ...]) -> bool:
