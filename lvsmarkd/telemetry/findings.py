@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from lvsmarkd.model.finding import DRIFT, Finding, Kind, Severity
-from lvsmarkd.model.report import Report
+from lvsmarkd.model.plan import Owned
+from lvsmarkd.model.report import Mode, Report
 from lvsmarkd.model.rule import Rule
-from lvsmarkd.telemetry.left import as_left
+from lvsmarkd.telemetry.left import as_left, owned_of
 from lvsmarkd.telemetry.message import Event, Message, Priority, actor_fields, fields, listed
 from lvsmarkd.telemetry.transition import Transition
 
@@ -51,11 +52,19 @@ _CONFIGURATION = frozenset({Kind.REFUSED, Kind.PROBLEM, Kind.UNUSED})
 
 
 def came(transition: Transition) -> Iterator[Message]:
-    """One message for each finding that the pass before did not leave."""
+    """One message for each finding that the pass before did not leave. What is fought over comes
+    and goes with each pass, and is told as a fight.
+    """
     report = transition.after
-    for finding in transition.came:
+    fought = _fought(report)
+    untold = _fought(transition.before) - fought
+    new = {each.key for each in transition.came}
+    left_over = (
+        each for each in report.left.findings if owned_of(each) in untold and each.key not in new
+    )
+    for finding in (*transition.came, *left_over):
         course = _course(finding)
-        if course is None:
+        if course is None or owned_of(finding) in fought:
             continue
         actors = report.actors if course.by_somebody and transition.before is not None else ()
         seen = f"; seen at work: {listed(map(str, actors))}" if actors else ""
@@ -72,9 +81,12 @@ def came(transition: Transition) -> Iterator[Message]:
 def went(transition: Transition) -> Iterator[Message]:
     """One message for each finding that is no more, unless what mended it tells that."""
     mended = {finding.key for finding in transition.mended if finding.kind in DRIFT}
+    fought = _fought(transition.before) | _fought(transition.after)
     for finding in transition.went:
         course = _course(finding)
         if course is None or course.goes is None or finding.key in mended:
+            continue
+        if owned_of(finding) in fought:
             continue
         yield Message(
             course.goes,
@@ -84,6 +96,13 @@ def went(transition: Transition) -> Iterator[Message]:
             finding.service,
             finding.key,
         )
+
+
+def _fought(report: Report | None) -> set[Owned | None]:
+    """What is put back each time; nothing where it is not, and left so."""
+    if report is None or report.mode is not Mode.ENFORCE or report.error:
+        return set()
+    return {owned for fight in report.fights for owned in fight.over}
 
 
 def _course(finding: Finding) -> _Course | None:

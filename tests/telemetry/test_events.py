@@ -366,6 +366,29 @@ def test_repairs_of_what_is_fought_over_are_not_told_one_by_one(watched: Watched
     assert events(tuple(told)).count(Event.REPAIRED) == 3
 
 
+def test_what_is_fought_over_is_no_news_where_it_is_undone_before_the_pass_ends(
+    watched: Watched,
+) -> None:
+    paper = watched.bench.paper
+
+    def undo() -> None:
+        paper.damage(MARKS, rules=())
+
+    watched.look()
+    told: list[Message] = []
+    for turn in range(60):
+        watched.bench.now += 1
+        undo()
+        paper.before_read = undo if turn % 2 else lambda: None
+        told += watched.look(VANDAL)
+    drift = {Event.DRIFT_FOUND, Event.DRIFT_OVER, Event.REPAIRED}
+    assert len([each for each in told if each.event in drift]) < 10
+    paper.before_read = lambda: None
+    undo()
+    observed = watched.look(VANDAL, mode=Mode.OBSERVE)
+    assert Event.DRIFT_FOUND in events(observed), "it is left so from now on"
+
+
 def test_what_is_undone_again_at_once_is_no_fight_yet(watched: Watched) -> None:
     watched.look()
     watched.bench.paper.damage(MARKS, rules=())
