@@ -142,7 +142,9 @@ def _fights(before: Report | None, after: Report) -> Iterator[Message]:
 
 def _guard(before: Report | None, after: Report) -> Iterator[Message]:
     known = before.guard if before else NO_GUARD
-    if more := _marked_since(known, after.guard):
+    is_fight = bool(before and before.fights and after.fights)
+    # While it goes on `lvsmarkd status` and metrics count them; each pass of it is no news.
+    if (more := _marked_since(known, after.guard)) and not is_fight:
         total = sum(more.values())
         services = listed(map(str, sorted(more)))
         yield Message(

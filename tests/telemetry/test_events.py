@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from lvsmarkd.model.finding import SEEN_IN_FIREWALL, Finding, Kind, Severity
 from lvsmarkd.model.firewall import Program
+from lvsmarkd.model.guard import GuardState
 from lvsmarkd.model.plan import Owned, Part
 from lvsmarkd.model.report import NO_BACKEND, Fight, Mode, Report
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, SetMark
@@ -387,6 +388,18 @@ def test_what_is_fought_over_is_no_news_where_it_is_undone_before_the_pass_ends(
     undo()
     observed = watched.look(VANDAL, mode=Mode.OBSERVE)
     assert Event.DRIFT_FOUND in events(observed), "it is left so from now on"
+
+
+def test_what_the_guard_marks_is_told_but_not_with_each_pass_of_a_fight() -> None:
+    reports = [
+        replace(QUIET, guard=GuardState(in_force=True, packets={key(80): n})) for n in range(1, 4)
+    ]
+    [told] = told_of(QUIET, reports[0])
+    assert (told.event, told.priority) == (Event.GUARD_MARKED, Priority.NOTICE)
+    fight = Fight((Owned(MARKS, Part.JUMP),), 3)
+    before, after = (replace(each, fights=(fight,)) for each in reports[:2])
+    assert told_of(before, after) == ()
+    assert events(told_of(after, reports[2])) == [Event.FIGHT_OVER, Event.GUARD_MARKED]
 
 
 def test_what_is_undone_again_at_once_is_no_fight_yet(watched: Watched) -> None:
