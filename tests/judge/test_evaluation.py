@@ -136,6 +136,7 @@ def told(text: str, **more: object) -> str:
         ("pre -s 10.0.0.0/8 MARK 80", "unmarked"),
         ("pre -m iprange --dst-range 192.0.2.1-192.0.2.20 MARK 80", "right"),
         ("pre -m multiport ! --dports 22,443 -p tcp MARK 80", "right"),
+        ("pre -p tcp -m multiport --dports 80,80:90 MARK 80", "right"),
         # What the rules do not tell.
         ("pre -m time --timestart 10:00 MARK 80", "unknown"),
         ("pre MARK 80\npre -j HMARK --hmark-mod 4", "unknown"),

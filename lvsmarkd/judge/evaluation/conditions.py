@@ -259,8 +259,8 @@ def _by_ports(packets: Packets, packet: PacketClass) -> Iterator[Part]:
         yield packet, _holds_port(packets, packet)
         return
     for ports in packets.ports:
-        if ports.last < at or ports.first > packet.high:
-            continue
+        if ports.last < at or ports.first > packet.high or at > packet.high:
+            continue  # several ports of a rule may overlap
         if at < ports.first:
             yield packet.at(at, ports.first - 1), False
         end = min(ports.last, packet.high)
