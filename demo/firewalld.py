@@ -77,9 +77,8 @@ def play(stage: Stage) -> None:
     act("a careless admin: a mark by hand, in force only; the next reload would take it away")
     other = "rule family=ipv4 destination address=192.0.2.11 port port=21 protocol=tcp mark set=21"
     with stage.config.open("a") as file:
-        file.write(
-            "virtual_server fwmark 21 {\n    lb_kind DR\n    real_server 198.51.100.1 21 { weight 1 }\n}\n"
-        )
+        file.write("virtual_server fwmark 21 {\n    lb_kind DR\n")
+        file.write("    real_server 198.51.100.1 21 { weight 1 }\n}\n")
     heard(stage)
     done(stage, f"firewall-cmd --add-rich-rule='{other}'")
     show(f"{CLI} marks --config {stage.settings}")
