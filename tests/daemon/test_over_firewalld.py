@@ -160,6 +160,7 @@ def test_it_waits_for_a_firewalld_that_is_not_there_yet(
 def test_that_firewalld_is_stopped_is_an_outage_and_not_unknown(
     daemon: Daemon, real_firewalld: RealFirewalld
 ) -> None:
+    daemon.settings(FIREWALLD + "guard = false\n")  # which would mark meanwhile
     daemon.start()
     until(lambda: marked(real_firewalld, 80), "rules in both planes", 20)
     real_firewalld.stop()
