@@ -150,9 +150,14 @@ class Daemon:
             return str(page.read().decode())
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Stop it; gives its exit status."""
+        """Stop it, as `systemctl stop` does, or, by another signal, as it may end by itself; gives
+        its exit status. A service that is stopped has nothing in systemd's store any more.
+        """
         self.process.send_signal(number)
-        return self.process.wait(TIMEOUT)
+        status = self.process.wait(TIMEOUT)
+        if number == signal.SIGTERM:
+            self.forget_store()
+        return status
 
     def _deaf(self) -> None:
         ear = getattr(self, "ear", None)
