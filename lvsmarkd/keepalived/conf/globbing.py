@@ -8,7 +8,6 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from fnmatch import translate
 from functools import lru_cache
 
 from msgspec import Struct, field
@@ -17,7 +16,9 @@ from lvsmarkd.model.shortage import is_shortage
 
 _MAGIC = re.compile(r"(?<!\\)(?:\\\\)*[*?\[]")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_CLASS = re.compile(r"(?<=\[)\[:(\w*):\]|(?<=\[)\[:(?=\w*:)")
+_CLASS = re.compile(r"\[:([a-y]*):\]")
+"""What cannot be the name of a class is characters like others; nor does glibc take a z for one
+(fnmatch_loop.c)."""
 _CLASSES = {
     "alnum": "a-zA-Z0-9",
     "alpha": "a-zA-Z",
@@ -26,6 +27,7 @@ _CLASSES = {
     "upper": "A-Z",
     "xdigit": "0-9a-fA-F",
 }
+_NOTHING = re.compile(r"(?!)")
 _SPECIAL = re.compile(r"[*?\[\\]")
 
 
@@ -151,10 +153,67 @@ def is_magic(part: str) -> bool:
 
 @lru_cache(256)
 def _regex(part: str) -> re.Pattern[str]:
-    if unknown := set(_CLASS.findall(part)) - _CLASSES.keys():
-        del unknown
-        return re.compile(r"(?!)")
-    part = _CLASS.sub(lambda match: _CLASSES[match[1]], part)
-    # fnmatch knows no backslash, and no ^ in brackets.
-    plain = _ESCAPE.sub(lambda match: escaped(match[1]), part).replace("[^", "[!")
-    return re.compile(translate(plain))
+    """As fnmatch(3) has it, within one name."""
+    made, at = [], 0
+    while at < len(part):
+        character = part[at]
+        at += 1
+        match character:
+            case "*":
+                made.append(".*")
+            case "?":
+                made.append(".")
+            case "[" if (bracket := _bracket(part, at)) is not None:
+                expression, at = bracket
+                made.append(expression)
+            case "\\" if at < len(part):
+                made.append(re.escape(part[at]))
+                at += 1
+            case "\\":
+                return _NOTHING
+            case _:
+                made.append(re.escape(character))
+    return re.compile(f"(?s:{''.join(made)})\\Z")
+
+
+def _bracket(part: str, at: int) -> tuple[str, int] | None:
+    """The set that begins behind a bracket, and what is behind it; None where it never ends, and
+    the bracket is a character like others (fnmatch_loop.c of glibc).
+    """
+    negated = part[at : at + 1] in {"!", "^"}
+    at += negated
+    made: list[str] = []
+    asked: str | None = None
+    first = True
+    while True:
+        if at >= len(part):
+            return None
+        if part[at] == "]" and not first:
+            break
+        first = False
+        if (named := _CLASS.match(part, at)) is not None:
+            at = named.end()
+            if named[1] not in _CLASSES and asked is None:
+                asked = "".join(made)  # no character is asked for what is behind it
+            made.append(_CLASSES.get(named[1], ""))
+            continue
+        low, at = _member(part, at)
+        if part[at : at + 1] == "-" and part[at + 1 : at + 2] not in {"", "]"}:
+            high, at = _member(part, at + 1)
+            if low is not None and high is not None and low <= high:
+                made.append(f"{re.escape(low)}-{re.escape(high)}")
+        elif low is not None:
+            made.append(re.escape(low))
+    inside = "".join(made) if asked is None else asked
+    if negated and asked is not None:
+        return "(?!)", at + 1
+    if negated:
+        return (f"[^{inside}]" if inside else "."), at + 1
+    return (f"[{inside}]" if inside else "(?!)"), at + 1
+
+
+def _member(part: str, at: int) -> tuple[str | None, int]:
+    """One character of a set, which may be escaped, and what is behind it."""
+    if part[at] == "\\":
+        at += 1
+    return (part[at] if at < len(part) else None), at + 1
