@@ -10,6 +10,9 @@ from lvsmarkd.backends.backup import Backup
 from lvsmarkd.backends.iptables.backend import IptablesBackend
 from lvsmarkd.backends.iptables.toolset import detect
 from lvsmarkd.backends.migration import MigratingBackend
+from lvsmarkd.backends.nftables.backend import NftablesBackend
+from lvsmarkd.backends.nftables.kernel_table import KernelTable
+from lvsmarkd.backends.nftables.left import BesideOwnTable
 from lvsmarkd.declarations.tables import BackendChoice, Firewall, JumpPosition, Placement
 from lvsmarkd.kernel.program import OnSpawn
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
@@ -18,9 +21,9 @@ from lvsmarkd.netfilter.program import search_path
 if TYPE_CHECKING:
     from lvsmarkd.backends.firewalld.client.presence import Presence
 
-BACKENDS = (BackendChoice.AUTO, BackendChoice.IPTABLES, BackendChoice.FIREWALLD)
+BACKENDS = tuple(BackendChoice)
 """What can be asked for. ``auto`` is firewalld where it runs, in our network namespace, else
-iptables."""
+iptables; a table of our own is for who asks for it."""
 
 
 def has_firewalld() -> bool:
@@ -48,19 +51,22 @@ def is_firewalld(name: str, presence: "Presence") -> bool:
             return name == BackendChoice.FIREWALLD
 
 
-def choose(
+def choose(  # noqa: PLR0913 - what it is wired from
     name: str,
     *,
     state_directory: Path,
     settings: Firewall | None = None,
     on_spawn: OnSpawn = lambda _pid: None,
     presence: "Presence | None" = None,
+    table: KernelTable | None = None,
 ) -> CommandBackend:
-    """The backend of that name, ready to be asked.
+    """The backend of that name, ready to be asked, and with it those that kept our rules before, as
+    far as they hold some still.
 
     ``settings`` are the operator's, the defaults if None; ``presence`` is the way to firewalld,
-    if there is one already. Raises FirewallError (GONE, BUSY) where the backend is not there,
-    with what to do.
+    if there is one already, ``table`` that to our table. ``on_spawn`` hears of each program, or
+    thread, that is about to write. Raises FirewallError (GONE, BUSY) where the backend is not
+    there, with what to do.
     """
     if name not in BACKENDS:
         raise FirewallError(
@@ -74,12 +80,38 @@ def choose(
     def iptables() -> CommandBackend:
         return IptablesBackend(detect(), backup, at_end, on_spawn)
 
-    def iptables_if_any() -> CommandBackend | None:
+    table = table or KernelTable(on_spawn)
+    if name == BackendChoice.NFTABLES:
+        own_table = NftablesBackend(table, backup, _if_any(iptables))
+        return MigratingBackend(own_table, _if_any(iptables))
+    return BesideOwnTable(
+        _other(name, backup, settings, iptables, on_spawn, presence),
+        NftablesBackend(table, backup),
+    )
+
+
+def _if_any(iptables: Callable[[], CommandBackend]) -> Callable[[], CommandBackend | None]:
+    """None where there is no iptables: nobody has rules in it."""
+
+    def found() -> CommandBackend | None:
         try:
             return iptables()
         except FirewallError:
-            return None  # no iptables here: nobody has rules in it
+            return None
 
+    return found
+
+
+def _other(  # noqa: PLR0913, PLR0917 - what it is wired from
+    name: str,
+    backup: Backup,
+    settings: Firewall,
+    iptables: Callable[[], CommandBackend],
+    on_spawn: OnSpawn,
+    presence: "Presence | None",
+) -> CommandBackend:
+    """firewalld, or iptables."""
+    iptables_if_any = _if_any(iptables)
     if name != BackendChoice.FIREWALLD and not has_firewalld():
         return iptables()
     from lvsmarkd.backends.firewalld.client.presence import Presence  # noqa: PLC0415 - slow to import

@@ -125,7 +125,7 @@ def _add_local_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config-id", metavar="ID", help="keepalived's config id, for @ID lines")
     command.add_argument(
         "--backend",
-        choices=["auto", "iptables", "firewalld"],
+        choices=["auto", "iptables", "firewalld", "nftables"],
         help="which firewall keeps the rules (default: the settings)",
     )
 

@@ -7,9 +7,10 @@ from random import Random
 from lvsmarkd.model.wake import Wake
 from lvsmarkd.watch.files import Files
 from lvsmarkd.watch.firewalld import FirewalldEvents
+from lvsmarkd.watch.generations import Matters
 from lvsmarkd.watch.ipvs import IpvsServices
 from lvsmarkd.watch.keepalived_process import KeepalivedProcess
-from lvsmarkd.watch.nftables import NftablesEvents, firewalld_tables, iptables_tables
+from lvsmarkd.watch.nftables import NftablesEvents, iptables_tables
 from lvsmarkd.watch.own_writers import OwnWriters
 from lvsmarkd.watch.source import SourceHealth, WakeSource, keep
 from lvsmarkd.watch.timer import Timer
@@ -22,10 +23,11 @@ class Watchers:
 
     ``follow_keepalived`` is off where only a file that was named on the command line counts.
     ``follow_firewalld`` is on where firewalld keeps the rules, or may come to; it is not
-    ``firewalld_expected`` where nobody asked for it by name.
+    ``firewalld_expected`` where nobody asked for it by name. ``matters`` tells which tables are
+    those that the rules are in.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is wired from
         self,
         health: SourceHealth,
         resync_seconds: float,
@@ -33,6 +35,7 @@ class Watchers:
         follow_keepalived: bool,
         follow_firewalld: bool = False,
         firewalld_expected: bool = True,
+        matters: Matters = iptables_tables,
     ) -> None:
         self.own_writers = OwnWriters()
         self._health = health
@@ -41,17 +44,14 @@ class Watchers:
         self._follow_keepalived = follow_keepalived
         self._follow_firewalld = follow_firewalld
         self._firewalld_expected = firewalld_expected
+        self._matters = matters
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, wake: Callable[[Wake], None]) -> None:
         """Start all sources; ``wake`` is called from the event loop's thread."""
         sources: list[WakeSource] = [
             self._files,
-            NftablesEvents(
-                self._health,
-                self.own_writers,
-                firewalld_tables if self._follow_firewalld else iptables_tables,
-            ),
+            NftablesEvents(self._health, self.own_writers, self._matters),
             XtablesLock(self._health, lock_path()),
             self._timer,
         ]

@@ -8,6 +8,7 @@ from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld
 from lvsmarkd.backends.firewalld.client.presence import Presence
 from lvsmarkd.backends.guard.guard import Guard
 from lvsmarkd.backends.iptables.toolset import stamp as iptables_stamp
+from lvsmarkd.backends.nftables.kernel_table import KernelTable
 from lvsmarkd.backends.selector import BackendSelector
 from lvsmarkd.backends.surroundings import Surroundings
 from lvsmarkd.daemon.app import App
@@ -16,6 +17,7 @@ from lvsmarkd.daemon.runtime_directory import RuntimeDirectoryError
 from lvsmarkd.daemon.telemetry import Telemetry
 from lvsmarkd.daemon.watchers import Watchers
 from lvsmarkd.declarations.tables import BackendChoice, Firewall
+from lvsmarkd.kernel.nf_tables import NftFamily
 from lvsmarkd.model.guard import GUARD_TABLE
 from lvsmarkd.netfilter.whole_ruleset import WholeRuleset
 from lvsmarkd.reconcile.inputs import InputReader
@@ -24,6 +26,8 @@ from lvsmarkd.reconcile.paths import DaemonPaths, LockedError
 from lvsmarkd.reconcile.reconciler import Reconciler
 from lvsmarkd.reconcile.remembered import Remembered
 from lvsmarkd.telemetry.notify import keep_descriptor, kept_descriptor
+from lvsmarkd.watch.generations import Concern
+from lvsmarkd.watch.nftables import firewalld_tables, iptables_tables, native_tables
 
 
 class CannotGoOnError(Exception):
@@ -49,13 +53,26 @@ def wire(inputs: InputReader, paths: DaemonPaths) -> App:
     def backend() -> str:
         return inputs.where.backend or str(firewall().backend)
 
+    others = firewalld_tables if may_be_firewalld(backend()) else iptables_tables
+
+    def matters(family: NftFamily, table: str) -> Concern:
+        own = native_tables if backend() == BackendChoice.NFTABLES else others
+        return own(family, table)
+
     watchers = Watchers(
         telemetry,
         inputs.settings.daemon.resync_seconds,
         follow_keepalived=inputs.where.keepalived is None,
         follow_firewalld=may_be_firewalld(backend()),
         firewalld_expected=backend() == BackendChoice.FIREWALLD,
+        matters=matters,
     )
+
+    table = KernelTable(watchers.own_writers.add)
+
+    def release() -> None:
+        presence.firewalld.close()
+        table.close()
 
     def find() -> CommandBackend:
         return choose(
@@ -64,6 +81,7 @@ def wire(inputs: InputReader, paths: DaemonPaths) -> App:
             on_spawn=watchers.own_writers.add,
             settings=firewall(),
             presence=presence,
+            table=table,
         )
 
     def stamp() -> object:
@@ -76,7 +94,7 @@ def wire(inputs: InputReader, paths: DaemonPaths) -> App:
     )
     reconciler = Reconciler(
         inputs,
-        BackendSelector(find, stamp, presence.firewalld.close),
+        BackendSelector(find, stamp, release),
         on_call=telemetry.backend_call,
         surroundings=Surroundings(WholeRuleset(own=lambda: guard.view)),
         guard=guard,

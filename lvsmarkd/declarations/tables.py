@@ -74,6 +74,7 @@ class BackendChoice(StrEnum):
     AUTO = "auto"
     IPTABLES = "iptables"
     FIREWALLD = "firewalld"
+    NFTABLES = "nftables"
 
 
 class JumpPosition(StrEnum):

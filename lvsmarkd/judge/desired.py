@@ -50,6 +50,17 @@ class Options(Struct, frozen=True):
                 return f"{each.beyond(most)}, {remedy}"
         return ""
 
+    def refusal_of(self, declared: DeclaredFlow, mark: int) -> str:
+        """The same of a declared flow of a mark, which is to be accepted, perhaps."""
+        if declared.accept and not self.limits.accepts:
+            return (
+                "found accept, and a table of lvsmarkd's own cannot let packets in that another"
+                " chain refuses: leave it out, and have the chain that refuses them accept what"
+                f" bears the mark (nft: meta mark {mark} accept; iptables: -m mark --mark {mark}"
+                ' -j ACCEPT), or set backend = "iptables" under [firewall]'
+            )
+        return self.refusal(declared.flow)
+
 
 class Desired(Struct, frozen=True):
     """What must hold.
@@ -106,7 +117,10 @@ class Desired(Struct, frozen=True):
         lines = [str(key) for key in self.services]
         for key, many in self.flows.items():
             lines += [f"{key} {own.flow}{' accept' if own.accept else ''}" for own in many]
-        lines += [f"{r.family} {r}" for r in self.rules if r.mark is None]  # VRRP
+        vrrp = {rule for rule in self.rules if rule.mark is None}
+        if self.policy.vrrp_accept and not self.policy.limits.accepts:
+            vrrp.update(vrrp_rules(self.instances))  # another director's firewall can hold them
+        lines += [f"{rule.family} {rule}" for rule in vrrp]
         if any(rule.hook is Hook.OUTPUT for rule in self.rules):
             lines.append("local")
         # Against chance, not against malice: hashlib would bring OpenSSL into the first pass.
@@ -141,7 +155,11 @@ def desired(  # noqa: PLR0913 - all that it is made of
     frozen_marks = frozenset(mark for p in problems if p.fatal for mark in p.marks)
     kept = {} if before is None else kept_flows(before, used, frozen_marks, configured, whole=whole)
     # Of flows that another firewall kept, and this one cannot, no part is the last good state.
-    kept = {key: own for key, own in kept.items() if not any(map(policy.refusal, _flows(own)))}
+    kept = {
+        key: own
+        for key, own in kept.items()
+        if not any(policy.refusal_of(each, key.mark) for each in own)
+    }
     flows = {
         key: kept[key] if key in kept else _followed(key, used, frozen_marks, policy)
         for key in services
@@ -169,11 +187,15 @@ def desired(  # noqa: PLR0913 - all that it is made of
         rule
         for key, own in flows.items()
         for rule in rules_of(
-            key, own, max_ports_per_rule=policy.limits.max_ports_per_rule, local=policy.local
+            key,
+            own,
+            max_ports_per_rule=policy.limits.max_ports_per_rule,
+            local=policy.local,
+            joins_ports=policy.limits.joins_ports,
         )
     ]
-    if policy.vrrp_accept:
-        rules += _vrrp_rules(instances)
+    if policy.vrrp_accept and policy.limits.accepts:
+        rules += vrrp_rules(instances)
     return Desired(
         services=services,
         flows=flows,
@@ -209,13 +231,9 @@ def _beyond(
         Problem(own.origin, reason, (key.mark,), fatal=True): None
         for key, many in used.items()
         for own in many
-        if (reason := policy.refusal(own.flow))
+        if (reason := policy.refusal_of(own, key.mark))
     }
     return tuple(found)
-
-
-def _flows(declared: Iterable[DeclaredFlow]) -> Iterator[Packets]:
-    return (own.flow for own in declared)
 
 
 def _unused(
@@ -320,7 +338,8 @@ def _followed(
     return tuple(
         own
         for own in now
-        if not policy.refusal(own.flow) and not any(own.flow.overlaps(rival) for rival in rivals)
+        if not policy.refusal_of(own, key.mark)
+        and not any(own.flow.overlaps(rival) for rival in rivals)
     )
 
 
@@ -350,7 +369,7 @@ def _at(packets: Packets, known: Mapping[Packets, AddressService]) -> Iterator[P
         yield from (e for e in known if e.destination and e.destination.num_addresses > 1)
 
 
-def _vrrp_rules(instances: Iterable[VrrpInstance]) -> list[Rule]:
+def vrrp_rules(instances: Iterable[VrrpInstance]) -> list[Rule]:
     """Accept VRRP in the family that each instance speaks: protocol 112, and for IPv4 with
     ``auth_type AH`` protocol 51 (IPv6 never uses AH).
     """

@@ -1,37 +1,46 @@
 """From flows to rules: grouped into as few as the firewall can hold."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from msgspec.structs import replace
 
 from lvsmarkd.model.declaration import DeclaredFlow
 from lvsmarkd.model.packets import Packets
-from lvsmarkd.model.ports import PortRange
+from lvsmarkd.model.ports import PortRange, joined
 from lvsmarkd.model.rule import Accept, Hook, Rule, SetMark
 from lvsmarkd.model.service import ServiceKey
 
 
 def rules_of(
-    key: ServiceKey, flows: Iterable[DeclaredFlow], *, max_ports_per_rule: int, local: bool
+    key: ServiceKey,
+    flows: Iterable[DeclaredFlow],
+    *,
+    max_ports_per_rule: int,
+    local: bool,
+    joins_ports: bool = False,
 ) -> Iterator[Rule]:
     """The rules that mark a service's flows, and accept those that ask for it.
 
     A range counts two of ``max_ports_per_rule``. ``local`` asks for rules for the director's own
-    packets too.
+    packets too. ``joins_ports``: those that touch are one range.
     """
     declared = tuple(flows)
     mark = SetMark(key.mark)
-    for match in _matches((d.flow for d in declared), max_ports_per_rule):
+    matches = partial(_matches, max_ports_per_rule=max_ports_per_rule, joins_ports=joins_ports)
+    for match in matches(d.flow for d in declared):
         yield Rule(key.family, Hook.PREROUTING, match, mark, key.mark)
     if local:
         own = (sent for d in declared if (sent := d.flow.sent_by_host()) is not None)
-        for match in _matches(own, max_ports_per_rule):
+        for match in matches(own):
             yield Rule(key.family, Hook.OUTPUT, match, mark, key.mark)
-    for match in _matches((d.flow for d in declared if d.accept), max_ports_per_rule):
+    for match in matches(d.flow for d in declared if d.accept):
         yield Rule(key.family, Hook.INPUT, match, Accept(), key.mark)
 
 
-def _matches(flows: Iterable[Packets], max_ports_per_rule: int) -> Iterator[Packets]:
+def _matches(
+    flows: Iterable[Packets], *, max_ports_per_rule: int, joins_ports: bool
+) -> Iterator[Packets]:
     alike: dict[Packets, set[PortRange]] = {}
     for flow in flows:
         bare = replace(flow, ports=())
@@ -43,7 +52,8 @@ def _matches(flows: Iterable[Packets], max_ports_per_rule: int) -> Iterator[Pack
         else:
             yield bare
     for bare, ranges in alike.items():
-        for ports in _batches(sorted(ranges), max_ports_per_rule):
+        ordered = joined(ranges) if joins_ports else sorted(ranges)
+        for ports in _batches(ordered, max_ports_per_rule):
             yield replace(bare, ports=ports)
 
 

@@ -77,7 +77,7 @@ class Loss(Struct, frozen=True):
         at_input = fate.lost_at is Hook.INPUT
         rule = _culprit(fate, seen)
         kind = Kind.UNACCEPTED if at_input and fate.fate is Fate.DROPPED else Kind.CONFLICT
-        advice = _advice(part, rule, seen, at_input=at_input)
+        advice = _advice(part, rule, seen, key.mark, at_input=at_input)
         declared = part.declared
         return cls(
             kind,
@@ -147,12 +147,19 @@ def _fact(fate: PacketFate, key: ServiceKey, rule: RuleRef | None) -> str:
             return f"packets of {packets} come to IPVS without mark {key.mark}"
 
 
-def _advice(part: FlowFate, rule: RuleRef | None, seen: Snapshot, *, at_input: bool) -> str:
+def _advice(
+    part: FlowFate, rule: RuleRef | None, seen: Snapshot, mark: int, *, at_input: bool
+) -> str:
     if at_input and part.fate.fate is Fate.DROPPED:
         if part.declared is None:
             return "accept them in your own rules"
         if part.declared.accept:
             return _NARROW
+        if not seen.limits.accepts:
+            return (
+                "have the chain that refuses them accept what bears the mark (nft: meta mark"
+                f" {mark} accept; iptables: -m mark --mark {mark} -j ACCEPT)"
+            )
         return "add `accept` to the declaration, or accept them in your own rules"
     if rule is None:
         by = [str(each) for each in part.flow.qualifiers]

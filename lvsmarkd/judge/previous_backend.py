@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lvsmarkd.judge.desired import Desired
+from lvsmarkd.judge.desired import Desired, vrrp_rules
 from lvsmarkd.judge.drift import ChainDiff, History, stays
 from lvsmarkd.model.finding import Finding, Kind, Severity
 from lvsmarkd.model.plan import RemoveChain, RemoveRule
@@ -63,7 +63,16 @@ def _outlived(chain_key: ChainKey, chain: Chain, rule: Rule) -> Finding:
 def _needed(
     chain_key: ChainKey, chain: Chain, desired: Desired, snapshot: Snapshot, history: History
 ) -> bool:
-    now = snapshot.chains.get(ChainKey(Plane.RUNTIME, chain_key.family, chain_key.hook))
+    at = ChainKey(Plane.RUNTIME, chain_key.family, chain_key.hook)
+    now = snapshot.chains.get(at)
+    if at not in snapshot.chains and desired.policy.vrrp_accept:
+        # What accepts VRRP has no place in the present firewall: without it, two directors may
+        # both be master.
+        accepts = vrrp_rules(desired.instances)
+    else:
+        accepts = []
+    if not set(accepts).isdisjoint(chain.rules):
+        return True
     there: set[Rule] = set()
     if isinstance(now, Chain) and now.jumps:
         there = set(now.rules)

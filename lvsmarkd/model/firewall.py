@@ -12,6 +12,8 @@ class Program(StrEnum):
     """There is no firewall to ask."""
     IPTABLES = "iptables"
     FIREWALLD = "firewalld"
+    NFTABLES = "nftables"
+    """No program: a table of our own in nf_tables."""
 
 
 class FirewallIdentity(Struct, frozen=True):

@@ -21,6 +21,10 @@ class Limits(Struct, frozen=True):
     """
     jump_at_end: bool = False
     """Whether our jump belongs at the end of its hook, not at its head."""
+    accepts: bool = True
+    """Whether a rule of ours can let packets in that others refuse at INPUT."""
+    joins_ports: bool = False
+    """Whether ports that touch are one range there, however they were declared."""
 
 
 DEFAULT_LIMITS = Limits()

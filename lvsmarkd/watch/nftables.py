@@ -12,6 +12,7 @@ from math import inf
 
 from msgspec import Struct
 
+from lvsmarkd.backends.nftables.view import OWN_TABLE
 from lvsmarkd.kernel.nf_tables import NftFamily
 from lvsmarkd.model.wake import Trigger, Wake
 from lvsmarkd.watch.generations import (
@@ -40,10 +41,16 @@ BESIDE_PAUSE = 2.0
 theirs all day."""
 
 
+def native_tables(family: NftFamily, table: str) -> Concern:
+    """Ours are in a table of our own; packets meet every other one, too."""
+    own = family is NftFamily.INET and table == OWN_TABLE
+    return Concern.OWN if own else Concern.BESIDE
+
+
 def iptables_tables(family: NftFamily, table: str) -> Concern:
-    """Ours are in two of iptables' tables; packets meet every other one, too."""
-    of_iptables = family in {NftFamily.IP, NftFamily.IP6}
-    return Concern.OWN if of_iptables and table in {"mangle", "filter"} else Concern.BESIDE
+    """Ours are in two of iptables' tables."""
+    of_iptables = family in {NftFamily.IP, NftFamily.IP6} and table in {"mangle", "filter"}
+    return Concern.OWN if of_iptables else Concern.BESIDE
 
 
 def firewalld_tables(family: NftFamily, table: str) -> Concern:

@@ -4,6 +4,7 @@ The contract (test_contract.py) is the same for all of them.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from lvsmarkd.backends.firewalld.reload.boot import Boot
 from lvsmarkd.backends.iptables.backend import IptablesBackend
 from lvsmarkd.backends.iptables.toolset import detect
 from lvsmarkd.backends.migration import MigratingBackend
+from lvsmarkd.backends.nftables.own_rules import table_limits
 from lvsmarkd.declarations.tables import Reload
 from lvsmarkd.judge.desired import Desired, Options
 from lvsmarkd.judge.judgement import judge
@@ -61,6 +63,22 @@ class Ground(Protocol):
 
 def _iptables(command: str) -> Callable[[], object]:
     return lambda: run("sh", "-c", f"iptables -w 5 {command}")
+
+
+def _nft(command: str) -> Callable[[], object]:
+    return lambda: run("nft", command)
+
+
+_FOREIGN_NFT = """
+table inet site {
+    set vips { type ipv4_addr; flags interval; elements = { 198.51.100.0/24 } }
+    chain pre { type filter hook prerouting priority -150; ip saddr @vips meta mark set 0x1000; }
+    chain input { type filter hook input priority 0; tcp dport 22 accept; }
+}
+table ip lvsmarkd {
+    chain c { ip daddr 192.0.2.10 counter; }
+}
+"""
 
 
 _FOREIGN_IPTABLES = """*mangle
@@ -153,6 +171,85 @@ class IptablesGround:
         text = run("iptables-save") + run("ip6tables-save")
         lines = [line for line in text.splitlines() if line.startswith("-A")]
         return _parted(lines, lambda line: "LVSMARKD" in line)
+
+
+@dataclass
+class NftablesGround:
+    """A table of our own."""
+
+    backend: CommandBackend
+    policy: Options = field(default_factory=lambda: Options(limits=table_limits()))
+    damages: dict[str, Damage] = field(
+        default_factory=lambda: {
+            "an element is deleted": (
+                _nft("delete element inet lvsmarkd hosts4 { 192.0.2.10 . tcp . 80 }"),
+                Kind.ALTERED,
+            ),
+            "an element has another mark": (
+                lambda: (
+                    _nft("delete element inet lvsmarkd hosts4 { 192.0.2.10 . tcp . 80 }")(),
+                    _nft("add element inet lvsmarkd hosts4 { 192.0.2.10 . tcp . 80 : 1 }")(),
+                ),
+                Kind.ALTERED,
+            ),
+            "an element is there too much": (
+                _nft("add element inet lvsmarkd hosts4 { 192.0.2.10 . tcp . 81 : 80 }"),
+                Kind.ALTERED,
+            ),
+            "an element of a service that is gone": (
+                _nft("add element inet lvsmarkd hosts4 { 192.0.2.19 . tcp . 99 : 99 }"),
+                Kind.STALE,
+            ),
+            "the destination is not let through": (
+                _nft("delete element inet lvsmarkd vips4 { 192.0.2.10 }"),
+                Kind.MISSING,
+            ),
+            "all elements are flushed": (_nft("flush map inet lvsmarkd hosts4"), Kind.MISSING),
+            "a chain is flushed": (_nft("flush chain inet lvsmarkd flows4"), Kind.MISSING),
+            "the base chain is flushed": (
+                _nft("flush chain inet lvsmarkd prerouting"),
+                Kind.MISSING,
+            ),
+            "the table is deleted": (_nft("delete table inet lvsmarkd"), Kind.MISSING),
+            "the table sleeps": (_nft("add table inet lvsmarkd { flags dormant; }"), Kind.MISSING),
+            "a stranger moves in": (_nft("insert rule inet lvsmarkd flows4 drop"), Kind.ALTERED),
+            "a stranger moves in, before all": (
+                _nft("insert rule inet lvsmarkd prerouting return"),
+                Kind.ALTERED,
+            ),
+            "a strange set moves in": (
+                _nft("add set inet lvsmarkd other { type ipv4_addr; }"),
+                Kind.ALTERED,
+            ),
+            "a strange chain moves in": (
+                _nft("add chain inet lvsmarkd other { type filter hook input priority 0; }"),
+                Kind.ALTERED,
+            ),
+        }
+    )
+
+    def others(self) -> None:
+        run("nft", "-f", "-", stdin=_FOREIGN_NFT)
+
+    def foreign(self) -> object:
+        return self.both()[1]
+
+    def ours(self) -> object:
+        return self.both()[0]
+
+    def both(self) -> tuple[object, object]:
+        tables = {
+            line: run("nft", "list", *line.split())
+            for line in run("nft", "list", "tables").split("\n")
+            if line
+        }
+        own = [uncounted(text) for line, text in tables.items() if line == "table inet lvsmarkd"]
+        return own, [text for line, text in tables.items() if line != "table inet lvsmarkd"]
+
+
+def uncounted(listing: str) -> list[str]:
+    """Lines of a listing of nft's, whatever was counted."""
+    return sorted(re.sub(r"packets \d+ bytes \d+", "", listing).splitlines())
 
 
 MARK = 'rule family="ipv4" destination address="192.0.2.9" service name="http" mark set=0x9'

@@ -14,7 +14,13 @@ from lvsmarkd.model.finding import Kind
 from lvsmarkd.model.firewall import Program
 from lvsmarkd.model.plan import Plan
 from lvsmarkd.netfilter.errors import Trouble
-from tests.backends.grounds import Ground, IptablesGround, PaperGround, firewalld_ground
+from tests.backends.grounds import (
+    Ground,
+    IptablesGround,
+    NftablesGround,
+    PaperGround,
+    firewalld_ground,
+)
 from tests.harness.firewalld import firewalld
 from tests.harness.netns import use_variant
 from tests.harness.values import declare, flow, instance, key, want
@@ -27,11 +33,12 @@ REAL = [
     "firewalld-nftables-zone",
     "firewalld-iptables-policy",
     "firewalld-iptables-zone",
+    "nftables",
 ]
 GROUNDS = ["paper", *(pytest.param(name, marks=pytest.mark.netns) for name in REAL)]
 WEB = (flow("192.0.2.10", 80), flow("192.0.2.10", 443))
 WEB6 = (flow("2001:db8::10", 80), flow("2001:db8::10", 443))
-FTP = declare(21, flow("192.0.2.11", 21), flow("192.0.2.11", 10000, 20000), accept=True)
+FTP = (flow("192.0.2.11", 21), flow("192.0.2.11", 10000, 20000))
 
 
 @pytest.fixture(params=GROUNDS)
@@ -44,10 +51,15 @@ def ground(
         yield PaperGround(tmp_path / "state")
         return
     request.getfixturevalue("netns")
-    kind, variant, *placement = str(request.param).split("-")
+    kind, variant, *placement = f"{request.param}-".split("-")
     if kind == "iptables":
         monkeypatch.setenv("PATH", use_variant(tmp_path / "bin", variant))
         yield IptablesGround(choose("iptables", state_directory=tmp_path / "state"))
+        return
+    if kind == "nftables":
+        table = NftablesGround(choose("nftables", state_directory=tmp_path / "state"))
+        yield table
+        table.backend.close()
         return
     with firewalld(variant) as bed:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bed.address)
@@ -59,11 +71,12 @@ def wanted(ground: Ground, name: str) -> Desired:
     """A wish that every firewall can fulfil, for the firewall at hand."""
     vrrp = (instance("192.0.2.11", "2001:db8::1", ah=True),)
     policy = ground.policy
+    ftp = declare(21, *FTP, accept=policy.limits.accepts)
     return {
         "nothing": lambda: want(policy=policy),
         "web": lambda: want(declare(80, *WEB), policy=policy),
-        "both families": lambda: want(declare(80, *WEB, *WEB6), FTP, policy=policy),
-        "vrrp": lambda: want(FTP, instances=vrrp, policy=policy),
+        "both families": lambda: want(declare(80, *WEB, *WEB6), ftp, policy=policy),
+        "vrrp": lambda: want(ftp, instances=vrrp, policy=policy),
         "whole": lambda: want(declare(7, flow("10.0.0.0/8", transport=None)), policy=policy),
         "ports": lambda: want(
             declare(7, *(flow("192.0.2.1", p) for p in range(1, 60, 2))), policy=policy

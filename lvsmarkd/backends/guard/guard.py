@@ -38,6 +38,8 @@ from lvsmarkd.netfilter.nftables.ownership import Ownership, ownership, supporte
 from lvsmarkd.netfilter.nftables.transaction import RefusedError, write
 
 TABLE = TableId(NftFamily.INET, GUARD_TABLE)
+_PRIORITY = PRIORITY + 1
+"""Behind our own table, where that keeps the rules: what it marks is no packet for the guard."""
 _TRIES = 4
 """Transactions, where what was read is another by then."""
 _PATIENCE_SECONDS = 5.0
@@ -87,7 +89,7 @@ class Guard(Struct):
         if self._held is None:
             return {}
         if self._view is None:
-            self._view = guard_view(self._rules, PRIORITY)
+            self._view = guard_view(self._rules, _PRIORITY)
         return {GUARD_KEY: self._view}
 
     def purge(self) -> bool:
@@ -144,7 +146,8 @@ class Guard(Struct):
             raise GuardUnavailableError("this kernel has no tables with an owner (Linux 5.12 has)")
         wanted = self._held
         if wanted is None or self._rules != rules:
-            wanted = mark_table(NftTable(TABLE, flags), rules, only_unmarked=True)
+            table = NftTable(TABLE, flags)
+            wanted = mark_table(table, rules, only_unmarked=True, priority=_PRIORITY)
         for _ in range(_TRIES):
             found = self._read(elements=self._held != wanted)
             self._count(found)

@@ -26,6 +26,8 @@ SPELT_OUT = 64
 MOST_SPELT_OUT = 16_384
 """Ports of all such ranges together, the narrow ones first: 128,000 elements take 4 s to be written
 and 4 s to be read (measured), while others ask for nf_tables."""
+MAP_NAMES = ("hosts", "ranges", "whole_hosts", "networks")
+"""What the names of maps begin with, in the order in which they are asked."""
 _ADDRESS = {Family.INET: DataType.IPV4_ADDR, Family.INET6: DataType.IPV6_ADDR}
 
 
@@ -73,10 +75,11 @@ def flow_maps(table: TableId, family: Family, suffix: str, flows: Sequence[Marke
         whole = f"{name}{suffix}"
         return NftSet(table, whole, key, DataType.MARK, interval=interval, counters=True)
 
-    hosts, ranges = named("hosts", port), named("ranges", port, interval=True)
+    of_hosts, of_ranges, of_whole_hosts, of_networks = MAP_NAMES
+    hosts, ranges = named(of_hosts, port), named(of_ranges, port, interval=True)
     whole_hosts, networks = (
-        named("whole_hosts", (address,)),
-        named("networks", (address,), interval=True),
+        named(of_whole_hosts, (address,)),
+        named(of_networks, (address,), interval=True),
     )
     of_ports = [each for one in flows for each in _by_protocol(one)]
     spelt_out = _spelt_out(of_ports)

@@ -4,10 +4,10 @@ Packets come to one chain at PREROUTING, with a priority that nobody else has: b
 and firewalld's (-140), so the last word is ours; at an equal one, whoever registered later would be
 first (measured). From there a set of destinations leads to a chain of maps. Flows by interface have
 chains of their own, which packets of other interfaces do not meet, and so have those that leave out
-senders.
+senders. What the host itself sends has a chain at OUTPUT, and maps of its own.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from hashlib import sha256
 
 from msgspec import Struct
@@ -28,6 +28,7 @@ from lvsmarkd.netfilter.nftables.expressions import (
 )
 from lvsmarkd.netfilter.nftables.objects import (
     ChainBase,
+    ChainType,
     NftChain,
     NftElement,
     NftRule,
@@ -38,18 +39,24 @@ from lvsmarkd.netfilter.nftables.objects import (
 )
 
 PRIORITY = -139
-_SAID = frozenset({InInterface, NotFromMac})
-"""The kinds of qualifiers that groups are made of."""
+SAID = frozenset({InInterface, NotFromMac})
+"""The kinds of qualifiers that groups are made of: all that the table can look at."""
+BASES = {
+    Hook.PREROUTING: ("prerouting", ChainType.FILTER),
+    Hook.OUTPUT: ("output", ChainType.ROUTE),
+}
+"""The base chain of each hook, and its type: what has another mark at OUTPUT is routed anew."""
 _NUMBERS = {Family.INET: "4", Family.INET6: "6"}
 _FAMILIES = {DataType.IPV4_ADDR: Family.INET, DataType.IPV6_ADDR: Family.INET6}
 
 
-class _FlowGroup(Struct, frozen=True, order=True):
-    """What the flows of one chain of maps have in common."""
+class FlowGroup(Struct, frozen=True, order=True):
+    """What the flows of one chain of maps have in common. ``local``: the host itself sends them."""
 
     interface: str
     macs: tuple[str, ...]
     family: Family
+    local: bool = False
 
     @property
     def digest(self) -> str:
@@ -64,7 +71,7 @@ class _FlowGroup(Struct, frozen=True, order=True):
     @property
     def suffix(self) -> str:
         """What ends the names of what is its own."""
-        return _NUMBERS[self.family] + self.digest
+        return _NUMBERS[self.family] + ("_local" if self.local else "") + self.digest
 
 
 class _MarkTableDraft:
@@ -99,21 +106,36 @@ class _MarkTableDraft:
         )
 
 
-def mark_table(table: NftTable, rules: Iterable[Rule], *, only_unmarked: bool) -> TableContents:
+def mark_table(
+    table: NftTable,
+    rules: Iterable[Rule],
+    *,
+    only_unmarked: bool,
+    priority: int = PRIORITY,
+    hooks: Collection[Hook] = (Hook.PREROUTING,),
+) -> TableContents:
     """The table by which just the packets of these rules get their marks.
 
-    Those that are not about marks at PREROUTING are passed over. ``only_unmarked``: packets that
-    bear a mark already keep it, whoever gave it to them.
+    Those that are not about marks at one of ``hooks`` are passed over. ``only_unmarked``: packets
+    that bear a mark already keep it, whoever gave it to them. Raises ValueError for a qualifier
+    that the table cannot look at.
     """
     draft = _MarkTableDraft(table)
-    groups = _groups(rules)
-    base = draft.chain("prerouting", ChainBase(Hook.PREROUTING, PRIORITY))
-    if only_unmarked:
-        draft.rule(base, matches.has_mark(0, not_it=True), (RETURN,))
-    _by_interface(draft, base, groups, only_unmarked=only_unmarked)
-    for group, flows in groups.items():
-        if not group.interface:
-            _gate(draft, base, group, flows, only_unmarked=only_unmarked)
+    groups = groups_of(rules, hooks)
+    for hook in hooks:
+        here = {
+            each: flows for each, flows in groups.items() if each.local is (hook is Hook.OUTPUT)
+        }
+        if not here and hook is not Hook.PREROUTING:
+            continue
+        name, kind = BASES[hook]
+        base = draft.chain(name, ChainBase(hook, priority, kind))
+        if only_unmarked:
+            draft.rule(base, matches.has_mark(0, not_it=True), (RETURN,))
+        _by_interface(draft, base, here, only_unmarked=only_unmarked)
+        for group, flows in here.items():
+            if not group.interface:
+                _gate(draft, base, group, flows, only_unmarked=only_unmarked)
     return draft.done()
 
 
@@ -133,26 +155,37 @@ def counted(contents: TableContents) -> dict[ServiceKey, int]:
     return found
 
 
-def _groups(rules: Iterable[Rule]) -> Mapping[_FlowGroup, list[MarkedFlow]]:
-    """The flows by what their chains have in common; those without qualifiers come last."""
-    found: dict[_FlowGroup, list[MarkedFlow]] = {}
+def groups_of(
+    rules: Iterable[Rule], hooks: Collection[Hook]
+) -> Mapping[FlowGroup, list[MarkedFlow]]:
+    """The flows by what their chains have in common; those without qualifiers come last. Raises
+    ValueError for a qualifier that no group is made of.
+    """
+    found: dict[FlowGroup, list[MarkedFlow]] = {}
     for rule in rules:
-        if rule.hook is Hook.PREROUTING and isinstance(rule.action, SetMark):
-            if strange := [q for q in rule.match.qualifiers if type(q) not in _SAID]:
-                raise KeyError(f"nf_tables is not told of {strange[0]}")
-            inside, macs = rule.match.qualifier(InInterface), rule.match.qualifier(NotFromMac)
-            group = _FlowGroup(
-                inside.name if inside else "", macs.macs if macs else (), rule.family
-            )
+        if rule.hook in hooks and isinstance(rule.action, SetMark):
             flows = (MarkedFlow(flow, rule.action.value) for flow in flows_of(rule))
-            found.setdefault(group, []).extend(flows)
+            found.setdefault(group_of(rule), []).extend(flows)
     return {group: found[group] for group in sorted(found, reverse=True)}
+
+
+def group_of(rule: Rule) -> FlowGroup:
+    """The group of a rule's flows. Raises ValueError for a qualifier that none is made of."""
+    if strange := [each for each in rule.match.qualifiers if type(each) not in SAID]:
+        raise ValueError(f"a table of nf_tables is not told of {strange[0]}")
+    inside, macs = rule.match.qualifier(InInterface), rule.match.qualifier(NotFromMac)
+    return FlowGroup(
+        inside.name if inside else "",
+        macs.macs if macs else (),
+        rule.family,
+        rule.hook is Hook.OUTPUT,
+    )
 
 
 def _by_interface(
     draft: _MarkTableDraft,
     base: str,
-    groups: Mapping[_FlowGroup, list[MarkedFlow]],
+    groups: Mapping[FlowGroup, list[MarkedFlow]],
     *,
     only_unmarked: bool,
 ) -> None:
@@ -163,7 +196,7 @@ def _by_interface(
     of = NftSet(draft.id, "interfaces", (DataType.IFNAME,), DataType.VERDICT)
     elements = []
     for name in names:
-        chain = draft.chain("from" + _FlowGroup(name, (), Family.INET).digest)
+        chain = draft.chain("from" + FlowGroup(name, (), Family.INET).digest)
         elements.append(of.element(name, data=NftVerdict(VerdictCode.JUMP, chain)))
         for group, flows in groups.items():
             if group.interface == name:
@@ -175,7 +208,7 @@ def _by_interface(
 def _gate(
     draft: _MarkTableDraft,
     at: str,
-    group: _FlowGroup,
+    group: FlowGroup,
     flows: list[MarkedFlow],
     *,
     only_unmarked: bool,
@@ -195,7 +228,7 @@ def _gate(
 
 
 def _ask(
-    draft: _MarkTableDraft, chain: str, group: _FlowGroup, maps: FlowMaps, *, only_unmarked: bool
+    draft: _MarkTableDraft, chain: str, group: FlowGroup, maps: FlowMaps, *, only_unmarked: bool
 ) -> None:
     """Ask each map. Where marks are only for who has none, what one has marked is not counted by
     another; and the rule counts too, so that one look tells whether any element has.
@@ -209,7 +242,7 @@ def _ask(
         draft.rule(chain, unmarked, family, matches.set_mark_by(of, fields), counts)
 
 
-def _comment(group: _FlowGroup) -> str:
+def _comment(group: FlowGroup) -> str:
     """The qualifiers in words, as far as a comment has room."""
     words = [f"in-interface {group.interface}"] if group.interface else []
     if group.macs:
