@@ -4,14 +4,19 @@ import os
 import re
 import shutil
 from enum import StrEnum
+from pathlib import Path
 
 from msgspec import Struct
 
+from lvsmarkd.kernel.nf_tables import named_tables
 from lvsmarkd.model.service import Family
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
+from lvsmarkd.netfilter.iptables_save import is_iptables
 from lvsmarkd.netfilter.program import run, search_path
 
 _STEM = {Family.INET: "iptables", Family.INET6: "ip6tables"}
+_LEGACY = (Path("/proc/self/net/ip_tables_names"), Path("/proc/self/net/ip6_tables_names"))
 _VERSION = re.compile(r"v(?P<version>[0-9][^\s]*)(?: \((?P<variant>nf_tables|legacy)\))?")
 
 
@@ -84,3 +89,24 @@ def stamp() -> object:
 
 def _which(name: str) -> str | None:
     return shutil.which(name, path=search_path())
+
+
+def has_tables() -> bool:
+    """Whether there may be a table of either variant in our network namespace: no program is asked,
+    and none loads a module of the kernel by asking.
+    """
+    if any(map(_names, _LEGACY)):
+        return True
+    there = named_tables()
+    return isinstance(there, Unknown) or any(
+        is_iptables(each.family, each.name) for each in there.tables
+    )
+
+
+def _names(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
+    except OSError:
+        return "unknown"

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 
 from lvsmarkd.backends.backend import Applied, Backend
 from lvsmarkd.backends.backup import Backup
+from lvsmarkd.backends.iptables.toolset import has_tables
 from lvsmarkd.backends.migration import left_in_iptables
-from lvsmarkd.backends.nftables.foreign_marks import foreign_marks, has_iptables
 from lvsmarkd.backends.nftables.kernel_table import TABLE, KernelTable
 from lvsmarkd.backends.nftables.mark_table import mark_table
 from lvsmarkd.backends.nftables.own_rules import OWN_HOOKS, TableRules, own_rules, table_limits
@@ -65,7 +65,6 @@ class NftablesBackend:
             )
         return Snapshot(
             chains_of(found),
-            foreign_marks(seen),
             names=seen.names if seen is not None else frozenset(),
             firewall=identity(),
             limits=table_limits(),
@@ -110,7 +109,7 @@ class NftablesBackend:
         return Plan(steps=tuple(steps))
 
     def _iptables(self) -> Snapshot | None:
-        if not has_iptables():
+        if not has_tables():
             return None  # and no program is started to find that out
         backend = self.iptables()
         return None if backend is None else backend.read()
