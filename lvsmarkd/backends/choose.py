@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,11 @@ from lvsmarkd.backends.iptables.backend import IptablesBackend
 from lvsmarkd.backends.iptables.toolset import detect
 from lvsmarkd.backends.migration import MigratingBackend
 from lvsmarkd.backends.nftables.backend import NftablesBackend
-from lvsmarkd.backends.nftables.kernel_table import KernelTable
-from lvsmarkd.backends.nftables.left import BesideOwnTable
+from lvsmarkd.backends.nftables.kernel_table import KernelTable, is_there
+from lvsmarkd.backends.previous import WithPrevious
 from lvsmarkd.declarations.tables import BackendChoice, Firewall, JumpPosition, Placement
 from lvsmarkd.kernel.program import OnSpawn
+from lvsmarkd.model.firewall import Program
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.netfilter.program import search_path
 
@@ -82,11 +84,18 @@ def choose(  # noqa: PLR0913 - what it is wired from
 
     table = table or KernelTable(on_spawn)
     if name == BackendChoice.NFTABLES:
-        own_table = NftablesBackend(table, backup, _if_any(iptables))
-        return MigratingBackend(own_table, _if_any(iptables))
-    return BesideOwnTable(
+        moved = MigratingBackend(
+            NftablesBackend(table, backup, _if_any(iptables)), _if_any(iptables)
+        )
+        if not has_firewalld():
+            return moved
+        running = partial(_running_firewalld, backup, settings, presence)
+        return WithPrevious(moved, Program.FIREWALLD, running, dear=True)
+    own_table = NftablesBackend(table, backup)
+    return WithPrevious(
         _other(name, backup, settings, iptables, on_spawn, presence),
-        NftablesBackend(table, backup),
+        Program.NFTABLES,
+        lambda: own_table if is_there() else None,
     )
 
 
@@ -100,6 +109,31 @@ def _if_any(iptables: Callable[[], CommandBackend]) -> Callable[[], CommandBacke
             return None
 
     return found
+
+
+def _running_firewalld(
+    backup: Backup, settings: Firewall, presence: "Presence | None"
+) -> CommandBackend | None:
+    """The firewalld that runs here; None where none does, or it does not answer."""
+    from lvsmarkd.backends.firewalld.backend import FirewalldBackend  # noqa: PLC0415 - slow to import
+    from lvsmarkd.backends.firewalld.client.adapter import BusFirewalld  # noqa: PLC0415 - the same
+    from lvsmarkd.backends.firewalld.client.presence import Presence  # noqa: PLC0415 - the same
+    from lvsmarkd.backends.firewalld.client.system_bus import (  # noqa: PLC0415 - the same
+        bus_may_be_there,
+    )
+    from lvsmarkd.backends.firewalld.planes.reader import Choices  # noqa: PLC0415 - the same
+
+    if presence is None and not bus_may_be_there():
+        return None
+    way = presence or Presence(BusFirewalld())
+    if not way.here():
+        return None
+    own = settings.firewalld
+    choices = Choices(own.placement is Placement.POLICY, own.zones, own.reload)
+    try:
+        return FirewalldBackend.open(way.firewalld, backup, choices)
+    except FirewallError:
+        return None
 
 
 def _other(  # noqa: PLR0913, PLR0917 - what it is wired from

@@ -259,3 +259,28 @@ def test_a_firewalld_of_another_network_namespace_is_not_ours(
     assert status == 1
     assert "another network namespace" in said
     assert not in_firewalld(real_firewalld)
+
+
+@pytest.mark.parametrize("firewalld_backend", ["nftables"])
+def test_a_table_of_our_own_takes_over_from_a_firewalld_that_runs(
+    daemon: Daemon, real_firewalld: RealFirewalld
+) -> None:
+    def in_table() -> bool:
+        return "192.0.2.10" in run("nft", "list", "table", "inet", "lvsmarkd", check=False)
+
+    daemon.start()
+    until(lambda: in_firewalld(real_firewalld), "rules in firewalld", 20)
+    daemon.settings(f'{AUTO}[firewall]\nbackend = "nftables"\n')
+    until(in_table, "our table", 20)
+    # What accepts packets at INPUT no table of ours can do.
+    until(
+        lambda: "mark set=80" not in real_firewalld.cmd("--list-all-policies"),
+        "firewalld without them",
+        20,
+    )
+    assert daemon.status()["backend"] == "nftables"
+    daemon.settings(AUTO)
+    until(lambda: in_firewalld(real_firewalld), "rules in firewalld again", 20)
+    until(lambda: not in_table(), "the end of our table", 20)
+    until(lambda: daemon.status()["steps"] == [], "nothing left to do", 20)
+    assert "Traceback" not in daemon.words()

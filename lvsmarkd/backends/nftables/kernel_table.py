@@ -11,9 +11,10 @@ from msgspec import Struct
 
 from lvsmarkd.backends.nftables.view import OWN_TABLE
 from lvsmarkd.kernel.netlink import NetlinkError
-from lvsmarkd.kernel.nf_tables import NftFamily
+from lvsmarkd.kernel.nf_tables import NftFamily, named_tables
 from lvsmarkd.kernel.nf_tables_socket import NfTablesSocket
 from lvsmarkd.kernel.nf_tables_writer import KernelHeldError, NfTablesWriter
+from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.netfilter.nftables.changes import NftChange
 from lvsmarkd.netfilter.nftables.contents import read_contents
@@ -27,6 +28,14 @@ from lvsmarkd.netfilter.nftables.transaction import (
 
 TABLE = TableId(NftFamily.INET, OWN_TABLE)
 _NOT_OURS_TO_SAY = frozenset({WhyRefused.FORBIDDEN, WhyRefused.OWNED, WhyRefused.NOT_SUPPORTED})
+
+
+def is_there() -> bool:
+    """Whether there is such a table: no socket is kept to ask. One that cannot be seen is none."""
+    there = named_tables()
+    return not isinstance(there, Unknown) and any(
+        (each.family, each.name) == ("inet", OWN_TABLE) for each in there.tables
+    )
 
 
 class KernelTable(Struct):
