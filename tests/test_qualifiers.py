@@ -18,6 +18,8 @@ from lvsmarkd.backends.firewalld.rich.qualifiers import RichElement, rich_rule_l
 from lvsmarkd.backends.firewalld.rich.rich_rule import RichRule, read_rich_rule
 from lvsmarkd.backends.iptables import chains
 from lvsmarkd.backends.iptables.script import rule_text
+from lvsmarkd.backends.nftables.mark_table import mark_table
+from lvsmarkd.backends.nftables.own_rules import own_rules, table_limits
 from lvsmarkd.declarations.annotation import parse
 from lvsmarkd.declarations.resolve import resolve
 from lvsmarkd.declarations.settings import ConfigError, load
@@ -30,6 +32,7 @@ from lvsmarkd.judge.judgement import judge
 from lvsmarkd.judge.layout import rules_of
 from lvsmarkd.judge.outlooks import Outlooks
 from lvsmarkd.judge.pasted import annotations
+from lvsmarkd.kernel.nf_tables import NftFamily
 from lvsmarkd.model import qualifiers
 from lvsmarkd.model.declaration import Declaration, Declared, DeclaredFlow
 from lvsmarkd.model.keepalived import Annotation
@@ -56,6 +59,7 @@ from lvsmarkd.netfilter.iptables_qualifiers import IptablesOption
 from lvsmarkd.netfilter.iptables_rule import read_rule
 from lvsmarkd.netfilter.nft_qualifiers import NftMatch
 from lvsmarkd.netfilter.nft_rule import read_statements
+from lvsmarkd.netfilter.nftables.objects import NftTable, TableId
 from lvsmarkd.telemetry.form import plan_form
 from tests.declarations.toml_text import toml_text
 from tests.harness.paper import PaperFirewall
@@ -237,6 +241,33 @@ def test_iptables_writes_it_and_reads_it(qualifier: Qualifier) -> None:
         bare = text.replace(f"{' '.join(words)} ", "")
         without = chains.own_rule(read_rule(bare), rule.family, rule.hook)
         assert without == replace(rule, match=PLAIN)
+
+
+IN_TABLE = Options(limits=table_limits())
+TABLE = NftTable(TableId(NftFamily.INET, "ours"))
+
+
+@pytest.mark.parametrize(
+    "qualifier", [InInterface.of("eth0"), NotFromMac.of("52:54:00:00:00:01")], ids=str
+)
+def test_a_table_of_our_own_says_it_and_reads_it(qualifier: Qualifier) -> None:
+    own = want(declare(80, qualified(qualifier), PLAIN), policy=IN_TABLE).rules
+    assert {rule.match for rule in own} == {qualified(qualifier), PLAIN}
+    table = mark_table(TABLE, own, only_unmarked=False)
+    assert own_rules(table).rules == own
+    for rule in own:  # each has a way of its own, by which no others get to its map
+        assert own_rules(mark_table(TABLE, [rule], only_unmarked=False)).rules == {rule}
+
+
+def test_a_table_of_our_own_is_never_made_without_it() -> None:
+    rule = Rule(Family.INET, Hook.PREROUTING, qualified(MADE_UP), SetMark(80), 80)
+    for only_unmarked in (True, False):
+        with pytest.raises(ValueError, match="not told of sent-from 10"):
+            mark_table(TABLE, [rule], only_unmarked=only_unmarked)
+    refused = want(declare(80, qualified(MADE_UP)), policy=Options(limits=table_limits()))
+    assert refused.rules == frozenset()
+    (problem,) = refused.problems
+    assert "sent-from 10.0.0.0/8, and the firewall that keeps the rules cannot" in problem.message
 
 
 @IN_RICH_RULES

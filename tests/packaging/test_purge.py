@@ -9,16 +9,29 @@ from pathlib import Path
 
 import pytest
 
+from lvsmarkd.backends.backend import Applied
+from lvsmarkd.backends.backup import Backup
+from lvsmarkd.backends.nftables.backend import NftablesBackend
+from lvsmarkd.backends.nftables.kernel_table import KernelTable
+from lvsmarkd.backends.nftables.own_rules import table_limits
+from lvsmarkd.judge.desired import Options
+from lvsmarkd.judge.judgement import judge
 from tests.harness.control import WEB
 from tests.harness.daemon import Daemon
 from tests.harness.firewalld import RealFirewalld
 from tests.harness.netns import run
+from tests.harness.values import declare, flow, want
 
 pytestmark = pytest.mark.netns
 
 POSTRM = Path(__file__).parent.parent.parent / "packaging" / "debian" / "lvsmarkd.postrm"
 ALIKE = 'rule priority="10965" family="ipv4" source address="203.0.113.66" drop'
 PLANES: tuple[tuple[str, ...], ...] = ((), ("--permanent",))
+GUARD_LEFT = """
+table inet lvsmarkd_guard {
+    chain prerouting { type filter hook prerouting priority -138; }
+}
+"""
 # The machine's own /etc and /var/lib stay as they are, whatever the script does.
 INSIDE = """
 mount --bind "$1/etc" /etc
@@ -51,6 +64,11 @@ class Director:
             assert status in {0, 2}, said  # 2: it warns of the two
         for plane in PLANES:
             self.bed.cmd(*plane, "--zone=dmz", f"--add-rich-rule={ALIKE}")
+        tables = NftablesBackend(KernelTable(), Backup(self.directory / "backup"))
+        wish = want(declare(80, flow("192.0.2.10", 80)), policy=Options(limits=table_limits()))
+        assert tables.apply(judge(wish, tables.read())) == Applied()
+        tables.close()
+        run("nft", "-f", "-", stdin=GUARD_LEFT)
         run("iptables", "-t", "mangle", "-A", "PREROUTING", "-j", "MARK", "--set-mark", "7")
         run("ip6tables", "-t", "mangle", "-N", "LVSMARKD")  # as after somebody's -F
         run("ip6tables", "-t", "mangle", "-A", "PREROUTING", "-j", "LVSMARKD")
@@ -133,7 +151,9 @@ def test_all_that_is_ours_goes_and_nothing_else(
         bed.stop()  # it takes the rules of iptables with it
         run("iptables-restore", stdin=saved)
     assert any("LVSMARKD" in line for line in mangle())
+    assert "table inet lvsmarkd\n" in run("nft", "list", "tables")
     assert director.purge(active=runs) == ""
+    assert "inet lvsmarkd" not in run("nft", "list", "tables")
     assert mangle() == THEIRS
     if not runs:
         bed.start()
