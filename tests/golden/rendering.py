@@ -18,6 +18,9 @@ from lvsmarkd.backends.iptables.chains import TABLES, table_key
 from lvsmarkd.backends.iptables.script import of_table, script
 from lvsmarkd.backends.iptables.snapshot import snapshot_of
 from lvsmarkd.backends.iptables.toolset import Variant
+from lvsmarkd.backends.nftables.backend import chains_of, changes_for
+from lvsmarkd.backends.nftables.own_rules import NOTHING, table_limits
+from lvsmarkd.backends.nftables.view import OWN_PLACES
 from lvsmarkd.declarations.tables import BackendChoice, Firewall, Placement
 from lvsmarkd.judge.desired import desired
 from lvsmarkd.judge.judgement import judge
@@ -30,6 +33,8 @@ from lvsmarkd.model.ruleset import Lister, Ruleset, Table, TableKey
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Snapshot
 from lvsmarkd.netfilter.iptables_save import FAMILY_NAMES, read_saved
+from lvsmarkd.netfilter.nftables.nft_text import nft_text
+from lvsmarkd.netfilter.nftables.objects import TableContents
 from lvsmarkd.reconcile.inputs import InputPaths, InputReader
 
 if TYPE_CHECKING:
@@ -47,9 +52,17 @@ def rendered(directory: Path) -> dict[str, str]:
     inputs = reader.gather()
     firewall = reader.settings.firewall
     by_firewalld = firewall.backend is BackendChoice.FIREWALLD
-    policy = inputs.policy(rich_rule_limits() if by_firewalld else DEFAULT_LIMITS)
+    by_nftables = firewall.backend is BackendChoice.NFTABLES
+    limits = rich_rule_limits() if by_firewalld else DEFAULT_LIMITS
+    policy = inputs.policy(table_limits() if by_nftables else limits)
     wanted = desired(inputs.reading, inputs.declared, policy)
-    if by_firewalld:
+    if by_nftables:
+        seen = Snapshot(
+            chains_of(NOTHING), limits=table_limits(), ruleset=_saved(directory), places=OWN_PLACES
+        )
+        plan = judge(wanted, seen)
+        files = dict(_nft(plan))
+    elif by_firewalld:
         planes = {plane: _nothing_of_ours(plane, firewall) for plane in _PLANES}
         chains = {key: chain_of(key, planes[key.plane]) for key in FIREWALLD_CHAINS}
         plan = judge(wanted, Snapshot(chains))
@@ -101,6 +114,12 @@ def _firewall_cmd(plan: Plan, planes: dict[Plane, OwnRules]) -> Iterator[tuple[s
         lines += commands(plane, change_of(steps, planes[plane]))
     if lines:
         yield "firewall-cmd", "".join(f"{line}\n" for line in lines)
+
+
+def _nft(plan: Plan) -> Iterator[tuple[str, str]]:
+    """What nft would be given to read, of a table that is not there yet."""
+    if text := nft_text(changes_for(plan.steps, TableContents())):
+        yield "nft", text
 
 
 def _findings(findings: Iterable[Finding]) -> Iterator[str]:

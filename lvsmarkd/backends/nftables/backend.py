@@ -81,7 +81,7 @@ class NftablesBackend:
             return Applied()
         try:
             self.backup.save_once(_BACKUP, _whole_ruleset)
-            self._table.change(lambda found: _changes(plan.steps, found))
+            self._table.change(lambda found: changes_for(plan.steps, found))
         except FirewallError as error:
             return Applied(error=error)
         return Applied()
@@ -94,7 +94,7 @@ class NftablesBackend:
         """What nft would be given to read. Raises FirewallError."""
         from lvsmarkd.netfilter.nftables.nft_text import nft_text  # noqa: PLC0415 - not in the daemon
 
-        text = nft_text(_changes(plan.steps, self._table.read()))
+        text = nft_text(changes_for(plan.steps, self._table.read()))
         return {"nft -f -": text} if text else {}
 
     def purge(self) -> Plan:
@@ -159,7 +159,8 @@ def _is_of(rule: Rule, key: ChainKey) -> bool:
     return (rule.family, rule.hook) == (key.family, key.hook)
 
 
-def _changes(steps: Iterable[Step], found: TableContents) -> tuple[NftChange, ...]:
+def changes_for(steps: Iterable[Step], found: TableContents) -> tuple[NftChange, ...]:
+    """What carries out steps in a table as it was found."""
     rules = set(own_rules(found).rules)
     for step in steps:
         match step:
