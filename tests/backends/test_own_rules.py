@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from lvsmarkd.backends.nftables.mark_table import mark_table
 from lvsmarkd.backends.nftables.own_rules import (
     OWN_HOOKS,
+    RuleReader,
     TableRules,
     own_rules,
     table_limits,
@@ -105,6 +106,16 @@ def test_a_rule_has_counted_what_its_elements_have() -> None:
     found = own_rules(counted(in_table(rules), 3))
     counts = {str(rule): n for rule, n in found.packets.items() if rule.hook is Hook.OUTPUT}
     assert counts == {"192.0.2.1/32 tcp 80,443 mark 80": 6, "192.0.2.2/32 tcp mark 80": 3}
+
+
+def test_a_table_that_changed_in_nothing_but_its_counters_is_not_read_anew() -> None:
+    reader = RuleReader()
+    table = in_table(rules_for(flow("192.0.2.1", 80), flow("192.0.2.1", 443), flow("192.0.2.2")))
+    for packets in (0, 3, 5):
+        for found in (counted(table, packets), counted(replace(table, generation=9), packets)):
+            assert reader.rules(found) == own_rules(found)
+    for other in (in_table(WEB), stranger(in_table(WEB)), TableContents(), counted(table, 7)):
+        assert reader.rules(other) == own_rules(other)
 
 
 WEB = rules_for(flow("192.0.2.1", 80), flow("192.0.2.9", 25, in_interface="eth0"))

@@ -5,6 +5,7 @@ It marks, and cannot accept: what a chain of somebody else's drops at INPUT no o
 
 import os
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from lvsmarkd.backends.backend import Applied, Backend
 from lvsmarkd.backends.backup import Backup
@@ -12,12 +13,18 @@ from lvsmarkd.backends.iptables.toolset import has_tables
 from lvsmarkd.backends.migration import left_in_iptables
 from lvsmarkd.backends.nftables.kernel_table import TABLE, KernelTable
 from lvsmarkd.backends.nftables.mark_table import mark_table
-from lvsmarkd.backends.nftables.own_rules import OWN_HOOKS, TableRules, own_rules, table_limits
+from lvsmarkd.backends.nftables.own_rules import (
+    OWN_HOOKS,
+    RuleReader,
+    TableRules,
+    own_rules,
+    table_limits,
+)
 from lvsmarkd.backends.nftables.view import OWN_KEY, OWN_PLACES, table_view
 from lvsmarkd.model.firewall import FirewallIdentity, Program
 from lvsmarkd.model.plan import AddRule, Plan, RemoveChain, RemoveRule, ReplaceChain, Step
 from lvsmarkd.model.rule import ChainKey, Plane, Rule
-from lvsmarkd.model.ruleset import Ruleset
+from lvsmarkd.model.ruleset import Ruleset, Table
 from lvsmarkd.model.service import Family
 from lvsmarkd.model.snapshot import Chain, Snapshot
 from lvsmarkd.model.unknown import Unknown
@@ -51,12 +58,14 @@ class NftablesBackend:
         self.backup = backup
         self.iptables = iptables
         self._table = table
+        self._reader = RuleReader()
+        self._view: tuple[frozenset[Rule], Table] = frozenset(), table_view(())
 
     def read(self) -> Snapshot:
         """Read our table, and iptables' where there are any."""
         seen = self._iptables()
         try:
-            found = own_rules(self._table.read())
+            found = self._reader.rules(self._table.read())
         except FirewallError as error:
             return Snapshot(
                 dict.fromkeys(CHAIN_KEYS, Unknown(str(error))),
@@ -69,7 +78,7 @@ class NftablesBackend:
             firewall=identity(),
             limits=table_limits(),
             previous=(left_in_iptables(seen),) if seen is not None else (),
-            ruleset=_ruleset(found) | (seen.ruleset if seen is not None else Ruleset()),
+            ruleset=self._ruleset(found) | (seen.ruleset if seen is not None else Ruleset()),
             places=OWN_PLACES,
         )
 
@@ -81,7 +90,7 @@ class NftablesBackend:
             return Applied()
         try:
             self.backup.save_once(_BACKUP, _whole_ruleset)
-            self._table.change(lambda found: changes_for(plan.steps, found))
+            self._table.change(partial(changes_for, plan.steps, rules=self._reader.rules))
         except FirewallError as error:
             return Applied(error=error)
         return Applied()
@@ -108,6 +117,15 @@ class NftablesBackend:
         self._table.change(removal)
         return Plan(steps=tuple(steps))
 
+    def _ruleset(self, found: TableRules) -> Ruleset:
+        """Our table as packets meet it; left to who reads the rest where there is more to it."""
+        rules = found.rules
+        if not rules or found.unknown or found.incomplete or found.fault:
+            return Ruleset()
+        if self._view[0] != rules:
+            self._view = rules, table_view(rules)
+        return Ruleset({OWN_KEY: self._view[1]})
+
     def _iptables(self) -> Snapshot | None:
         if not has_tables():
             return None  # and no program is started to find that out
@@ -128,7 +146,7 @@ def chains_of(found: TableRules) -> dict[ChainKey, Chain | Unknown]:
     home = min(own, default=None)
     chains: dict[ChainKey, Chain | Unknown] = {}
     for key in CHAIN_KEYS:
-        here = sorted((rule for rule in found.packets if _is_of(rule, key)), key=str)
+        here = [rule for rule in found.packets if _is_of(rule, key)]  # as its elements are sorted
         is_there = key.hook in found.hooks and not found.fault
         fault = found.fault or ("" if is_there else f"has no chain for {key.hook.name}")
         chains[key] = Chain(
@@ -159,34 +177,32 @@ def _is_of(rule: Rule, key: ChainKey) -> bool:
     return (rule.family, rule.hook) == (key.family, key.hook)
 
 
-def changes_for(steps: Iterable[Step], found: TableContents) -> tuple[NftChange, ...]:
-    """What carries out steps in a table as it was found."""
-    rules = set(own_rules(found).rules)
+def changes_for(
+    steps: Iterable[Step],
+    found: TableContents,
+    *,
+    rules: Callable[[TableContents], TableRules] = own_rules,
+) -> tuple[NftChange, ...]:
+    """What carries out steps in a table as it was found, in which ``rules`` finds ours."""
+    kept = set(rules(found).rules)
     for step in steps:
         match step:
             case AddRule(_, rule):
-                rules.add(rule)
+                kept.add(rule)
             case RemoveRule(_, rule):
-                rules.discard(rule)
+                kept.discard(rule)
             case ReplaceChain(key, anew):
-                rules = {rule for rule in rules if not _is_of(rule, key)} | set(anew)
+                kept = {rule for rule in kept if not _is_of(rule, key)} | set(anew)
             case RemoveChain(key):
-                rules = {rule for rule in rules if not _is_of(rule, key)}
+                kept = {rule for rule in kept if not _is_of(rule, key)}
             case _:
                 continue  # the way to the rules is always made with them
-    if not rules:
+    if not kept:
         return delete(found.table) if found.table is not None else ()
     wanted = mark_table(
-        NftTable(TABLE), sorted(rules, key=str), only_unmarked=False, hooks=OWN_HOOKS
+        NftTable(TABLE), sorted(kept, key=str), only_unmarked=False, hooks=OWN_HOOKS
     )
     return difference(wanted, found, 0)
-
-
-def _ruleset(found: TableRules) -> Ruleset:
-    """Our table as packets meet it; left to whoever reads the rest where there is more to it."""
-    if not found.rules or found.unknown or found.incomplete or found.fault:
-        return Ruleset()
-    return Ruleset({OWN_KEY: table_view(found.rules)})
 
 
 def _whole_ruleset() -> dict[str, bytes]:

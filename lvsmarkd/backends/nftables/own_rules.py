@@ -6,11 +6,12 @@ base chain is where it should be, and leads by gate and qualifiers to the rule t
 What we cannot have written is told in words, and goes with the next write.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import cast
 
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from lvsmarkd.backends.nftables.flow_maps import MAP_NAMES
 from lvsmarkd.backends.nftables.mark_table import (
@@ -83,23 +84,80 @@ class _Piece(Struct, frozen=True):
     ports: PortRange | None
     packets: int
 
+    @property
+    def part(self) -> tuple[Rule, bool]:
+        """What tells parts of one rule from those of others: the same with ports, or without."""
+        return self.bare, self.ports is not None
+
+
+class RuleReader(Struct):
+    """Finds our rules in the table. Of one in which nothing changed since the last time but what
+    its elements count, only that is looked at. For one thread at a time.
+    """
+
+    _last: TableContents | None = None
+    _rules: TableRules = NOTHING
+    _owners: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
+    """The rule of each element of a map, in their order."""
+
+    def rules(self, found: TableContents) -> TableRules:
+        """Those that it holds."""
+        if self._last is None or not _is_as_before(found, self._last):
+            self._rules, self._owners = _read(found)
+            self._last = None if self._rules.unknown else found
+            return self._rules
+        packets = dict.fromkeys(self._rules.packets, 0)
+        for name, owners in self._owners.items():
+            for rule, element in zip(owners, found.elements[name], strict=True):
+                if element.counts is not None and rule in packets:
+                    packets[rule] += element.counts.packets
+        return replace(self._rules, packets=packets)
+
 
 def own_rules(found: TableContents) -> TableRules:
     """Find our rules in the table."""
+    return _read(found)[0]
+
+
+def _is_as_before(found: TableContents, before: TableContents) -> bool:
+    """But for the generation and what was counted."""
+    return replace(found, generation=0) == replace(before, generation=0)
+
+
+def _read(found: TableContents) -> tuple[TableRules, Mapping[str, tuple[Rule, ...]]]:
+    """Our rules, and which one each element is a part of."""
     if found.table is None:
-        return NOTHING
-    pieces: list[_Piece] = []
+        return NOTHING, {}
+    pieces: dict[str, list[_Piece]] = {}
     strange: list[str] = []
     groups = tuple(_groups(found))
     for group in groups:
         for of in _maps(found, group):
+            here = pieces.setdefault(of.name, [])
             for element in found.elements.get(of.name, ()):
                 piece = _piece(of, element, group)
                 if piece is None:
                     strange.append(f"element {named_element(of, element)} of map {of.name}")
                 else:
-                    pieces.append(piece)
-    packets = _joined(pieces)
+                    here.append(piece)
+    whole = _joined(each for those in pieces.values() for each in those)
+    owners = {name: tuple(whole[each.part] for each in those) for name, those in pieces.items()}
+    packets: dict[Rule, int] = {}
+    for those in pieces.values():
+        for each in those:
+            rule = whole[each.part]
+            packets[rule] = packets.get(rule, 0) + each.packets
+    return _judged(found, groups, packets, strange), owners
+
+
+def _judged(
+    found: TableContents,
+    groups: Sequence[FlowGroup],
+    packets: Mapping[Rule, int],
+    strange: list[str],
+) -> TableRules:
+    """Which of the rules packets get to, and what is there besides."""
+    assert found.table is not None  # noqa: S101 - it has rules
     fault = "is dormant" if found.table.flags & TableFlag.DORMANT else ""
     wanted = mark_table(found.table, packets, only_unmarked=False, hooks=OWN_HOOKS)
     hooks = frozenset(
@@ -208,23 +266,16 @@ def _network(first: Value, last: Value) -> Network | None:
     return network if whole else None
 
 
-def _joined(pieces: Iterable[_Piece]) -> dict[Rule, int]:
-    """The rules that they make, each with what its elements counted."""
+def _joined(pieces: Iterable[_Piece]) -> dict[tuple[Rule, bool], Rule]:
+    """The rule that each part belongs to: of those with ports, with all of these."""
     ranges: dict[Rule, list[PortRange]] = {}
-    whole: dict[Rule, int] = {}
-    counts: dict[Rule, int] = {}
+    whole: dict[tuple[Rule, bool], Rule] = {}
     for each in pieces:
         if each.ports is None:
-            whole[each.bare] = whole.get(each.bare, 0) + each.packets
+            whole[each.part] = each.bare
         else:
             ranges.setdefault(each.bare, []).append(each.ports)
-            counts[each.bare] = counts.get(each.bare, 0) + each.packets
     for bare, ports in ranges.items():
-        match = Packets(
-            destination=bare.match.destination,
-            protocol=bare.match.protocol,
-            ports=joined(ports),
-            qualifiers=bare.match.qualifiers,
-        )
-        whole[Rule(bare.family, bare.hook, match, bare.action, bare.mark)] = counts[bare]
+        match = replace(bare.match, ports=joined(ports))
+        whole[bare, True] = replace(bare, match=match)
     return whole
