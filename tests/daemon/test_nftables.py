@@ -53,7 +53,7 @@ def ours(name: str = TABLE) -> str:
 
 
 def marked() -> bool:
-    return vip(1) in ours() and "hosts4" in ours()
+    return f"{vip(1)} . udp . {PORT}" in ours()
 
 
 def flush() -> None:

@@ -167,7 +167,7 @@ def chains_of(found: TableRules) -> dict[ChainKey, Chain | Unknown]:
 def removals(found: TableRules) -> list[Step]:
     """The steps that a purge comes to."""
     return [
-        RemoveChain(key, 1, tuple(sorted(rules, key=str)))
+        RemoveChain(key, 1, tuple(sorted(rules, key=str)), CONTAINER)
         for key in CHAIN_KEYS
         if (rules := [rule for rule in found.rules if _is_of(rule, key)])
     ]
