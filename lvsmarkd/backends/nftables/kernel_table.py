@@ -5,7 +5,7 @@ then is put back, and marked by the guard meanwhile.
 """
 
 from collections.abc import Callable
-from threading import get_native_id
+from threading import Thread, get_native_id
 
 from msgspec import Struct
 
@@ -27,6 +27,8 @@ from lvsmarkd.netfilter.nftables.transaction import (
 )
 
 TABLE = TableId(NftFamily.INET, OWN_TABLE)
+_PATIENCE_SECONDS = 5.0
+"""For one look: some 100,000 elements on a busy machine."""
 _NOT_OURS_TO_SAY = frozenset({WhyRefused.FORBIDDEN, WhyRefused.OWNED, WhyRefused.NOT_SUPPORTED})
 
 
@@ -50,12 +52,14 @@ class KernelTable(Struct):
     def read(self) -> TableContents:
         """All that is in it. Raises FirewallError (GONE, BUSY)."""
         try:
-            return read_contents(self._sockets()[0], TABLE)
+            return read_contents(self._sockets()[0], TABLE, _PATIENCE_SECONDS)
         except TimeoutError as error:
+            self._give_up()
             raise FirewallError(
                 Trouble.BUSY, f"others change nf_tables all the time: {error}"
             ) from error
         except (OSError, NetlinkError) as error:
+            self._give_up()
             raise FirewallError(Trouble.GONE, f"nf_tables cannot be read: {error}") from error
 
     def change(self, plan: Callable[[TableContents], tuple[NftChange, ...]]) -> None:
@@ -70,8 +74,10 @@ class KernelTable(Struct):
             trouble = Trouble.GONE if gone else Trouble.REJECTED
             raise FirewallError(trouble, f"nf_tables refuses it: {error}") from error
         except (ContendedError, KernelHeldError, TimeoutError) as error:
+            self._give_up()
             raise FirewallError(Trouble.BUSY, f"nf_tables is busy: {error}") from error
         except (OSError, NetlinkError) as error:
+            self._give_up()
             raise FirewallError(Trouble.GONE, f"nf_tables cannot be written: {error}") from error
 
     def close(self) -> None:
@@ -92,6 +98,16 @@ class KernelTable(Struct):
                     Trouble.GONE, f"nf_tables cannot be spoken to: {error}"
                 ) from error
         return self._opened
+
+    def _give_up(self) -> None:
+        """Ask nothing more of these sockets: an answer that was broken off is under way still. To
+        close one waits for whoever changes nf_tables just now.
+        """
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            reader, writer = opened
+            for close in (writer.close, reader.close):
+                Thread(target=close, name="nf_tables", daemon=True).start()
 
     def _before(self) -> None:
         self.on_write(get_native_id())
