@@ -101,3 +101,16 @@ def test_a_purge_is_of_both(before: PaperFirewall) -> None:
     assert both.purge().steps
     for paper in (now, before):
         assert all(chain == Chain() for chain in paper.chains.values())
+
+
+def test_a_mark_that_is_to_be_accepted_stays_where_it_can_be() -> None:
+    flows = declare(80, flow("192.0.2.10", 80), accept=True)
+    before = PaperFirewall()
+    carry_out(before, judge(want(flows), before.read()))
+    kept = dict(before.chains)
+    both = WithPrevious(marks_alone(), Program.IPTABLES, lambda: before)
+    meant = want(flows, declare(25, flow("192.0.2.10", 25)), policy=Options(limits=table_limits()))
+    for _ in range(2):
+        carry_out(both, judge(meant, both.read()))
+    assert judge(meant, both.read()).steps == ()
+    assert before.chains == kept
