@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lvsmarkd.kernel.nf_tables import NftFamily
 from lvsmarkd.model.wake import Actor, Trigger, Wake
 from lvsmarkd.watch.generations import (
     Concern,
@@ -19,7 +20,12 @@ from lvsmarkd.watch.generations import (
     NftablesMarshal,
     ReceiveError,
 )
-from lvsmarkd.watch.nftables import Coalesced, firewalld_tables, iptables_tables
+from lvsmarkd.watch.nftables import (
+    Coalesced,
+    firewalld_tables,
+    iptables_tables,
+    native_tables,
+)
 from lvsmarkd.watch.own_writers import FORGOTTEN_AFTER, KEPT, OwnWriters
 from lvsmarkd.watch.process_info import printable, process_info
 
@@ -166,3 +172,13 @@ def test_own_writers_are_few_and_forgotten() -> None:
         own.add(pid)
     assert 0 not in own
     assert KEPT in own
+
+
+def test_with_a_table_of_our_own_every_other_one_is_beside() -> None:
+    assert native_tables(NftFamily.INET, "lvsmarkd") is Concern.OWN
+    for family, table in (
+        (NftFamily.IP, "lvsmarkd"),
+        (NftFamily.IP, "mangle"),
+        (NftFamily.INET, "firewalld"),
+    ):
+        assert native_tables(family, table) is Concern.BESIDE
