@@ -53,10 +53,12 @@ def judge(
         and finding.plane is Plane.RUNTIME
         and isinstance(finding.rule, Rule)
     }
+    # Of a firewall that is not there it is told, not what that does to each service.
+    foresees = bool(steps) or not snapshot.chains
     findings: list[Finding] = [
         *undeclared(prospects, adviser),
         *drift,
-        *packet_findings(desired, snapshot, prospects.ahead if steps else prospects.bare),
+        *packet_findings(desired, snapshot, prospects.ahead if foresees else prospects.bare),
         *lasting_findings(prospects),
         *beyond_rules(desired, snapshot, prospects.now),
         *orphans(prospects),

@@ -58,7 +58,7 @@ class Broken:
 
 @pytest.fixture
 def broken(real_firewalld: RealFirewalld, tmp_path: Path) -> Iterator[Broken]:
-    real_firewalld.open_ports("1234/tcp")
+    real_firewalld.open_ports("1234/tcp", "80/tcp", "443/tcp")
     with ExitStack() as stack:
         made = Broken(real_firewalld, Bench(tmp_path), tmp_path / "state")
 

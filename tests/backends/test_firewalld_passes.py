@@ -29,6 +29,7 @@ def test_passes_mend_what_is_undone_and_end_in_sync(
     real_firewalld: RealFirewalld, tmp_path: Path, opened: ExitStack, placement: str
 ) -> None:
     bed = real_firewalld
+    bed.open_ports("80/tcp", "443/tcp")
 
     def find() -> CommandBackend:
         made = firewalld_ground(bed, tmp_path / "state", placement)

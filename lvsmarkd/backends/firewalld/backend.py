@@ -130,6 +130,7 @@ class FirewalldBackend:
     def read(self) -> Snapshot:
         """Read both planes, the kernel, and what others have in iptables and nftables."""
         state = self.firewalld.state()
+        self._last_state = (-inf, None)  # what was seen before is not to be written by
         if not state.readable:
             if state in ABSENT and not is_in_kernel():
                 return down(SENTENCES[state], self._identity, rich_rule_limits())
