@@ -46,6 +46,10 @@ class NamedTables(Struct, frozen=True):
     tables: tuple[NamedTable, ...] = ()
     generation: int = 0
 
+    def has(self, family: str, name: str) -> bool:
+        """Whether one of this name is among them."""
+        return any((each.family, each.name) == (family, name) for each in self.tables)
+
 
 def named_tables(timeout: float = TIMEOUT_SECONDS) -> NamedTables | Unknown:
     """The tables of the calling thread's network namespace. Needs CAP_NET_ADMIN.

@@ -119,6 +119,13 @@ class Rule(Struct, frozen=True, cache_hash=True):
         """What the rule is called where a firewall lets a rule bear a comment."""
         return "lvsmarkd vrrp" if self.mark is None else f"lvsmarkd fwmark {self.mark}"
 
+    @property
+    def packets(self) -> Packets:
+        """What it matches, its family said: everywhere is all of that."""
+        if self.match.destination is not None:
+            return self.match
+        return replace(self.match, destination=EVERYWHERE[self.family])
+
     def contradicts(self, other: "Rule") -> bool:
         """Whether both set a mark, not the same, on a packet that may match both."""
         if self.family is not other.family or self.hook is not other.hook:
@@ -133,5 +140,5 @@ class Rule(Struct, frozen=True, cache_hash=True):
 
 def flows_of(rule: Rule) -> tuple[Packets, ...]:
     """The flows that a rule stands for: to a destination, and to one range of ports at most."""
-    bare = replace(rule.match, destination=rule.match.destination or EVERYWHERE[rule.family])
+    bare = rule.packets
     return tuple(replace(bare, ports=(ports,)) for ports in bare.ports) or (bare,)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from lvsmarkd.backends.nftables.flow_maps import MOST_SPELT_OUT
-from lvsmarkd.backends.nftables.mark_table import counted, mark_table
+from lvsmarkd.backends.nftables.mark_table import mark_table
 from lvsmarkd.kernel.nf_tables import NftFamily
 from lvsmarkd.model.packets import Packets
 from lvsmarkd.model.rule import Accept, Hook, Rule, SetMark
@@ -25,6 +25,7 @@ from lvsmarkd.netfilter.nftables.objects import (
     TableId,
 )
 from tests.harness.nft_machine import Machine
+from tests.harness.nft_tables import by_service
 from tests.harness.values import flow, key
 from tests.model.universe import EVERY, Packet, is_one_of, some_packets
 
@@ -249,7 +250,7 @@ def test_packets_are_counted_by_service() -> None:
     table = mark_table(TABLE, rules, only_unmarked=True)
     (by_interface,) = [name for name in table.elements if name.startswith("ranges4_")]
     counts = {"hosts4": 5, by_interface: 2, "hosts6": 1}
-    assert counted(found(table, **counts)) == {key(80): 12, key(80, "inet6"): 1}
+    assert by_service(found(table, **counts)) == {key(80): 12, key(80, "inet6"): 1}
     packet = Packet(ip_address("192.0.2.1"), 6, 80, "eth1", "52:54:00:00:00:01")
     machine = Machine(table, packet)
     assert machine.run() == 80

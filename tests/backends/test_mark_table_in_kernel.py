@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from lvsmarkd.backends.nftables.mark_table import counted, mark_table
+from lvsmarkd.backends.nftables.mark_table import mark_table
 from lvsmarkd.kernel.nf_tables import NftFamily
 from lvsmarkd.kernel.nf_tables_socket import NfTablesSocket
 from lvsmarkd.model.packets import Packets
@@ -17,12 +17,12 @@ from lvsmarkd.model.service import Family, ServiceKey
 from lvsmarkd.netfilter.nftables.contents import read_contents
 from lvsmarkd.netfilter.nftables.difference import difference
 from lvsmarkd.netfilter.nftables.objects import NftTable, TableContents, TableFlag, TableId
-from lvsmarkd.netfilter.nftables.ownership import supported_flags
 from lvsmarkd.netfilter.nftables.transaction import rewrite
 from tests.fuzz.judge.director import PREFIXES, VIPS, Director
 from tests.fuzz.judge.packets import TCP, UDP, Packet
 from tests.harness.netns import run
 from tests.harness.nft import EDITIONS, Nft
+from tests.harness.nft_tables import by_service, needs
 from tests.harness.values import flow
 
 ID = TableId(NftFamily.INET, "lvsmarkd_guard")
@@ -154,9 +154,8 @@ def test_what_is_listed_of_it_can_be_loaded(edition: str, kernel: NfTablesSocket
 
 
 def test_it_is_taken_over_from_one_who_is_gone(kernel: NfTablesSocket) -> None:
-    flags = supported_flags(kernel)
-    if not flags & TableFlag.PERSIST:
-        pytest.skip(f"this kernel has {flags!r}")
+    flags = TableFlag.OWNER | TableFlag.PERSIST
+    needs(flags)
     table = NftTable(ID, flags)
     before = mark_table(table, some_rules(seeded(1), 20), only_unmarked=True)
     with NfTablesSocket() as gone:
@@ -196,13 +195,11 @@ def test_real_packets_get_their_marks_and_are_counted(seed: int, director: Direc
             if mark:
                 service = ServiceKey(packet.family, mark)
                 by_mark[service] = by_mark.get(service, 0) + 1
-        counts = counted(read_contents(kernel, ID))
-        assert {service: count for service, count in counts.items() if count} == by_mark
+        assert by_service(read_contents(kernel, ID)) == by_mark
         # What comes and goes beside them leaves the counts of the others as they are.
         more = [*rules, rule(99, flow("192.0.2.77", 1, 9))]
         become(kernel, mark_table(TABLE, more, only_unmarked=True))
-        again = counted(read_contents(kernel, ID))
-        assert {service: count for service, count in again.items() if count} == by_mark
+        assert by_service(read_contents(kernel, ID)) == by_mark
 
 
 def _packet(chance: Random, source_port: int) -> Packet:

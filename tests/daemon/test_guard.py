@@ -21,6 +21,7 @@ from tests.harness.control import WEB
 from tests.harness.daemon import Daemon, until
 from tests.harness.gap import Gap, Passed, gap
 from tests.harness.netns import run
+from tests.harness.nft_tables import tables
 
 RATE = 5000
 TIMES = 12
@@ -34,11 +35,6 @@ def daemon(variant: str, tmp_path: Path) -> Iterator[Daemon]:
         made.conf.write_text(served(1))
         yield made
         print(made.words())  # noqa: T201 - pytest shows it where a test failed
-
-
-def tables() -> list[str]:
-    listed = run("nft", "list", "tables").splitlines()
-    return [line.removeprefix("table ") for line in listed]
 
 
 def guarded() -> bool:

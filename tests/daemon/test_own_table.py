@@ -17,6 +17,7 @@ from tests.harness.control import WEB
 from tests.harness.daemon import Daemon, until
 from tests.harness.gap import gap
 from tests.harness.netns import run
+from tests.harness.nft_tables import tables
 
 pytestmark = pytest.mark.netns
 TABLE = "inet lvsmarkd"
@@ -41,11 +42,6 @@ def daemon(netns: None, tmp_path: Path) -> Iterator[Daemon]:
         made.conf.write_text(served(1))
         yield made
         print(made.words())  # noqa: T201 - pytest shows it where a test failed
-
-
-def tables() -> list[str]:
-    listed = run("nft", "list", "tables").splitlines()
-    return [line.removeprefix("table ") for line in listed]
 
 
 def ours(name: str = TABLE) -> str:

@@ -13,27 +13,26 @@ from tempfile import TemporaryDirectory
 
 from tests.fuzz.campaign import Campaign, Finding
 from tests.fuzz.subject import INSTANCES, SERVICES, Subject
+from tests.fuzz.terms import Terms
 from tests.keepalived.editions import build_asked, command_of
 from tests.keepalived.oracle import Oracle
 
 
 def main() -> int:
     """Run, and print what was found."""
-    seconds = float(os.environ.get("FUZZ_SECONDS", "600"))
-    workers = int(os.environ.get("FUZZ_WORKERS", "2"))
-    seed = os.environ.get("FUZZ_SEED") or str(time.time_ns())
+    asked = Terms.asked()
     keepalived = command_of(os.environ.get("KEEPALIVED", "keepalived"))
     told = f"keepalived {build_asked(keepalived).dotted}"
-    print(f"seed {seed}, {seconds:.0f} s, {told}", flush=True)
+    print(f"{asked}, {told}", flush=True)
     memory = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
     with TemporaryDirectory(dir=memory if memory.is_dir() else None) as scratch:
         directory = Path(scratch)
         oracle = Oracle.build(directory, keepalived)
         found = 0
         for subject, part in _subjects():
-            campaign = Campaign(oracle, directory, seed, subject, _tell)
+            campaign = Campaign(oracle, directory, asked.seed, subject, _tell)
             began = time.monotonic()
-            campaign.run(workers, seconds=seconds * part)
+            campaign.run(asked.workers, seconds=asked.seconds * part)
             print(f"{subject.name}: {campaign.summary(time.monotonic() - began)}", flush=True)
             found += len(campaign.found)
     return 1 if found else 0

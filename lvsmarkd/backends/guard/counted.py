@@ -2,20 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from sys import byteorder
 
 from msgspec import Struct, field
 
-from lvsmarkd.model.service import Family, ServiceKey
-from lvsmarkd.netfilter.nftables.datatypes import DataType
-from lvsmarkd.netfilter.nftables.objects import NftSet, TableContents
-
-_FAMILIES = {DataType.IPV4_ADDR: Family.INET, DataType.IPV6_ADDR: Family.INET6}
-
-
-class _Tally(Struct, frozen=True):
-    service: ServiceKey
-    packets: int
+from lvsmarkd.backends.nftables.mark_table import ElementCount, counted
+from lvsmarkd.model.service import ServiceKey
+from lvsmarkd.netfilter.nftables.objects import TableContents
 
 
 class Counted(Struct):
@@ -25,7 +17,7 @@ class Counted(Struct):
     """What the table's rules had counted when its elements were read last."""
     _gone: Counter[ServiceKey] = field(default_factory=Counter)
     """What elements had counted that are there no more."""
-    _there: dict[tuple[str, bytes], _Tally] = field(default_factory=dict)
+    _there: dict[tuple[str, bytes], ElementCount] = field(default_factory=dict)
 
     @property
     def packets(self) -> Mapping[ServiceKey, int]:
@@ -42,14 +34,8 @@ class Counted(Struct):
 
     def look(self, hits: int, found: TableContents) -> None:
         """See what the elements of the table's maps have counted."""
-        before, self._there, self.hits = self._there, {}, hits
-        for of in found.sets:
-            family = _FAMILIES.get(of.key[0]) if isinstance(of, NftSet) else None
-            for element in found.elements.get(of.name, ()):
-                if family and element.counts is not None and isinstance(element.data, bytes):
-                    service = ServiceKey(family, int.from_bytes(element.data, byteorder))
-                    tally = _Tally(service, element.counts.packets)
-                    self._there[of.name, element.start] = tally
+        before, self.hits = self._there, hits
+        self._there = {each.place: each for each in counted(found)}
         for place, old in before.items():
             new = self._there.get(place)
             if new is None or new.service != old.service or new.packets < old.packets:

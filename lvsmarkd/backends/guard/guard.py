@@ -12,10 +12,8 @@ are the packets that would have been lost (measured: a look at a marked packet c
 import errno
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from threading import Thread, get_native_id
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from lvsmarkd.backends.guard.counted import Counted
 from lvsmarkd.backends.guard.view import guard_view
@@ -23,8 +21,9 @@ from lvsmarkd.backends.nftables.mark_table import PRIORITY, mark_table
 from lvsmarkd.kernel.netlink import NetlinkError
 from lvsmarkd.kernel.nf_tables import NftFamily, named_tables
 from lvsmarkd.kernel.nf_tables_batch import LostRaceError, UnansweredError
+from lvsmarkd.kernel.nf_tables_link import NfTablesLink
 from lvsmarkd.kernel.nf_tables_socket import NfTablesSocket
-from lvsmarkd.kernel.nf_tables_writer import KernelHeldError, NfTablesWriter
+from lvsmarkd.kernel.nf_tables_writer import KernelHeldError
 from lvsmarkd.model.guard import GUARD_KEY, GUARD_TABLE, NO_GUARD, GuardState
 from lvsmarkd.model.rule import Hook, Rule, SetMark
 from lvsmarkd.model.ruleset import Table, TableKey
@@ -53,11 +52,6 @@ class GuardUnavailableError(Exception):
     """It cannot be here, or not now. ``str()`` is a clause that says why."""
 
 
-class _Sockets(Struct, frozen=True):
-    writer: NfTablesWriter
-    reader: NfTablesSocket
-
-
 class Guard(Struct):
     """For one thread at a time; none of its methods raises what is the kernel's fault.
 
@@ -70,7 +64,7 @@ class Guard(Struct):
     keep: Callable[[int], None] = lambda _descriptor: None
     on_write: Callable[[int], None] = lambda _thread: None
     state: GuardState = NO_GUARD
-    _opened: "_Sockets | None" = None
+    _opened: NfTablesLink | None = None
     _flags: TableFlag | None = None
     _looked: bool = False
     """Whether it is known that nothing of ours is there but what we hold."""
@@ -100,8 +94,7 @@ class Guard(Struct):
             there = named_tables()
             if isinstance(there, Unknown):
                 raise GuardUnavailableError(there.reason)
-            family, name = GUARD_KEY.family, GUARD_KEY.name
-            if not any((each.family, each.name) == (family, name) for each in there.tables):
+            if not there.has(GUARD_KEY.family, GUARD_KEY.name):
                 return False
             self._go()
             return True
@@ -136,8 +129,7 @@ class Guard(Struct):
     def close(self) -> None:
         """Let go of the socket. What becomes of the table is the kernel's to say, and systemd's."""
         if self._opened is not None:
-            self._opened.writer.close()
-            self._opened.reader.close()
+            self._opened.close()
         self._opened = self._held = None
 
     def _keep(self, rules: frozenset[Rule]) -> None:
@@ -198,19 +190,17 @@ class Guard(Struct):
     def _open(self) -> TableFlag:
         """Have the sockets, and know what the kernel can."""
         try:
-            writer = self._sockets().writer
+            writer = self._link().writer
             if self._flags is None:
                 self._flags = supported_flags(writer)
         except (RefusedError, KernelHeldError, UnansweredError, OSError) as error:
             raise GuardUnavailableError(f"nf_tables cannot be written: {error}") from error
         return self._flags
 
-    def _sockets(self) -> "_Sockets":
+    def _link(self) -> NfTablesLink:
         if self._opened is None:
             try:
-                # The reader first: where there is no descriptor left, the kept one is not lost.
-                reader = NfTablesSocket()
-                self._opened = _Sockets(NfTablesWriter(self._owner(), self._before), reader)
+                self._opened = NfTablesLink(self.on_write, self._owner)
             except (OSError, NetlinkError) as error:
                 raise GuardUnavailableError(f"nf_tables cannot be spoken to: {error}") from error
         return self._opened
@@ -227,28 +217,21 @@ class Guard(Struct):
         self.keep(made.fileno())
         return made
 
-    def _before(self) -> None:
-        """In the thread that writes: the kernel tells of a transaction by its number."""
-        self.on_write(get_native_id())
-
     def _port(self) -> int:
-        return self._sockets().writer.port
+        return self._link().writer.port
 
     def _read(self, *, elements: bool) -> TableContents:
-        sockets = self._sockets()
+        link = self._link()
         try:
-            return read_contents(sockets.reader, TABLE, _PATIENCE_SECONDS, elements=elements)
+            return read_contents(link.reader, TABLE, _PATIENCE_SECONDS, elements=elements)
         except (OSError, NetlinkError) as error:
-            # An answer that was broken off is under way still: its socket is asked nothing more.
-            with suppress(OSError, NetlinkError):
-                self._opened = replace(sockets, reader=NfTablesSocket())
-                Thread(target=sockets.reader.close, name="nf_tables", daemon=True).start()
+            link.renew_reader()
             raise GuardUnavailableError(f"nf_tables cannot be read: {error}") from error
 
     def _written(self, changes: tuple[NftChange, ...]) -> bool:
         """Whether it is done; else what it was made from is another by now."""
         try:
-            write(self._sockets().writer, changes)
+            write(self._link().writer, changes)
         except RefusedError as error:
             if any(each.error in _ANOTHER_BY_NOW for each in error.refused):
                 return False

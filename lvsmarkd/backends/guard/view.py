@@ -5,10 +5,7 @@ nft need not be asked for what nobody else can change.
 
 from collections.abc import Iterable
 
-from msgspec.structs import replace
-
 from lvsmarkd.model.guard import GUARD_KEY
-from lvsmarkd.model.packets import EVERYWHERE
 from lvsmarkd.model.rule import Hook, Rule, SetMark
 from lvsmarkd.model.rule_spec import MarkTest, RuleSpec
 from lvsmarkd.model.ruleset import (
@@ -23,10 +20,8 @@ def guard_view(rules: Iterable[Rule], priority: int) -> Table:
     """What it does with packets: those of each rule that bear no mark get the rule's."""
     made = []
     for line, rule in enumerate(sorted(rules, key=str), 1):
-        match = rule.match
-        if match.destination is None:
-            match = replace(match, destination=EVERYWHERE[rule.family])
-        spec = RuleSpec(match, (MarkTest(0),), (SetMark(rule.mark or 0),), family=rule.family)
+        mark = SetMark(rule.mark or 0)
+        spec = RuleSpec(rule.packets, (MarkTest(0),), (mark,), family=rule.family)
         made.append(TableRule(spec, line))
     base = BaseChain(Hook.PREROUTING, priority)
     return Table(GUARD_KEY, {"prerouting": TableChain("prerouting", tuple(made), base)})

@@ -5,15 +5,14 @@ then is put back, and marked by the guard meanwhile.
 """
 
 from collections.abc import Callable
-from threading import Thread, get_native_id
 
 from msgspec import Struct
 
 from lvsmarkd.backends.nftables.view import OWN_TABLE
 from lvsmarkd.kernel.netlink import NetlinkError
 from lvsmarkd.kernel.nf_tables import NftFamily, named_tables
-from lvsmarkd.kernel.nf_tables_socket import NfTablesSocket
-from lvsmarkd.kernel.nf_tables_writer import KernelHeldError, NfTablesWriter
+from lvsmarkd.kernel.nf_tables_link import NfTablesLink
+from lvsmarkd.kernel.nf_tables_writer import KernelHeldError
 from lvsmarkd.model.unknown import Unknown
 from lvsmarkd.netfilter.errors import FirewallError, Trouble
 from lvsmarkd.netfilter.nftables.changes import NftChange
@@ -35,9 +34,7 @@ _NOT_OURS_TO_SAY = frozenset({WhyRefused.FORBIDDEN, WhyRefused.OWNED, WhyRefused
 def is_there() -> bool:
     """Whether there is such a table: no socket is kept to ask. One that cannot be seen is none."""
     there = named_tables()
-    return not isinstance(there, Unknown) and any(
-        (each.family, each.name) == ("inet", OWN_TABLE) for each in there.tables
-    )
+    return not isinstance(there, Unknown) and there.has("inet", OWN_TABLE)
 
 
 class KernelTable(Struct):
@@ -46,13 +43,12 @@ class KernelTable(Struct):
     """
 
     on_write: Callable[[int], None] = lambda _thread: None
-    _opened: tuple[NfTablesSocket, NfTablesWriter] | None = None
-    """What reads, and what writes."""
+    _opened: NfTablesLink | None = None
 
     def read(self) -> TableContents:
         """All that is in it. Raises FirewallError (GONE, BUSY)."""
         try:
-            return read_contents(self._sockets()[0], TABLE, _PATIENCE_SECONDS)
+            return read_contents(self._link().reader, TABLE, _PATIENCE_SECONDS)
         except TimeoutError as error:
             self._give_up()
             raise FirewallError(
@@ -66,9 +62,9 @@ class KernelTable(Struct):
         """Do what ``plan`` says of what is there. It may be called often, and does nothing else.
         Raises FirewallError, and what it raises.
         """
-        reader, writer = self._sockets()
+        link = self._link()
         try:
-            rewrite(reader, writer, TABLE, plan)
+            rewrite(link.reader, link.writer, TABLE, plan)
         except RefusedError as error:
             gone = error.why in _NOT_OURS_TO_SAY
             trouble = Trouble.GONE if gone else Trouble.REJECTED
@@ -83,16 +79,13 @@ class KernelTable(Struct):
     def close(self) -> None:
         """Let go of it; it stays as it is."""
         if self._opened is not None:
-            reader, writer = self._opened
-            writer.close()
-            reader.close()
+            self._opened.close()
         self._opened = None
 
-    def _sockets(self) -> tuple[NfTablesSocket, NfTablesWriter]:
+    def _link(self) -> NfTablesLink:
         if self._opened is None:
             try:
-                writer = NfTablesWriter(NfTablesSocket(), self._before)
-                self._opened = NfTablesSocket(), writer
+                self._opened = NfTablesLink(self.on_write)
             except (OSError, NetlinkError) as error:
                 raise FirewallError(
                     Trouble.GONE, f"nf_tables cannot be spoken to: {error}"
@@ -100,14 +93,7 @@ class KernelTable(Struct):
         return self._opened
 
     def _give_up(self) -> None:
-        """Ask nothing more of these sockets: an answer that was broken off is under way still. To
-        close one waits for whoever changes nf_tables just now.
-        """
+        """Ask nothing more of these sockets: an answer that was broken off is under way still."""
         opened, self._opened = self._opened, None
         if opened is not None:
-            reader, writer = opened
-            for close in (writer.close, reader.close):
-                Thread(target=close, name="nf_tables", daemon=True).start()
-
-    def _before(self) -> None:
-        self.on_write(get_native_id())
+            opened.abandon()

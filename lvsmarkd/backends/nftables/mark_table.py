@@ -7,7 +7,7 @@ chains of their own, which packets of other interfaces do not meet, and so have 
 senders. What the host itself sends has a chain at OUTPUT, and maps of its own.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
 
 from msgspec import Struct
@@ -139,20 +139,25 @@ def mark_table(
     return draft.done()
 
 
-def counted(contents: TableContents) -> dict[ServiceKey, int]:
-    """How many packets the elements of a table's maps gave the mark of each service, since they
-    were made.
-    """
-    found: dict[ServiceKey, int] = {}
+class ElementCount(Struct, frozen=True):
+    """How many packets an element of a map gave the mark of a service, since it was made."""
+
+    place: tuple[str, bytes]
+    """Its map, and its key: no other element has both."""
+    service: ServiceKey
+    packets: int
+
+
+def counted(contents: TableContents) -> Iterator[ElementCount]:
+    """What the elements of a table's maps have counted."""
     for of in contents.sets:
         if not isinstance(of, NftSet) or of.data is not DataType.MARK:
             continue
         family = _FAMILIES.get(of.key[0])
         for each in contents.elements.get(of.name, ()):
             if family is not None and each.counts is not None and isinstance(each.data, bytes):
-                key = ServiceKey(family, int(value_of(DataType.MARK, each.data)))
-                found[key] = found.get(key, 0) + each.counts.packets
-    return found
+                service = ServiceKey(family, int(value_of(DataType.MARK, each.data)))
+                yield ElementCount((of.name, each.start), service, each.counts.packets)
 
 
 def groups_of(

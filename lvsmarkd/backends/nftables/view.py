@@ -6,10 +6,7 @@ what these rules say. Only a table with something strange in it is read as it is
 
 from collections.abc import Iterable
 
-from msgspec.structs import replace
-
 from lvsmarkd.backends.nftables.mark_table import PRIORITY
-from lvsmarkd.model.packets import EVERYWHERE
 from lvsmarkd.model.rule import ChainKey, Hook, Plane, Rule, SetMark
 from lvsmarkd.model.rule_spec import Jump, RuleSpec
 from lvsmarkd.model.ruleset import BaseChain, Lister, Table, TableChain, TableKey, TableRule
@@ -47,8 +44,5 @@ def table_view(rules: Iterable[Rule]) -> Table:
 
 
 def _listed(rule: Rule, line: int) -> TableRule:
-    match = rule.match
-    if match.destination is None:
-        match = replace(match, destination=EVERYWHERE[rule.family])
-    spec = RuleSpec(match, effects=(SetMark(rule.mark or 0),), family=rule.family)
+    spec = RuleSpec(rule.packets, effects=(SetMark(rule.mark or 0),), family=rule.family)
     return TableRule(spec, line, str(rule))

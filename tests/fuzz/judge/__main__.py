@@ -4,7 +4,6 @@ FUZZ_SECONDS, FUZZ_WORKERS and FUZZ_SEED say how long, how many at once, from wh
 the number of one ruleset of a seed: it alone is compared, and printed.
 """
 
-import os
 import sys
 import time
 from collections import Counter
@@ -12,21 +11,20 @@ from multiprocessing import get_context
 
 from tests.fuzz.judge.campaign import work
 from tests.fuzz.judge.rulesets import ruleset
+from tests.fuzz.terms import Terms
 
 
 def main() -> int:
     """Run, and print what was found."""
-    seconds = float(os.environ.get("FUZZ_SECONDS", "600"))
-    workers = int(os.environ.get("FUZZ_WORKERS", "2"))
-    seed = os.environ.get("FUZZ_SEED") or str(time.time_ns())
-    only = os.environ.get("FUZZ_ONLY")
-    print(f"seed {seed}, {seconds:.0f} s", flush=True)
+    asked = Terms.asked()
+    seed, only, workers = asked.seed, asked.only, asked.workers
+    print(asked, flush=True)
     if only is not None:
         print("\n".join(ruleset(f"{seed}/{only}")[0]))
-        figures = [work(seed, int(only), 1, 1e9, int(only) + 1)]
+        figures = [work(seed, only, 1, 1e9, only + 1)]
     else:
         began = time.monotonic()
-        tasks = [(seed, number, workers, seconds, None) for number in range(workers)]
+        tasks = [(seed, number, workers, asked.seconds, None) for number in range(workers)]
         with get_context("spawn").Pool(workers) as pool:
             figures = pool.starmap(work, tasks, 1)
         print(f"{time.monotonic() - began:.0f} s")

@@ -4,27 +4,24 @@ FUZZ_SECONDS, FUZZ_WORKERS and FUZZ_SEED say how long, how many at once, from wh
 the number of one table of a seed: it alone is looked at.
 """
 
-import os
 import sys
-import time
 from collections import Counter
 from multiprocessing import get_context
 
 from tests.fuzz.nftables.campaign import Campaign, work
+from tests.fuzz.terms import Terms
 from tests.harness.nft import EDITIONS, Nft
 
 
 def main() -> int:
     """Run, and print what was found."""
-    seconds = float(os.environ.get("FUZZ_SECONDS", "600"))
-    workers = int(os.environ.get("FUZZ_WORKERS", "2"))
-    seed = os.environ.get("FUZZ_SEED") or str(time.time_ns())
-    only = os.environ.get("FUZZ_ONLY")
-    print(f"seed {seed}, {seconds:.0f} s", flush=True)
+    asked = Terms.asked()
+    seed, only, workers = asked.seed, asked.only, asked.workers
+    print(asked, flush=True)
     if only is not None:
-        Campaign(seed, tuple(map(Nft.of, EDITIONS))).run([int(only)])
+        Campaign(seed, tuple(map(Nft.of, EDITIONS))).run([only])
         return 0
-    tasks = [(seed, number, workers, seconds, tuple(EDITIONS)) for number in range(workers)]
+    tasks = [(seed, number, workers, asked.seconds, tuple(EDITIONS)) for number in range(workers)]
     with get_context("spawn").Pool(workers) as pool:
         for name, number in sorted(sum(pool.starmap(work, tasks, 1), Counter[str]()).items()):
             print(f"{number:10} {name}")

@@ -17,21 +17,13 @@ from lvsmarkd.netfilter.nftables.transaction import RefusedError, WhyRefused, wr
 from tests.harness.daemon import until
 from tests.harness.netns import as_nobody, run
 from tests.harness.nft import EDITIONS, Nft
-from tests.harness.nft_tables import HOSTS, OURS, PRE, addr
+from tests.harness.nft_tables import HOSTS, OURS, PRE, addr, needs
 
 pytestmark = pytest.mark.usefixtures("netns")
 
 BOTH = TableFlag.OWNER | TableFlag.PERSIST
 ONE = Elements(HOSTS, (HOSTS.element(addr("10.0.0.1"), 6, 80, data=5),))
 ALL = (PRE, HOSTS, ONE)
-
-
-def needs(flags: TableFlag) -> None:
-    """The rest is about kernels that have these."""
-    with NfTablesSocket() as kernel:
-        found = supported_flags(kernel)
-    if flags & ~found:
-        pytest.skip(f"this kernel has {found!r}, and not {flags!r}")
 
 
 def whose(kernel: NfTablesSocket, port: int) -> Ownership:
