@@ -154,26 +154,33 @@ def is_magic(part: str) -> bool:
 @lru_cache(256)
 def _regex(part: str) -> re.Pattern[str]:
     """As fnmatch(3) has it, within one name."""
-    made, at = [], 0
+    fixed: list[list[str]] = [[]]
+    """What stands between the asterisks."""
+    at = 0
     while at < len(part):
         character = part[at]
         at += 1
         match character:
             case "*":
-                made.append(".*")
+                fixed.append([])
             case "?":
-                made.append(".")
+                fixed[-1].append(".")
             case "[" if (bracket := _bracket(part, at)) is not None:
                 expression, at = bracket
-                made.append(expression)
+                fixed[-1].append(expression)
             case "\\" if at < len(part):
-                made.append(re.escape(part[at]))
+                fixed[-1].append(re.escape(part[at]))
                 at += 1
             case "\\":
                 return _NOTHING
             case _:
-                made.append(re.escape(character))
-    return re.compile(f"(?s:{''.join(made)})\\Z")
+                fixed[-1].append(re.escape(character))
+    head, *others = ("".join(each) for each in fixed)
+    if not others:
+        return re.compile(f"(?s:{head})\\Z")
+    # Where a part was found first nobody need look further, so that many asterisks cost no more.
+    inner = "".join(f"(?>.*?{each})" for each in others[:-1] if each)
+    return re.compile(f"(?s:{head}{inner}.*{others[-1]})\\Z")
 
 
 def _bracket(part: str, at: int) -> tuple[str, int] | None:
