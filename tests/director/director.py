@@ -152,9 +152,11 @@ class Director:
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
     def said(self, event: Event, *words: str) -> bool:
-        """Whether it said so, with all these words in the sentence or a field."""
+        """Whether it said so, with all these words in the sentence or a field of its own: a time or
+        a cursor of journald's may hold any number.
+        """
         return any(
-            all(word in json.dumps(entry, ensure_ascii=False) for word in words)
+            all(any(word in str(value) for value in _own(entry)) for word in words)
             for entry in self.journal(event)
         )
 
@@ -182,3 +184,7 @@ class Director:
             or "mark set 0x0000005" in line  # in nftables, 80 and 81 of our services
             if not line.startswith("lvsmarkd (active)")
         ]
+
+
+def _own(entry: dict[str, Any]) -> list[object]:
+    return [v for name, v in entry.items() if name == "MESSAGE" or name.startswith("LVSMARKD_")]

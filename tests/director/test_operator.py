@@ -74,7 +74,7 @@ def test_a_service_that_keepalived_dropped(world: Director, guest: Guest) -> Non
     text = GOOD + "virtual_server fwmark 26 {\n    # lvsmarkd: to 192.0.2.21 tcp 26\n}\n"
     world.configure(text)
     guest.run("systemctl", "reload", "keepalived")
-    until(lambda: world.said(Event.KEEPALIVED_PROBLEM, "26"), "the journal")
+    until(lambda: world.said(Event.KEEPALIVED_PROBLEM, "fwmark 26"), "the journal")
     assert "26 4" not in world.loaded()
     assert world.metrics()["lvsmarkd_keepalived_config_problems"] >= 1
     assert "26" in world.ask("marks")
